@@ -1,0 +1,25 @@
+"""The one exception that means 'the user can mend this'."""
+
+
+class UserError(ValueError):
+    """A mistake the user can mend: one sentence saying what is wrong, where, and the cure.
+
+    The command line prints it in one line and exits with 2; a panel shows it in place.
+
+    >>> raise UserError("ways is 9 but the split 'test' has 3 classes: ask for at most 3")
+    Traceback (most recent call last):
+    ...
+    workbench.errors.UserError: ways is 9 but the split 'test' has 3 classes: ask for at most 3
+    """
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """The cure for a misspelt name: the nearest known one, or all of them.
+
+    >>> nearest("omniglott", ["omniglot", "glyphs"])
+    "did you mean 'omniglot'?"
+    """
+    import difflib
+
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"choose one of {', '.join(sorted(known))}"
