@@ -1,0 +1,57 @@
+"""A workbench for meta-learning research.
+
+The vocabulary, from the data outwards:
+
+- `open_tasks("sinusoid")` opens a family of *tasks*; `sample` draws an `Episode`, a batch of
+  tasks with *support* examples to learn from and *query* examples to be judged by.
+- A `Learner` (`workbench.algorithms.MAML`, ...) says how to adapt. `adapt(learner, episode)`
+  yields an `Adapted` value for each *inner step*; nothing it yields ever changes.
+- An `Experiment` is a full description of a training: tasks, model, learner, settings, seed.
+  `workbench.training` runs it, resumes it, evaluates it and compares it with others.
+
+Names are imported when first used, so that `import workbench` is cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.algorithms.base import Adapted as Adapted
+    from workbench.algorithms.base import Learner as Learner
+    from workbench.algorithms.base import adapt as adapt
+    from workbench.errors import UserError as UserError
+    from workbench.tasks import Episode as Episode
+    from workbench.tasks import Examples as Examples
+    from workbench.tasks import Shape as Shape
+    from workbench.tasks import open_tasks as open_tasks
+    from workbench.training.experiment import Experiment as Experiment
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Adapted": "workbench.algorithms.base",
+    "Learner": "workbench.algorithms.base",
+    "adapt": "workbench.algorithms.base",
+    "UserError": "workbench.errors",
+    "Episode": "workbench.tasks",
+    "Examples": "workbench.tasks",
+    "Shape": "workbench.tasks",
+    "open_tasks": "workbench.tasks",
+    "Experiment": "workbench.training.experiment",
+}
+
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'workbench' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
