@@ -42,7 +42,7 @@ _HOMES = {
     "Experiment": "workbench.training.experiment",
 }
 
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+__all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

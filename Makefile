@@ -1,0 +1,44 @@
+# make lab     sets up and opens JupyterLab at the first notebook (ARGS=… is passed on)
+# make test    sets up and runs every test (ARGS=… goes to pytest)
+# make setup   builds .venv from requirements.lock; does nothing while that is unchanged
+# make bench   sets up and measures against the other libraries (ARGS=…)
+# make lint    ruff and mypy
+# make lock    writes requirements.lock from what is installed
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PIP := .venv/bin/python -m pip install --disable-pip-version-check --quiet
+STAMP := .venv/installed-from
+
+.PHONY: setup lab test bench lint lock
+
+setup:
+	@cat requirements.lock pyproject.toml | cmp -s - $(STAMP) || $(MAKE) --no-print-directory $(STAMP)
+
+# torch comes first and by its exact version, so that pip takes the build that the machine's index
+# offers for it and nothing newer; the rest of the lock then finds it in place.
+.PHONY: $(STAMP)
+$(STAMP):
+	@$(PYTHON) -c 'import sys; ok = sys.version_info[:2] == (3, 11); sys.exit(None if ok else "Python 3.11 is needed: make PYTHON=/path/to/python3.11 …")'
+	$(PYTHON) -m venv .venv
+	$(PIP) $$(grep '^torch==' requirements.lock)
+	$(PIP) -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
+	@cat requirements.lock pyproject.toml > $@
+
+lab: setup
+	.venv/bin/workbench lab $(ARGS)
+
+test: setup
+	.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+bench: setup
+	.venv/bin/python -m benchmarks $(ARGS)
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+lock:
+	.venv/bin/python tools/lock.py > requirements.lock.new
+	mv requirements.lock.new requirements.lock

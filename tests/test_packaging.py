@@ -1,0 +1,101 @@
+"""What is shipped: the lock, the conda environment and the wheel agree with pyproject.toml."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import workbench
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+REQUIREMENTS = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
+
+
+def lock() -> dict[str, str]:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    return dict(line.split("==") for line in lines if not line.startswith("#"))
+
+
+def test_environment_yml_lists_what_pyproject_lists():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python, pip, rest = environment["dependencies"]
+    assert (python, pip) == ("python=3.11", "pip")
+    assert rest["pip"] == [*REQUIREMENTS, "-e ."]
+
+
+def test_lock_holds_names_and_versions_and_nothing_else():
+    for line in (ROOT / "requirements.lock").read_text().splitlines():
+        assert line.startswith("#") or re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line), line
+        assert "://" not in line
+
+
+@pytest.mark.parametrize("text", REQUIREMENTS)
+def test_lock_satisfies_pyproject(text: str):
+    wanted = Requirement(text)
+    locked = lock()[canonicalize_name(wanted.name)]
+    assert wanted.specifier.contains(locked), f"{text} is locked at {locked}: run `make lock`"
+
+
+def test_lock_is_closed():
+    """Nothing that the locked packages require is left to chance."""
+    done = subprocess.run(
+        [sys.executable, "tools/lock.py"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    names = {line.split("==")[0] for line in done.stdout.splitlines() if "==" in line}
+    assert names == set(lock()), "run `make lock`"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    (path,) = folder.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def tracked(pattern: str) -> list[Path]:
+    return sorted(p.relative_to(ROOT) for p in ROOT.glob(pattern) if "cache" not in p.parts)
+
+
+def test_wheel_carries_code_notebooks_and_data_cards(wheel: zipfile.ZipFile):
+    names = set(wheel.namelist())
+    assert "workbench/py.typed" in names
+    for module in tracked("workbench/**/*.py"):
+        assert str(module) in names
+    notebooks = tracked("notebooks/*.ipynb")
+    assert notebooks
+    for shipped in [*notebooks, *tracked("data/**/*.md")]:
+        assert f"workbench/{shipped}" in names
+
+
+def test_wheel_carries_nothing_else(wheel: zipfile.ZipFile):
+    heads = {name.split("/")[0] for name in wheel.namelist()}
+    stem = f"metalearning_workbench-{workbench.__version__}"
+    assert heads == {"workbench", f"{stem}.dist-info", f"{stem}.data"}
+    junk = ("__pycache__", ".ipynb_checkpoints", "data/cache")
+    assert not [name for name in wheel.namelist() if any(word in name for word in junk)]
+
+
+def test_wheel_settles_jupyterlab(wheel: zipfile.ZipFile):
+    (name,) = [name for name in wheel.namelist() if name.endswith("metalearning-workbench.json")]
+    assert name.endswith("data/share/jupyter/lab/settings/overrides.d/metalearning-workbench.json")
+
+
+def test_wheel_has_the_console_script(wheel: zipfile.ZipFile):
+    (name,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
+    assert "workbench = workbench.cli:main" in wheel.read(name).decode()
