@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.losses import example_loss
+from workbench.innerloop import forward_tasks
+from workbench.randomness import fold
 from workbench.tasks.episode import Episode
 
 
@@ -65,8 +67,11 @@ class Learner(nn.Module):
         """One inner step. It makes a new value and changes nothing."""
 
     @abstractmethod
-    def predict(self, adapted: Adapted, x: Tensor) -> Tensor:
-        """Logits, values or action logits for inputs `[task, example, ...]`."""
+    def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Logits, values or action logits for inputs `[task, example, ...]`.
+
+        `weight` is 0 where an input only pads, so that it does not enter batch statistics.
+        """
 
     @abstractmethod
     def steps(self, episode: Episode) -> int:
@@ -74,7 +79,8 @@ class Learner(nn.Module):
 
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """Each task's meta-loss, `[task]`; `path` is what `adapt` yields."""
-        return example_loss(self.predict(last(path), episode.query.x), episode.query)
+        query = episode.query
+        return example_loss(self.predict(last(path), query.x, query.weight), query)
 
     def forward(self, episode: Episode) -> Tensor:
         """Each task's meta-loss after adapting: what `torch.func.functional_call` calls."""
@@ -90,6 +96,45 @@ class Learner(nn.Module):
             for p, g in zip(parameters, gradients, strict=True)
         )
         return MetaGradient(dict(zip(names, filled, strict=True)), losses.detach())
+
+    # ---- for the methods: a module over a batch of tasks, under the learner's mode --------------
+
+    def remembered(self, episode: Episode) -> dict[str, Tensor]:
+        """What `run` needs of an episode later; `begin` puts it among the values.
+
+        Evaluated inductively, that is the support whose batch statistics the query is normalised
+        by; in training with dropout, the seeds that dropout is drawn from.
+        """
+        values: dict[str, Tensor] = {}
+        support = episode.support
+        if self.inductive and support is not None:
+            values["reference.x"] = support.x
+            if support.weight is not None:
+                values["reference.weight"] = support.weight
+        if self.training and any(isinstance(m, nn.Dropout) and m.p for m in self.modules()):
+            values["noise"] = episode.seed
+        return values
+
+    def run(
+        self,
+        module: nn.Module,
+        parameters: Mapping[str, Tensor],
+        x: Tensor,
+        adapted: Adapted,
+        weight: Tensor | None = None,
+        *,
+        support: bool = False,
+    ) -> Tensor:
+        """`forward_tasks`, with the batch statistics and dropout that this adaptation calls for.
+
+        `support` says that `x` is the support itself, which is always its own reference.
+        """
+        values, reference, noise = adapted.values, None, None
+        if not support and "reference.x" in values:
+            reference = (values["reference.x"], values.get("reference.weight"))
+        if "noise" in values:
+            noise = fold(values["noise"], adapted.step, int(support))
+        return forward_tasks(module, parameters, x, weight=weight, reference=reference, noise=noise)
 
 
 def adapt(

@@ -1,0 +1,33 @@
+"""Meta-learners under one contract (see `base`), one method a file.
+
+adapt(learner, episode) yields the values of an adaptation, one inner step after the other; a
+learner's `begin`, `step` and `predict` are functions on those values.
+"""
+
+from workbench.algorithms.anil import ANIL, BOIL, ANILSettings, BOILSettings
+from workbench.algorithms.base import Adapted, Learner, MetaGradient, adapt, last
+from workbench.algorithms.finetune import FineTuning, FineTuningSettings, PretrainedRegression
+from workbench.algorithms.maml import MAML, MAMLSettings
+from workbench.algorithms.metasgd import MetaSGD, MetaSGDSettings
+from workbench.algorithms.reptile import Reptile, ReptileSettings
+
+__all__ = [
+    "ANIL",
+    "BOIL",
+    "MAML",
+    "ANILSettings",
+    "Adapted",
+    "BOILSettings",
+    "FineTuning",
+    "FineTuningSettings",
+    "Learner",
+    "MAMLSettings",
+    "MetaGradient",
+    "MetaSGD",
+    "MetaSGDSettings",
+    "PretrainedRegression",
+    "Reptile",
+    "ReptileSettings",
+    "adapt",
+    "last",
+]

@@ -1,0 +1,178 @@
+"""Fine-tuning: the baseline that meta-learners are held against.
+
+Chen, Liu, Kira, Wang and Huang (2019), A Closer Look at Few-shot Classification (Baseline, with a
+linear head, and Baseline++, with a cosine head); for regression the baseline of Finn et al. (2017).
+
+    pre-train   minimise the loss over all training classes (or all training tasks) at once
+    adapt       classes: put a new head in place of the last layer, freeze the rest, descend the
+                support loss by the head alone; numbers: descend it by all of theta
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.gradient import GradientLearner, GradientSettings
+from workbench.algorithms.losses import example_loss
+from workbench.errors import UserError
+from workbench.innerloop import InnerOptimizer, Order, check_stackable, weights_of
+from workbench.models import ModelSettings
+from workbench.randomness import fold, normal
+from workbench.tasks.base import TaskSpec
+from workbench.tasks.episode import Episode, Examples
+from workbench.tasks.transforms import shifted
+
+
+@dataclass(frozen=True)
+class FineTuningSettings(GradientSettings):
+    """Pre-train on all training classes, then fit a new head."""
+
+    inner_rate: float = 0.1  # size of an adaptation step
+    train_steps: int = 0  # pre-training does not adapt
+    test_steps: int = 50  # adaptation steps in evaluation
+    order: Order = "first"  # never differentiated through
+    optimizer: InnerOptimizer = InnerOptimizer("sgd", momentum=0.9)  # the adaptation's rule
+    head: Literal["linear", "cosine"] = "linear"  # Baseline or Baseline++
+    scale: float = 10.0  # what the cosine head multiplies cosines by
+    augment: int = 0  # move support images by up to so many pixels in each adaptation step
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.augment < 0 or self.scale <= 0:
+            raise UserError(
+                f"learner.augment is {self.augment} and learner.scale {self.scale}: "
+                "augment cannot be negative and scale must be above 0"
+            )
+
+    def build(self, model: ModelSettings, spec: TaskSpec) -> FineTuning | PretrainedRegression:
+        """The learner for tasks of this kind."""
+        if spec.kind != "classification":
+            return PretrainedRegression(model.build(spec.input_shape, spec.outputs), self)
+        return FineTuning(model.build(spec.input_shape, None), spec, self)
+
+
+class PretrainedRegression(GradientLearner):
+    """One network for all training tasks at once, fine-tuned on the task at hand."""
+
+    def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
+        """The unadapted loss on support and query."""
+        both = _all_examples(episode)
+        start = next(iter(path))
+        return example_loss(self.predict(start, both.x, both.weight), both)
+
+
+class FineTuning(Learner):
+    """A body trained on all training classes; each task fits a new head to its support.
+
+    >>> from workbench.models import MLP
+    >>> spec = TaskSpec("classification", (3,), outputs=2, train_classes=7)
+    >>> FineTuning(MLP(3, None, hidden=(4,)), spec).classifier.shape
+    torch.Size([7, 4])
+    """
+
+    def __init__(
+        self,
+        body: nn.Module,
+        spec: TaskSpec,
+        settings: FineTuningSettings = FineTuningSettings(),
+    ) -> None:
+        super().__init__()
+        check_stackable(body)
+        self.body, self.settings, self.loop = body, settings, settings.inner_loop()
+        with torch.no_grad():
+            self.width = body(torch.zeros(2, *spec.input_shape)).shape[-1]
+        self.classifier = nn.Parameter(torch.randn(spec.train_classes, self.width) * 0.01)
+        linear = settings.head == "linear"
+        self.offset = nn.Parameter(torch.zeros(spec.train_classes)) if linear else None
+
+    def begin(self, episode: Episode) -> Adapted:
+        """A new head: zeros where it is linear, small and random where it is a cosine."""
+        shape = (episode.ways or 0, self.width)
+        like = self.classifier
+        if self.settings.head == "linear":
+            head = like.new_zeros(len(episode), *shape)
+        else:
+            head = 0.01 * normal(fold(episode.seed, 0), shape, like.dtype)
+        values = {"weights.head": head} | self.remembered(episode)
+        if self.offset is not None:
+            values["weights.offset"] = like.new_zeros(len(episode), shape[0])
+        start = Adapted(values)
+        if not self.settings.augment:
+            with torch.no_grad():
+                values["features"] = self._support_features(start, episode)
+        return start
+
+    def step(self, adapted: Adapted, episode: Episode) -> Adapted:
+        """One step of the head on the support, its images moved anew if they are augmented."""
+        features = adapted.values.get("features")
+        if features is None:
+            with torch.no_grad():
+                features = self._support_features(adapted, episode)
+        names = weights_of(adapted.values)
+        values, seen = self.loop.step(
+            lambda head: example_loss(self._logits(features, **head), episode.support),
+            adapted.values,
+            dict.fromkeys(names, self.settings.inner_rate),
+            step=adapted.step,
+            steps=self.steps(episode),
+        )
+        return Adapted(values, seen, adapted.step + 1)
+
+    def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
+        """The new head's logits over the frozen body's features."""
+        features = self.run(self.body, dict(self.body.named_parameters()), x, adapted, weight)
+        return self._logits(features, **weights_of(adapted.values))
+
+    def steps(self, episode: Episode) -> int:
+        """`train_steps` in training mode, `test_steps` in evaluation mode."""
+        return self.settings.train_steps if self.training else self.settings.test_steps
+
+    def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
+        """Pre-training: the loss over all training classes; no adaptation takes place."""
+        both = _all_examples(episode)
+        classes = episode.info["classes"].gather(1, both.y)
+        start = Adapted(self.remembered(episode))
+        features = self.run(
+            self.body, dict(self.body.named_parameters()), both.x, start, both.weight
+        )
+        logits = self._logits(features, self.classifier, self.offset)
+        return example_loss(logits, Examples(both.x, classes, both.weight))
+
+    def _support_features(self, adapted: Adapted, episode: Episode) -> Tensor:
+        x = episode.support.x
+        if self.settings.augment:
+            x = shifted(x, fold(episode.seed, 1, adapted.step), self.settings.augment)
+        parameters = dict(self.body.named_parameters())
+        return self.run(self.body, parameters, x, adapted, episode.support.weight, support=True)
+
+    def _logits(self, features: Tensor, head: Tensor, offset: Tensor | None = None) -> Tensor:
+        if self.settings.head == "cosine":
+            features = self.settings.scale * F.normalize(features, dim=-1)
+            head = F.normalize(head, dim=-1)
+        logits = features @ head.transpose(-1, -2)
+        if offset is None:
+            return logits
+        return logits + (offset if offset.dim() == 1 else offset.unsqueeze(1))
+
+
+def _all_examples(episode: Episode) -> Examples:
+    support, query = episode.support, episode.query
+    weight = None
+    if support.weight is not None or query.weight is not None:
+        weight = torch.cat(
+            [
+                torch.ones(e.y.shape[:2]).to(e.x) if e.weight is None else e.weight
+                for e in (support, query)
+            ],
+            dim=1,
+        )
+    return Examples(
+        torch.cat([support.x, query.x], dim=1), torch.cat([support.y, query.y], dim=1), weight
+    )

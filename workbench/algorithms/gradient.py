@@ -1,0 +1,175 @@
+"""What the methods that adapt by gradient steps share: fast weights, rates, and one inner step.
+
+A method is this plus what it changes: which weights adapt, which rates are learned, what its
+meta-gradient is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.losses import example_loss
+from workbench.errors import UserError
+from workbench.innerloop import (
+    InnerLoop,
+    InnerOptimizer,
+    Order,
+    Rate,
+    check_stackable,
+    weights_of,
+)
+from workbench.tasks.episode import Episode
+
+Adapts = Literal["all", "head", "body"]
+LearnedRates = Literal["none", "layer", "parameter", "step"]
+
+
+@dataclass(frozen=True)
+class GradientSettings:
+    """Settings of the inner loop that every gradient method has."""
+
+    inner_rate: float = 0.01  # size of an inner step (where it starts, if it is learned)
+    train_steps: int = 1  # inner steps in training
+    test_steps: int = 10  # inner steps in evaluation
+    order: Order = "second"  # exact, first-order, or exact over the last `truncate` steps
+    truncate: int = 1  # exact steps at the end of the inner loop when order is 'truncated'
+    optimizer: InnerOptimizer = InnerOptimizer()  # the update rule of an inner step
+    clip: float = 0.0  # largest norm of a task's gradient in an inner step; 0 is no limit
+    rematerialise: bool = False  # less memory for more time: recompute each step on the way back
+
+    def __post_init__(self) -> None:
+        if self.inner_rate < 0:
+            raise UserError(
+                f"learner.inner_rate is {self.inner_rate}: it cannot be negative; "
+                "use 0.01 to start from"
+            )
+        for name, least in (("train_steps", 0), ("test_steps", 0), ("truncate", 1)):
+            if getattr(self, name) < least:
+                raise UserError(
+                    f"learner.{name} is {getattr(self, name)}: it needs at least {least}"
+                )
+        if self.clip < 0:
+            raise UserError(f"learner.clip is {self.clip}: use 0 for no limit, or a positive norm")
+
+    def inner_loop(self) -> InnerLoop:
+        """The inner loop that these settings describe."""
+        return InnerLoop(self.optimizer, self.order, self.truncate, self.clip, self.rematerialise)
+
+
+class GradientLearner(Learner):
+    """theta' = theta - alpha * gradient of the support loss, K times. Abstract: see its methods.
+
+    model   a plain `nn.Module`; its parameters are theta
+    adapts  which of them an inner step changes: all, only the head (the last layer that has
+            parameters), or only the body below it
+    rates   which inner rates are meta-parameters: none, one a layer's tensor, one a parameter,
+            or one a tensor and step
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        settings: GradientSettings,
+        *,
+        adapts: Adapts = "all",
+        rates: LearnedRates = "none",
+    ) -> None:
+        super().__init__()
+        check_stackable(model)
+        self.model, self.settings, self.loop = model, settings, settings.inner_loop()
+        self.adapted_names = _adapted_names(model, adapts)
+        self.learned_rates = rates
+        self.rates = nn.ParameterDict(
+            {
+                name.replace(".", "/"): nn.Parameter(torch.full(shape, settings.inner_rate).to(p))
+                for name, p in model.named_parameters()
+                if name in self.adapted_names
+                and (shape := _rate_shape(rates, p, settings.train_steps)) is not None
+            }
+        )
+
+    def begin(self, episode: Episode) -> Adapted:
+        """Every task starts from theta."""
+        theta = dict(self.model.named_parameters())
+        fast = {
+            f"weights.{n}": theta[n].expand(len(episode), *theta[n].shape)
+            for n in self.adapted_names
+        }
+        return Adapted(fast | self.remembered(episode))
+
+    def step(self, adapted: Adapted, episode: Episode) -> Adapted:
+        """theta' <- theta' - rate * gradient of the support loss at theta'."""
+        values, seen = self.loop.step(
+            lambda weights: self.support_loss(weights, adapted, episode),
+            adapted.values,
+            self.rates_at(adapted.step),
+            step=adapted.step,
+            steps=self.steps(episode),
+            through=[p for n, p in self.model.named_parameters() if n not in self.adapted_names],
+        )
+        return Adapted(values, seen, adapted.step + 1)
+
+    def support_loss(
+        self, weights: dict[str, Tensor], adapted: Adapted, episode: Episode
+    ) -> Tensor:
+        """Each task's loss on its support, which the inner step descends."""
+        support = episode.support
+        parameters = self.parameters_with(weights)
+        prediction = self.run(
+            self.model, parameters, support.x, adapted, support.weight, support=True
+        )
+        return example_loss(prediction, support)
+
+    def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
+        """The model's output under the fast weights."""
+        parameters = self.parameters_with(weights_of(adapted.values))
+        return self.run(self.model, parameters, x, adapted, weight)
+
+    def steps(self, episode: Episode) -> int:
+        """Inner steps: `train_steps` in training mode, `test_steps` in evaluation mode."""
+        return self.settings.train_steps if self.training else self.settings.test_steps
+
+    def parameters_with(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The model's parameters, the adapted ones replaced by fast weights."""
+        return {name: weights.get(name, p) for name, p in self.model.named_parameters()}
+
+    def rates_at(self, step: int) -> dict[str, Rate]:
+        """The rate of each adapted tensor in a step; later steps than were trained use the last."""
+        if self.learned_rates == "none":
+            return dict.fromkeys(self.adapted_names, self.settings.inner_rate)
+        learned = {name: self.rates[name.replace(".", "/")] for name in self.adapted_names}
+        if self.learned_rates == "step":
+            return {n: r[min(step, len(r) - 1)] for n, r in learned.items()}
+        return dict(learned)
+
+
+def _adapted_names(model: nn.Module, adapts: Adapts) -> tuple[str, ...]:
+    names = [name for name, p in model.named_parameters() if p.requires_grad]
+    if not names:
+        raise UserError(f"{type(model).__name__} has no trainable parameters to adapt")
+    head = names[-1].rpartition(".")[0] + "."
+    if adapts == "head":
+        names = [name for name in names if name.startswith(head)]
+    elif adapts == "body":
+        names = [name for name in names if not name.startswith(head)]
+    if not names:
+        raise UserError(
+            f"{type(model).__name__} has a single layer with parameters, which is its head: "
+            "give it a hidden layer to adapt the body alone"
+        )
+    return tuple(names)
+
+
+def _rate_shape(rates: LearnedRates, p: Tensor, train_steps: int) -> tuple[int, ...] | None:
+    shapes: dict[str, tuple[int, ...] | None] = {
+        "none": None,
+        "layer": (),
+        "parameter": tuple(p.shape),
+        "step": (max(train_steps, 1),),
+    }
+    return shapes[rates]

@@ -1,0 +1,94 @@
+"""Reptile: move theta towards the weights that ordinary training on each task arrives at.
+
+Nichol, Achiam and Schulman (2018), On First-Order Meta-Learning Algorithms.
+
+    theta_i' = K steps of an optimizer on minibatches of task i
+    theta   <- theta + beta * mean_i (theta_i' - theta)
+
+theta - mean_i theta_i' stands in for the meta-gradient, so an outer SGD of rate beta is exactly
+this update. The serial form is a meta-batch of one task; the batched form has more. No query set
+and no second derivative is used in training.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from workbench.algorithms.base import Adapted, MetaGradient, adapt, last, trainable
+from workbench.algorithms.gradient import GradientLearner, GradientSettings
+from workbench.algorithms.losses import example_loss
+from workbench.errors import UserError
+from workbench.innerloop import InnerOptimizer, Order, weights_of
+from workbench.models import ModelSettings
+from workbench.randomness import fold, permutation
+from workbench.tasks.base import TaskSpec
+from workbench.tasks.episode import Episode, Examples
+
+
+@dataclass(frozen=True)
+class ReptileSettings(GradientSettings):
+    """Move theta towards the adapted weights."""
+
+    inner_rate: float = 0.001  # size of an inner step
+    train_steps: int = 5  # inner steps in training
+    test_steps: int = 50  # inner steps in evaluation
+    order: Order = "first"  # never differentiated through
+    optimizer: InnerOptimizer = InnerOptimizer("adam", beta1=0.0)  # the inner update rule
+    batch: int = 10  # examples of an inner minibatch
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.batch < 1:
+            raise UserError(f"learner.batch is {self.batch}: a minibatch needs at least 1 example")
+
+    def build(self, model: ModelSettings, spec: TaskSpec) -> Reptile:
+        """The learner for tasks of this kind."""
+        return Reptile(model.build(spec.input_shape, spec.outputs), self)
+
+
+class Reptile(GradientLearner):
+    """Learns the weights from which ordinary training gets far in a few steps.
+
+    >>> from workbench.models import MLP
+    >>> from workbench.tasks import open_tasks
+    >>> reptile = Reptile(MLP(1, 1))
+    >>> reptile.meta_gradient(open_tasks("sinusoid").sample(2, seed=0)).losses.shape
+    torch.Size([2])
+    """
+
+    settings: ReptileSettings
+
+    def __init__(self, model: nn.Module, settings: ReptileSettings = ReptileSettings()) -> None:
+        super().__init__(model, settings)
+
+    def support_loss(
+        self, weights: dict[str, Tensor], adapted: Adapted, episode: Episode
+    ) -> Tensor:
+        """Each task's loss on this step's minibatch of the support."""
+        batch = _minibatch(episode.support, episode.seed, adapted.step, self.settings.batch)
+        parameters = self.parameters_with(weights)
+        prediction = self.run(self.model, parameters, batch.x, adapted, batch.weight, support=True)
+        return example_loss(prediction, batch)
+
+    def meta_gradient(self, episode: Episode) -> MetaGradient:
+        """theta - mean_i theta_i', and each task's last support loss."""
+        with torch.no_grad():
+            final = last(adapt(self, episode))
+            fast = {f"model.{name}": w for name, w in weights_of(final.values).items()}
+            gradients = {name: p - fast[name].mean(dim=0) for name, p in trainable(self)}
+        return MetaGradient(gradients, final.seen["loss"])
+
+
+def _minibatch(examples: Examples, seed: Tensor, step: int, size: int) -> Examples:
+    """The step's share of the support, which is shuffled anew each time it was gone through."""
+    total = examples.y.shape[1]
+    if size >= total:
+        return examples
+    epoch, part = divmod(step, -(-total // size))
+    rows = permutation(fold(seed, epoch), total)[:, part * size : (part + 1) * size]
+    task = torch.arange(len(seed), device=seed.device).unsqueeze(1)
+    weight = None if examples.weight is None else examples.weight[task, rows]
+    return Examples(examples.x[task, rows], examples.y[task, rows], weight)

@@ -1,0 +1,22 @@
+"""Differentiable inner loops over batches of tasks.
+
+forward_tasks    run a plain `nn.Module` over tasks, with weights of their own or shared
+InnerLoop        one gradient step as a pure function of values: order, clipping, rematerialising
+InnerOptimizer   the update rule of a step: SGD, Adam, AdamW, RMSprop
+implicit         tie found weights to their start by implicit gradients
+"""
+
+from workbench.innerloop.forward import check_stackable, forward_tasks
+from workbench.innerloop.loop import InnerLoop, Order, implicit, weights_of
+from workbench.innerloop.optimizers import InnerOptimizer, Rate
+
+__all__ = [
+    "InnerLoop",
+    "InnerOptimizer",
+    "Order",
+    "Rate",
+    "check_stackable",
+    "forward_tasks",
+    "implicit",
+    "weights_of",
+]

@@ -1,0 +1,230 @@
+"""The inner loop: one gradient step of a batch of tasks, as a pure function of values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from workbench.errors import UserError
+from workbench.innerloop.optimizers import InnerOptimizer, Rate
+
+Order = Literal["second", "first", "truncated"]
+Losses = Callable[[dict[str, Tensor]], Tensor]
+
+WEIGHTS, OPTIMIZER = "weights.", "optimizer."
+
+
+def weights_of(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The fast weights among the values of an adaptation, by their parameter names."""
+    return {k.removeprefix(WEIGHTS): v for k, v in values.items() if k.startswith(WEIGHTS)}
+
+
+@dataclass(frozen=True)
+class InnerLoop:
+    """How inner gradient steps are made and differentiated.
+
+    order          'second' is exact. 'first' treats each step's gradient as a constant, so the
+                   meta-gradient is the gradient at the adapted weights. 'truncated' is exact
+                   over the last `truncate` steps and first-order before
+    clip           largest norm of each task's gradient in a step; 0 is no limit
+    rematerialise  keep only the weights of each step and recompute its graph on the way back:
+                   memory grows by the weights, not by the activations, at the price of time
+    """
+
+    optimizer: InnerOptimizer = field(default_factory=InnerOptimizer)
+    order: Order = "second"
+    truncate: int = 1
+    clip: float = 0.0
+    rematerialise: bool = False
+
+    def is_exact(self, step: int, steps: int) -> bool:
+        """Whether the step that follows value `step` of `steps` keeps its second order."""
+        if self.order == "truncated":
+            return step >= steps - self.truncate
+        return self.order == "second"
+
+    def step(
+        self,
+        losses: Losses,
+        values: Mapping[str, Tensor],
+        rates: Mapping[str, Rate],
+        *,
+        step: int,
+        steps: int,
+        through: Sequence[Tensor] = (),
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Descend `losses(weights) -> [task]` once; (new values, what was seen).
+
+        `values` holds 'weights.NAME' and, after the first step, 'optimizer.KEY.NAME'; all other
+        values pass through unchanged. `through` are other tensors that `losses` uses and that
+        want a gradient (needed where steps are rematerialised). A graph is built in grad mode only.
+        """
+        weights = weights_of(values)
+        state = {k.removeprefix(OPTIMIZER): v for k, v in values.items() if k.startswith(OPTIMIZER)}
+        exact = self.is_exact(step, steps) and torch.is_grad_enabled()
+        if not torch.is_grad_enabled():
+            with torch.enable_grad():
+                free = {k: w.detach() for k, w in weights.items()}
+                new, new_state, seen = self._step(losses, free, state, rates, step, False)
+            new, new_state = _detached(new), _detached(new_state)
+        elif exact and self.rematerialise:
+            new, new_state, seen = self._rematerialised(
+                losses, weights, state, rates, step, through
+            )
+        else:
+            new, new_state, seen = self._step(losses, weights, state, rates, step, exact)
+        kept = {k: v for k, v in values.items() if not k.startswith((WEIGHTS, OPTIMIZER))}
+        kept |= {WEIGHTS + k: v for k, v in new.items()}
+        return kept | {OPTIMIZER + k: v for k, v in new_state.items()}, seen
+
+    def _step(
+        self,
+        losses: Losses,
+        weights: dict[str, Tensor],
+        state: Mapping[str, Tensor],
+        rates: Mapping[str, Rate],
+        step: int,
+        exact: bool,
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
+        if exact:
+            weights = {
+                k: w if w.requires_grad else w.detach().requires_grad_() for k, w in weights.items()
+            }
+            of_tasks = losses(weights)
+            objective = of_tasks.sum()
+        else:
+            # The gradient as a constant: descend the loss's linearisation instead of the loss.
+            leaves = {k: w.detach().requires_grad_() for k, w in weights.items()}
+            of_tasks = losses(leaves)
+            gradients = torch.autograd.grad(
+                of_tasks.sum(), list(leaves.values()), allow_unused=True
+            )
+            weights = {k: w if w.requires_grad else leaves[k] for k, w in weights.items()}
+            objective = sum(
+                (
+                    (w * g).sum()
+                    for w, g in zip(weights.values(), gradients, strict=True)
+                    if g is not None
+                ),
+                start=of_tasks.new_zeros(()),
+            )
+        seen = {"loss": of_tasks.detach()}
+
+        def observe(gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+            if self.clip:
+                gradients = _clip_each_task(gradients, self.clip)
+            for (name, w), g in zip(weights.items(), gradients, strict=True):
+                seen[f"gradient.{name}"] = torch.zeros_like(w) if g is None else g.detach()
+            return gradients
+
+        new, new_state = self.optimizer.step(objective, weights, state, rates, step, observe)
+        return new, new_state, seen
+
+    def _rematerialised(
+        self,
+        losses: Losses,
+        weights: dict[str, Tensor],
+        state: Mapping[str, Tensor],
+        rates: Mapping[str, Rate],
+        step: int,
+        through: Sequence[Tensor],
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
+        names, keys = list(weights), list(state)
+        learned = [k for k, r in rates.items() if isinstance(r, Tensor)]
+        shapes: dict[str, list[str]] = {}
+
+        def run(tensors: Sequence[Tensor], exact: bool) -> list[Tensor]:
+            tensors = list(tensors)
+            w = dict(zip(names, tensors, strict=False))
+            s = dict(zip(keys, tensors[len(names) :], strict=False))
+            r = dict(rates) | dict(zip(learned, tensors[len(names) + len(keys) :], strict=False))
+            new, new_state, seen = self._step(losses, w, s, r, step, exact)
+            shapes["state"], shapes["seen"] = list(new_state), list(seen)
+            return [*new.values(), *new_state.values(), *([] if exact else seen.values())]
+
+        inputs = [*weights.values(), *state.values(), *(rates[k] for k in learned)]
+        out = _Rematerialised.apply(run, len(inputs), *inputs, *through)
+        new = dict(zip(names, out, strict=False))
+        out = out[len(names) :]
+        new_state = dict(zip(shapes["state"], out, strict=False))
+        seen = dict(zip(shapes["seen"], out[len(new_state) :], strict=True))
+        return new, new_state, {k: v.detach() for k, v in seen.items()}
+
+
+class _Rematerialised(torch.autograd.Function):
+    """A step whose graph is thrown away and built again, with its second order, in the backward."""
+
+    @staticmethod
+    def forward(ctx, run, count, *tensors):  # type: ignore[no-untyped-def]
+        ctx.run, ctx.count = run, count
+        ctx.save_for_backward(*tensors)
+        with torch.enable_grad():
+            out = run([t.detach() for t in tensors[:count]], False)
+        return tuple(t.detach() for t in out)
+
+    @staticmethod
+    def backward(ctx, *grads):  # type: ignore[no-untyped-def]
+        if torch.is_grad_enabled():
+            raise UserError(
+                "rematerialised steps cannot be differentiated once more: set rematerialise=False "
+                "where a third level differentiates through the meta-gradient"
+            )
+        tensors = ctx.saved_tensors
+        with torch.enable_grad():
+            inputs = [t.detach().requires_grad_(t.requires_grad) for t in tensors[: ctx.count]]
+            out = ctx.run(inputs, True)
+            wanted = [t for t in (*inputs, *tensors[ctx.count :]) if t.requires_grad]
+            pairs = [(o, g) for o, g in zip(out, grads, strict=False) if o.requires_grad]
+            found = iter(
+                torch.autograd.grad(
+                    [o for o, _ in pairs], wanted, [g for _, g in pairs], allow_unused=True
+                )
+            )
+        every = (*inputs, *tensors[ctx.count :])
+        return (None, None, *(next(found) if t.requires_grad else None for t in every))
+
+
+class _Implicit(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, solve, count, *tensors):  # type: ignore[no-untyped-def]
+        ctx.solve, ctx.count = solve, count
+        return tuple(t.detach().clone() for t in tensors[count:])
+
+    @staticmethod
+    def backward(ctx, *grads):  # type: ignore[no-untyped-def]
+        return (None, None, *ctx.solve(grads), *[None] * len(grads))
+
+
+def implicit(
+    start: Mapping[str, Tensor],
+    found: Mapping[str, Tensor],
+    solve: Callable[[Sequence[Tensor]], Sequence[Tensor]],
+) -> dict[str, Tensor]:
+    """Tie the weights that an inner loop `found` to those it started from by implicit gradients.
+
+    `solve` maps the gradients at the found weights to gradients at the start: for the proximal
+    problem min L(w) + strength/2 |w - start|^2 it is v -> (I + H / strength)^-1 v. How the inner
+    loop got there does not matter, and none of its graph is kept.
+
+    >>> w = torch.tensor([2.0], requires_grad=True)
+    >>> out = implicit({"w": w}, {"w": torch.tensor([1.0])}, lambda v: [0.5 * v[0]])
+    >>> torch.autograd.grad(out["w"].sum(), w)
+    (tensor([0.5000]),)
+    """
+    tensors = _Implicit.apply(solve, len(start), *start.values(), *found.values())
+    return dict(zip(found, tensors, strict=True))
+
+
+def _clip_each_task(gradients: Sequence[Tensor | None], largest: float) -> list[Tensor | None]:
+    squares = [g.flatten(1).square().sum(dim=1) for g in gradients if g is not None]
+    norm = torch.stack(squares).sum(dim=0).clamp(min=1e-24).sqrt()
+    factor = (largest / norm).clamp(max=1.0)
+    return [None if g is None else g * factor.reshape(-1, *[1] * (g.dim() - 1)) for g in gradients]
+
+
+def _detached(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v.detach() for k, v in tensors.items()}

@@ -1,0 +1,163 @@
+"""Inner optimizers: `higher`'s differentiable steps as pure functions of values.
+
+The only file that knows `higher`. What its release 0.2.1 has wrong is replaced here through
+`higher.register_optim`: Adam's epsilon and the NaN of sqrt(0) in the second order, RMSprop's
+likewise, and AdamW, which the release lacks. An optimizer's state lives in the values of the
+adaptation; the objects that `higher` makes are reset from it before each step, one per thread.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import higher
+import torch
+from torch import Tensor
+
+from workbench.errors import UserError
+
+Rate = float | Tensor
+Kind = Literal["sgd", "adam", "adamw", "rmsprop"]
+
+
+class _Elementwise(higher.optim.DifferentiableOptimizer):
+    """A step that treats every element by itself; a subclass gives its direction."""
+
+    def _update(self, grouped_grads: Sequence[Sequence[Tensor | None]], **_: Any) -> None:
+        for i, (group, grads) in enumerate(zip(self.param_groups, grouped_grads, strict=True)):
+            for j, (p, g) in enumerate(zip(group["params"], grads, strict=True)):
+                if g is not None:
+                    decay, coupled = group["weight_decay"], self.couples_decay
+                    if decay and coupled:
+                        g = g + decay * p
+                    moved = p - group["lr"] * self.direction(g, self.state[i][j], group)
+                    if decay and not coupled:
+                        moved = moved - group["lr"] * decay * p
+                    group["params"][j] = moved
+
+    couples_decay = True
+
+    @staticmethod
+    def direction(g: Tensor, state: dict[str, Any], group: dict[str, Any]) -> Tensor:
+        raise NotImplementedError
+
+
+def _root(x: Tensor) -> Tensor:
+    """The square root, with derivative 0 (and not NaN) where x is 0."""
+    zero = x == 0
+    return torch.where(zero, torch.zeros_like(x), torch.where(zero, torch.ones_like(x), x).sqrt())
+
+
+class _Adam(_Elementwise):
+    @staticmethod
+    def direction(g: Tensor, state: dict[str, Any], group: dict[str, Any]) -> Tensor:
+        beta1, beta2 = group["betas"]
+        zero = torch.zeros_like(g)
+        state["exp_avg"] = beta1 * state.get("exp_avg", zero) + (1 - beta1) * g
+        state["exp_avg_sq"] = beta2 * state.get("exp_avg_sq", zero) + (1 - beta2) * g * g
+        t = group["step"]
+        mean = state["exp_avg"] / (1 - beta1**t)
+        return mean / (_root(state["exp_avg_sq"]) / math.sqrt(1 - beta2**t) + group["eps"])
+
+
+class _AdamW(_Adam):
+    couples_decay = False
+
+
+class _RMSprop(_Elementwise):
+    @staticmethod
+    def direction(g: Tensor, state: dict[str, Any], group: dict[str, Any]) -> Tensor:
+        alpha = group["alpha"]
+        state["square_avg"] = (
+            alpha * state.get("square_avg", torch.zeros_like(g)) + (1 - alpha) * g * g
+        )
+        return g / (_root(state["square_avg"]) + group["eps"])
+
+
+higher.register_optim(torch.optim.Adam, _Adam)
+higher.register_optim(torch.optim.AdamW, _AdamW)
+higher.register_optim(torch.optim.RMSprop, _RMSprop)
+
+
+@dataclass(frozen=True)
+class InnerOptimizer:
+    """The update rule of an inner step, without its rate."""
+
+    kind: Kind = "sgd"
+    momentum: float = 0.0  # of SGD
+    beta1: float = 0.9  # of Adam and AdamW
+    beta2: float = 0.999
+    alpha: float = 0.99  # of RMSprop
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("momentum", "beta1", "beta2", "alpha"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(
+                    f"the inner optimizer's {name} is {getattr(self, name)}: choose 0 <= {name} < 1"
+                )
+
+    def _torch_optimizer(self, placeholders: list[Tensor]) -> torch.optim.Optimizer:
+        groups: list[dict[str, Any]] = [{"params": [p]} for p in placeholders]
+        decay = self.weight_decay
+        if self.kind == "sgd":
+            return torch.optim.SGD(groups, lr=1.0, momentum=self.momentum, weight_decay=decay)
+        if self.kind == "rmsprop":
+            return torch.optim.RMSprop(
+                groups, lr=1.0, alpha=self.alpha, eps=self.eps, weight_decay=decay
+            )
+        adam = torch.optim.Adam if self.kind == "adam" else torch.optim.AdamW
+        return adam(
+            groups, lr=1.0, betas=(self.beta1, self.beta2), eps=self.eps, weight_decay=decay
+        )
+
+    def _differentiable(self, tensors: int) -> higher.optim.DifferentiableOptimizer:
+        """`higher`'s object for so many tensors; each thread has its own."""
+        made: dict[Any, higher.optim.DifferentiableOptimizer]
+        made = _OF_THIS_THREAD.__dict__.setdefault("made", {})
+        key = (self, tensors)
+        if key not in made:
+            placeholders = [torch.empty(0, requires_grad=True) for _ in range(tensors)]
+            made[key] = higher.get_diff_optim(self._torch_optimizer(placeholders), placeholders)
+        return made[key]
+
+    def step(
+        self,
+        loss: Tensor,
+        weights: Mapping[str, Tensor],
+        state: Mapping[str, Tensor],
+        rates: Mapping[str, Rate],
+        step: int,
+        grad_callback: Callable[[Sequence[Tensor | None]], Sequence[Tensor | None]],
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Weights and state after a step; `state` maps 'KEY.NAME' to a tensor, at first none."""
+        optimizer = self._differentiable(len(weights))
+        of_each: dict[str, dict[str, Tensor]] = {name: {} for name in weights}
+        for key_name, tensor in state.items():
+            key, name = key_name.split(".", 1)
+            of_each[name][key] = tensor
+        # One group a tensor, so the i-th name is group i; new dicts, so nothing older changes.
+        optimizer.state = [{0: of_each[name]} for name in weights]
+        new = optimizer.step(
+            loss,
+            params=list(weights.values()),
+            override={"lr": [rates[name] for name in weights], "step": [step + 1]},
+            grad_callback=grad_callback,
+        )
+        new_state = {
+            f"{key}.{name}": tensor
+            for i, name in enumerate(weights)
+            for key, tensor in optimizer.state[i][0].items()
+        }
+        optimizer.state = []  # keeps no graph alive between steps
+        for group in optimizer.param_groups:
+            group["params"], group["lr"] = [None], 1.0
+        return dict(zip(weights, new, strict=True)), new_state
+
+
+_OF_THIS_THREAD = threading.local()

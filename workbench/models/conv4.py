@@ -1,0 +1,78 @@
+"""Conv4, the four-block convolutional net of few-shot image classification."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import nn
+
+from workbench.errors import UserError
+
+Pooling = Literal["max", "stride"]
+
+
+class Conv4(nn.Sequential):
+    """Four blocks of 3x3 convolution, batch normalisation (batch statistics only) and ReLU.
+
+    Each block halves the image, by 2x2 max-pooling (Vinyals et al., 2016; Snell et al., 2017) or
+    by a stride of 2 (Finn et al., 2017, on Omniglot). `head` is the linear classifier; without
+    `outputs` the module gives the flattened features, an embedding.
+
+    >>> import torch
+    >>> Conv4((1, 28, 28), 5)(torch.zeros(2, 1, 28, 28)).shape
+    torch.Size([2, 5])
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, int, int],
+        outputs: int | None,
+        filters: int = 64,
+        pooling: Pooling = "max",
+    ) -> None:
+        channels, height, width = input_shape
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
+        for i in range(1, 5):
+            stride = 2 if pooling == "stride" else 1
+            layers[f"conv{i}"] = nn.Conv2d(channels, filters, 3, stride=stride, padding=1)
+            layers[f"norm{i}"] = nn.BatchNorm2d(filters, track_running_stats=False)
+            layers[f"relu{i}"] = nn.ReLU()
+            if pooling == "max":
+                layers[f"pool{i}"] = nn.MaxPool2d(2)
+                height, width = height // 2, width // 2
+            else:
+                height, width = (height + 1) // 2, (width + 1) // 2
+            channels = filters
+        if min(height, width) < 1:
+            raise UserError(
+                f"Conv4 halves the image four times and images of {input_shape[1:]} vanish: "
+                "use images of at least 16x16, or pooling='stride'"
+            )
+        layers["flatten"] = nn.Flatten()
+        if outputs is not None:
+            layers["head"] = nn.Linear(filters * height * width, outputs)
+        super().__init__(layers)
+
+
+@dataclass(frozen=True)
+class Conv4Settings:
+    """The four-block convolutional net."""
+
+    filters: int = 64  # channels of every block
+    pooling: Pooling = "max"  # how a block halves the image: max-pooling, or a stride of 2
+
+    def __post_init__(self) -> None:
+        if self.filters < 1:
+            raise UserError(f"model.filters is {self.filters}: it must be at least 1")
+
+    def build(self, input_shape: tuple[int, ...], outputs: int | None) -> Conv4:
+        """The module for images of this shape; an embedding where `outputs` is None."""
+        if len(input_shape) != 3:
+            raise UserError(
+                f"Conv4 takes images (channels, height, width), not inputs of shape {input_shape}: "
+                "use an MLP"
+            )
+        channels, height, width = input_shape
+        return Conv4((channels, height, width), outputs, self.filters, self.pooling)

@@ -1,0 +1,61 @@
+"""Multilayer perceptrons: MAML's 1-40-40-1 for sinusoids, its 256-128-64-64 for Omniglot."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import nn
+
+from workbench.errors import UserError
+
+Activation = Literal["relu", "tanh"]
+ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
+
+
+class MLP(nn.Sequential):
+    """Linear layers with an activation between them, the last one called `head`.
+
+    With `norm`, batch normalisation (batch statistics only) stands before each activation. Without
+    `outputs` there is no head: the module gives its last hidden layer, an embedding.
+
+    >>> [name for name, _ in MLP(1, 1).named_parameters()][-2:]
+    ['head.weight', 'head.bias']
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int | None,
+        hidden: tuple[int, ...] = (40, 40),
+        activation: Activation = "relu",
+        norm: bool = False,
+    ) -> None:
+        layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
+        for i, (a, b) in enumerate(zip((inputs, *hidden), hidden, strict=False), start=1):
+            layers[f"linear{i}"] = nn.Linear(a, b)
+            if norm:
+                layers[f"norm{i}"] = nn.BatchNorm1d(b, track_running_stats=False)
+            layers[f"{activation}{i}"] = ACTIVATIONS[activation]()
+        if outputs is not None:
+            layers["head"] = nn.Linear((inputs, *hidden)[-1], outputs)
+        super().__init__(layers)
+
+
+@dataclass(frozen=True)
+class MLPSettings:
+    """A multilayer perceptron."""
+
+    hidden: tuple[int, ...] = (40, 40)  # width of each hidden layer
+    activation: Activation = "relu"  # the non-linearity after each hidden layer
+    norm: bool = False  # batch normalisation before each activation
+
+    def __post_init__(self) -> None:
+        if any(width < 1 for width in self.hidden):
+            raise UserError(f"model.hidden is {self.hidden}: every width must be at least 1")
+
+    def build(self, input_shape: tuple[int, ...], outputs: int | None) -> MLP:
+        """The module for inputs of this shape; an embedding where `outputs` is None."""
+        return MLP(math.prod(input_shape), outputs, self.hidden, self.activation, self.norm)
