@@ -6,10 +6,15 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
-from workbench.errors import UserError
+import torch
+from torch import Tensor
+
+from workbench.errors import UserError, nearest
+from workbench.randomness import fold, spawn
 from workbench.tasks.episode import Episode
 
 Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Kind = Literal["classification", "regression", "control"]
 
 
@@ -52,6 +57,20 @@ class TaskSpec:
     train_classes: int = 0  # classes of the training split (0 where there are none)
 
 
+def task_seeds(n: int, seed: int, split: Split) -> Tensor:
+    """Every task's own seed, `[task]`: task i has the same whatever n is.
+
+    >>> bool((task_seeds(3, 0, "test") == task_seeds(5, 0, "test")[:3]).all())
+    True
+    """
+    if n < 1:
+        raise UserError(f"{n} tasks were asked for: ask for at least 1")
+    if split not in SPLITS:
+        raise UserError(f"there is no split '{split}': {nearest(split, list(SPLITS))}")
+    root = spawn(seed, SPLITS.index(split))
+    return fold(torch.full((n,), root), torch.arange(n))
+
+
 class Tasks(ABC):
     """A family of tasks. Sampling is a pure function of its arguments."""
 
@@ -59,12 +78,17 @@ class Tasks(ABC):
     scheme: str
     kind: Kind
     metric: Literal["accuracy", "mse", "reward"]
+    default_shape: Shape  # what `sample` takes where no shape is given
 
     @abstractmethod
     def sample(
         self, n: int, *, seed: int, split: Split = "train", shape: Shape | None = None
     ) -> Episode:
         """n tasks of a split, the same for the same arguments on every machine."""
+
+    @abstractmethod
+    def check(self, shape: Shape, split: Split = "train") -> None:
+        """Refuses a shape that this split cannot fill, with the numbers and the cure."""
 
     @abstractmethod
     def spec(self, shape: Shape) -> TaskSpec:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -128,10 +128,33 @@ class Episode:
         return self.map(lambda t: t[tasks])
 
     def split(self, size: int) -> list[Episode]:
-        """Consecutive episodes of `size` tasks (the last may be smaller), sharing memory."""
-        names = list(self.tensors())
-        pieces = zip(*(t.split(size) for t in self.tensors().values()), strict=True)
-        return [self.with_tensors(dict(zip(names, piece, strict=True))) for piece in pieces]
+        """Consecutive episodes of `size` tasks (the last may be smaller), sharing memory.
+
+        The training loop samples large blocks and cuts them here, so this is written for speed.
+        """
+        seeds = self.seed.split(size)
+        count = len(seeds)
+
+        def examples(whole: Examples | None) -> Sequence[Examples | None]:
+            if whole is None:
+                return [None] * count
+            weights = [None] * count if whole.weight is None else whole.weight.split(size)
+            return list(map(Examples, whole.x.split(size), whole.y.split(size), weights))
+
+        def mapping(whole: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+            pieces = (
+                v.split(size) if isinstance(v, Tensor) else [v] * count for v in whole.values()
+            )
+            names = list(whole)
+            columns = list(zip(*pieces, strict=True)) or [()] * count
+            return [dict(zip(names, column, strict=True)) for column in columns]
+
+        support, query = examples(self.support), examples(self.query)
+        info, state = mapping(self.info), mapping(self.state)
+        return [
+            Episode(support[i], query[i], seeds[i], self.ways, info[i], self.env, state[i])
+            for i in range(count)
+        ]
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None

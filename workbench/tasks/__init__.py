@@ -1,0 +1,115 @@
+"""Tasks: what a meta-learner learns from.
+
+- A family of *tasks* (`Tasks`) is opened by name: `open_tasks("sinusoid")`,
+  `open_tasks("omniglot:background-only")`. What stands after the colon is the *scheme*: which
+  published setting, which division of the classes.
+- `tasks.sample(n, seed=0, split="test", shape=Shape(ways=5, shots=1))` draws n tasks, always the
+  same for the same arguments, as one `Episode`.
+- An `Episode` has *support* `Examples` to learn from and *query* `Examples` to be judged by (or
+  an *environment* to act in), and `info` on what they are and where they come from.
+- A `Shape` says how big a task is, a `TaskSpec` what a model for it must take and give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from workbench.errors import UserError, nearest
+from workbench.tasks.base import Shape as Shape
+from workbench.tasks.base import Split as Split
+from workbench.tasks.base import Tasks as Tasks
+from workbench.tasks.base import TaskSpec as TaskSpec
+from workbench.tasks.episode import Episode as Episode
+from workbench.tasks.episode import Examples as Examples
+
+__all__ = ["Episode", "Examples", "Shape", "Split", "TaskSpec", "Tasks", "names", "open_tasks"]
+
+
+def open_tasks(name: str) -> Tasks:
+    """A family of tasks by `NAME` or `NAME:SCHEME`; without a scheme the first one it has.
+
+    >>> open_tasks("sinusoid:reptile").scheme
+    'reptile'
+    """
+    family, _, scheme = name.partition(":")
+    if family not in _FAMILIES:
+        raise UserError(f"there are no tasks '{family}': {nearest(family, list(_FAMILIES))}")
+    schemes = _FAMILIES[family]
+    scheme, *options = (scheme or next(iter(schemes))).split("/")
+    if scheme not in schemes:
+        raise UserError(
+            f"{family} has no scheme '{scheme}': {nearest(scheme, list(schemes))}"
+        )
+    return schemes[scheme](options)
+
+
+def names() -> list[str]:
+    """Every `NAME:SCHEME` that `open_tasks` knows, each family's default first.
+
+    >>> names()[0]
+    'sinusoid:maml'
+    """
+    return [f"{family}:{scheme}" for family, schemes in _FAMILIES.items() for scheme in schemes]
+
+
+# Opening imports only what the family needs: scikit-learn and Pillow are slow to load.
+
+
+def _curves(family: str, scheme: str, options: list[str]) -> Tasks:
+    from workbench.tasks.sinusoid import FAMILIES, Curves
+
+    _no_options(family, options)
+    return Curves(family, scheme, FAMILIES[family, scheme])
+
+
+def _glyphs(options: list[str]) -> Tasks:
+    from workbench.tasks.glyphs import open_glyphs
+
+    _no_options("glyphs", options)
+    return open_glyphs()
+
+
+def _digits(options: list[str]) -> Tasks:
+    from workbench.tasks.digits import open_digits
+
+    _no_options("digits", options)
+    return open_digits()
+
+
+def _omniglot(scheme: str, options: list[str]) -> Tasks:
+    from workbench.tasks.omniglot import open_omniglot
+
+    return open_omniglot(scheme, options)
+
+
+def _bandit(options: list[str]) -> Tasks:
+    from workbench.tasks.bandit import Bandits
+
+    _no_options("bandit", options)
+    return Bandits()
+
+
+def _no_options(family: str, options: list[str]) -> None:
+    if options:
+        raise UserError(
+            f"{family} takes nothing after its scheme, but was given '/{'/'.join(options)}': "
+            "leave it out"
+        )
+
+
+_FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
+    "sinusoid": {
+        "maml": partial(_curves, "sinusoid", "maml"),
+        "reptile": partial(_curves, "sinusoid", "reptile"),
+    },
+    "harmonics": {"octave": partial(_curves, "harmonics", "octave")},
+    "linear-sine": {"sum": partial(_curves, "linear-sine", "sum")},
+    "glyphs": {"alphabets": _glyphs},
+    "digits": {"5-2-3": _digits},
+    "omniglot": {
+        scheme: partial(_omniglot, scheme)
+        for scheme in ("background-evaluation", "vinyals", "random", "background-only")
+    },
+    "bandit": {"bernoulli": _bandit},
+}
