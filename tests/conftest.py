@@ -7,19 +7,38 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch loads: tests share the machine
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
 import pytest
 import torch
 
 torch.set_num_threads(1)
 
+PROMISED = bool(os.environ.get("WORKBENCH_DATA") and os.environ.get("CI"))
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
-    """A `real_data` test that skips although WORKBENCH_DATA is set in CI is a failure."""
-    outcome = yield
-    report = outcome.get_result()
-    promised = os.environ.get("WORKBENCH_DATA") and os.environ.get("CI")
-    if promised and report.skipped and item.get_closest_marker("real_data"):
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+
+@pytest.fixture
+def real_data() -> Callable[[str], Path]:
+    """real_data("omniglot/images_background.zip") is that file; the test skips without it."""
+
+    def find(name: str) -> Path:
+        folder = os.environ.get("WORKBENCH_DATA")
+        path = Path(folder or "") / name
+        if not folder or not path.is_file():
+            pytest.skip(f"needs {name} in WORKBENCH_DATA")
+        return path
+
+    return find
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[pytest.TestReport]:
+    """In CI, with WORKBENCH_DATA set, a test that skips for want of it has failed."""
+    report = yield
+    if PROMISED and report.skipped and "WORKBENCH_DATA" in str(report.longrepr):
         report.outcome = "failed"
-        report.longrepr = f"WORKBENCH_DATA is set, so this test may not skip: {reason}"
+        report.longrepr = f"{item.nodeid} may not skip here: {report.longrepr}"
+    return report
