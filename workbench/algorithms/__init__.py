@@ -8,13 +8,18 @@ from workbench.algorithms.anil import ANIL, BOIL, ANILSettings, BOILSettings
 from workbench.algorithms.base import Adapted, Learner, MetaGradient, adapt, last
 from workbench.algorithms.finetune import FineTuning, FineTuningSettings, PretrainedRegression
 from workbench.algorithms.maml import MAML, MAMLSettings
+from workbench.algorithms.matching import Matching, MatchingSettings
+from workbench.algorithms.metanet import MetaNet, MetaNetSettings
 from workbench.algorithms.metasgd import MetaSGD, MetaSGDSettings
+from workbench.algorithms.prototypical import Prototypical, PrototypicalSettings
 from workbench.algorithms.reptile import Reptile, ReptileSettings
+from workbench.algorithms.rl2 import RL2, RL2Settings
 
 __all__ = [
     "ANIL",
     "BOIL",
     "MAML",
+    "RL2",
     "ANILSettings",
     "Adapted",
     "BOILSettings",
@@ -22,10 +27,17 @@ __all__ = [
     "FineTuningSettings",
     "Learner",
     "MAMLSettings",
+    "Matching",
+    "MatchingSettings",
     "MetaGradient",
+    "MetaNet",
+    "MetaNetSettings",
     "MetaSGD",
     "MetaSGDSettings",
     "PretrainedRegression",
+    "Prototypical",
+    "PrototypicalSettings",
+    "RL2Settings",
     "Reptile",
     "ReptileSettings",
     "adapt",

@@ -1,0 +1,47 @@
+"""What the methods with a memory of classes share: labelled examples, and classes not there."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from workbench.errors import UserError
+from workbench.tasks.base import TaskSpec
+from workbench.tasks.episode import Episode, Examples
+
+
+def labelled(episode: Episode) -> tuple[Examples, int]:
+    """The support of a classification episode, and its number of classes."""
+    if episode.support is None or episode.ways is None:
+        raise UserError(
+            "this method keeps a memory of classes and the tasks have none: "
+            "use tasks of classification, or a gradient method such as MAML"
+        )
+    return episode.support, episode.ways
+
+
+def check_classification(spec: TaskSpec, method: str) -> None:
+    """Refuse tasks whose targets are not classes."""
+    if spec.kind != "classification":
+        raise UserError(
+            f"{method} needs tasks of classification and these are of {spec.kind}: "
+            "use 'omniglot', 'glyphs' or 'digits', or another method"
+        )
+
+
+def one_hot(examples: Examples, ways: int, like: Tensor) -> Tensor:
+    """Labels `[task, example, way]` in the precision of `like`; all zero where padded.
+
+    >>> import torch
+    >>> one_hot(Examples(torch.zeros(1, 2), torch.tensor([[1, 0]]), torch.tensor([[1.0, 0.0]])),
+    ...         2, torch.zeros(1))
+    tensor([[[0., 1.],
+             [0., 0.]]])
+    """
+    labels = F.one_hot(examples.y, ways).to(like)
+    return labels if examples.weight is None else labels * examples.weight.to(like).unsqueeze(-1)
+
+
+def hide(logits: Tensor, present: Tensor) -> Tensor:
+    """Logits with next to no chance where `present` is not; finite, so that 0 times them is 0."""
+    return logits.masked_fill(~present, -1e9)
