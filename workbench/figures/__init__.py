@@ -1,0 +1,49 @@
+"""Figures: a tidy data frame in, a figure ready for a paper out.
+
+Each figure is a function of a frame (see `workbench.inspection` for what makes them) and a
+`Style`; it returns a `Plot`, a Matplotlib figure outside pyplot's registry, with a description
+in words in `alt_text`. `save` writes PDF, SVG or PNG with a `Receipt` of where it comes from.
+
+>>> from workbench.figures import ColumnWidth, Style, adapted_curves, examples
+>>> plot = adapted_curves(examples.curves(), style=Style(ColumnWidth.DOUBLE))
+>>> plot.get_size_inches()[0]
+np.float64(7.16)
+"""
+
+from workbench.figures import examples
+from workbench.figures.columns import frame_sha256
+from workbench.figures.comparisons import comparison
+from workbench.figures.curves import adapted_curves
+from workbench.figures.episodes import episode_grid
+from workbench.figures.export import Receipt, read_receipt, render, save
+from workbench.figures.progress import learning_curves, loss_by_step
+from workbench.figures.style import (
+    FIRST_ORDER,
+    OKABE_ITO,
+    PAPER,
+    SECOND_ORDER,
+    ColumnWidth,
+    Plot,
+    Style,
+)
+
+__all__ = [
+    "FIRST_ORDER",
+    "OKABE_ITO",
+    "PAPER",
+    "SECOND_ORDER",
+    "ColumnWidth",
+    "Plot",
+    "Receipt",
+    "Style",
+    "adapted_curves",
+    "comparison",
+    "episode_grid",
+    "examples",
+    "frame_sha256",
+    "learning_curves",
+    "loss_by_step",
+    "read_receipt",
+    "render",
+    "save",
+]

@@ -1,0 +1,80 @@
+"""What a figure asks of a frame, checked before anything is drawn."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from workbench.errors import UserError, nearest
+
+
+def require(
+    frame: pd.DataFrame, figure: str, columns: Iterable[str], maker: str, numeric: Iterable[str]
+) -> None:
+    """Refuse a frame that lacks rows or a column, or holds words where numbers belong.
+
+    figure   name of the figure, for the message
+    maker    name of the function that makes such frames, the cure
+    numeric  those of the columns that must be numbers
+
+    >>> require(pd.DataFrame({"stpe": [1]}), "loss_by_step", ["step"], "step_frame", [])
+    Traceback (most recent call last):
+    ...
+    workbench.errors.UserError: loss_by_step needs a column 'step', and the frame has none: \
+did you mean 'stpe'? workbench.inspection.step_frame makes such frames
+    """
+    for column in columns:
+        if column not in frame.columns:
+            known = [str(name) for name in frame.columns]
+            guess = nearest(column, known)
+            hint = f"{guess} " if guess.startswith("did") else ""
+            raise UserError(
+                f"{figure} needs a column {column!r}, and the frame has none: "
+                f"{hint}workbench.inspection.{maker} makes such frames"
+            )
+    if frame.empty:
+        raise UserError(
+            f"{figure} was given a frame without rows: "
+            f"fill it, for example by workbench.inspection.{maker}"
+        )
+    for column in numeric:
+        if not is_numeric_dtype(frame[column]):
+            raise UserError(
+                f"{figure} needs numbers in the column {column!r}, and it holds "
+                f"{frame[column].iloc[0]!r}: convert it, for example by pandas.to_numeric"
+            )
+        if not np.isfinite(frame[column].to_numpy(dtype=float)).any():
+            raise UserError(
+                f"{figure} found no finite number in the column {column!r}: "
+                "the run diverged or nothing was measured, so look at its losses first"
+            )
+
+
+def ordered(values: pd.Series) -> list[str]:
+    """The different values of a column, in the order in which they first appear."""
+    return [str(value) for value in values.unique()]
+
+
+def frame_sha256(frame: pd.DataFrame) -> str:
+    """A fingerprint of a frame's columns and values, arrays in cells included.
+
+    >>> frame_sha256(pd.DataFrame({"x": [1.0]})) == frame_sha256(pd.DataFrame({"x": [1.5]}))
+    False
+    """
+    digest = hashlib.sha256()
+    for name in frame.columns:
+        values = frame[name].to_numpy()
+        digest.update(f"{name}:{len(values)};".encode())
+        if values.dtype.kind in "biuf":
+            digest.update(np.ascontiguousarray(values).tobytes())
+            continue
+        for cell in values:
+            if isinstance(cell, np.ndarray):
+                digest.update(str((cell.shape, cell.dtype.str)).encode() + cell.tobytes())
+            else:
+                digest.update(f"{cell!r};".encode())
+    return digest.hexdigest()

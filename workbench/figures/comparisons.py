@@ -1,0 +1,143 @@
+"""Methods side by side on the same test tasks."""
+
+from __future__ import annotations
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+
+from workbench.figures.axes import (
+    LOWER_IS_BETTER,
+    asks_for_log,
+    dress,
+    metric_factor,
+    metric_label,
+    note,
+    number,
+)
+from workbench.figures.columns import ordered, require
+from workbench.figures.style import PAPER, Plot, Style, drawing
+from workbench.figures.summary import interval, paired
+
+
+def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Style = PAPER) -> Plot:
+    """Each method's mean, and its paired difference from a reference method, task by task.
+
+    Both with their 95% intervals over tasks. Where a method was trained with several seeds, a
+    task's value is its mean over them, and hollow marks show each seed's own mean.
+
+    frame      columns method, task, metric and value, one row a task (and seed, where there are
+               several), as `workbench.inspection.comparison_frame` makes them
+    reference  the method that the others are compared with; the first by default
+
+    >>> from workbench.figures import examples
+    >>> comparison(examples.methods()).alt_text
+    'accuracy (%) on 200 tasks. MAML: 93.8. Prototypical Networks: 97.8. Matching Networks: 97.1.
+    Prototypical Networks minus MAML: 4.08 (95% interval 3.5 to 4.66). Matching Networks minus
+    MAML: 3.36 (95% interval 2.79 to 3.93).'
+    """
+    columns = ["method", "task", "metric", "value"]
+    require(frame, "comparison", columns, "comparison_frame", ["value"])
+    methods = ordered(frame["method"])
+    reference = methods[0] if reference is None else reference
+    metric = ordered(frame["metric"])[0]
+    factor = metric_factor(metric)
+    data = frame.assign(value=frame["value"] * factor)
+    differences = paired(data, reference)
+    tasks = data.groupby(["method", "task"], sort=False, as_index=False)["value"].mean()
+    with drawing(style, (0.3 * len(methods) + 0.95) * style.scale) as plot:
+        panels = 2 if len(methods) > 1 else 1
+        row = plot.subplots(1, panels, sharey=True, squeeze=False)[0]
+        log = metric != "accuracy" and asks_for_log(tasks.groupby("method")["value"].mean())
+        if log:
+            dress(row[0].xaxis, log=True)
+        _points(row[0], tasks, "value", methods, style)
+        if "seed" in data and data["seed"].nunique() > 1:
+            _seeds(row[0], data, methods, style)
+        row[0].set_xlabel(metric_label(metric))
+        better = "lower" if metric in LOWER_IS_BETTER else "higher"
+        count = tasks["task"].nunique()
+        note(row[0], f"mean over {number(count, 6)} tasks", style.before)
+        if panels == 2:
+            row[1].axvline(0, color=style.before, lw=0.7 * style.scale, zorder=0)
+            _points(row[1], differences, "difference", methods, style)
+            unit = "points" if metric == "accuracy" else metric_label(metric)
+            row[1].set_xlabel(f"difference ({unit})")
+            note(row[1], f"minus {reference}, paired", style.before)
+        row[0].set_ylabel("")
+        row[0].set_ylim(len(methods) - 0.5, -0.5)
+        for axes in row:
+            axes.tick_params(axis="y", length=0)
+            axes.spines["left"].set_visible(False)
+            axes.set_ylabel("")
+            axes.grid(axis="y")
+            dress(axes.xaxis, log=log and axes is row[0])
+            axes.locator_params(axis="x", nbins=4) if not (log and axes is row[0]) else None
+        plot.supxlabel(
+            f"bars: 95% intervals over tasks; {better} is better",
+            fontsize=style.text_size * 0.875,
+            color=style.before,
+            x=0.01,
+            ha="left",
+        )
+        plot.alt_text = _describe(tasks, differences, methods, reference, metric)
+    return plot
+
+
+def _points(axes: Axes, rows: pd.DataFrame, value: str, methods: list[str], style: Style) -> None:
+    """A mark at each mean, a bar for its interval; a colour and a marker a method."""
+    looks = [style.look(index) for index in range(len(methods))]
+    for method, (colour, marker) in zip(methods, looks, strict=True):
+        own = rows[rows["method"] == method]
+        if own.empty:
+            continue
+        sns.pointplot(
+            own,
+            x=value,
+            y="method",
+            order=methods,
+            errorbar=interval,
+            color=colour,
+            markers=marker,
+            markersize=4.4 * style.scale,
+            markeredgewidth=0,
+            linestyle="none",
+            err_kws={"linewidth": 1.3 * style.scale},
+            ax=axes,
+        )
+
+
+def _seeds(axes: Axes, data: pd.DataFrame, methods: list[str], style: Style) -> None:
+    """Each seed's own mean as a hollow mark a little below its method's."""
+    means = data.groupby(["method", "seed"], sort=False)["value"].mean().reset_index()
+    for index, method in enumerate(methods):
+        colour, marker = style.look(index)
+        own = means.loc[means["method"] == method, "value"]
+        axes.plot(
+            own,
+            [index + 0.28] * len(own),
+            linestyle="none",
+            marker=marker,
+            markersize=2.8 * style.scale,
+            markerfacecolor="none",
+            markeredgecolor=colour,
+            markeredgewidth=0.6 * style.scale,
+        )
+
+
+def _describe(
+    tasks: pd.DataFrame, differences: pd.DataFrame, methods: list[str], reference: str, metric: str
+) -> str:
+    text = f"{metric_label(metric)} on {tasks['task'].nunique()} tasks."
+    for method in methods:
+        mean = tasks.loc[tasks["method"] == method, "value"].mean()
+        text += f" {method}: {number(mean)}."
+    for method in methods:
+        values = differences.loc[differences["method"] == method, "difference"]
+        if method != reference:
+            low, high = interval(values)
+            text += (
+                f" {method} minus {reference}: {number(values.mean())} "
+                f"(95% interval {number(low)} to {number(high)})."
+            )
+    return text

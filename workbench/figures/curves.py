@@ -1,0 +1,131 @@
+"""Regression tasks: what the model says before, while and after it adapts."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from workbench.errors import UserError
+from workbench.figures.axes import dress, note, number
+from workbench.figures.columns import require
+from workbench.figures.style import PAPER, Plot, Style, drawing
+
+
+def adapted_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
+    """The curve of one task before adaptation, at every inner step, and after.
+
+    frame  columns x, y, kind (truth, support, query or prediction) and step (of a prediction),
+           as `workbench.inspection.curve_frame` makes them. A column `method`, if there is one,
+           gives every method its own panel, all on the same axes.
+
+    >>> from workbench.figures import examples
+    >>> adapted_curves(examples.curves()).alt_text
+    'A regression task with 5 support points. Mean squared distance from the truth: 3.64 before
+    adaptation, 0.00922 after 5 inner steps.'
+    """
+    require(frame, "adapted_curves", ["x", "y", "kind", "step"], "curve_frame", ["x", "y"])
+    if "prediction" not in set(frame["kind"]):
+        known = ", ".join(sorted({str(kind) for kind in frame["kind"]}))
+        raise UserError(
+            f"adapted_curves found no row of kind 'prediction', only {known}: "
+            "give workbench.inspection.curve_frame the path that adapt yields"
+        )
+    if "method" not in frame:
+        with drawing(style, style.height(0.66)) as plot:
+            axes = plot.subplots()
+            _draw(axes, frame, style)
+            dress(axes.yaxis)
+            plot.legend(loc="outside upper left", ncols=3)
+            plot.alt_text = _describe(frame)
+        return plot
+    panels = [(str(name), part) for name, part in frame.groupby("method", sort=False)]
+    with drawing(style, style.height(1.05 / max(len(panels), 2) + 0.14)) as plot:
+        row = plot.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+        for axes, (name, part) in zip(row, panels, strict=True):
+            _draw(axes, part, style)
+            note(axes, name, style.ink)
+            if axes is not row[0]:
+                axes.set_ylabel("")
+        dress(row[0].yaxis)
+        plot.legend(*row[0].get_legend_handles_labels(), loc="outside upper left", ncols=6)
+        plot.alt_text = " ".join(f"{name}: {_describe(part)}" for name, part in panels)
+    return plot
+
+
+def _draw(axes: Axes, frame: pd.DataFrame, style: Style) -> None:
+    kinds = {str(kind): part.sort_values("x") for kind, part in frame.groupby("kind")}
+    prediction = kinds["prediction"]
+    steps = sorted(int(step) for step in prediction["step"].unique())
+    first, last = steps[0], steps[-1]
+    scale = style.scale
+    between = [step for step in steps if step not in (first, last)]
+
+    if "truth" in kinds:
+        truth = kinds["truth"]
+        axes.plot(truth["x"], truth["y"], color=style.ink, lw=0.7 * scale, label="truth", zorder=6)
+    for index, step in enumerate(between):
+        curve = prediction[prediction["step"] == step]
+        label = None
+        if step == between[len(between) // 2]:
+            label = f"step {step}" if len(between) == 1 else f"steps {between[0]}–{between[-1]}"
+        late = index / max(len(between), 2)
+        axes.plot(
+            curve["x"], curve["y"], color=style.steps(late), lw=0.8 * scale, label=label, zorder=2
+        )
+    if last != first:
+        curve = prediction[prediction["step"] == first]
+        colour = style.before
+        label = "before" if first == 0 else f"after {_count(first)}"
+        axes.plot(curve["x"], curve["y"], color=colour, lw=1.4 * scale, label=label, zorder=3)
+    curve = prediction[prediction["step"] == last]
+    label = f"after {_count(last)}" if last else "before"
+    colour = style.after if last else style.before
+    axes.plot(curve["x"], curve["y"], color=colour, lw=1.9 * scale, label=label, zorder=5)
+    if "query" in kinds:
+        _points(axes, kinds["query"], style, "query", style.ground)
+    if "support" in kinds:
+        _points(axes, kinds["support"], style, "support", style.ink)
+    axes.set_xlabel("x")
+    axes.set_ylabel("y")
+    axes.margins(x=0.01)
+    dress(axes.xaxis)
+
+
+def _points(axes: Axes, points: pd.DataFrame, style: Style, kind: str, fill: str) -> None:
+    """Support solid, query hollow, both outlined so that they stand off the curves."""
+    edge = style.ground if kind == "support" else style.ink
+    axes.plot(
+        points["x"],
+        points["y"],
+        linestyle="none",
+        marker="o",
+        markersize=(4.6 if kind == "support" else 3.2) * style.scale,
+        markerfacecolor=fill,
+        markeredgecolor=edge,
+        markeredgewidth=0.6 * style.scale,
+        label=f"{kind} ({len(points)})",
+        zorder=8 if kind == "support" else 7,
+    )
+
+
+def _count(step: int) -> str:
+    return f"{step} step" if step == 1 else f"{step} steps"
+
+
+def _describe(frame: pd.DataFrame) -> str:
+    prediction = frame[frame["kind"] == "prediction"]
+    steps = sorted(int(step) for step in prediction["step"].unique())
+    shots = int((frame["kind"] == "support").sum())
+    text = f"A regression task with {shots} support points."
+    truth = frame[frame["kind"] == "truth"][["x", "y"]]
+    if truth.empty:
+        return f"{text} Predictions after {', '.join(map(str, steps))} inner steps."
+    both = prediction.merge(truth, on="x", suffixes=("", "_true"))
+    error = ((both["y"] - both["y_true"]) ** 2).groupby(both["step"]).mean()
+    if error.empty:
+        return text
+    first, last = error.iloc[0], error.iloc[-1]
+    return (
+        f"{text} Mean squared distance from the truth: {number(first)} before adaptation, "
+        f"{number(last)} after {steps[-1]} inner step{'s' if steps[-1] != 1 else ''}."
+    )

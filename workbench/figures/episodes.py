@@ -1,0 +1,157 @@
+"""Classification tasks: the images of an episode, and what the model says of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.patches import Rectangle
+
+from workbench.figures.columns import require
+from workbench.figures.style import OKABE_ITO, PAPER, ColumnWidth, Plot, Style, drawing
+
+_COLUMN = 1.1  # images and the space between them, in image widths
+_ROW = 1.36  # an image and the line of its prediction, in image widths
+_GAP = 0.5  # between support and query, in image widths
+
+
+def episode_grid(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
+    """One task: a row a class, its support images left, its query images right.
+
+    Below a query image stand the predicted class's marker and a bar as long as its confidence;
+    wrong predictions are outlined. At most five images a class are shown of each part, ten where
+    the figure spans two columns.
+
+    frame  columns part (support or query), label (true class, 0 upwards), name, shot (which
+           image of its class) and image (array, height x width of ink in 0..1, or height x width
+           x 3), and, once predicted, prediction and confidence; as
+           `workbench.inspection.image_frame` makes them
+
+    >>> from workbench.figures import examples
+    >>> episode_grid(examples.images()).alt_text
+    'A 3-way task with 2 support images a class and 4 query images a class: 11 of 12 query images
+    predicted right.'
+    """
+    columns = ["part", "label", "name", "shot", "image"]
+    require(frame, "episode_grid", columns, "image_frame", ["label", "shot"])
+    classes = sorted(int(label) for label in frame["label"].unique())
+    names = frame.drop_duplicates("label").set_index("label")["name"]
+    most = 10 if style.width is ColumnWidth.DOUBLE else 5
+    counts = {part: _images_of_a_class(frame, part) for part in ("support", "query")}
+    shown = {part: min(count, most) for part, count in counts.items()}
+
+    # One set of axes over the whole figure, measured in inches from the upper left corner.
+    edge, head = 0.06 * style.scale, 0.24 * style.scale
+    longest = max(len(_short(str(name))) for name in names)
+    aside = (0.26 + 0.075 * longest) * style.scale
+    across = sum(shown.values()) * _COLUMN + (_GAP if all(shown.values()) else 0)
+    side = min((style.width.value - aside - 2 * edge) / across, 0.5 * style.scale)
+    height = 2 * edge + head + len(classes) * _ROW * side
+    with drawing(style, height) as plot:
+        plot.set_layout_engine("none")
+        axes = plot.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()
+        axes.set_xlim(0, style.width.value)
+        axes.set_ylim(height, 0)
+        tops = {label: edge + head + row * _ROW * side for row, label in enumerate(classes)}
+        for label, top in tops.items():
+            _chip(axes, edge + 0.06 * style.scale, top + side / 2, label, style, 5.0)
+            x = edge + 0.18 * style.scale
+            axes.text(x, top + side / 2, _short(str(names[label])), va="center", size="small")
+        left = edge + aside
+        for part in ("support", "query"):
+            if not shown[part]:
+                continue
+            heading = _heading(part, counts[part], shown[part])
+            axes.text(left, edge + head / 2, heading, va="center", size="small")
+            for image in frame[(frame["part"] == part) & (frame["shot"] < most)].to_dict("records"):
+                x = left + int(image["shot"]) * _COLUMN * side
+                _image(axes, x, tops[int(image["label"])], side, image, style)
+            left += (shown[part] * _COLUMN + _GAP) * side
+        plot.alt_text = _describe(frame, len(classes), counts)
+    return plot
+
+
+def _images_of_a_class(frame: pd.DataFrame, part: str) -> int:
+    shots = frame.loc[frame["part"] == part, "shot"]
+    return 0 if shots.empty else int(shots.max()) + 1
+
+
+def _heading(part: str, count: int, shown: int) -> str:
+    return part if count == shown else f"{part} ({shown} of {count} a class)"
+
+
+def _short(name: str, most: int = 14) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def _chip(axes: Axes, x: float, y: float, label: int, style: Style, size: float) -> None:
+    """A class's colour and marker."""
+    colour, marker = style.look(label)
+    axes.plot(
+        [x],
+        [y],
+        marker=marker,
+        color=colour,
+        markersize=size * style.scale,
+        markeredgecolor=style.ink,
+        markeredgewidth=0.4 * style.scale,
+    )
+
+
+def _image(
+    axes: Axes, left: float, top: float, side: float, image: dict[Any, Any], style: Style
+) -> None:
+    """One image, its outline, and what was predicted of it."""
+    axes.imshow(
+        np.asarray(image["image"], dtype=float),
+        extent=(left, left + side, top + side, top),
+        cmap=LinearSegmentedColormap.from_list("ink", [style.ground, style.ink]),
+        vmin=0,
+        vmax=1,
+        interpolation="nearest",
+        aspect="auto",
+        zorder=1,
+    )
+    predicted = pd.notna(image.get("prediction"))
+    wrong = predicted and int(image["prediction"]) != int(image["label"])
+    axes.add_patch(
+        Rectangle(
+            (left, top),
+            side,
+            side,
+            fill=False,
+            edgecolor=OKABE_ITO["vermilion"] if wrong else style.faint,
+            linewidth=(1.6 if wrong else 0.5) * style.scale,
+            gid="wrong" if wrong else "image",
+            zorder=2,
+        )
+    )
+    if not predicted:
+        return
+    label, middle = int(image["prediction"]), top + 1.15 * side
+    _chip(axes, left + 0.1 * side, middle, label, style, 3.2)
+    if pd.notna(image.get("confidence")):
+        confidence = float(image["confidence"])
+        start, room, thick = left + 0.26 * side, 0.74 * side, 0.03 * style.scale
+        for length, colour in ((1.0, style.faint), (confidence, style.look(label)[0])):
+            bar = Rectangle((start, middle - thick / 2), room * length, thick, color=colour)
+            bar.set(linewidth=0, zorder=2)
+            axes.add_patch(bar)
+
+
+def _describe(frame: pd.DataFrame, ways: int, counts: dict[str, int]) -> str:
+    parts = [
+        f"{count} {part} image{'s' if count != 1 else ''} a class"
+        for part, count in counts.items()
+        if count
+    ]
+    text = f"A {ways}-way task with {' and '.join(parts)}"
+    if "prediction" not in frame:
+        return f"{text}."
+    judged = frame[(frame["part"] == "query") & frame["prediction"].notna()]
+    right = int((judged["prediction"] == judged["label"]).sum())
+    return f"{text}: {right} of {len(judged)} query images predicted right."

@@ -1,0 +1,214 @@
+"""Losses and metrics along the inner steps and along training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+
+from workbench.figures.axes import asks_for_log, dress, metric_factor, metric_label, note, number
+from workbench.figures.columns import ordered, require
+from workbench.figures.style import PAPER, Plot, Style, drawing
+from workbench.figures.summary import interval
+
+
+def loss_by_step(frame: pd.DataFrame, *, measure: str = "loss", style: Style = PAPER) -> Plot:
+    """The mean of a measure over tasks after every inner step, with its 95% interval.
+
+    frame    columns task, step, part (support, query or trial) and the measure, as
+             `workbench.inspection.step_frame` makes them; a column `method` tells several apart
+    measure  which column to show: loss, accuracy, mse or reward
+
+    >>> from workbench.figures import examples
+    >>> loss_by_step(examples.steps()).alt_text
+    'Query loss over inner steps 0 to 5, mean of 40 tasks. MAML: 2.94 before, 0.0669 after the last
+    step. pretrained: 2.85 before, 0.946 after the last step.'
+    """
+    columns = ["task", "step", "part", measure]
+    require(frame, "loss_by_step", columns, "step_frame", ["step", measure])
+    data = frame.assign(_value=frame[measure] * metric_factor(measure))
+    methods = ordered(data["method"]) if "method" in data else [""]
+    # Several methods: the query alone, or the lines could not be told apart.
+    parts = ordered(data["part"])
+    if len(methods) > 1 and "query" in parts:
+        parts = ["query"]
+    data = data[data["part"].isin(parts)]
+    with drawing(style, style.height(0.62)) as plot:
+        axes = plot.subplots()
+        for index, method in enumerate(methods):
+            colour, marker = style.look(index)
+            rows = data if method == "" else data[data["method"] == method]
+            for part in parts:
+                label = " ".join(word for word in (method, part if len(parts) > 1 else "") if word)
+                hollow = part == "query" and len(parts) > 1
+                _line(
+                    axes,
+                    rows[rows["part"] == part],
+                    x="step",
+                    y="_value",
+                    color=colour,
+                    marker=marker,
+                    markerfacecolor=style.ground if hollow else colour,
+                    markeredgecolor=colour,
+                    linestyle="--" if part == "support" and len(parts) > 1 else "-",
+                    label=label or None,
+                )
+        tasks = data["task"].nunique()
+        several = tasks > 1
+        note(
+            axes,
+            f"mean and 95% interval over {number(tasks)} tasks" if several else "one task",
+            style.before,
+        )
+        axes.set_xlabel("inner step")
+        what = metric_label(measure)
+        axes.set_ylabel(what if len(parts) > 1 else f"{parts[0]} {what}")
+        means = data.groupby([*(["method"] if methods != [""] else []), "part", "step"])["_value"]
+        dress(axes.xaxis, whole=True)
+        dress(axes.yaxis, log=measure != "accuracy" and asks_for_log(means.mean()))
+        if len(methods) * len(parts) > 1:
+            plot.legend(loc="outside upper left", ncols=3)
+        plot.alt_text = _describe_steps(data, methods, parts[-1], measure, tasks)
+    return plot
+
+
+def learning_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
+    """Training and validation by iteration: a panel a metric, a colour a method.
+
+    Several seeds give their mean and its 95% interval; one seed gives the interval over
+    validation tasks where the frame has it.
+
+    frame  columns iteration, split (train or validation), metric and value, as
+           `workbench.inspection.metrics_frame` makes them; low and high (an interval over
+           tasks), seed and method may be there too
+
+    >>> from workbench.figures import examples
+    >>> learning_curves(examples.training()).alt_text
+    'Training up to iteration 2,000, 3 seeds. mse on validation: best mean 0.47 at iteration
+    2,000.'
+    """
+    columns = ["iteration", "split", "metric", "value"]
+    require(frame, "learning_curves", columns, "metrics_frame", ["iteration", "value"])
+    metrics = ordered(frame["metric"])
+    methods = ordered(frame["method"]) if "method" in frame else [""]
+    seeds = frame["seed"].nunique() if "seed" in frame else 1
+    height = 0.6 if len(metrics) == 1 else 0.44 * len(metrics) + 0.1
+    with drawing(style, style.height(height)) as plot:
+        column = plot.subplots(len(metrics), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, metric in zip(column, metrics, strict=True):
+            rows = frame[frame["metric"] == metric]
+            for index, method in enumerate(methods):
+                own = rows if method == "" else rows[rows["method"] == method]
+                _training(axes, own, method, metric, index, seeds, style)
+            axes.set_ylabel(metric_label(metric))
+            dress(axes.yaxis, log=metric != "accuracy" and asks_for_log(rows["value"]))
+        column[-1].set_xlabel("outer step (iteration)")
+        dress(column[-1].xaxis)
+        over = f"{seeds} seeds" if seeds > 1 else "validation tasks"
+        if seeds > 1 or {"low", "high"} <= set(frame.columns):
+            note(column[0], f"mean and 95% interval over {over}", style.before)
+        entries: dict[str, Any] = {}
+        for axes in column:
+            handles, labels = axes.get_legend_handles_labels()
+            entries |= dict(zip(labels, handles, strict=True))
+        if len(entries) > 1:
+            plot.legend(
+                list(entries.values()),
+                list(entries),
+                loc="outside upper left",
+                ncols=2 if len(methods) > 1 else 3,
+            )
+        plot.alt_text = _describe_training(frame, metrics, methods, seeds)
+    return plot
+
+
+def _training(
+    axes: Axes, rows: pd.DataFrame, method: str, metric: str, index: int, seeds: int, style: Style
+) -> None:
+    colour, marker = style.look(index)
+    factor = metric_factor(metric)
+    for split in ("train", "validation"):
+        own = rows[rows["split"] == split].sort_values("iteration")
+        if own.empty:
+            continue
+        train = split == "train"
+        label = f"{method} {split}".strip()
+        own = own.assign(_value=own["value"] * factor)
+        _line(
+            axes,
+            own,
+            x="iteration",
+            y="_value",
+            color=style.before if train and method == "" else colour,
+            alpha=0.55 if train and method else 1.0,
+            linewidth=(0.8 if train else 1.4) * style.scale,
+            marker="" if train else marker,
+            markersize=2.8 * style.scale,
+            markeredgewidth=0,
+            label=label,
+        )
+        if seeds == 1 and not train and {"low", "high"} <= set(own.columns):
+            axes.fill_between(
+                own["iteration"],
+                own["low"] * factor,
+                own["high"] * factor,
+                color=colour,
+                alpha=0.2,
+                linewidth=0,
+            )
+
+
+def _line(axes: Axes, rows: pd.DataFrame, **look: Any) -> None:
+    """A line through the means, a band for the 95% interval, nothing random."""
+    if not rows.empty:
+        sns.lineplot(
+            rows,
+            errorbar=interval,
+            ax=axes,
+            legend=False,
+            err_kws={"linewidth": 0, "alpha": 0.2},
+            **look,
+        )
+
+
+def _describe_steps(
+    data: pd.DataFrame, methods: list[str], part: str, measure: str, tasks: int
+) -> str:
+    last = int(data["step"].max())
+    text = (
+        f"{part.capitalize()} {metric_label(measure)} over inner steps "
+        f"{int(data['step'].min())} to {last}, mean of {tasks} task{'s' if tasks != 1 else ''}."
+    )
+    for method in methods:
+        rows = data[data["part"] == part]
+        rows = rows if method == "" else rows[rows["method"] == method]
+        means = rows.groupby("step")["_value"].mean()
+        name = f"{method}: " if method else ""
+        ends = f"{number(means.iloc[0])} before, {number(means.iloc[-1])} after the last step."
+        text += f" {name}{ends}"
+    return text
+
+
+def _describe_training(
+    frame: pd.DataFrame, metrics: list[str], methods: list[str], seeds: int
+) -> str:
+    text = f"Training up to iteration {number(frame['iteration'].max(), 6)}, {seeds} seed"
+    text += "s." if seeds != 1 else "."
+    for metric in metrics:
+        for method in methods:
+            rows = frame[(frame["metric"] == metric) & (frame["split"] == "validation")]
+            rows = rows if method == "" else rows[rows["method"] == method]
+            means = rows.groupby("iteration")["value"].mean().dropna()
+            if means.empty:
+                continue
+            highest = metric in ("accuracy", "reward")
+            best = means.idxmax() if highest else means.idxmin()
+            value = number(means[best] * metric_factor(metric))
+            name = f"{method}, " if method else ""
+            text += (
+                f" {name}{metric_label(metric) if metric == 'accuracy' else metric} on validation: "
+                f"best mean {value} at iteration {number(best, 6)}."
+            )
+    return text

@@ -1,0 +1,230 @@
+"""The visual language of every exported figure: colours, markers, sizes, and how it is applied.
+
+Support is solid and query hollow; before adaptation grey, after it strong; the truth thin and
+black (white on dark); steps on one sequential scale whose end is the strongest. A class or a
+method has a colour and a marker, so that nothing is told by colour alone.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+# Okabe and Ito's eight colours; the first stands for black on paper and white on a dark ground.
+OKABE_ITO = {
+    "ink": "#000000",
+    "orange": "#E69F00",
+    "sky": "#56B4E9",
+    "green": "#009E73",
+    "yellow": "#F0E442",
+    "blue": "#0072B2",
+    "vermilion": "#D55E00",
+    "purple": "#CC79A7",
+}
+_ORDER = ("blue", "orange", "green", "purple", "vermilion", "sky", "ink", "yellow")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
+
+FIRST_ORDER = OKABE_ITO["blue"]
+SECOND_ORDER = OKABE_ITO["orange"]
+
+# rcParams are global: figures made on two threads take turns.
+_RC_LOCK = threading.RLock()
+
+
+class ColumnWidth(Enum):
+    """How wide a figure is, in inches.
+
+    >>> ColumnWidth.DOUBLE.value
+    7.16
+    """
+
+    SINGLE = 3.5  # one column of a two-column page
+    DOUBLE = 7.16  # the whole page
+    SLIDE = 10.0  # a slide, with text to match
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a figure looks: its width, and whether it stands on a dark ground.
+
+    >>> Style(ColumnWidth.SLIDE, dark=True).text_size
+    18.0
+    """
+
+    width: ColumnWidth = ColumnWidth.SINGLE
+    dark: bool = False
+
+    @property
+    def text_size(self) -> float:
+        """Size of the text in points."""
+        return 18.0 if self.width is ColumnWidth.SLIDE else 8.0
+
+    @property
+    def scale(self) -> float:
+        """How much heavier lines and markers are than on paper."""
+        return self.text_size / 8.0
+
+    def height(self, fraction: float) -> float:
+        """Inches: a fraction of a single column's width, flatter where a figure is wide.
+
+        >>> round(Style(ColumnWidth.DOUBLE).height(0.5), 2)
+        2.22
+        """
+        flatter = {ColumnWidth.SINGLE: 1.0, ColumnWidth.DOUBLE: 0.62, ColumnWidth.SLIDE: 0.85}
+        return self.width.value * fraction * flatter[self.width]
+
+    @property
+    def ink(self) -> str:
+        """The colour of text and of the truth."""
+        return "#FFFFFF" if self.dark else "#000000"
+
+    @property
+    def ground(self) -> str:
+        """The colour behind everything."""
+        return "#1B1D21" if self.dark else "#FFFFFF"
+
+    @property
+    def before(self) -> str:
+        """The grey of what was before adaptation."""
+        return "#8A8F98" if self.dark else "#8C8C8C"
+
+    @property
+    def faint(self) -> str:
+        """The grey of lines that only guide the eye."""
+        return "#3C4048" if self.dark else "#D5D5D5"
+
+    @property
+    def after(self) -> str:
+        """The strong colour of what is after adaptation: the end of the steps' scale."""
+        return OKABE_ITO["sky"] if self.dark else "#08519C"
+
+    @property
+    def steps(self) -> Colormap:
+        """The sequential scale of inner steps, from faint to strong."""
+        faint = "#2B4A63" if self.dark else "#B9D6EA"
+        return LinearSegmentedColormap.from_list("steps", [faint, self.after])
+
+    def look(self, number: int) -> tuple[str, str]:
+        """Colour and marker of the class or method with this number; the first 64 all differ.
+
+        >>> Style().look(0), Style().look(8)
+        (('#0072B2', 'o'), ('#0072B2', 's'))
+        """
+        name = _ORDER[number % 8]
+        colour = self.ink if name == "ink" else OKABE_ITO[name]
+        return colour, _MARKERS[(number // 8 + number) % 8]
+
+    def rc(self) -> dict[str, Any]:
+        """Matplotlib's settings for this style."""
+        size, scale = self.text_size, self.scale
+        return {
+            # DejaVu comes with Matplotlib, so a figure is the same on every machine.
+            "font.family": ["DejaVu Sans"],
+            "font.size": size,
+            "axes.titlesize": size,
+            "axes.labelsize": size,
+            "xtick.labelsize": size * 0.875,
+            "ytick.labelsize": size * 0.875,
+            "legend.fontsize": size * 0.875,
+            "legend.frameon": False,
+            "legend.handlelength": 1.8,
+            "legend.columnspacing": 1.4,
+            "legend.borderaxespad": 0.2,
+            "axes.linewidth": 0.6 * scale,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlelocation": "left",
+            "axes.axisbelow": True,
+            "axes.labelpad": 3.0 * scale,
+            "xtick.major.width": 0.6 * scale,
+            "ytick.major.width": 0.6 * scale,
+            "xtick.major.size": 2.5 * scale,
+            "ytick.major.size": 2.5 * scale,
+            "xtick.minor.visible": False,
+            "ytick.minor.visible": False,
+            "lines.linewidth": 1.2 * scale,
+            "lines.markersize": 3.8 * scale,
+            "lines.markeredgewidth": 0.9 * scale,
+            "grid.color": self.faint,
+            "grid.linewidth": 0.5 * scale,
+            "text.color": self.ink,
+            "axes.labelcolor": self.ink,
+            "axes.edgecolor": self.ink,
+            "xtick.color": self.ink,
+            "ytick.color": self.ink,
+            "axes.facecolor": self.ground,
+            "figure.facecolor": self.ground,
+            "savefig.facecolor": "auto",
+            "savefig.bbox": None,  # exactly the column's width, never cropped
+            "figure.constrained_layout.w_pad": 0.04,
+            "figure.constrained_layout.h_pad": 0.04,
+            "figure.dpi": 100,
+            "savefig.dpi": 300,
+            # Type 42 embeds whole outlines that publishers accept and editors can search.
+            "pdf.fonttype": 42,
+            # Outlines: an SVG cannot carry a font, and a reader may not have this one. The words
+            # are kept in its description.
+            "svg.fonttype": "path",
+            "svg.hashsalt": "workbench",  # the same ids every time
+            "path.simplify": True,
+        }
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Matplotlib under this style, and as it was before once the block ends."""
+        with _RC_LOCK, mpl.rc_context(self.rc()):  # type: ignore[arg-type]
+            yield
+
+
+PAPER = Style()  # one column of a paper: the default of every figure
+
+
+class Plot(Figure):
+    """A Matplotlib figure that keeps its style and says in words what it shows.
+
+    It has no part in pyplot's registry, so it can be made on any thread and leaks nothing. A
+    notebook shows it as it is.
+    """
+
+    def __init__(self, style: Style, height: float) -> None:
+        """A blank figure of the style's width and a height in inches."""
+        with style.applied():
+            super().__init__(figsize=(style.width.value, height), layout="constrained")
+        self.style = style
+        self.alt_text = ""
+
+    def draw(self, renderer: Any) -> None:
+        """Draw under the figure's own style, whatever the settings around it are."""
+        with self.style.applied():
+            super().draw(renderer)
+
+    def savefig(self, fname: Any, **options: Any) -> None:
+        """Write under the figure's own style (use `workbench.figures.save` to add a receipt)."""
+        with self.style.applied():
+            super().savefig(fname, **options)
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What a notebook shows: the picture, and its description where there are no pictures."""
+        width, height = (round(96 * inches) for inches in self.get_size_inches())
+        png = io.BytesIO()
+        self.savefig(png, format="png", dpi=192)
+        return (
+            {"image/png": png.getvalue(), "text/plain": self.alt_text},
+            {"image/png": {"width": width, "height": height}},
+        )
+
+
+@contextmanager
+def drawing(style: Style, height: float) -> Iterator[Plot]:
+    """A blank figure of a height in inches, to draw on under its style."""
+    with style.applied():
+        yield Plot(style, height)
