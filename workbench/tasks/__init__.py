@@ -38,9 +38,7 @@ def open_tasks(name: str) -> Tasks:
     schemes = _FAMILIES[family]
     scheme, *options = (scheme or next(iter(schemes))).split("/")
     if scheme not in schemes:
-        raise UserError(
-            f"{family} has no scheme '{scheme}': {nearest(scheme, list(schemes))}"
-        )
+        raise UserError(f"{family} has no scheme '{scheme}': {nearest(scheme, list(schemes))}")
     return schemes[scheme](options)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import UserError, nearest
-from workbench.resources import resources
+from workbench.resources import cache_folder, resources
 
 
 @dataclass(frozen=True)
@@ -60,19 +60,6 @@ def cards() -> list[str]:
     return sorted(path.stem for path in resources("data").glob("*.toml"))
 
 
-def cache_folder() -> Path:
-    """Where fetched and prepared data are kept: `data/cache` in a checkout, else the user's cache.
-
-    The environment variable WORKBENCH_CACHE names another place.
-    """
-    if named := os.environ.get("WORKBENCH_CACHE"):
-        return Path(named)
-    checkout = Path(__file__).parents[2]
-    if (checkout / "pyproject.toml").is_file() and (checkout / "data").is_dir():
-        return checkout / "data" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "workbench"
-
-
 def folders() -> list[Path]:
     """The folders that are searched for data, in order."""
     named = os.environ.get("WORKBENCH_DATA")
@@ -84,11 +71,11 @@ def locate(path: str) -> Path | None:
     return next((folder / path for folder in folders() if (folder / path).is_file()), None)
 
 
-def require(name: str, path: str) -> Path:
+def require(name: str, path: str, hint: str = "") -> Path:
     """A data file on this machine; a missing one is refused with the way to get it."""
     found = locate(path)
     if found is None:
-        raise UserError(f"{name} needs {path}, which is not here: {cure(name)}")
+        raise UserError(f"{name} needs {path}, which is not here: {cure(name)}{hint}")
     return found
 
 
@@ -153,8 +140,14 @@ def fetch(
         _judge(name, local)
         target = cache_folder() / file.path
         if local.resolve() != target.resolve():
-            with safe_write(target) as part:
-                shutil.copyfile(local, part)
+            try:
+                with safe_write(target) as part:
+                    shutil.copyfile(local, part)
+            except OSError as error:
+                raise UserError(
+                    f"{target} could not be written ({error.strerror}): see to the disk's space "
+                    "and permissions"
+                ) from error
         say(f"{Path(file.path).name}: {file.contents}; copied from {local}")
         taken.append(target)
     if not taken:

@@ -1,4 +1,4 @@
-"""Scikit-learn's handwritten digits (8x8): five classes to train on, two to validate, three to test.
+"""Scikit-learn's handwritten digits (8x8): 5 classes to train on, 2 to validate, 3 to test.
 
 Small, real, and always there. With so few classes a task has two or three ways.
 """

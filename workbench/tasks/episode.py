@@ -41,9 +41,14 @@ class Examples:
 class Environment(Protocol):
     """A control task's dynamics: pure, batched over tasks, the state an explicit value."""
 
-    actions: int
-    observation_size: int
-    horizon: int
+    @property
+    def actions(self) -> int: ...
+
+    @property
+    def observation_size(self) -> int: ...
+
+    @property
+    def horizon(self) -> int: ...
 
     def __call__(
         self, state: State, action: Tensor, seed: Tensor

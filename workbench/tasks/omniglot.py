@@ -11,6 +11,7 @@ import io
 import json
 import re
 import stat
+import struct
 import warnings
 import zipfile
 import zlib
@@ -23,8 +24,8 @@ from torch import Tensor
 
 from workbench.errors import UserError, nearest
 from workbench.randomness import permutation
+from workbench.tasks import data
 from workbench.tasks.base import Split
-from workbench.tasks.data import cache_folder, require, safe_write
 from workbench.tasks.sampler import ClassBank, ClassSplit, FewShot
 
 Part = Literal["background", "evaluation"]
@@ -38,6 +39,19 @@ _MEMBER = re.compile(
 )
 _CLUTTER = re.compile(r"(__MACOSX/|.*(^|/)(\.DS_Store|\._[^/]*|Thumbs\.db)$)")
 _LARGEST_ARCHIVE, _LARGEST_IMAGE, _MOST_MEMBERS = 64 << 20, 64 << 10, 100_000
+# What zipfile raises on archives that are cut short, damaged, encrypted or made to confuse it.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+)
 _FORMAT = "1"  # of the cached file; raise it when the way images are prepared changes
 
 _SPLIT_SEED = 0
@@ -68,15 +82,16 @@ def open_omniglot(scheme: str, options: list[str]) -> FewShot:
     """
     for option in options:
         if option not in _OPTIONS:
-            raise UserError(
-                f"omniglot has no option '{option}': {nearest(option, list(_OPTIONS))}"
-            )
+            raise UserError(f"omniglot has no option '{option}': {nearest(option, list(_OPTIONS))}")
     if {"rotations-augment", "no-rotations"} <= set(options):
         raise UserError("omniglot was given rotations-augment and no-rotations: leave one out")
     parts: list[Part] = ["background"]
     if scheme != "background-only":
         parts.append("evaluation")
-    paths = [require("omniglot", f"omniglot/images_{part}.zip") for part in parts]
+    only = (
+        "" if scheme == "background-only" else "; omniglot:background-only needs no evaluation set"
+    )
+    paths = [data.require("omniglot", f"omniglot/images_{part}.zip", only) for part in parts]
     characters = [prepared(path, part) for path, part in zip(paths, parts, strict=True)]
     names = [name for one in characters for name in one.names]
     bank = ClassBank(
@@ -155,20 +170,21 @@ def prepared(path: Path, part: Part) -> Characters:
     from safetensors.torch import save_file
 
     digest = hashlib.sha256(_bytes(path)).hexdigest()
-    cached = cache_folder() / "omniglot" / f"{part}-{digest[:16]}.safetensors"
+    cached = data.cache_folder() / "omniglot" / f"{part}-{digest[:16]}.safetensors"
     if cached.is_file():
         try:
             with safe_open(cached, framework="pt") as file:
                 about = file.metadata() or {}
                 if about.get("zip") == digest and about.get("format") == _FORMAT:
-                    names = tuple(json.loads(about["names"]))
-                    return Characters(names, file.get_tensor("images"))
+                    names, images = tuple(json.loads(about["names"])), file.get_tensor("images")
+                    if images.shape == (len(names) * _DRAWERS, 1, _SIDE, _SIDE):
+                        return Characters(names, images)
         except (SafetensorError, OSError, ValueError, KeyError):
             pass  # a damaged cache is made again
     characters = read_archive(path, part)
     about = {"zip": digest, "format": _FORMAT, "names": json.dumps(characters.names)}
     try:
-        with safe_write(cached) as temporary:
+        with data.safe_write(cached) as temporary:
             save_file({"images": characters.images}, temporary, about)
     except (OSError, SafetensorError) as error:
         warnings.warn(f"{cached} could not be written ({error}): going on without", stacklevel=2)
@@ -184,7 +200,7 @@ def read_archive(path: Path, part: Part | None = None) -> Characters:
             return _characters(path, archive, members, part)
     except UserError:
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except _DAMAGE as error:
         raise UserError(
             f"{path} is truncated or damaged ({error}): get the official archive again"
         ) from error
@@ -221,6 +237,8 @@ def _members(path: Path, archive: zipfile.ZipFile, part: Part) -> dict[str, list
         match = _MEMBER.fullmatch(name)
         if match is None or match[1] != part:
             raise _hostile(path, f"has a member that is no image of the {part} set, {name!r}")
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise _hostile(path, f"has a member packed in an unusual way, {name!r}")
         if entry.file_size > _LARGEST_IMAGE:
             raise _hostile(path, f"has an image of {entry.file_size} bytes, {name!r}")
         drawers = found.setdefault(f"{match[2]}/{match[3]}", {})
@@ -258,9 +276,9 @@ def _characters(
                 if image.size != (_RAW, _RAW):  # known before anything is decoded
                     raise _hostile(path, f"has an image of {image.size} pixels, {entry.filename!r}")
                 small = image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-        except (OSError, SyntaxError, ValueError) as error:
-            if isinstance(error, UserError):
-                raise
+        except UserError:
+            raise
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise _hostile(path, f"has a broken image, {entry.filename!r}") from error
         images[row, 0] = 255 - np.asarray(small)
     return Characters(tuple(members), torch.from_numpy(images))

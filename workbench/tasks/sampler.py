@@ -74,7 +74,9 @@ class ClassSplit:
     random_turns: bool = False
 
     @staticmethod
-    def of(classes: list[int], turned: Literal["no", "as classes", "at random"] = "no"):
+    def of(
+        classes: list[int], turned: Literal["no", "as classes", "at random"] = "no"
+    ) -> ClassSplit:
         """A split of some classes, in order, turned or not.
 
         >>> ClassSplit.of([4, 7], "as classes").turns.tolist()
@@ -128,6 +130,9 @@ class FewShot(Tasks):
         self.within_groups = within_groups
         self.default_shape = default_shape or self.default_shape
         self._starts = bank.starts
+        turned = any(one.random_turns or bool(one.turns.any()) for one in splits.values())
+        turns = range(4 if turned else 1)  # turned once and for all: it is slow, and bytes are few
+        self._stored = torch.cat([torch.rot90(bank.x, k, (-2, -1)) if k else bank.x for k in turns])
         self._pools = {split: self._pool(classes) for split, classes in splits.items()}
         self.split_sha256 = self._fingerprint(splits)
 
@@ -182,11 +187,9 @@ class FewShot(Tasks):
         ways, shots = bounds(shape.ways)[1], bounds(shape.shots)[1]
         most = int(pool.sizes.max())
         if ways > most:
-            where = f"the largest group of the split '{split}'" if self.within_groups else (
-                f"the split '{split}'"
-            )
+            part = "the largest group of the split" if self.within_groups else "the split"
             raise UserError(
-                f"ways is {ways} but {where} of {self.name} has {most} classes: "
+                f"ways is {ways} but {part} '{split}' of {self.name} has {most} classes: "
                 f"ask for at most {most}"
             )
         fewest = int(self.bank.counts[pool.classes].min())
@@ -212,14 +215,9 @@ class FewShot(Tasks):
     ) -> tuple[Examples, Tensor]:
         """Examples for rows `[task, way, example]` of the bank, and those rows, -1 for padding."""
         n, ways, count = rows.shape
-        stored = self.bank.x.index_select(0, rows.flatten())
-        each = turns.unsqueeze(-1).expand_as(rows).flatten()
-        for turn in (1, 2, 3):
-            places = (each == turn).nonzero().squeeze(-1)
-            if len(places):
-                stored[places] = torch.rot90(stored[places], turn, (-2, -1))
-        x = stored.to(torch.float32).mul_(self.bank.scale)
-        x = x.view(n, ways * count, *stored.shape[1:])
+        stored = rows + turns.unsqueeze(-1) * len(self.bank.x)
+        x = self._stored.index_select(0, stored.flatten()) * self.bank.scale
+        x = x.view(n, ways * count, *x.shape[1:])
         y = torch.arange(ways).repeat_interleave(count).expand(n, -1).contiguous()
         index = rows.reshape(n, ways * count)
         if not padded:

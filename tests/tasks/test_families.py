@@ -1,0 +1,173 @@
+"""Curves, digits and bandits, and opening them by name."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from workbench.errors import UserError
+from workbench.tasks import Shape, names, open_tasks
+from workbench.tasks.sinusoid import Curves
+
+CURVES = ["sinusoid:maml", "sinusoid:reptile", "harmonics", "linear-sine"]
+# These pin what the published numbers were measured on; a change here changes every result.
+PINNED = {
+    "sinusoid:maml": "ed251eb674a518d0",
+    "digits": "8fa0cd04e7844bf1",
+    "bandit": "8faa5deeea45b9a2",
+}
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_points_lie_on_the_true_curve(name: str) -> None:
+    tasks = open_tasks(name)
+    assert isinstance(tasks, Curves)
+    episode = tasks.sample(50, seed=0, split="test")
+    for examples in (episode.support, episode.query):
+        assert torch.equal(tasks.curve(episode, examples.x), examples.y)
+        assert -5 <= float(examples.x.min()) < float(examples.x.max()) < 5
+    assert tasks.curve(episode, torch.linspace(-5, 5, 7)).shape == (50, 7, 1)
+    assert tasks.spec(Shape()).outputs == 1
+
+
+@pytest.mark.parametrize(("scheme", "most"), [("maml", math.pi), ("reptile", 2 * math.pi)])
+def test_the_sinusoids_are_those_of_the_papers(scheme: str, most: float) -> None:
+    episode = open_tasks(f"sinusoid:{scheme}").sample(4000, seed=0, shape=Shape(shots=5))
+    amplitude, phase = episode.info["amplitude"], episode.info["phase"]
+    assert 0.1 <= float(amplitude.min()) < 0.12
+    assert 4.98 < float(amplitude.max()) < 5
+    assert 0 <= float(phase.min()) < 0.01 < most - 0.01 < float(phase.max()) < most
+    by_hand = amplitude.view(-1, 1, 1) * torch.sin(episode.support.x - phase.view(-1, 1, 1))
+    torch.testing.assert_close(episode.support.y, by_hand, atol=1e-5, rtol=1e-5)
+
+
+def test_a_curve_is_the_same_whatever_the_shape_and_the_batch() -> None:
+    tasks = open_tasks("sinusoid")
+    few = tasks.sample(3, seed=0, shape=Shape(shots=5, queries=10))
+    many = tasks.sample(9, seed=0, shape=Shape(shots=20, queries=4))
+    assert torch.equal(many.info["amplitude"][:3], few.info["amplitude"])
+    assert torch.equal(many.support.x[:3, :5], few.support.x)
+    assert not torch.equal(few.support.x[:, :5], few.query.x[:, :5])
+
+
+def test_unequal_shots_of_curves() -> None:
+    episode = open_tasks("sinusoid").sample(100, seed=0, shape=Shape(shots=(2, 5)))
+    weight = episode.support.weight
+    assert weight is not None
+    assert weight.sum(1).unique().tolist() == [2, 3, 4, 5]
+    assert float(episode.support.y[weight == 0].abs().sum()) == 0
+
+
+def test_the_splits_are_other_tasks() -> None:
+    for name in ("sinusoid", "bandit"):
+        tasks = open_tasks(name)
+        hashes = {
+            tasks.sample(3, seed=0, split=split).sha256()
+            for split in ("train", "validation", "test")
+        }
+        assert len(hashes) == 3
+
+
+def test_digits_are_divided_5_2_3() -> None:
+    tasks = open_tasks("digits")
+    classes = [set(tasks.class_names(split)) for split in ("train", "validation", "test")]
+    assert [len(each) for each in classes] == [5, 2, 3]
+    assert set.union(*classes) == {str(digit) for digit in range(10)}
+    episode = tasks.sample(4, seed=0, shape=Shape(5, 3, 10))
+    assert episode.support.x.shape == (4, 15, 1, 8, 8)
+    assert 0 == float(episode.support.x.min()) < float(episode.support.x.max()) == 1
+    with pytest.raises(UserError, match="ways is 5 but the split 'test' of digits has 3 classes"):
+        tasks.sample(1, seed=0, split="test", shape=Shape(5))
+
+
+def test_digits_look_like_their_class() -> None:
+    """Nearest class mean in pixels tells two digits apart: the labels belong to the images."""
+    episode = open_tasks("digits").sample(50, seed=0, shape=Shape(2, 10, 10))
+    means = episode.support.x.view(50, 2, 10, -1).mean(2)
+    guess = torch.cdist(episode.query.x.flatten(2), means).argmin(-1)
+    assert float((guess == episode.query.y).float().mean()) > 0.9
+
+
+def test_bandits_pay_as_their_means_say() -> None:
+    tasks = open_tasks("bandit")
+    episode = tasks.sample(2000, seed=0, shape=Shape(ways=3, shots=4))
+    env, state = episode.env, dict(episode.state)
+    assert env is not None
+    assert (env.actions, env.horizon, env.observation_size) == (3, 4, 1)
+    assert tasks.spec(Shape(ways=3, shots=4)).input_shape == (1,)
+    before = {name: tensor.clone() for name, tensor in state.items()}
+    action = torch.full((2000,), 1)
+    rewards, dones = [], []
+    current = state
+    for _ in range(4):
+        current, observation, reward, done = env(current, action, episode.seed)
+        rewards.append(reward)
+        dones.append(bool(done.all()))
+        assert observation.shape == (2000, 1)
+    assert dones == [False, False, False, True]
+    assert all(torch.equal(state[name], before[name]) for name in state)  # pure
+    paid = torch.stack(rewards)
+    assert paid.unique().tolist() == [0, 1]
+    assert abs(float((paid.mean(0) - state["means"][:, 1]).mean())) < 0.02
+    assert not torch.equal(paid[0], paid[1])
+    again = env(state, action, episode.seed)[2]
+    assert torch.equal(again, rewards[0])
+    assert 0 <= float(state["means"].min()) < 0.01 < 0.99 < float(state["means"].max()) < 1
+
+
+def test_bandits_have_one_size_a_batch() -> None:
+    with pytest.raises(UserError, match="one number for each"):
+        open_tasks("bandit").sample(1, seed=0, shape=Shape(ways=(2, 5), shots=10))
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("sinusoids", "did you mean 'sinusoid'"),
+        ("sinusoid:mamal", "did you mean 'maml'"),
+        ("sinusoid:maml/within-alphabet", "leave it out"),
+        ("omniglot:vinyal", "did you mean 'vinyals'"),
+        ("omniglot:vinyals/within-alphabets", "did you mean 'within-alphabet'"),
+        ("omniglot:vinyals/no-rotations/rotations-augment", "leave one out"),
+    ],
+)
+def test_a_wrong_name_gets_the_nearest(name: str, cure: str) -> None:
+    with pytest.raises(UserError, match=cure):
+        open_tasks(name)
+
+
+def test_all_names_can_be_asked_for() -> None:
+    assert {name.split(":")[0] for name in names()} == {
+        "sinusoid",
+        "harmonics",
+        "linear-sine",
+        "glyphs",
+        "digits",
+        "omniglot",
+        "bandit",
+    }
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_samples_are_the_same_on_every_machine(name: str) -> None:
+    digest = hashlib.sha256()
+    for split in ("train", "validation", "test"):
+        digest.update(open_tasks(name).sample(20, seed=0, split=split).sha256().encode())
+    assert digest.hexdigest()[:16] == PINNED[name]
+
+
+def test_opening_sinusoids_loads_no_heavy_library() -> None:
+    script = (
+        "import sys; from workbench.tasks import open_tasks; "
+        "open_tasks('sinusoid').sample(1, seed=0); "
+        "print([m for m in ('sklearn', 'PIL', 'pandas', 'scipy', 'pooch') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
