@@ -3,14 +3,18 @@
 forward_tasks    run a plain `nn.Module` over tasks, with weights of their own or shared
 InnerLoop        one gradient step as a pure function of values: order, clipping, rematerialising
 InnerOptimizer   the update rule of a step: SGD, Adam, AdamW, RMSprop
+Compiled         a pure function of tensors, traced, compiled and certified against itself
 implicit         tie found weights to their start by implicit gradients
 """
 
+from workbench.innerloop.compiled import Certificate, Compiled
 from workbench.innerloop.forward import check_stackable, forward_tasks
 from workbench.innerloop.loop import InnerLoop, Order, implicit, weights_of
 from workbench.innerloop.optimizers import InnerOptimizer, Rate
 
 __all__ = [
+    "Certificate",
+    "Compiled",
     "InnerLoop",
     "InnerOptimizer",
     "Order",

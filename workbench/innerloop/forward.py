@@ -10,8 +10,10 @@ Images stay in the memory order [example, task, channel, height, width] behind t
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +25,8 @@ from workbench.errors import UserError
 from workbench.randomness import fold, uniform
 
 Parameters = Mapping[str, Tensor]
+
+_SWAPPING = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def _conv2d(module: nn.Conv2d, parameters: Parameters, x: Tensor, context: _Cont
         return _vmapped(module, parameters, x, context)
     tasks, examples = x.shape[:2]
     weight, bias = parameters["weight"], parameters.get("bias")
-    settings = (module.stride, module.padding, module.dilation)
+    settings: Any = (module.stride, module.padding, module.dilation)
     by_example = x.transpose(0, 1)
     if not _stacked(module, parameters, "weight"):
         y = F.conv2d(by_example.flatten(0, 1), weight, None, *settings, module.groups)
@@ -275,7 +279,8 @@ def _vmapped(module: nn.Module, parameters: Parameters, x: Tensor, context: _Con
                 )
     own = dict(module.named_parameters())
     axes = {name: 0 if p.dim() > own[name].dim() else None for name, p in parameters.items()}
-    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+    # functional_call swaps the module's parameters for a moment: one thread at a time may do so.
+    with _SWAPPING, torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
         if context.noise is None:
             return vmap(
                 lambda p, one: _quiet(module, p, one), in_dims=(axes, 0), randomness="error"

@@ -70,8 +70,8 @@ class Episode:
     env, state       a control task's dynamics and its starting state, in place of the examples
     """
 
-    support: Examples | None
-    query: Examples | None
+    support: Examples  # None only for control tasks, whose learners never ask for it
+    query: Examples
     seed: Tensor
     ways: int | None = None
     info: Mapping[str, Any] = field(default_factory=dict)

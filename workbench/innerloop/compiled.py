@@ -1,0 +1,115 @@
+"""Tracing a function of tensors into one flat graph and compiling it, certified.
+
+A step is pure, so a whole meta-gradient, `higher` inside, can be traced by `make_fx` and compiled.
+A compiled graph is not trusted: its first result is held against the eager one, and where they
+disagree, or where nothing compiles, the eager function stays and a warning says so.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Function = Callable[[Sequence[Tensor]], list[Tensor]]
+
+TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How far a compiled graph's first result was from the eager one, relative to its norm."""
+
+    error: float
+    tolerance: float
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        return self.error <= self.tolerance
+
+
+class Compiled:
+    """`function` of tensors, traced and compiled once for each set of shapes.
+
+    `function` must be pure, and give the gradients it gives by itself (its result is detached).
+
+    >>> double = Compiled(lambda t: [2 * t[0]])
+    >>> double([torch.ones(2)])  # doctest: +SKIP
+    [tensor([2., 2.])]
+    """
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.certificates: list[Certificate] = []
+        self.refusal: str | None = _refusal()
+        self._graphs: dict[object, Function] = {}
+
+    def __call__(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        if self.refusal is not None:
+            return self.function(tensors)
+        key = tuple((t.shape, t.dtype, t.device) for t in tensors)
+        if key not in self._graphs:
+            return self._certified(key, tensors)
+        with torch.no_grad():
+            return self._graphs[key](*tensors)  # type: ignore[arg-type]
+
+    def _certified(self, key: object, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Compile for these shapes; the eager result is returned, and judges the compiled one."""
+        expected = self.function(tensors)
+        start = time.perf_counter()
+        try:
+            graph = _compile(self.function, tensors)
+            with torch.no_grad():
+                found = graph(*tensors)  # type: ignore[arg-type]
+        except Exception as error:  # any failure of the compiler means: stay eager, and say so
+            self._refuse(f"compiling failed ({type(error).__name__}: {str(error)[:200]})")
+            return expected
+        certificate = Certificate(
+            _relative_error(found, expected),
+            TOLERANCE.get(expected[0].dtype, 1e-4),
+            time.perf_counter() - start,
+        )
+        self.certificates.append(certificate)
+        if certificate.holds:
+            self._graphs[key] = graph
+        else:
+            self._refuse(
+                f"the compiled graph differs from the eager result by {certificate.error:.1e} "
+                f"(allowed {certificate.tolerance:.0e})"
+            )
+        return expected
+
+    def _refuse(self, why: str) -> None:
+        self.refusal = why
+        warnings.warn(f"running eagerly: {why}", RuntimeWarning, stacklevel=4)
+
+
+def _refusal() -> str | None:
+    if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
+        return "no C++ compiler was found"
+    return None
+
+
+def _compile(function: Function, tensors: Sequence[Tensor]) -> Function:
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    graph = make_fx(lambda *t: function(t))(*[t.detach() for t in tensors])
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+    return torch.compile(graph, fullgraph=True, dynamic=False)
+
+
+def _relative_error(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
+    """The largest distance of a pair of tensors, relative to the norm of the expected one."""
+    errors = [
+        float((f - e).norm() / e.norm().clamp(min=1e-12)) if e.numel() else 0.0
+        for f, e in zip(found, expected, strict=True)
+    ]
+    worst = max(errors, default=0.0)
+    return worst if worst == worst else float("inf")

@@ -1,0 +1,170 @@
+"""How a meta-gradient is computed: eagerly or compiled, in chunks of tasks, on several threads.
+
+The learner's own `meta_gradient` is the one text; this only chooses how it runs. Every choice
+gives the same numbers up to rounding, and the same bits each time it is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from workbench.algorithms.base import Learner, MetaGradient, trainable
+from workbench.innerloop.compiled import Certificate, Compiled
+from workbench.tasks.episode import Episode
+
+Mode = Literal["auto", "on", "off"]
+T = TypeVar("T")
+
+
+class MetaGradients:
+    """The meta-gradients of a learner, one episode after the other.
+
+    compiled         'on' traces and compiles each new shape once (with a certificate); 'auto'
+                     does so where it pays: a net without convolutions, trained long enough
+    tasks_per_chunk  tasks at a time, 0 for all at once: less memory, and for convolutional nets
+                     more speed; the chunks' gradients are added in their order
+    threads          chunks at a time, each with one thread of its own inside
+
+    >>> from workbench.algorithms import MAML
+    >>> from workbench.models import MLP
+    >>> from workbench.tasks import open_tasks
+    >>> meta_gradients = MetaGradients(MAML(MLP(1, 1)), compiled="off", tasks_per_chunk=2)
+    >>> meta_gradients(open_tasks("sinusoid").sample(4, seed=0)).losses.shape
+    torch.Size([4])
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        *,
+        compiled: Mode = "auto",
+        iterations: int = 0,
+        tasks_per_chunk: int = 0,
+        threads: int = 1,
+    ) -> None:
+        self.learner, self.tasks_per_chunk, self.threads = learner, tasks_per_chunk, threads
+        wanted = compiled == "on" or (compiled == "auto" and _pays(learner, iterations))
+        self._compiled = _CompiledMetaGradient(learner) if wanted else None
+
+    @property
+    def path(self) -> Literal["compiled", "eager"]:
+        """Which way the gradients are computed now."""
+        if self._compiled is None or self._compiled.refusal:
+            return "eager"
+        return "compiled"
+
+    @property
+    def note(self) -> str | None:
+        """Why compiling was wanted and is not done, in one line; None where all is as wanted."""
+        return self._compiled.refusal if self._compiled is not None else None
+
+    @property
+    def certificates(self) -> list[Certificate]:
+        """What each compiled graph's first result was found to be."""
+        return self._compiled.certificates if self._compiled is not None else []
+
+    def __call__(self, episode: Episode) -> MetaGradient:
+        function = self._compiled or self.learner.meta_gradient
+        size = self.tasks_per_chunk or len(episode)
+        if size >= len(episode):
+            return function(episode)
+        chunks = episode.split(size)
+        parts = run_chunks(function, chunks, 1 if self._compiled else self.threads)
+        shares = [len(chunk) / len(episode) for chunk in chunks]
+        gradients = {
+            name: sum(
+                (part.gradients[name] * share for part, share in zip(parts, shares, strict=True)),
+                start=torch.zeros((), dtype=parts[0].losses.dtype, device=episode.seed.device),
+            )
+            for name in parts[0].gradients
+        }
+        return MetaGradient(gradients, torch.cat([part.losses for part in parts]))
+
+
+def run_chunks(
+    function: Callable[[Episode], T], chunks: Sequence[Episode], threads: int
+) -> list[T]:
+    """`function` of every chunk, in their order, on so many threads of one OpenMP thread each."""
+    if threads <= 1 or len(chunks) == 1:
+        return [function(chunk) for chunk in chunks]
+    grad = torch.is_grad_enabled()  # the mode is per thread
+
+    def run(chunk: Episode) -> T:
+        with torch.set_grad_enabled(grad):
+            return function(chunk)
+
+    with (
+        _one_thread_inside(),
+        ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+    ):
+        return list(pool.map(run, chunks))
+
+
+@contextmanager
+def _one_thread_inside() -> Iterator[None]:
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _pays(learner: nn.Module, iterations: int) -> bool:
+    convolutions = any(isinstance(m, nn.Conv1d | nn.Conv2d) for m in learner.modules())
+    return not convolutions and iterations >= 5000
+
+
+class _CompiledMetaGradient:
+    """`learner.meta_gradient` as a function of tensors, compiled for each kind of episode."""
+
+    def __init__(self, learner: Learner) -> None:
+        self.learner = learner
+        self.certificates: list[Certificate] = []
+        self.refusal: str | None = None
+        self._functions: dict[object, Compiled] = {}
+
+    def __call__(self, episode: Episode) -> MetaGradient:
+        parameters = dict(trainable(self.learner))
+        tensors = episode.tensors()
+        key = (self.learner.training, episode.ways, tuple(tensors))
+        if key not in self._functions:
+            self._functions[key] = Compiled(self._function(episode, tuple(parameters)))
+        compiled = self._functions[key]
+        found = compiled([*(p.detach() for p in parameters.values()), *tensors.values()])
+        if compiled.refusal and not self.refusal:
+            self.refusal = compiled.refusal
+        self.certificates = [c for f in self._functions.values() for c in f.certificates]
+        return MetaGradient(dict(zip(parameters, found[:-1], strict=True)), found[-1])
+
+    def _function(
+        self, like: Episode, names: tuple[str, ...]
+    ) -> Callable[[Sequence[Tensor]], list[Tensor]]:
+        caller, keys = _Caller(self.learner), tuple(like.tensors())
+
+        def function(tensors: Sequence[Tensor]) -> list[Tensor]:
+            parameters = [t.detach().requires_grad_() for t in tensors[: len(names)]]
+            swapped = {f"learner.{n}": p for n, p in zip(names, parameters, strict=True)}
+            episode = like.with_tensors(dict(zip(keys, tensors[len(names) :], strict=True)))
+            with torch.enable_grad():
+                found = functional_call(caller, swapped, (episode,))
+            return [*(found.gradients[n].detach() for n in names), found.losses.detach()]
+
+        return function
+
+
+class _Caller(nn.Module):
+    """Makes `meta_gradient` a forward, which is what `functional_call` calls."""
+
+    def __init__(self, learner: Learner) -> None:
+        super().__init__()
+        self.learner = learner
+
+    def forward(self, episode: Episode) -> MetaGradient:
+        return self.learner.meta_gradient(episode)
