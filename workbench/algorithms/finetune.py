@@ -137,7 +137,7 @@ class FineTuning(Learner):
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """Pre-training: the loss over all training classes; no adaptation takes place."""
         both = _all_examples(episode)
-        classes = episode.info["classes"].gather(1, both.y)
+        classes = episode.info["classes"].clamp(min=0).gather(1, both.y)  # -1 only pads
         start = Adapted(self.remembered(episode))
         features = self.run(
             self.body, dict(self.body.named_parameters()), both.x, start, both.weight

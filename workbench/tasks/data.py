@@ -81,9 +81,10 @@ def require(name: str, path: str, hint: str = "") -> Path:
 
 def cure(name: str) -> str:
     """How to get a data set, in one line."""
+    paths = " and ".join(file.path for file in card(name).files)
     return (
         f"run `workbench data fetch {name}`, or `workbench data fetch {name} --from DIR` with a "
-        "folder that has its files, or set WORKBENCH_DATA to a folder that has them as above"
+        f"folder that has its files, or set WORKBENCH_DATA to a folder with {paths} in it"
     )
 
 
