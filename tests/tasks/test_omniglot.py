@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from workbench.errors import UserError
-from workbench.tasks import Shape, data, omniglot, open_tasks
+from workbench.tasks import Shape, archive, data, omniglot, open_tasks
 from workbench.tasks.sampler import FewShot
 
 TINY = {"background": (30, 60), "evaluation": (20, 40)}  # two characters an alphabet
@@ -57,7 +57,7 @@ def png(size: tuple[int, int] = (105, 105), dot: int = 0) -> bytes:
     return stream.getvalue()
 
 
-def archive(
+def write_archive(
     path: Path,
     part: str = "background",
     extra: dict[str | zipfile.ZipInfo, bytes] | None = None,
@@ -90,13 +90,13 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
     monkeypatch.setattr(data, "cache_folder", lambda: tmp_path / "cache")
     if "real_data" in request.fixturenames:
         return
-    monkeypatch.setattr(omniglot, "_CONTENTS", TINY)
+    monkeypatch.setattr(archive, "_CONTENTS", TINY)
     monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path / "data"))
 
 
 @pytest.fixture
 def background(tmp_path: Path) -> Path:
-    return archive(tmp_path / "data/omniglot/images_background.zip")
+    return write_archive(tmp_path / "data/omniglot/images_background.zip")
 
 
 # The divisions
@@ -201,7 +201,7 @@ def test_the_options(background: Path) -> None:
 
 
 def test_both_archives(background: Path, tmp_path: Path) -> None:
-    archive(tmp_path / "data/omniglot/images_evaluation.zip", "evaluation")
+    write_archive(tmp_path / "data/omniglot/images_evaluation.zip", "evaluation")
     tasks = open_tasks("omniglot")
     assert tasks.scheme == "background-evaluation"
     assert isinstance(tasks, FewShot)
@@ -249,7 +249,7 @@ HOSTILE: dict[str, tuple[dict[str | zipfile.ZipInfo, bytes], str]] = {
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_archive_is_refused(kind: str, tmp_path: Path) -> None:
     extra, reason = HOSTILE[kind]
-    path = archive(tmp_path / "data/omniglot/images_background.zip", extra=extra)
+    path = write_archive(tmp_path / "data/omniglot/images_background.zip", extra=extra)
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(UserError, match=reason) as caught:
         open_tasks("omniglot:background-only")
@@ -266,24 +266,24 @@ def test_a_hostile_archive_is_refused(kind: str, tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_image_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:
-    archive(tmp_path / "data/omniglot/images_background.zip", replace=content)
+    write_archive(tmp_path / "data/omniglot/images_background.zip", replace=content)
     with pytest.raises(UserError, match=reason):
         open_tasks("omniglot:background-only")
     assert not (tmp_path / "cache").exists()
 
 
 def test_an_incomplete_archive_is_refused(tmp_path: Path) -> None:
-    path = archive(tmp_path / "data/omniglot/images_background.zip", drop=3)
+    path = write_archive(tmp_path / "data/omniglot/images_background.zip", drop=3)
     with pytest.raises(UserError, match="17 images of Alphabet_AA/character01 where there are 20"):
         open_tasks("omniglot:background-only")
-    archive(path, drop=20)
+    write_archive(path, drop=20)
     with pytest.raises(UserError, match="30 alphabets and 59 characters"):
         open_tasks("omniglot:background-only")
 
 
 def test_clutter_of_file_managers_is_passed_over(tmp_path: Path) -> None:
     extra = {"__MACOSX/._images_background": b"x", "images_background/.DS_Store": b"x"}
-    archive(tmp_path / "data/omniglot/images_background.zip", extra=dict(extra))
+    write_archive(tmp_path / "data/omniglot/images_background.zip", extra=dict(extra))
     open_tasks("omniglot:background-only")
 
 

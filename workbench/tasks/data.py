@@ -159,7 +159,7 @@ def fetch(
 
 def _judge(name: str, path: Path) -> None:
     if name == "omniglot":
-        from workbench.tasks.omniglot import read_archive
+        from workbench.tasks.archive import read_archive
 
         read_archive(path)
 
