@@ -7,7 +7,7 @@ nothing to observe but one's own actions and rewards, so the observation is a co
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -69,7 +69,8 @@ class Bandits(Tasks):
             "pulls": torch.zeros(n, dtype=torch.long),
         }
         info = {"dataset": self.name, "scheme": self.scheme, "split": split}
-        return Episode(None, None, seeds, info=info, env=BernoulliBandit(arms, pulls), state=state)
+        none: Any = None  # a control task has no examples
+        return Episode(none, none, seeds, info=info, env=BernoulliBandit(arms, pulls), state=state)
 
     def check(self, shape: Shape, split: Split = "train") -> None:
         _arms_and_pulls(shape)

@@ -100,7 +100,7 @@ class Episode:
     def with_tensors(self, tensors: Mapping[str, Tensor]) -> Episode:
         """The same episode with other tensors, named as `tensors()` names them."""
 
-        def examples(part: str) -> Examples | None:
+        def examples(part: str) -> Any:  # None stays None, for control tasks
             if getattr(self, part) is None:
                 return None
             return Examples(
@@ -140,7 +140,7 @@ class Episode:
         seeds = self.seed.split(size)
         count = len(seeds)
 
-        def examples(whole: Examples | None) -> Sequence[Examples | None]:
+        def examples(whole: Examples | None) -> Sequence[Any]:
             if whole is None:
                 return [None] * count
             weights = [None] * count if whole.weight is None else whole.weight.split(size)
