@@ -52,7 +52,8 @@ def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Styl
         if log:
             dress(row[0].xaxis, log=True)
         _points(row[0], tasks, "value", methods, style)
-        if "seed" in data and data["seed"].nunique() > 1:
+        seeds = "seed" in data and data["seed"].nunique() > 1
+        if seeds:
             _seeds(row[0], data, methods, style)
         row[0].set_xlabel(metric_label(metric))
         better = "lower" if metric in LOWER_IS_BETTER else "higher"
@@ -61,8 +62,7 @@ def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Styl
         if panels == 2:
             row[1].axvline(0, color=style.before, lw=0.7 * style.scale, zorder=0)
             _points(row[1], differences, "difference", methods, style)
-            unit = "points" if metric == "accuracy" else metric_label(metric)
-            row[1].set_xlabel(f"difference ({unit})")
+            row[1].set_xlabel("difference (points)" if metric == "accuracy" else "difference")
             note(row[1], f"minus {reference}, paired", style.before)
         row[0].set_ylabel("")
         row[0].set_ylim(len(methods) - 0.5, -0.5)
@@ -73,8 +73,9 @@ def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Styl
             axes.grid(axis="y")
             dress(axes.xaxis, log=log and axes is row[0])
             axes.locator_params(axis="x", nbins=4) if not (log and axes is row[0]) else None
+        hollow = "hollow: each seed's mean; " if seeds else ""
         plot.supxlabel(
-            f"bars: 95% intervals over tasks; {better} is better",
+            f"bars: 95% intervals over tasks; {hollow}{better} is better",
             fontsize=style.text_size * 0.875,
             color=style.before,
             x=0.01,
@@ -113,6 +114,8 @@ def _seeds(axes: Axes, data: pd.DataFrame, methods: list[str], style: Style) -> 
     for index, method in enumerate(methods):
         colour, marker = style.look(index)
         own = means.loc[means["method"] == method, "value"]
+        if len(own) < 2:
+            continue
         axes.plot(
             own,
             [index + 0.28] * len(own),

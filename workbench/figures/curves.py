@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -9,6 +10,8 @@ from workbench.errors import UserError
 from workbench.figures.axes import dress, note, number
 from workbench.figures.columns import require
 from workbench.figures.style import PAPER, Plot, Style, drawing
+
+_MOST = 20  # query points that are drawn
 
 
 def adapted_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
@@ -94,6 +97,11 @@ def _draw(axes: Axes, frame: pd.DataFrame, style: Style) -> None:
 def _points(axes: Axes, points: pd.DataFrame, style: Style, kind: str, fill: str) -> None:
     """Support solid, query hollow, both outlined so that they stand off the curves."""
     edge = style.ground if kind == "support" else style.ink
+    label = f"{kind} ({len(points)})"
+    if kind == "query" and len(points) > _MOST:  # or they would hide the curves
+        every = np.linspace(0, len(points) - 1, _MOST).round().astype(int)
+        label = f"{kind} ({_MOST} of {len(points)})"
+        points = points.iloc[every]
     axes.plot(
         points["x"],
         points["y"],
@@ -103,7 +111,7 @@ def _points(axes: Axes, points: pd.DataFrame, style: Style, kind: str, fill: str
         markerfacecolor=fill,
         markeredgecolor=edge,
         markeredgewidth=0.6 * style.scale,
-        label=f"{kind} ({len(points)})",
+        label=label,
         zorder=8 if kind == "support" else 7,
     )
 

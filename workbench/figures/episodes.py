@@ -23,7 +23,7 @@ def episode_grid(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
 
     Below a query image stand the predicted class's marker and a bar as long as its confidence;
     wrong predictions are outlined. At most five images a class are shown of each part, ten where
-    the figure spans two columns.
+    the figure spans two columns; there more than ten classes stand side by side.
 
     frame  columns part (support or query), label (true class, 0 upwards), name, shot (which
            image of its class) and image (array, height x width of ink in 0..1, or height x width
@@ -39,38 +39,48 @@ def episode_grid(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     require(frame, "episode_grid", columns, "image_frame", ["label", "shot"])
     classes = sorted(int(label) for label in frame["label"].unique())
     names = frame.drop_duplicates("label").set_index("label")["name"]
-    most = 10 if style.width is ColumnWidth.DOUBLE else 5
+    double = style.width is ColumnWidth.DOUBLE
+    blocks = 2 if double and len(classes) > 10 else 1
+    rows = -(-len(classes) // blocks)
+    most = 10 if double and blocks == 1 else 5
     counts = {part: _images_of_a_class(frame, part) for part in ("support", "query")}
     shown = {part: min(count, most) for part, count in counts.items()}
 
     # One set of axes over the whole figure, measured in inches from the upper left corner.
     edge, head = 0.06 * style.scale, 0.24 * style.scale
     longest = max(len(_short(str(name))) for name in names)
-    aside = (0.26 + 0.075 * longest) * style.scale
+    aside = (0.26 + 0.066 * longest) * style.scale
     across = sum(shown.values()) * _COLUMN + (_GAP if all(shown.values()) else 0)
-    side = min((style.width.value - aside - 2 * edge) / across, 0.5 * style.scale)
-    height = 2 * edge + head + len(classes) * _ROW * side
+    wide = style.width.value / blocks
+    side = min((wide - aside - 2 * edge) / across, 0.5 * style.scale)
+    height = 2 * edge + head + rows * _ROW * side
     with drawing(style, height) as plot:
         plot.set_layout_engine("none")
         axes = plot.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
         axes.set_xlim(0, style.width.value)
         axes.set_ylim(height, 0)
-        tops = {label: edge + head + row * _ROW * side for row, label in enumerate(classes)}
-        for label, top in tops.items():
-            _chip(axes, edge + 0.06 * style.scale, top + side / 2, label, style, 5.0)
-            x = edge + 0.18 * style.scale
+        corners = {
+            label: (place // rows * wide, edge + head + place % rows * _ROW * side)
+            for place, label in enumerate(classes)
+        }
+        for label, (left, top) in corners.items():
+            _chip(axes, left + edge + 0.06 * style.scale, top + side / 2, label, style, 5.0)
+            x = left + edge + 0.18 * style.scale
             axes.text(x, top + side / 2, _short(str(names[label])), va="center", size="small")
-        left = edge + aside
+        start = edge + aside
         for part in ("support", "query"):
             if not shown[part]:
                 continue
             heading = _heading(part, counts[part], shown[part])
-            axes.text(left, edge + head / 2, heading, va="center", size="small")
+            for block in range(blocks):
+                x = block * wide + start
+                axes.text(x, edge + head / 2, heading, va="center", size="small")
             for image in frame[(frame["part"] == part) & (frame["shot"] < most)].to_dict("records"):
-                x = left + int(image["shot"]) * _COLUMN * side
-                _image(axes, x, tops[int(image["label"])], side, image, style)
-            left += (shown[part] * _COLUMN + _GAP) * side
+                left, top = corners[int(image["label"])]
+                x = left + start + int(image["shot"]) * _COLUMN * side
+                _image(axes, x, top, side, image, style)
+            start += (shown[part] * _COLUMN + _GAP) * side
         plot.alt_text = _describe(frame, len(classes), counts)
     return plot
 

@@ -23,7 +23,7 @@ def loss_by_step(frame: pd.DataFrame, *, measure: str = "loss", style: Style = P
 
     >>> from workbench.figures import examples
     >>> loss_by_step(examples.steps()).alt_text
-    'Query loss over inner steps 0 to 5, mean of 40 tasks. MAML: 2.94 before, 0.0669 after the last
+    'Query: loss over inner steps 0 to 5, mean of 40 tasks. MAML: 2.94 before, 0.0669 after the last
     step. pretrained: 2.85 before, 0.946 after the last step.'
     """
     columns = ["task", "step", "part", measure]
@@ -64,7 +64,7 @@ def loss_by_step(frame: pd.DataFrame, *, measure: str = "loss", style: Style = P
         )
         axes.set_xlabel("inner step")
         what = metric_label(measure)
-        axes.set_ylabel(what if len(parts) > 1 else f"{parts[0]} {what}")
+        axes.set_ylabel(f"query {what}" if parts == ["query"] else what)
         means = data.groupby([*(["method"] if methods != [""] else []), "part", "step"])["_value"]
         dress(axes.xaxis, whole=True)
         dress(axes.yaxis, log=measure != "accuracy" and asks_for_log(means.mean()))
@@ -178,7 +178,7 @@ def _describe_steps(
 ) -> str:
     last = int(data["step"].max())
     text = (
-        f"{part.capitalize()} {metric_label(measure)} over inner steps "
+        f"{part.capitalize()}: {metric_label(measure)} over inner steps "
         f"{int(data['step'].min())} to {last}, mean of {tasks} task{'s' if tasks != 1 else ''}."
     )
     for method in methods:
