@@ -1,0 +1,136 @@
+"""workbench evaluate, compare."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+from workbench.cli.parsing import command, parse, say, say_json
+
+
+@command
+def evaluate(arguments: list[str]) -> int:
+    """Measure a run on new tasks."""
+    from workbench.tasks import open_tasks
+    from workbench.training import Run
+    from workbench.training import evaluate as measure
+    from workbench.training.evaluation import DEFAULT_SEED
+
+    def form(
+        run: Path,
+        /,
+        *,
+        episodes: int = 600,
+        tasks: str | None = None,
+        split: Literal["train", "validation", "test"] = "test",
+        ways: int | None = None,
+        shots: int | None = None,
+        queries: int | None = None,
+        steps: int | None = None,
+        seed: int = DEFAULT_SEED,
+        inductive: bool = False,
+        checkpoint: Literal["best", "latest"] = "best",
+        json: bool = False,
+    ) -> None:
+        """Adapt a trained learner to new tasks and measure after every inner step.
+
+        Args:
+            run: the run directory
+            episodes: number of tasks
+            tasks: other tasks than it was trained on, NAME or NAME:SCHEME
+            split: which classes the tasks are made of
+            ways: classes of a task; the run's own if not given, as the following
+            shots: support examples a class
+            queries: query examples a class
+            steps: inner steps
+            seed: which tasks are drawn; the same for every run unless changed
+            inductive: normalise the query by the support's statistics
+            checkpoint: the best one by validation, or the latest
+            json: one JSON object on standard output
+        """
+        opened = Run.open(run)
+        learner, family = opened.load(checkpoint)
+        if tasks is not None:
+            family = open_tasks(tasks)
+        sizes = {"ways": ways, "shots": shots, "queries": queries}
+        given = {name: size for name, size in sizes.items() if size is not None}
+        result = measure(
+            learner,
+            family,
+            dataclasses.replace(opened.experiment.test, **given),
+            episodes=episodes,
+            split=split,
+            steps=steps,
+            seed=seed,
+            inductive=True if inductive else None,
+        )
+        if json:
+            say_json(result.to_record())
+            return
+        about = f"{result.learner} on {result.tasks}:{result.scheme}, {result.split} split"
+        mode = "transductive" if result.transductive else "inductive"
+        say(f"{about}, {len(result.values)} tasks, {mode}")
+        for step, (mean, half) in enumerate(
+            zip(result.per_step, result.to_record()["per_step_ci95"], strict=True)
+        ):
+            say(f"  after {step:>3} steps  {result.metric} {mean:.4f} ± {half:.4f}")
+
+    parse(form, arguments, "evaluate")
+    return 0
+
+
+@command
+def compare(arguments: list[str]) -> int:
+    """Compare runs on the same new tasks."""
+    from workbench.training import Run
+    from workbench.training import compare as compare_runs
+    from workbench.training.evaluation import DEFAULT_SEED
+
+    def form(
+        runs: tuple[Path, ...],
+        /,
+        *,
+        episodes: int = 600,
+        split: Literal["train", "validation", "test"] = "test",
+        seed: int = DEFAULT_SEED,
+        inductive: bool = False,
+        json: bool = False,
+    ) -> None:
+        """Compare runs on identical tasks, paired; runs equal but for their seed are one group.
+
+        Args:
+            runs: run directories
+            episodes: number of tasks
+            split: which classes the tasks are made of
+            seed: which tasks are drawn
+            inductive: normalise the query by the support's statistics
+            json: one JSON object on standard output
+        """
+        result = compare_runs(
+            [Run.open(run) for run in runs],
+            episodes=episodes,
+            split=split,
+            seed=seed,
+            inductive=True if inductive else None,
+        )
+        record = result.to_record()
+        if json:
+            say_json(record)
+            return
+        say(f"{record['metric']} on {record['tasks']}:{record['scheme']}, {episodes} tasks")
+        for group in record["groups"]:
+            seeds = f" (sd over {len(group['seeds'])} seeds {group['sd_seeds']:.4f})"
+            say(
+                f"  {group['name']}: {group['mean']:.4f} ± {group['ci95_tasks']:.4f} over tasks"
+                + (seeds if len(group["seeds"]) > 1 else "")
+            )
+        for pair in record["pairs"]:
+            say(
+                f"  {pair['first']} - {pair['second']}: {pair['difference']:+.4f} ± "
+                f"{pair['ci95']:.4f} paired; better on {pair['wins']}, worse on {pair['losses']}, "
+                f"sign test p = {pair['sign_p']:.2g}"
+            )
+
+    parse(form, arguments, "compare")
+    return 0

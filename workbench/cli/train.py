@@ -1,0 +1,182 @@
+"""workbench presets, train, stop."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field, make_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from workbench.cli.parsing import command, note, parse, say, say_json
+from workbench.errors import UserError
+
+
+@command
+def presets(arguments: list[str]) -> int:
+    """List the ready-made experiments."""
+    from workbench.training import preset
+    from workbench.training import presets as lines
+
+    def form(*, json: bool = False) -> None:
+        """The ready-made experiments, one line each.
+
+        Args:
+            json: one JSON object with every field of every preset
+        """
+        if json:
+            say_json(
+                {
+                    name: {"description": line, "experiment": preset(name).to_record()}
+                    for name, line in lines().items()
+                }
+            )
+        else:
+            for name, line in lines().items():
+                say(f"{name:<20}{line}")
+
+    parse(form, arguments, "presets")
+    return 0
+
+
+@command
+def train(arguments: list[str]) -> int:
+    """Train a preset, or resume a run."""
+    if "--resume" in arguments:
+        return _resume(arguments)
+    if not arguments or arguments[0].startswith("-"):
+        if arguments[:1] in (["-h"], ["--help"]):
+            say("usage: workbench train PRESET [options]     (workbench train PRESET --help)")
+            say("       workbench train --run DIR --resume [--minutes M]")
+            say("presets: see workbench presets")
+            return 0
+        raise UserError(
+            "train needs the name of a preset first (see `workbench presets`), "
+            "or --run DIR --resume"
+        )
+    from workbench.training import preset
+    from workbench.training import train as run_training
+
+    name, *flags = arguments
+    options = parse(_form(preset(name)), flags, f"train {name}")
+    experiment = _experiment(preset(name), options)
+    directory = options.run or default_directory(name, experiment.seed)
+    note(f"run {directory}")
+    return _report(run_training(experiment, directory, minutes=options.minutes))
+
+
+def _resume(arguments: list[str]) -> int:
+    from workbench.training import train as run_training
+
+    for argument in arguments:
+        if argument.startswith("--") and argument.split("=")[0] not in (
+            "--run",
+            "--resume",
+            "--minutes",
+            "--help",
+        ):
+            raise UserError(
+                f"{argument} cannot be given with --resume: a resumed run goes on with its own "
+                "settings, so that it ends as if it had never stopped"
+            )
+
+    @dataclass
+    class Resume:
+        """Go on with a run."""
+
+        run: Path  # the run directory
+        resume: bool = False  # go on with the run in --run
+        minutes: float | None = None  # stop after so many minutes, resumable
+
+    options = parse(Resume, arguments, "train")
+    return _report(run_training(run=options.run, resume=True, minutes=options.minutes))
+
+
+def _report(outcome: Any) -> int:
+    best = ""
+    if outcome.best is not None:
+        metric = outcome.tasks.metric
+        best = (
+            f"; best validation {metric} {outcome.best.value:.4g} "
+            f"at iteration {outcome.best.iteration}"
+        )
+    directory = outcome.run.directory
+    note(f"{outcome.state} at iteration {outcome.iteration}: {outcome.reason}{best}")
+    if outcome.state == "finished":
+        note(f"measure it with: workbench evaluate {directory}")
+    else:
+        note(f"go on with: workbench train --run {directory} --resume")
+    say(str(directory))
+    return 130 if outcome.state == "interrupted" else 0
+
+
+@command
+def stop(arguments: list[str]) -> int:
+    """Stop a running training."""
+    from workbench.training import Run
+
+    def form(run: Path, /) -> None:
+        """Ask a training to write a checkpoint and end.
+
+        Args:
+            run: the run directory
+        """
+        status = Run.open(run).stop()
+        note(f"{status.state} at iteration {status.iteration}")
+
+    parse(form, arguments, "stop")
+    return 0
+
+
+def default_directory(name: str, seed: int) -> Path:
+    """runs/PRESET-DATE-SEED."""
+    return Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}-{seed}"
+
+
+def _form(experiment: Any) -> type:
+    """A dataclass with the run's options and every field of this experiment, for tyro.
+
+    The experiment's learner and model are of any type that can build one; here they are what the
+    preset has, so that their fields become flags.
+    """
+    import tyro
+
+    def option(text: str) -> Any:
+        return tyro.conf.arg(help=text)
+
+    hints = typing.get_type_hints(type(experiment))
+    fields: list[Any] = [
+        (
+            "run",
+            typing.Annotated[Path | None, option("run directory; runs/PRESET-DATE-SEED if none")],
+            None,
+        ),
+        (
+            "iterations",
+            typing.Annotated[int | None, option("meta-steps; schedules stretch with them")],
+            None,
+        ),
+        (
+            "minutes",
+            typing.Annotated[float | None, option("stop after so many minutes, resumable")],
+            None,
+        ),
+    ]
+    for known in dataclasses.fields(experiment):
+        value = getattr(experiment, known.name)
+        if dataclasses.is_dataclass(value):
+            fields.append((known.name, type(value), field(default=value)))
+        else:
+            fields.append((known.name, hints[known.name], field(default=value)))
+    return make_dataclass("Train", fields, frozen=True)
+
+
+def _experiment(default: Any, options: Any) -> Any:
+    fields = {f.name: getattr(options, f.name) for f in dataclasses.fields(default)}
+    changed = dataclasses.replace(default, **fields)
+    if options.iterations is None:
+        return changed
+    if changed.training.iterations != default.training.iterations:
+        raise UserError("give --iterations or --training.iterations, not both")
+    return changed.stretched(options.iterations)

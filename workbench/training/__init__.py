@@ -1,0 +1,35 @@
+"""Training, evaluation and comparison of meta-learners.
+
+Experiment   all that determines a training: tasks, model, learner, settings, seed
+preset       a ready-made experiment by name
+train        runs one, in a run directory or in memory
+Run          a run directory: its status, metrics, checkpoints; follow and stop it
+evaluate     accuracy, error or reward on new tasks, after every inner step, with an interval
+compare      methods on identical tasks, paired
+"""
+
+from workbench.training.comparison import Comparison, compare
+from workbench.training.evaluation import Evaluation, evaluate
+from workbench.training.experiment import Experiment, TrainingSettings
+from workbench.training.loop import Outcome, train
+from workbench.training.presets import preset, presets
+from workbench.training.runs import Run, Status, resume_in_background, start_in_background
+from workbench.training.trainer import Trainer
+
+__all__ = [
+    "Comparison",
+    "Evaluation",
+    "Experiment",
+    "Outcome",
+    "Run",
+    "Status",
+    "Trainer",
+    "TrainingSettings",
+    "compare",
+    "evaluate",
+    "preset",
+    "presets",
+    "resume_in_background",
+    "start_in_background",
+    "train",
+]

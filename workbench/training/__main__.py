@@ -1,0 +1,18 @@
+"""`python -m workbench.training RUN`: goes on with a run, for `start_in_background`."""
+
+import sys
+import traceback
+from datetime import datetime
+
+from workbench.errors import UserError
+from workbench.training.loop import train
+
+if __name__ == "__main__":
+    try:
+        train(run=sys.argv[1], resume=True, progress=False)
+    except UserError as error:
+        sys.stderr.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {error}\n")
+        sys.exit(2)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)

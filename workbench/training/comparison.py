@@ -1,0 +1,192 @@
+"""Comparison: methods on identical test tasks, paired task by task."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workbench.errors import UserError
+from workbench.tasks.base import Shape, Split
+from workbench.training.evaluation import DEFAULT_SEED, Evaluation, evaluate, interval
+from workbench.training.experiment import Experiment
+from workbench.training.runs import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Runs that are equal but for their seed."""
+
+    name: str
+    runs: tuple[str, ...]
+    seeds: tuple[int, ...]
+    evaluations: tuple[Evaluation, ...]
+
+    @property
+    def per_task(self) -> Tensor:
+        """Each task's metric, the mean over seeds."""
+        return torch.stack([e.per_task for e in self.evaluations]).mean(dim=0)
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain data for JSON, with the spread over seeds and over tasks."""
+        means = torch.tensor([e.mean for e in self.evaluations], dtype=torch.float64)
+        return {
+            "name": self.name,
+            "learner": self.evaluations[0].learner,
+            "runs": list(self.runs),
+            "seeds": list(self.seeds),
+            "transductive": self.evaluations[0].transductive,
+            "mean": float(means.mean()),
+            "ci95_tasks": interval(self.per_task),
+            "sd_tasks": float(self.per_task.std()),
+            "means_of_seeds": means.tolist(),
+            "sd_seeds": float(means.std()) if len(means) > 1 else None,
+            "ci95_seeds": interval(means) if len(means) > 1 else None,
+        }
+
+
+@dataclass(frozen=True)
+class Pair:
+    """How the first group differs from the second on the same tasks.
+
+    difference  the mean over tasks of first minus second, with its paired 95% interval
+    wins        tasks on which the first is better; losses, ties alike
+    sign_p      two-sided p-value of the sign test over wins and losses (exact binomial)
+    """
+
+    first: str
+    second: str
+    difference: float
+    ci95: float
+    wins: int
+    losses: int
+    ties: int
+    sign_p: float
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Groups of runs, best first, and every pair of them."""
+
+    metric: str
+    tasks: str
+    episodes_sha256: str
+    groups: tuple[Group, ...]
+    pairs: tuple[Pair, ...]
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        first = self.groups[0].evaluations[0]
+        about = first.to_record()
+        kept = ("scheme", "split", "ways", "shots", "queries", "episodes", "seed")
+        return {
+            "metric": self.metric,
+            "tasks": self.tasks,
+            **{name: about[name] for name in kept},
+            "episodes_sha256": self.episodes_sha256,
+            "groups": [group.to_record() for group in self.groups],
+            "pairs": [dataclasses.asdict(pair) for pair in self.pairs],
+        }
+
+
+def compare(
+    runs: Sequence[Run],
+    *,
+    episodes: int = 600,
+    split: Split = "test",
+    seed: int = DEFAULT_SEED,
+    shape: Shape | None = None,
+    inductive: bool | None = None,
+) -> Comparison:
+    """Evaluate runs on the same tasks and compare them pair by pair.
+
+    Runs equal but for their seed form one group, compared by its mean over seeds.
+    """
+    if len(runs) < 2:
+        raise UserError("a comparison needs at least two runs")
+    experiments = [run.experiment for run in runs]
+    shape = shape or experiments[0].test
+    if len({e.tasks for e in experiments}) > 1:
+        described = ", ".join(f"{r.directory} on {r.experiment.tasks}" for r in runs)
+        raise UserError(f"these runs were trained on different tasks: {described}")
+    results = []
+    for run in runs:
+        learner, tasks = run.load()
+        results.append(
+            evaluate(
+                learner,
+                tasks,
+                shape,
+                episodes=episodes,
+                split=split,
+                seed=seed,
+                inductive=inductive,
+            )
+        )
+    return paired(runs, experiments, results)
+
+
+def paired(
+    runs: Sequence[Run], experiments: Sequence[Experiment], results: Sequence[Evaluation]
+) -> Comparison:
+    """The comparison of evaluations that were made on the same tasks."""
+    if len({result.episodes_sha256 for result in results}) > 1:
+        raise UserError("the evaluations were not made on the same tasks: nothing can be paired")
+    members: dict[str, list[int]] = {}
+    for i, experiment in enumerate(experiments):
+        key = str(dataclasses.replace(experiment, seed=0).to_record())
+        members.setdefault(key, []).append(i)
+    methods = [results[found[0]].learner for found in members.values()]
+    groups = []
+    for method, found in zip(methods, members.values(), strict=True):
+        names = tuple(str(runs[i].directory) for i in found)
+        groups.append(
+            Group(
+                name=method if methods.count(method) == 1 else f"{method} ({names[0]})",
+                runs=names,
+                seeds=tuple(experiments[i].seed for i in found),
+                evaluations=tuple(results[i] for i in found),
+            )
+        )
+    sign = -1.0 if results[0].metric == "mse" else 1.0
+    groups.sort(key=lambda group: -sign * float(group.per_task.mean()))
+    return Comparison(
+        metric=results[0].metric,
+        tasks=results[0].tasks,
+        episodes_sha256=results[0].episodes_sha256,
+        groups=tuple(groups),
+        pairs=tuple(_pair(a, b, sign) for a, b in combinations(groups, 2)),
+    )
+
+
+def _pair(first: Group, second: Group, sign: float) -> Pair:
+    difference = first.per_task - second.per_task
+    better = sign * difference
+    wins, losses = int((better > 0).sum()), int((better < 0).sum())
+    return Pair(
+        first=first.name,
+        second=second.name,
+        difference=float(difference.mean()),
+        ci95=interval(difference),
+        wins=wins,
+        losses=losses,
+        ties=len(difference) - wins - losses,
+        sign_p=sign_test(wins, losses),
+    )
+
+
+def sign_test(wins: int, losses: int) -> float:
+    """Two-sided p-value of so many wins and losses were both equally likely.
+
+    >>> sign_test(5, 0)
+    0.0625
+    """
+    n, fewer = wins + losses, min(wins, losses)
+    tail = sum(math.comb(n, k) for k in range(fewer + 1))
+    return float(min(1.0, tail / 2 ** (n - 1))) if n else 1.0

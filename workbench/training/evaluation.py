@@ -1,0 +1,254 @@
+"""Evaluation: how well a learner adapts to new tasks, after every inner step, with an interval."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from workbench.algorithms.base import Learner, adapt, last
+from workbench.algorithms.losses import metric
+from workbench.errors import UserError
+from workbench.randomness import spawn
+from workbench.tasks import Episode, Shape, Tasks
+from workbench.tasks.base import Split
+from workbench.training.execution import run_chunks
+
+DEFAULT_SEED = 1000  # of test tasks: the same for every method and run
+_BLOCK = 50  # tasks sampled at once; part of what a seed means
+_ELEMENTS = 300_000  # numbers in the inputs of tasks computed at once
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The result of an evaluation.
+
+    values  each task's metric after 0, 1, 2 ... inner steps: `[task, step]`; for reward the sum
+            over the first 0, 1, 2 ... pulls
+    """
+
+    learner: str
+    tasks: str
+    scheme: str
+    split: str
+    ways: int | tuple[int, int] | None
+    shots: int | tuple[int, int] | None
+    queries: int | None
+    metric: str
+    transductive: bool
+    seed: int
+    episodes_sha256: str
+    seconds: float
+    values: Tensor
+
+    @property
+    def per_task(self) -> Tensor:
+        """Each task's metric after the last step."""
+        return self.values[:, -1]
+
+    @property
+    def mean(self) -> float:
+        """The mean over tasks after the last step."""
+        return float(self.per_task.mean())
+
+    @property
+    def ci95(self) -> float:
+        """Half the width of the mean's 95% interval."""
+        return interval(self.per_task)
+
+    @property
+    def per_step(self) -> list[float]:
+        """The mean over tasks after 0, 1, 2 ... steps."""
+        return [float(value) for value in self.values.mean(dim=0)]
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain data for JSON: all but the single tasks' values."""
+        names = ("learner", "tasks", "scheme", "split", "ways", "shots", "queries")
+        more = ("transductive", "seed", "episodes_sha256", "seconds")
+        return {
+            **{name: getattr(self, name) for name in names},
+            "episodes": len(self.values),
+            "metric": self.metric,
+            "mean": self.mean,
+            "ci95": self.ci95,
+            "per_step": self.per_step,
+            "per_step_ci95": [interval(column) for column in self.values.unbind(dim=1)],
+            **{name: getattr(self, name) for name in more},
+        }
+
+
+def interval(values: Tensor) -> float:
+    """Half the width of the 95% interval of a mean, by Student's t.
+
+    >>> round(interval(torch.tensor([1.0, 2.0, 3.0])), 3)
+    2.484
+    """
+    n = len(values)
+    return student(n - 1) * float(values.std()) / math.sqrt(n) if n > 1 else math.nan
+
+
+def student(freedom: int) -> float:
+    """The 97.5% quantile of Student's t.
+
+    >>> round(student(599), 3)
+    1.964
+    """
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.975))
+
+
+def evaluate(
+    learner: Learner,
+    tasks: Tasks,
+    shape: Shape,
+    *,
+    episodes: int = 600,
+    split: Split = "test",
+    steps: int | None = None,
+    seed: int = DEFAULT_SEED,
+    inductive: bool | None = None,
+    every_step: bool = True,
+) -> Evaluation:
+    """Adapt to `episodes` new tasks and measure after every inner step, or only at the end.
+
+    The tasks depend on family, shape, split and seed alone, so that methods can be compared on
+    the same ones. `steps` and `inductive` are by default the learner's own.
+
+    >>> from workbench.training import preset
+    >>> experiment = preset("sinusoid-maml")
+    >>> learner, tasks = experiment.build()
+    >>> result = evaluate(learner, tasks, experiment.test, episodes=10, steps=2)
+    >>> result.metric, len(result.per_step)
+    ('mse', 3)
+    """
+    if episodes < 2:
+        raise UserError(f"episodes is {episodes}: an interval needs at least 2")
+    if steps is not None and steps < 0:
+        raise UserError(f"steps is {steps}: it cannot be negative")
+    started = time.perf_counter()
+    digest = hashlib.sha256()
+    values = []
+    with _evaluating(learner, inductive):
+        for block in test_episodes(tasks, shape, episodes, split, seed):
+            digest.update(block.sha256().encode())
+            pieces = block.split(_chunk(block))
+            threads = torch.get_num_threads() if block.seed.device.type == "cpu" else 1
+
+            def run(piece: Episode) -> Tensor:
+                piece = _like(learner, piece)
+                return measure(learner, piece, steps, every_step=every_step).double().cpu()
+
+            values += run_chunks(run, pieces, threads)
+        transductive = not learner.inductive and has_batch_norm(learner)
+    control = tasks.kind == "control"
+    return Evaluation(
+        learner=type(learner).__name__,
+        tasks=tasks.name,
+        scheme=tasks.scheme,
+        split=split,
+        ways=None if tasks.kind == "regression" else shape.ways,
+        shots=shape.shots,
+        queries=None if control else shape.queries,
+        metric=tasks.metric,
+        transductive=transductive,
+        seed=seed,
+        episodes_sha256=digest.hexdigest(),
+        seconds=time.perf_counter() - started,
+        values=torch.cat(values),
+    )
+
+
+def test_episodes(
+    tasks: Tasks, shape: Shape, episodes: int, split: Split, seed: int
+) -> Iterator[Episode]:
+    """The tasks of an evaluation, some at a time; more episodes begin with the same ones."""
+    for block, start in enumerate(range(0, episodes, _BLOCK)):
+        count = min(_BLOCK, episodes - start)
+        episode = tasks.sample(_BLOCK, seed=spawn(seed, block), split=split, shape=shape)
+        check_finite(episode, tasks.name)
+        yield episode[:count] if count < _BLOCK else episode
+
+
+test_episodes.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever pytest thinks
+
+
+@torch.no_grad()
+def measure(
+    learner: Learner, episode: Episode, steps: int | None = None, *, every_step: bool = True
+) -> Tensor:
+    """Each task's metric after 0, 1, 2 ... steps, `[task, step]`; the sum of rewards in control."""
+    found = []
+    path = adapt(learner, episode, steps=steps)
+    if not every_step and episode.query is not None:
+        path = iter([last(path)])
+    for adapted in path:
+        if episode.query is None:  # control
+            none = torch.zeros(len(episode), device=episode.seed.device)
+            found.append(adapted.seen.get("reward", none))
+        else:
+            x, weight = episode.query.x, episode.query.weight
+            prediction = learner.predict(adapted, x, weight)
+            _check_outputs(prediction, episode)
+            found.append(metric(prediction, episode.query))
+    values = torch.stack(found, dim=1)
+    return values.cumsum(dim=1) if episode.query is None else values
+
+
+def check_finite(episode: Episode, name: str) -> None:
+    """Refuses data with NaN or infinity in it."""
+    for part in ("support", "query"):
+        examples = getattr(episode, part)
+        for field in ("x", "y") if examples is not None else ():
+            if not bool(torch.isfinite(getattr(examples, field)).all()):
+                raise UserError(
+                    f"the data of the tasks '{name}' has NaN or infinity in {part}.{field}: "
+                    "mend or drop those examples"
+                )
+
+
+def has_batch_norm(learner: nn.Module) -> bool:
+    """Whether predictions can depend on the batch that they are made in."""
+    norm = nn.modules.batchnorm._BatchNorm
+    return any(isinstance(module, norm) for module in learner.modules())
+
+
+def _check_outputs(prediction: Tensor, episode: Episode) -> None:
+    outputs, ways = prediction.shape[-1], episode.ways
+    if ways is not None and outputs < ways:
+        raise UserError(
+            f"this learner tells {outputs} classes apart and the tasks have {ways} ways: "
+            f"ask for at most {outputs} ways"
+        )
+
+
+@contextmanager
+def _evaluating(learner: Learner, inductive: bool | None) -> Iterator[None]:
+    """Evaluation mode, and the learner left as it was."""
+    training, before = learner.training, learner.inductive
+    learner.eval()
+    if inductive is not None:
+        learner.inductive = inductive
+    try:
+        yield
+    finally:
+        learner.train(training)
+        learner.inductive = before
+
+
+def _like(learner: Learner, episode: Episode) -> Episode:
+    parameter = next(learner.parameters())
+    return episode.to(parameter.device, parameter.dtype)
+
+
+def _chunk(episode: Episode) -> int:
+    """How many tasks to compute at once: small models want many, images few."""
+    elements = sum(t.numel() for t in episode.tensors().values()) / len(episode)
+    return max(1, min(_BLOCK, int(_ELEMENTS / elements)))

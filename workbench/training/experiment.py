@@ -1,0 +1,196 @@
+"""Experiment: everything that determines a training run, as one frozen value."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import nn
+
+from workbench.algorithms.base import Learner
+from workbench.errors import UserError, nearest
+from workbench.tasks import Shape, Tasks, TaskSpec, open_tasks
+from workbench.training.record import from_record, to_record
+
+Schedule = Literal["constant", "linear", "cosine", "halve"]
+
+
+class ModelSettings(Protocol):
+    """What a model is to be: builds a plain module, an embedding where outputs is None."""
+
+    def build(self, input_shape: tuple[int, ...], outputs: int | None) -> nn.Module: ...
+
+
+class LearnerSettings(Protocol):
+    """What a meta-learner is to be: builds it around the model that it needs."""
+
+    def build(self, model: Any, spec: TaskSpec) -> Learner: ...
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How the outer loop runs."""
+
+    iterations: int = 10_000  # meta-steps
+    tasks: int = 4  # tasks in a meta-batch; their losses are averaged
+    optimizer: str = "Adam"  # any class of torch.optim that needs no closure
+    rate: float = 1e-3  # outer learning rate
+    options: dict[str, float] = field(default_factory=dict)  # more options of the optimizer
+    schedule: str = "constant"  # constant, linear (to 0), cosine (to 0), halve, or a torch class
+    schedule_options: dict[str, float] = field(default_factory=dict)  # of a torch schedule
+    halvings: int = 10  # equal stages of the schedule 'halve', each at half the rate before
+    clip: float | None = None  # greatest norm of the meta-gradient
+    tasks_per_chunk: int = 0  # tasks computed at once; 0 is all
+    threads: int = 1  # chunks computed at the same time
+    compiled: Literal["auto", "on", "off"] = "auto"  # trace and compile the meta-gradient
+    log_every: int = 100  # iterations between rows of training loss
+    validate_every: int = 1_000  # iterations between validations; 0 is never
+    validation_tasks: int = 200  # tasks in a validation
+    patience: int | None = None  # stop after so many validations without a better one
+    checkpoint_seconds: float = 20.0  # time between checkpoints
+
+    def __post_init__(self) -> None:
+        for name, least in {
+            "iterations": 1,
+            "tasks": 1,
+            "halvings": 1,
+            "tasks_per_chunk": 0,
+            "threads": 1,
+            "log_every": 1,
+            "validate_every": 0,
+            "validation_tasks": 2,
+            "patience": 1,
+            "checkpoint_seconds": 0,
+        }.items():
+            value = getattr(self, name)
+            if value is not None and not value >= least:
+                raise UserError(f"training.{name} is {value}: it must be at least {least}")
+        for name in ("rate", "clip"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise UserError(f"training.{name} is {value}: it must be a number above 0")
+        optimizer_class(self.optimizer)
+        schedule_class(self.schedule)
+
+
+def _torch_class(module: Any, base: type, name: str, where: str, extra: tuple[str, ...]) -> Any:
+    known = {
+        key.lower(): value
+        for key, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, base) and value is not base
+    }
+    if name.lower() not in known:
+        names = [value.__name__ for value in known.values()]
+        raise UserError(f"{where} is '{name}': {nearest(name, [*extra, *names])}")
+    return known[name.lower()]
+
+
+def optimizer_class(name: str) -> type[torch.optim.Optimizer]:
+    """The class of torch.optim of that name, in any case.
+
+    >>> optimizer_class("adam").__name__
+    'Adam'
+    """
+    if name.lower() in ("lbfgs", "sparseadam"):
+        raise UserError(
+            f"training.optimizer is '{name}', which needs a closure or sparse gradients: "
+            "choose Adam, AdamW, SGD or another"
+        )
+    found = _torch_class(torch.optim, torch.optim.Optimizer, name, "training.optimizer", ())
+    return found
+
+
+def schedule_class(name: str) -> type[torch.optim.lr_scheduler.LRScheduler] | None:
+    """The class of torch.optim.lr_scheduler of that name; None for the schedules named here."""
+    own = ("constant", "linear", "cosine", "halve")
+    if name in own:
+        return None
+    module = torch.optim.lr_scheduler
+    if name.lower() == "reducelronplateau":
+        raise UserError(
+            "training.schedule is 'ReduceLROnPlateau', which follows a metric: "
+            "choose one that follows the iteration"
+        )
+    found = _torch_class(module, module.LRScheduler, name, "training.schedule", own)
+    return found
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Tasks, model, learner, training and seed: two equal experiments give equal parameters.
+
+    >>> from workbench.training import preset
+    >>> experiment = preset("sinusoid-maml")
+    >>> Experiment.from_record(experiment.to_record()) == experiment
+    True
+    """
+
+    tasks: str  # a family or data set, NAME or NAME:SCHEME
+    train: Shape  # the shape of training tasks
+    test: Shape  # the shape of validation and test tasks
+    model: ModelSettings
+    learner: LearnerSettings
+    training: TrainingSettings
+    seed: int = 0  # of the initial parameters and of the order of tasks
+    device: str = "cpu"
+    dtype: Literal["float32", "float64"] = "float32"
+
+    def __post_init__(self) -> None:
+        if self.dtype not in ("float32", "float64"):
+            raise UserError(f"dtype is '{self.dtype}': choose float32 or float64")
+        try:
+            device = torch.device(self.device)
+        except RuntimeError:
+            raise UserError(f"device is '{self.device}': choose cpu, cuda or cuda:N") from None
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise UserError(f"device is '{self.device}' but torch finds no GPU here: use cpu")
+
+    def stretched(self, iterations: int) -> Experiment:
+        """The same training over another number of iterations, schedule and validations with it.
+
+        >>> from workbench.training import preset
+        >>> preset("sinusoid-maml").stretched(700).training.iterations
+        700
+        """
+        old = self.training
+        if iterations < 1:
+            raise UserError(f"iterations is {iterations}: it must be at least 1")
+        every = round(old.validate_every * iterations / old.iterations)
+        training = dataclasses.replace(
+            old,
+            iterations=iterations,
+            validate_every=max(1, every) if old.validate_every else 0,
+            log_every=max(1, min(old.log_every, iterations // 10)),
+        )
+        return dataclasses.replace(self, training=training)
+
+    def open_tasks(self) -> Tasks:
+        """The family of tasks."""
+        return open_tasks(self.tasks)
+
+    def build(self) -> tuple[Learner, Tasks]:
+        """The learner as the seed initialises it, and the tasks; global generators are kept."""
+        tasks = self.open_tasks()
+        tasks.check(self.train, "train")
+        if self.training.validate_every:
+            tasks.check(self.test, "validation")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            learner = self.learner.build(self.model, tasks.spec(self.train))
+        return learner.to(self.device, self.torch_dtype), tasks
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """The precision as torch names it."""
+        return torch.float64 if self.dtype == "float64" else torch.float32
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return to_record(self)
+
+    @staticmethod
+    def from_record(data: Any, where: str = "the experiment") -> Experiment:
+        """The experiment of such data; a misspelt field or a wrong value is said in a sentence."""
+        return from_record(Experiment, data, where)

@@ -1,0 +1,309 @@
+"""`train`: runs a `Trainer` to its end in a run directory, or in memory."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from workbench.algorithms.base import Learner
+from workbench.errors import UserError
+from workbench.tasks import Tasks
+from workbench.training.checkpoints import save_checkpoint
+from workbench.training.experiment import Experiment
+from workbench.training.runs import Run, State
+from workbench.training.trainer import Best, Trainer, versions
+
+_GLANCE_SECONDS = 0.25  # between looks at the clock's limits, the stop file, and the bar
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """How a training ended, and what it made (the learner as it was at the end)."""
+
+    state: State
+    reason: str
+    iteration: int
+    seconds: float
+    best: Best | None
+    learner: Learner
+    tasks: Tasks
+    metrics: list[dict[str, Any]]
+    run: Run | None = None
+
+
+def train(
+    experiment: Experiment | None = None,
+    run: Run | Path | str | None = None,
+    *,
+    resume: bool = False,
+    minutes: float | None = None,
+    progress: bool = True,
+) -> Outcome:
+    """Train in a run directory (a new one, or with `resume` an existing one), or in memory.
+
+    An interrupt (SIGINT, SIGTERM or the run's stop file) ends it with a checkpoint to resume from.
+
+    >>> from workbench.training import preset
+    >>> outcome = train(preset("sinusoid-maml").stretched(3), progress=False)
+    >>> outcome.state, outcome.iteration
+    ('finished', 3)
+    """
+    if minutes is not None and not minutes > 0:
+        raise UserError(f"minutes is {minutes}: it must be above 0")
+    experiment, run, built = _opened(experiment, run, resume)
+    lock: AbstractContextManager[None] = run.locked() if run is not None else nullcontext()
+    with lock, _kept_settings(experiment), _Interrupts() as interrupts:
+        session = _Session(experiment, run, minutes, progress, interrupts)
+        try:
+            session.prepare(built or experiment.build())
+            return session.train()
+        except torch.OutOfMemoryError as error:
+            session.failed(error)
+            raise UserError(
+                "the device has not enough memory: lower training.tasks, or compute fewer tasks "
+                "at once with training.tasks_per_chunk"
+            ) from error
+        except BaseException as error:
+            session.failed(error)
+            raise
+
+
+def _opened(
+    experiment: Experiment | None, run: Run | Path | str | None, resume: bool
+) -> tuple[Experiment, Run | None, tuple[Learner, Tasks] | None]:
+    """What is to be trained, where, and, if that had to be tried out, built."""
+    if run is None:
+        if experiment is None:
+            raise UserError("there is nothing to train: give an experiment, or a run to resume")
+        return experiment, None, None
+    if isinstance(run, Run) or resume:
+        run = run if isinstance(run, Run) else Run.open(run)
+        return run.experiment, run, None
+    if experiment is None:
+        raise UserError(f"there is nothing to train in {run}: give an experiment, or resume=True")
+    built = experiment.build()  # what cannot be built is refused before a file is written
+    return experiment, Run.create(experiment, run), built
+
+
+class _Interrupts:
+    """Turns SIGINT and SIGTERM into a request, so that a checkpoint can be written first."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._before: dict[int, Any] = {}
+
+    def _request(self, number: int, frame: Any) -> None:
+        if self.requested:  # asked twice: no patience left
+            raise KeyboardInterrupt
+        self.requested = True
+
+    def __enter__(self) -> _Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._request)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+class _Session:
+    """One sitting of a training."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        run: Run | None,
+        minutes: float | None,
+        progress: bool,
+        interrupts: _Interrupts,
+    ) -> None:
+        self.experiment, self.run = experiment, run
+        self.interrupts, self.progress = interrupts, progress
+        self.started = time.monotonic()
+        self.deadline = None if minutes is None else self.started + 60 * minutes
+        self.seconds_before = 0.0
+        self.rows: list[dict[str, Any]] = []
+        self.trainer: Trainer
+
+    def prepare(self, built: tuple[Learner, Tasks]) -> None:
+        """The trainer at its start, or at the run's latest checkpoint."""
+        run = self.run
+        if run is not None:
+            run.set_status("running")
+        if run is None or not run.checkpoint_path("latest").exists():
+            torch.set_num_threads(_threads_for(built[0]))
+            if run is not None:
+                run.cut_metrics(0)
+            self.trainer = Trainer(self.experiment, built=built)
+            return
+        checkpoint, path = run.checkpoint("latest")
+        header = checkpoint.header
+        torch.set_num_threads(header["threads"])
+        self.trainer = trainer = Trainer(self.experiment, built=built, path=header["path"])
+        trainer.restore(checkpoint, str(path))
+        run.cut_metrics(trainer.iteration)
+        run.log(f"resumed at iteration {trainer.iteration}")
+        for name, version in versions().items():
+            if header["versions"].get(name) != version:
+                run.log(
+                    f"{name} is {version} now and was {header['versions'].get(name)}: "
+                    "the result may differ in the last bits"
+                )
+        if trainer.meta_gradients.path != header["path"]:
+            run.log(
+                f"the path was {header['path']} and is {trainer.meta_gradients.path} now "
+                f"({trainer.meta_gradients.note}): the result may differ in the last bits"
+            )
+        self.seconds_before = header["seconds"]
+        self.rows = run.metrics()
+
+    @property
+    def seconds(self) -> float:
+        return self.seconds_before + time.monotonic() - self.started
+
+    def train(self) -> Outcome:
+        trainer, settings = self.trainer, self.experiment.training
+        run = self.run
+        if run is not None:
+            run.set_status("running", iteration=trainer.iteration)
+            run.log(
+                f"training {type(trainer.learner).__name__} on {self.experiment.tasks}, "
+                f"{trainer.meta_gradients.path}"
+            )
+        saved = time.monotonic()
+        glance = saved + _GLANCE_SECONDS
+        state: State = "finished"
+        with self._bar() as bar:
+            drawn = trainer.iteration
+            while not trainer.finished:
+                trainer.update()
+                i = trainer.iteration
+                if i % settings.log_every == 0 or i == settings.iterations:
+                    self._add(trainer.row())
+                if settings.validate_every and (
+                    i % settings.validate_every == 0 or i == settings.iterations
+                ):
+                    self._validate(bar)
+                now = time.monotonic()
+                if now < glance and i < settings.iterations:
+                    continue
+                glance = now + _GLANCE_SECONDS
+                bar.update(i - drawn)
+                drawn = i
+                if run is not None and now - saved >= settings.checkpoint_seconds:
+                    self._save()
+                    saved = time.monotonic()
+                if self.interrupts.requested or (run is not None and run.stop_requested()):
+                    state = "interrupted"
+                    break
+                if self.deadline is not None and now >= self.deadline:
+                    state = "paused"
+                    if settings.validate_every and i % settings.validate_every:
+                        self._validate(bar, planned=False)  # so that `best` knows the last part
+                    break
+        return self._end("finished" if trainer.finished else state)
+
+    def _end(self, state: State) -> Outcome:
+        trainer, run = self.trainer, self.run
+        reason = {
+            "finished": "no better validation for too long"
+            if trainer.lost_patience
+            else "all iterations done",
+            "paused": "the time given is over",
+            "interrupted": "stopped on request",
+        }[state]
+        if run is not None:
+            self._save()
+            run.set_status(state, reason, trainer.iteration)
+            run.log(f"{state} at iteration {trainer.iteration}: {reason}")
+        return Outcome(
+            state=state,
+            reason=reason,
+            iteration=trainer.iteration,
+            seconds=self.seconds,
+            best=trainer.best,
+            learner=trainer.learner,
+            tasks=trainer.tasks,
+            metrics=self.rows,
+            run=run,
+        )
+
+    def failed(self, error: BaseException) -> None:
+        """Leave a word about what went wrong."""
+        if self.run is None:
+            return
+        iteration = self.trainer.iteration if hasattr(self, "trainer") else 0
+        interrupted = isinstance(error, KeyboardInterrupt)
+        reason = "interrupted twice" if interrupted else " ".join(str(error).split())
+        state: State = "interrupted" if interrupted else "failed"
+        try:
+            self.run.set_status(state, reason, iteration)
+            self.run.log(f"{state} at iteration {iteration}: {reason}")
+        except (UserError, OSError):
+            return  # a full disk has no room for the word either
+
+    def _add(self, row: dict[str, Any]) -> None:
+        row["seconds"] = round(self.seconds, 3)
+        self.rows.append(row)
+        if self.run is not None:
+            self.run.append(row)
+
+    def _validate(self, bar: Any, *, planned: bool = True) -> None:
+        row = self.trainer.validate(planned=planned)
+        self._add(row)
+        name = self.trainer.tasks.metric
+        if row[name] is not None:
+            bar.set_postfix_str(f"validation {name} {row[name]:.4g}", refresh=False)
+        if row["best"] and self.run is not None:
+            checkpoint = self.trainer.checkpoint(self.seconds)
+            save_checkpoint(self.run.checkpoint_path("best"), checkpoint)
+
+    def _save(self) -> None:
+        self.trainer.check_loss()
+        run = self.run
+        assert run is not None
+        save_checkpoint(run.checkpoint_path("latest"), self.trainer.checkpoint(self.seconds))
+
+    def _bar(self) -> Any:
+        from tqdm import tqdm
+
+        return tqdm(
+            initial=self.trainer.iteration,
+            total=self.experiment.training.iterations,
+            disable=None if self.progress else True,
+            file=sys.stderr,
+            unit="it",
+            desc=self.experiment.tasks,
+        )
+
+
+def _threads_for(learner: Learner) -> int:
+    """OpenMP threads: a small net is quicker, and free of stalls, with one."""
+    convolutions = any(isinstance(m, nn.Conv1d | nn.Conv2d) for m in learner.modules())
+    small = sum(p.numel() for p in learner.parameters()) < 1_000_000
+    return 1 if small and not convolutions else torch.get_num_threads()
+
+
+@contextmanager
+def _kept_settings(experiment: Experiment) -> Iterator[None]:
+    """A training in a notebook leaves the notebook's random numbers and threads as they were."""
+    devices = [experiment.device] if experiment.device.startswith("cuda") else []
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(experiment.seed)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)

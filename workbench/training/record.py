@@ -1,0 +1,139 @@
+"""Frozen dataclasses to plain data and back, saying exactly what is wrong with the data."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import types
+import typing
+from typing import Any, TypeVar
+
+from workbench.errors import UserError, nearest
+
+T = TypeVar("T")
+
+
+def to_record(value: Any) -> Any:
+    """Plain data of a dataclass; settings of learners and models carry their type.
+
+    >>> from workbench.tasks import Shape
+    >>> to_record(Shape(ways=5, shots=1, queries=2))
+    {'ways': 5, 'shots': 1, 'queries': 2}
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        tag = {"type": _type_name(type(value))} if hasattr(value, "build") else {}
+        if hasattr(value, "from_record"):
+            tag = {}
+        fields = {f.name: to_record(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return tag | fields
+    if isinstance(value, (list, tuple)):
+        return [to_record(item) for item in value]
+    if isinstance(value, dict):
+        return {key: to_record(item) for key, item in value.items()}
+    return value
+
+
+def from_record(cls: type[T], data: Any, where: str) -> T:
+    """The dataclass of such data."""
+    if not isinstance(data, dict):
+        raise UserError(f"{where} is {data!r}: it must be an object with named fields")
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    given = {name: value for name, value in data.items() if name != "type"}
+    for name in given:
+        if name not in fields:
+            raise UserError(f"{where} has no field '{name}': {nearest(name, list(fields))}")
+    for name, known in fields.items():
+        required = known.default is known.default_factory is dataclasses.MISSING
+        if required and name not in given:
+            raise UserError(f"{where} lacks the field '{name}'")
+    hints = typing.get_type_hints(cls)
+    return cls(**{n: _read(hints[n], v, f"{where}, field '{n}'") for n, v in given.items()})
+
+
+def _type_name(cls: type) -> str:
+    """The bare name of a class of the package; module:name of a user's own."""
+    inside = cls.__module__.startswith("workbench.")
+    return cls.__name__ if inside else f"{cls.__module__}:{cls.__qualname__}"
+
+
+def settings_class(name: str, where: str) -> type:
+    """The settings class that a record names.
+
+    >>> settings_class("MAMLSettings", "here").__name__
+    'MAMLSettings'
+    """
+    module_name, _, class_name = name.rpartition(":")
+    if module_name:
+        try:
+            found = getattr(importlib.import_module(module_name), class_name)
+        except (ImportError, AttributeError) as error:
+            raise UserError(f"{where} names the type '{name}', not found: {error}") from None
+    else:
+        known = _known_settings()
+        if name not in known:
+            raise UserError(f"{where} names the type '{name}': {nearest(name, list(known))}")
+        found = known[name]
+    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+        raise UserError(f"{where} names the type '{name}', which is no settings dataclass")
+    return found
+
+
+def _known_settings() -> dict[str, type]:
+    import workbench.algorithms
+    import workbench.models
+
+    return {
+        name: getattr(package, name)
+        for package in (workbench.algorithms, workbench.models)
+        for name in package.__all__
+        if name.endswith("Settings")
+    }
+
+
+def _read(hint: Any, value: Any, where: str) -> Any:
+    """The value as its field's type wants it."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (typing.Union, types.UnionType):
+        return _read_union(arguments, value, where)
+    if origin is typing.Literal:
+        if value not in arguments:
+            raise UserError(f"{where} is {value!r}: choose {' or '.join(map(str, arguments))}")
+        return value
+    if origin is tuple and isinstance(value, list):
+        if arguments[-1:] == (...,):
+            return tuple(_read(arguments[0], item, where) for item in value)
+        if len(arguments) == len(value):
+            return tuple(_read(h, v, where) for h, v in zip(arguments, value, strict=True))
+    if origin is dict and isinstance(value, dict):
+        return {key: _read(arguments[1], item, where) for key, item in value.items()}
+    if isinstance(hint, type):
+        if dataclasses.is_dataclass(hint):
+            return from_record(hint, value, where)
+        if getattr(hint, "_is_protocol", False):
+            if not isinstance(value, dict) or not isinstance(value.get("type"), str):
+                raise UserError(f"{where} must be an object with a 'type'")
+            return from_record(settings_class(value["type"], where), value, where)
+        if hint is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
+            return value
+    raise UserError(f"{where} is {value!r}: it must be {_describe(hint)}")
+
+
+def _read_union(hints: tuple[Any, ...], value: Any, where: str) -> Any:
+    for hint in hints:
+        try:
+            return _read(hint, value, where)
+        except UserError:
+            continue
+    described = " or ".join(_describe(hint) for hint in hints)
+    raise UserError(f"{where} is {value!r}: it must be {described}")
+
+
+def _describe(hint: Any) -> str:
+    plain = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    if hint is type(None):
+        return "null"
+    return plain.get(hint, str(hint).replace("typing.", ""))

@@ -1,0 +1,280 @@
+"""A run: the directory that holds all there is of one training.
+
+config.json      the experiment
+metrics.jsonl    one row of training loss or validation a line, append-only
+checkpoints/     latest.safetensors and best.safetensors (best by validation)
+status.json      how it last went
+log.txt          what happened, for people
+lock             held by the living process that trains here
+stop             there when somebody asked it to stop
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from workbench.algorithms.base import Learner
+from workbench.errors import UserError
+from workbench.tasks import Tasks
+from workbench.training.checkpoints import (
+    Checkpoint,
+    load_learner,
+    read_checkpoint,
+    write_safely,
+    writing,
+)
+from workbench.training.experiment import Experiment
+
+State = Literal["new", "running", "finished", "paused", "interrupted", "failed", "killed"]
+Which = Literal["best", "latest"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a run stands. 'killed' is a run whose process ended without a word: resume it."""
+
+    state: State
+    reason: str = ""
+    iteration: int = 0
+    process: int | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory."""
+
+    directory: Path
+
+    @staticmethod
+    def create(experiment: Experiment, directory: Path | str) -> Run:
+        """A new run in a directory that holds none yet."""
+        run = Run(Path(directory))
+        if (run.directory / "config.json").exists():
+            raise UserError(
+                f"{directory} already holds a run: pass --resume to continue it, "
+                "or choose another directory"
+            )
+        if run.directory.is_dir() and any(run.directory.iterdir()):
+            raise UserError(f"{directory} holds other files: choose an empty run directory")
+        if run.directory.exists() and not run.directory.is_dir():
+            raise UserError(f"{directory} is a file: choose another run directory")
+        checkpoints = run.directory / "checkpoints"
+        try:
+            with writing(run.directory):
+                checkpoints.mkdir(parents=True, exist_ok=True)
+            write_safely(run.directory / "config.json", _json(experiment.to_record(), indent=2))
+        except UserError:
+            for folder in (checkpoints, run.directory):
+                with suppress(OSError):
+                    folder.rmdir()
+            raise
+        return run
+
+    @staticmethod
+    def open(directory: Path | str) -> Run:
+        """An existing run."""
+        if not (Path(directory) / "config.json").is_file():
+            raise UserError(f"{directory} is no run directory (it has no config.json)")
+        return Run(Path(directory))
+
+    @property
+    def experiment(self) -> Experiment:
+        """What the run trains."""
+        path = self.directory / "config.json"
+        try:
+            record = json.loads(path.read_text())
+        except ValueError as error:
+            raise UserError(f"{path} is no valid JSON ({error}): restore it") from None
+        return Experiment.from_record(record, str(path))
+
+    def checkpoint_path(self, which: Which) -> Path:
+        """Where a checkpoint lies."""
+        return self.directory / "checkpoints" / f"{which}.safetensors"
+
+    def checkpoint(self, which: Which = "best") -> tuple[Checkpoint, Path]:
+        """The best checkpoint by validation, or the latest (also where nothing was validated)."""
+        path = self.checkpoint_path(which)
+        if which == "best" and not path.exists():
+            path = self.checkpoint_path("latest")
+        return read_checkpoint(path), path
+
+    def load(self, which: Which = "best") -> tuple[Learner, Tasks]:
+        """The trained learner, in evaluation mode, and its tasks."""
+        checkpoint, path = self.checkpoint(which)
+        learner, tasks = self.experiment.build()
+        load_learner(learner, checkpoint, path)
+        return learner.eval(), tasks
+
+    # What is written while training
+
+    def append(self, row: dict[str, Any]) -> None:
+        """One more row of metrics, wholly or not at all."""
+        path = self.directory / "metrics.jsonl"
+        with writing(path), path.open("ab") as file:
+            before = file.tell()
+            try:
+                file.write(_json(row) + b"\n")
+                file.flush()
+            except OSError:
+                os.truncate(path, before)
+                raise
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """All complete rows so far."""
+        return list(_rows(self.directory / "metrics.jsonl"))
+
+    def cut_metrics(self, iteration: int) -> None:
+        """Forget the rows past a checkpoint (and a half-written one), for resuming from it."""
+        kept = [row for row in self.metrics() if row["iteration"] <= iteration]
+        content = b"".join(_json(row) + b"\n" for row in kept)
+        write_safely(self.directory / "metrics.jsonl", content)
+
+    def log(self, text: str) -> None:
+        """A line for people."""
+        path = self.directory / "log.txt"
+        with writing(path), path.open("a") as file:
+            file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {text}\n")
+
+    def set_status(self, state: State, reason: str = "", iteration: int = 0) -> None:
+        """Write down how the run stands."""
+        record = {"state": state, "reason": reason, "iteration": iteration, "process": os.getpid()}
+        write_safely(self.directory / "status.json", _json(record))
+
+    # One process at a time
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run; refused while another living process does."""
+        path = self.directory / "lock"
+        with writing(path), path.open("a+") as file:
+            if not _lock(file):
+                raise UserError(
+                    f"{self.directory} is in use by the living process {self._owner()}: stop it "
+                    f"with 'workbench stop {self.directory}', or choose another directory"
+                )
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            (self.directory / "stop").unlink(missing_ok=True)
+            yield
+
+    def _owner(self) -> int | None:
+        """The process that holds the lock, if one does."""
+        path = self.directory / "lock"
+        if not path.exists():
+            return None
+        with path.open("r") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                text = file.read()
+                return int(text) if text.isdigit() else 0
+        return None
+
+    # What others may ask of it
+
+    def status(self) -> Status:
+        """How the run stands now."""
+        owner = self._owner()
+        path = self.directory / "status.json"
+        record: dict[str, Any] = {"state": "new"}
+        if path.exists():
+            record |= json.loads(path.read_text())
+        iteration = int(record.get("iteration", 0))
+        if owner is not None:
+            return Status("running", "", iteration, owner)
+        if record["state"] == "running":
+            return Status("killed", "its process ended without a word", iteration)
+        return Status(record["state"], str(record.get("reason", "")), iteration)
+
+    def stop_requested(self) -> bool:
+        """Whether somebody asked this run to stop."""
+        return (self.directory / "stop").exists()
+
+    def stop(self, wait: float = 60.0) -> Status:
+        """Ask the living process to write a checkpoint and end; waits until it has."""
+        if self._owner() is None:
+            raise UserError(f"nothing trains in {self.directory}: there is nothing to stop")
+        (self.directory / "stop").touch()
+        until = time.monotonic() + wait
+        while self._owner() is not None and time.monotonic() < until:
+            time.sleep(0.1)
+        return self.status()
+
+    def follow(self, every: float = 0.5) -> Iterator[dict[str, Any]]:
+        """The rows of metrics as they come, until the run ends.
+
+        Rows that a resumed run cuts and writes again are given again.
+        """
+        seen = 0
+        while True:
+            alive = self._owner() is not None
+            rows = self.metrics()
+            seen = min(seen, len(rows))
+            yield from rows[seen:]
+            seen = len(rows)
+            if not alive:
+                return
+            time.sleep(every)
+
+
+def start_in_background(experiment: Experiment, directory: Path | str) -> Run:
+    """Train in a child process that outlives this one; follow it by the run's files."""
+    experiment.build()  # what cannot be built is refused here, not in the child's log
+    run = Run.create(experiment, directory)
+    return resume_in_background(run)
+
+
+def resume_in_background(run: Run) -> Run:
+    """Go on with a run in a child process that outlives this one."""
+    log = run.directory / "log.txt"
+    with writing(log), log.open("a") as file:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "workbench.training", str(run.directory.resolve())],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+    while run._owner() is None and child.poll() is None:  # so that `follow` finds it alive
+        time.sleep(0.05)
+    return run
+
+
+def _lock(file: IO[str]) -> bool:
+    """Take the lock; a moment's patience, since `_owner` in another process probes it."""
+    for _ in range(20):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return True
+    return False
+
+
+def _json(record: Any, indent: int | None = None) -> bytes:
+    return json.dumps(record, indent=indent, allow_nan=False).encode()
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.exists():
+        return
+    for line in path.read_bytes().splitlines(keepends=True):
+        if not line.endswith(b"\n"):
+            return
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return

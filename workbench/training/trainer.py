@@ -1,0 +1,319 @@
+"""The one outer loop: episode -> meta-gradient -> torch optimizer -> metrics, for every learner.
+
+Everything a meta-step does is a function of the experiment and the iteration's number (tasks,
+schedule) or stands in the checkpoint (parameters, optimizer, running sums, generators): a run
+that was killed and resumed ends with the same bits as one that was not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import workbench
+from workbench.algorithms.base import Learner, trainable
+from workbench.errors import UserError
+from workbench.randomness import spawn
+from workbench.tasks import Episode, Tasks
+from workbench.training.checkpoints import (
+    Checkpoint,
+    load_learner,
+    load_optimizer,
+    optimizer_tensors,
+)
+from workbench.training.evaluation import check_finite, evaluate
+from workbench.training.execution import MetaGradients, Mode
+from workbench.training.experiment import (
+    Experiment,
+    TrainingSettings,
+    optimizer_class,
+    schedule_class,
+)
+
+_TRAIN_STREAM = 1
+_VALIDATION_SEED = 2000  # the same validation tasks for every run, so that runs can be compared
+_BLOCK_ELEMENTS = 1_500_000  # numbers in a block of sampled episodes
+_BLOCK_ITERATIONS = 256
+_MODES: dict[str, Mode] = {"compiled": "on", "eager": "off"}
+
+
+class EpisodeStream:
+    """The training episodes by iteration, sampled in blocks so that small tasks cost little.
+
+    >>> from workbench.training import preset
+    >>> experiment = preset("sinusoid-maml")
+    >>> len(EpisodeStream(experiment, experiment.open_tasks())[0])
+    25
+    """
+
+    def __init__(self, experiment: Experiment, tasks: Tasks) -> None:
+        self.experiment, self.tasks = experiment, tasks
+        one = tasks.sample(1, seed=0, split="train", shape=experiment.train)
+        elements = sum(t.numel() for t in one.tensors().values()) * experiment.training.tasks
+        self.block_size = max(1, min(_BLOCK_ITERATIONS, _BLOCK_ELEMENTS // elements))
+        self._block: tuple[int, list[Episode]] = (-1, [])
+
+    def __getitem__(self, iteration: int) -> Episode:
+        number, place = divmod(iteration, self.block_size)
+        if self._block[0] != number:
+            self._block = (number, self._sample(number))
+        return self._block[1][place]
+
+    def _sample(self, number: int) -> list[Episode]:
+        size = self.experiment.training.tasks
+        block = self.tasks.sample(
+            size * self.block_size,
+            seed=spawn(self.experiment.seed, _TRAIN_STREAM, number),
+            split="train",
+            shape=self.experiment.train,
+        )
+        check_finite(block, self.tasks.name)
+        return block.to(self.experiment.device, self.experiment.torch_dtype).split(size)
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best validation so far."""
+
+    value: float
+    iteration: int
+    validations_since: int = 0
+
+
+class Trainer:
+    """A training at some iteration: `update` makes one meta-step, `checkpoint` keeps it.
+
+    `path` makes a resumed training compute its gradients the way it did before.
+
+    >>> from workbench.training import preset
+    >>> trainer = Trainer(preset("sinusoid-maml").stretched(10))
+    >>> trainer.update()
+    >>> trainer.iteration
+    1
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        *,
+        built: tuple[Learner, Tasks] | None = None,
+        path: str | None = None,
+    ) -> None:
+        self.experiment = experiment
+        self.learner, self.tasks = built or experiment.build()
+        self.learner.train()
+        self.episodes = EpisodeStream(experiment, self.tasks)
+        settings = experiment.training
+        self.parameters = dict(trainable(self.learner))
+        self.optimizer = make_optimizer(settings, list(self.parameters.values()))
+        self.schedule = make_schedule(settings, self.optimizer)
+        self.iteration = 0
+        self.best: Best | None = None
+        self.loss_sum = torch.zeros((), device=experiment.device, dtype=torch.float64)
+        self.loss_count = 0
+        self.meta_gradients = MetaGradients(
+            self.learner,
+            compiled=settings.compiled if path is None else _MODES[path],
+            iterations=settings.iterations,
+            tasks_per_chunk=settings.tasks_per_chunk,
+            threads=settings.threads,
+        )
+        if self.meta_gradients.path == "compiled":
+            # Compile and certify on the first episode, whose result comes from the eager path:
+            # every meta-step that counts then runs the same way, resumed or not.
+            self.meta_gradients(self.episodes[0])
+
+    @property
+    def finished(self) -> bool:
+        """Whether all iterations are done, or validation stopped getting better."""
+        return self.iteration >= self.experiment.training.iterations or self.lost_patience
+
+    @property
+    def lost_patience(self) -> bool:
+        """Whether validation has not got better for too long."""
+        patience = self.experiment.training.patience
+        return (
+            patience is not None
+            and self.best is not None
+            and self.best.validations_since >= patience
+        )
+
+    def update(self) -> None:
+        """One meta-step."""
+        gradients, losses = self.meta_gradients(self.episodes[self.iteration])
+        for name, parameter in self.parameters.items():
+            parameter.grad = gradients[name]
+        if self.experiment.training.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.experiment.training.clip)
+        self.optimizer.step()
+        self.schedule.step()
+        self.loss_sum += losses.mean()
+        self.loss_count += 1
+        self.iteration += 1
+
+    def row(self) -> dict[str, Any]:
+        """The mean training loss since the last row; a loss that is no number ends the run."""
+        loss = float(self.loss_sum) / max(1, self.loss_count)
+        self.check_loss()
+        self.loss_sum.zero_()
+        self.loss_count = 0
+        norms = torch.stack([p.grad.norm() for p in self.parameters.values()])  # type: ignore[union-attr]
+        return {
+            "iteration": self.iteration,
+            "split": "train",
+            "loss": loss,
+            "gradient_norm": _finite(float(norms.norm())),
+            "rate": self.optimizer.param_groups[0]["lr"],
+        }
+
+    def check_loss(self) -> None:
+        """Refuses to go on from a loss or a parameter that is not finite."""
+        good = bool(torch.isfinite(self.loss_sum)) and all(
+            bool(torch.isfinite(p).all()) for p in self.parameters.values()
+        )
+        if not good:
+            raise UserError(
+                f"the meta-loss is not a finite number by iteration {self.iteration}: lower "
+                "training.rate or the inner rate, or set training.clip; the last checkpoint, "
+                "from before, is kept"
+            )
+
+    def validate(self, *, planned: bool = True) -> dict[str, Any]:
+        """Measure on validation tasks; `best` follows. Patience counts planned ones alone."""
+        result = evaluate(
+            self.learner,
+            self.tasks,
+            self.experiment.test,
+            episodes=self.experiment.training.validation_tasks,
+            split="validation",
+            seed=_VALIDATION_SEED,
+            every_step=False,
+        )
+        sign = -1 if result.metric == "mse" else 1
+        if math.isfinite(result.mean):
+            if self.best is None or sign * result.mean > sign * self.best.value:
+                self.best = Best(result.mean, self.iteration)
+            elif planned:
+                since = self.best.validations_since + 1
+                self.best = dataclasses.replace(self.best, validations_since=since)
+        return {
+            "iteration": self.iteration,
+            "split": "validation",
+            result.metric: _finite(result.mean),
+            "ci95": _finite(result.ci95),
+            "best": self.best is not None and self.best.iteration == self.iteration,
+        }
+
+    def checkpoint(self, seconds: float = 0.0) -> Checkpoint:
+        """All that the next meta-step depends on."""
+        tensors: dict[str, Tensor] = {
+            f"learner.{name}": tensor for name, tensor in self.learner.state_dict().items()
+        }
+        state, rest = optimizer_tensors(self.optimizer)
+        tensors |= {f"optimizer.{name}": tensor for name, tensor in state.items()}
+        tensors |= {f"random.{name}": state for name, state in _generators(self.experiment).items()}
+        tensors["loss_sum"] = self.loss_sum
+        header = {
+            "method": type(self.learner).__name__,
+            "iteration": self.iteration,
+            "optimizer": {"class": type(self.optimizer).__name__, **rest},
+            "schedule": self.schedule.state_dict(),
+            "loss_count": self.loss_count,
+            "best": None if self.best is None else dataclasses.asdict(self.best),
+            "path": self.meta_gradients.path,
+            "note": self.meta_gradients.note,
+            "certificates": [dataclasses.asdict(c) for c in self.meta_gradients.certificates],
+            "threads": torch.get_num_threads(),
+            "seconds": seconds,
+            "versions": versions(),
+        }
+        return Checkpoint(tensors, header)
+
+    def restore(self, checkpoint: Checkpoint, name: str) -> None:
+        """Go back to a checkpoint of this experiment, bit for bit."""
+        header = checkpoint.header
+        load_learner(self.learner, checkpoint, name)
+        stored = header["optimizer"]
+        if stored["class"] != type(self.optimizer).__name__:
+            raise UserError(
+                f"{name} was trained by the optimizer {stored['class']}, not "
+                f"{type(self.optimizer).__name__}: restore the run's config.json"
+            )
+        load_optimizer(self.optimizer, checkpoint.part("optimizer"), stored)
+        self.schedule.load_state_dict(header["schedule"])
+        self.iteration = header["iteration"]
+        self.best = None if header["best"] is None else Best(**header["best"])
+        self.loss_sum.copy_(checkpoint.tensors["loss_sum"])
+        self.loss_count = header["loss_count"]
+        _set_generators(checkpoint.part("random"))
+
+
+def make_optimizer(settings: TrainingSettings, parameters: list[Tensor]) -> torch.optim.Optimizer:
+    """The outer optimizer; the fused form where there is one, which is far quicker when small."""
+    cls = optimizer_class(settings.optimizer)
+    options: dict[str, Any] = {"lr": settings.rate, **settings.options}
+    if cls in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.Adagrad):
+        options.setdefault("fused", True)
+    try:
+        return cls(parameters, **options)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"training.options do not suit {cls.__name__}: {error}") from None
+
+
+def make_schedule(
+    settings: TrainingSettings, optimizer: torch.optim.Optimizer
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """The outer rate by iteration."""
+    cls, total = schedule_class(settings.schedule), settings.iterations
+    factors = {
+        "constant": lambda i: 1.0,
+        "linear": lambda i: 1 - i / total,
+        "cosine": lambda i: 0.5 * (1 + math.cos(math.pi * i / total)),
+        "halve": lambda i: 0.5 ** (i * settings.halvings // total),
+    }
+    if cls is None:
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, factors[settings.schedule])
+    try:
+        schedule = cls(optimizer, **settings.schedule_options)  # type: ignore[arg-type]
+        json.dumps(schedule.state_dict(), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"training.schedule_options do not suit {cls.__name__}, or its state is no "
+            f"plain data: {error}"
+        ) from None
+    return schedule
+
+
+def versions() -> dict[str, str]:
+    """What the bits of a result may depend on."""
+    return {
+        "workbench": workbench.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
+
+
+def _generators(experiment: Experiment) -> dict[str, Tensor]:
+    found = {"cpu": torch.get_rng_state()}
+    if experiment.device.startswith("cuda"):
+        found["cuda"] = torch.cuda.get_rng_state(experiment.device)
+    return found
+
+
+def _set_generators(states: Mapping[str, Tensor]) -> None:
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"])
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
