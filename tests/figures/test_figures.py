@@ -68,15 +68,31 @@ def test_every_figure_in_every_style_leaves_nothing_behind(name, style):
 def test_nothing_is_cut_off_at_the_edge(name):
     make, frame = FIGURES[name]
     for style in STYLES.values():
-        plot = make(frame(), style=style)
-        plot.draw_without_rendering()
-        tight = plot.get_tightbbox()
-        width, height = plot.get_size_inches()
-        slack = 0.02 * style.scale
-        assert tight.x0 >= -slack
-        assert tight.y0 >= -slack
-        assert tight.x1 <= width + slack
-        assert tight.y1 <= height + slack
+        assert_whole(make(frame(), style=style))
+
+
+def test_nothing_is_cut_off_where_names_are_long():
+    long = "Prototypical Networks with a long name"
+    names = {"MAML": long, "pretrained": "another long name", "Matching Networks": long + " too"}
+    seeds = examples.methods().replace(names).assign(seed=0, metric="mse")
+    assert_whole(comparison(pd.concat([seeds, seeds.assign(seed=1)])))
+    assert_whole(loss_by_step(examples.steps().replace(names)))
+    frame = examples.training()
+    both = pd.concat([frame.assign(method=name) for name in names.values()])
+    assert_whole(learning_curves(both))
+    assert_whole(episode_grid(examples.images().assign(name=long)))
+
+
+def assert_whole(plot):
+    style = plot.style
+    plot.draw_without_rendering()
+    tight = plot.get_tightbbox()
+    width, height = plot.get_size_inches()
+    slack = 0.02 * style.scale
+    assert tight.x0 >= -slack
+    assert tight.y0 >= -slack
+    assert tight.x1 <= width + slack
+    assert tight.y1 <= height + slack
 
 
 @every_figure
@@ -290,7 +306,7 @@ def test_comparison_pairs_tasks():
     assert np.isclose(drawn, difference.mean()).any()
     bars = [np.asarray(line.get_xdata(), dtype=float) for line in plot.axes[1].lines]
     assert any(len(b) == 2 and np.allclose(np.sort(b), interval(difference)) for b in bars)
-    assert plot.axes[1].get_title(loc="left") == "minus MAML, paired"
+    assert plot.axes[1].get_title(loc="left") == "minus MAML"
 
 
 def test_comparison_of_unpaired_tasks_is_refused():

@@ -56,6 +56,16 @@ def number(value: float, digits: int = 3) -> str:
     return text.replace("-", "−")
 
 
+def short(name: str, most: int = 14) -> str:
+    """A name, its middle replaced by … where it is too long for its place.
+
+    >>> short("Prototypical Networks")
+    'Prototy…tworks'
+    """
+    half = (most - 1) // 2
+    return name if len(name) <= most else f"{name[: most - 1 - half]}…{name[-half:]}"
+
+
 class ThreeDigits(Formatter):
     """Tick labels of three significant digits, or of as many as tell the ticks apart."""
 

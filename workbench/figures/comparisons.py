@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -14,6 +16,7 @@ from workbench.figures.axes import (
     metric_label,
     note,
     number,
+    short,
 )
 from workbench.figures.columns import ordered, require
 from workbench.figures.style import PAPER, Plot, Style, drawing
@@ -23,7 +26,7 @@ from workbench.figures.summary import interval, paired
 def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Style = PAPER) -> Plot:
     """Each method's mean, and its paired difference from a reference method, task by task.
 
-    Both with their 95% intervals over tasks. Where a method was trained with several seeds, a
+    Both with their 95% interval over tasks. Where a method was trained with several seeds, a
     task's value is its mean over them, and hollow marks show each seed's own mean.
 
     frame      columns method, task, metric and value, one row a task (and seed, where there are
@@ -63,19 +66,21 @@ def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Styl
             row[1].axvline(0, color=style.before, lw=0.7 * style.scale, zorder=0)
             _points(row[1], differences, "difference", methods, style)
             row[1].set_xlabel("difference (points)" if metric == "accuracy" else "difference")
-            note(row[1], f"minus {reference}, paired", style.before)
+            note(row[1], f"minus {short(reference, 12)}", style.before)
         row[0].set_ylabel("")
         row[0].set_ylim(len(methods) - 0.5, -0.5)
         for axes in row:
+            axes.set_yticks(range(len(methods)), [_two_lines(method) for method in methods])
             axes.tick_params(axis="y", length=0)
             axes.spines["left"].set_visible(False)
             axes.set_ylabel("")
             axes.grid(axis="y")
             dress(axes.xaxis, log=log and axes is row[0])
             axes.locator_params(axis="x", nbins=4) if not (log and axes is row[0]) else None
-        hollow = "hollow: each seed's mean; " if seeds else ""
+        pairs = ", paired" if panels == 2 else ""
+        hollow = "; hollow: seeds" if seeds else ""
         plot.supxlabel(
-            f"bars: 95% intervals over tasks; {hollow}{better} is better",
+            f"bars: 95% interval over tasks{pairs}{hollow}; {better} is better",
             fontsize=style.text_size * 0.875,
             color=style.before,
             x=0.01,
@@ -83,6 +88,11 @@ def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Styl
         )
         plot.alt_text = _describe(tasks, differences, methods, reference, metric)
     return plot
+
+
+def _two_lines(name: str, wide: int = 18) -> str:
+    """A name on up to two lines, shortened where it needs more."""
+    return "\n".join(textwrap.wrap(short(name, 2 * wide - 6), wide))
 
 
 def _points(axes: Axes, rows: pd.DataFrame, value: str, methods: list[str], style: Style) -> None:

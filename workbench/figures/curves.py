@@ -38,7 +38,7 @@ def adapted_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             axes = plot.subplots()
             _draw(axes, frame, style)
             dress(axes.yaxis)
-            plot.legend(loc="outside upper left", ncols=3)
+            plot.key(axes)
             plot.alt_text = _describe(frame)
         return plot
     panels = [(str(name), part) for name, part in frame.groupby("method", sort=False)]
@@ -50,7 +50,7 @@ def adapted_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             if axes is not row[0]:
                 axes.set_ylabel("")
         dress(row[0].yaxis)
-        plot.legend(*row[0].get_legend_handles_labels(), loc="outside upper left", ncols=6)
+        plot.key(*row)
         plot.alt_text = " ".join(f"{name}: {_describe(part)}" for name, part in panels)
     return plot
 

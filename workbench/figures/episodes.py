@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
 
+from workbench.figures.axes import short
 from workbench.figures.columns import require
 from workbench.figures.style import OKABE_ITO, PAPER, ColumnWidth, Plot, Style, drawing
 
@@ -48,7 +49,7 @@ def episode_grid(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
 
     # One set of axes over the whole figure, measured in inches from the upper left corner.
     edge, head = 0.06 * style.scale, 0.24 * style.scale
-    longest = max(len(_short(str(name))) for name in names)
+    longest = max(len(short(str(name))) for name in names)
     aside = (0.26 + 0.066 * longest) * style.scale
     across = sum(shown.values()) * _COLUMN + (_GAP if all(shown.values()) else 0)
     wide = style.width.value / blocks
@@ -67,7 +68,7 @@ def episode_grid(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         for label, (left, top) in corners.items():
             _chip(axes, left + edge + 0.06 * style.scale, top + side / 2, label, style, 5.0)
             x = left + edge + 0.18 * style.scale
-            axes.text(x, top + side / 2, _short(str(names[label])), va="center", size="small")
+            axes.text(x, top + side / 2, short(str(names[label])), va="center", size="small")
         start = edge + aside
         for part in ("support", "query"):
             if not shown[part]:
@@ -92,10 +93,6 @@ def _images_of_a_class(frame: pd.DataFrame, part: str) -> int:
 
 def _heading(part: str, count: int, shown: int) -> str:
     return part if count == shown else f"{part} ({shown} of {count} a class)"
-
-
-def _short(name: str, most: int = 14) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _chip(axes: Axes, x: float, y: float, label: int, style: Style, size: float) -> None:

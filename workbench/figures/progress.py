@@ -68,8 +68,7 @@ def loss_by_step(frame: pd.DataFrame, *, measure: str = "loss", style: Style = P
         means = data.groupby([*(["method"] if methods != [""] else []), "part", "step"])["_value"]
         dress(axes.xaxis, whole=True)
         dress(axes.yaxis, log=measure != "accuracy" and asks_for_log(means.mean()))
-        if len(methods) * len(parts) > 1:
-            plot.legend(loc="outside upper left", ncols=3)
+        plot.key(axes)
         plot.alt_text = _describe_steps(data, methods, parts[-1], measure, tasks)
     return plot
 
@@ -107,19 +106,11 @@ def learning_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         column[-1].set_xlabel("outer step (iteration)")
         dress(column[-1].xaxis)
         over = f"{seeds} seeds" if seeds > 1 else "validation tasks"
+        said = ["validation strong, training faint"] if len(methods) > 1 else []
         if seeds > 1 or {"low", "high"} <= set(frame.columns):
-            note(column[0], f"mean and 95% interval over {over}", style.before)
-        entries: dict[str, Any] = {}
-        for axes in column:
-            handles, labels = axes.get_legend_handles_labels()
-            entries |= dict(zip(labels, handles, strict=True))
-        if len(entries) > 1:
-            plot.legend(
-                list(entries.values()),
-                list(entries),
-                loc="outside upper left",
-                ncols=2 if len(methods) > 1 else 3,
-            )
+            said.insert(0, f"mean and 95% interval over {over}")
+        note(column[0], "\n".join(said), style.before)
+        plot.key(*column)
         plot.alt_text = _describe_training(frame, metrics, methods, seeds)
     return plot
 
@@ -134,7 +125,7 @@ def _training(
         if own.empty:
             continue
         train = split == "train"
-        label = f"{method} {split}".strip()
+        label = ("_" if train else method) if method else split
         own = own.assign(_value=own["value"] * factor)
         _line(
             axes,

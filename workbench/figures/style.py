@@ -16,6 +16,8 @@ from enum import Enum
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 
@@ -202,6 +204,24 @@ class Plot(Figure):
         self.style = style
         self.alt_text = ""
 
+    def key(self, *axes: Axes) -> None:
+        """A legend above everything, in as many columns as the width allows.
+
+        Its entries are the labelled artists of the axes, each label once. The figure grows by
+        every line after the first, so that the axes keep their height.
+        """
+        entries: dict[str, Any] = {}
+        for one in axes:
+            handles, labels = one.get_legend_handles_labels()
+            entries = dict(zip(labels, handles, strict=True)) | entries
+        if len(entries) > 1:
+            columns = _columns(list(entries), self.style.width.value / self.style.scale)
+            more = -(-len(entries) // columns) - 1
+            self.set_figheight(self.get_figheight() + 0.15 * self.style.scale * more)
+            self.legend(
+                list(entries.values()), list(entries), loc="outside upper left", ncols=columns
+            )
+
     def draw(self, renderer: Any) -> None:
         """Draw under the figure's own style, whatever the settings around it are."""
         with self.style.applied():
@@ -221,6 +241,15 @@ class Plot(Figure):
             {"image/png": png.getvalue(), "text/plain": self.alt_text},
             {"image/png": {"width": width, "height": height}},
         )
+
+
+def _columns(labels: list[str], width: float) -> int:
+    """Into how many columns a legend of these labels fits, by the usual width of a letter."""
+    for columns in range(len(labels), 1, -1):
+        parts = np.array_split([len(label) for label in labels], columns)
+        if sum(0.058 * max(part) + 0.44 for part in parts) <= width:
+            return columns
+    return 1
 
 
 @contextmanager
