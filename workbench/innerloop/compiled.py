@@ -106,9 +106,14 @@ def _compile(function: Function, tensors: Sequence[Tensor]) -> Function:
 
 
 def _relative_error(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
-    """The largest distance of a pair of tensors, relative to the norm of the expected one."""
+    """The largest distance of a pair of tensors, relative to the norm of the expected one.
+
+    A tensor that is nothing but rounding beside the others (the gradient of a bias before batch
+    normalisation is exactly 0) is measured against a thousandth of the largest norm.
+    """
+    least = 1e-3 * max((float(e.norm()) for e in expected), default=0.0) or 1e-12
     errors = [
-        float((f - e).norm() / e.norm().clamp(min=1e-12)) if e.numel() else 0.0
+        float((f - e).norm()) / max(float(e.norm()), least)
         for f, e in zip(found, expected, strict=True)
     ]
     worst = max(errors, default=0.0)
