@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.classes import hide
 from workbench.algorithms.gradient import GradientLearner, GradientSettings
 from workbench.algorithms.losses import example_loss
 from workbench.errors import UserError
@@ -99,10 +100,15 @@ class FineTuning(Learner):
         if self.settings.head == "linear":
             head = like.new_zeros(len(episode), *shape)
         else:
-            head = 0.01 * normal(fold(episode.seed, 0), shape, like.dtype)
+            way = torch.arange(shape[0], device=episode.seed.device)
+            seed = fold(episode.seed.unsqueeze(1), 0, way)  # so more ways change no class's head
+            head = 0.01 * normal(seed, (self.width,), like.dtype)
         values = {"weights.head": head} | self.remembered(episode)
         if self.offset is not None:
             values["weights.offset"] = like.new_zeros(len(episode), shape[0])
+        present = episode.present()
+        if present is not None:
+            values["present"] = present
         start = Adapted(values)
         if not self.settings.augment:
             with torch.no_grad():
@@ -117,7 +123,7 @@ class FineTuning(Learner):
                 features = self._support_features(adapted, episode)
         names = weights_of(adapted.values)
         values, seen = self.loop.step(
-            lambda head: example_loss(self._logits(features, **head), episode.support),
+            lambda head: example_loss(self._own_logits(features, adapted, head), episode.support),
             adapted.values,
             dict.fromkeys(names, self.settings.inner_rate),
             step=adapted.step,
@@ -128,7 +134,7 @@ class FineTuning(Learner):
     def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """The new head's logits over the frozen body's features."""
         features = self.run(self.body, dict(self.body.named_parameters()), x, adapted, weight)
-        return self._logits(features, **weights_of(adapted.values))
+        return self._own_logits(features, adapted, weights_of(adapted.values))
 
     def steps(self, episode: Episode) -> int:
         """`train_steps` in training mode, `test_steps` in evaluation mode."""
@@ -151,6 +157,12 @@ class FineTuning(Learner):
             x = shifted(x, fold(episode.seed, 1, adapted.step), self.settings.augment)
         parameters = dict(self.body.named_parameters())
         return self.run(self.body, parameters, x, adapted, episode.support.weight, support=True)
+
+    def _own_logits(self, features: Tensor, adapted: Adapted, head: dict[str, Tensor]) -> Tensor:
+        """The logits of the task's own classes; those that only pad have next to no chance."""
+        logits = self._logits(features, **head)
+        present = adapted.values.get("present")
+        return logits if present is None else hide(logits, present.unsqueeze(1))
 
     def _logits(self, features: Tensor, head: Tensor, offset: Tensor | None = None) -> Tensor:
         if self.settings.head == "cosine":

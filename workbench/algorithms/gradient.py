@@ -94,10 +94,10 @@ class GradientLearner(Learner):
         )
 
     def begin(self, episode: Episode) -> Adapted:
-        """Every task starts from theta."""
+        """Every task starts from theta, copied: training on must not change what was adapted."""
         theta = dict(self.model.named_parameters())
         fast = {
-            f"weights.{n}": theta[n].expand(len(episode), *theta[n].shape)
+            f"weights.{n}": theta[n].clone().expand(len(episode), *theta[n].shape)
             for n in self.adapted_names
         }
         return Adapted(fast | self.remembered(episode))

@@ -23,7 +23,7 @@ from workbench.algorithms.losses import example_loss
 from workbench.errors import UserError
 from workbench.innerloop import InnerOptimizer, Order, weights_of
 from workbench.models import ModelSettings
-from workbench.randomness import fold, permutation
+from workbench.randomness import fold, permutation, uniform
 from workbench.tasks.base import TaskSpec
 from workbench.tasks.episode import Episode, Examples
 
@@ -87,8 +87,19 @@ def _minibatch(examples: Examples, seed: Tensor, step: int, size: int) -> Exampl
     total = examples.y.shape[1]
     if size >= total:
         return examples
-    epoch, part = divmod(step, -(-total // size))
-    rows = permutation(fold(seed, epoch), total)[:, part * size : (part + 1) * size]
     task = torch.arange(len(seed), device=seed.device).unsqueeze(1)
-    weight = None if examples.weight is None else examples.weight[task, rows]
+    if examples.weight is None:
+        epoch, part = divmod(step, -(-total // size))
+        rows = permutation(fold(seed, epoch), total)[:, part * size : (part + 1) * size]
+        return Examples(examples.x[task, rows], examples.y[task, rows])
+    # Each task goes through its own examples, as it would without the padding around them.
+    real = examples.weight > 0
+    count = real.sum(dim=1)
+    parts = (-(-count // size)).clamp(min=1)
+    word = step // parts + 1  # the epoch: a tensor folds in like the whole number below it
+    draws = uniform(fold(seed, word), (total,), torch.float64)
+    draws = draws.gather(1, (real.cumsum(dim=1) - 1).clamp(min=0))
+    place = (step % parts * size).unsqueeze(1) + torch.arange(size, device=seed.device)
+    rows = (draws + 2 * ~real).argsort(dim=1).gather(1, place.clamp(max=total - 1))
+    weight = examples.weight[task, rows] * (place < count.unsqueeze(1))
     return Examples(examples.x[task, rows], examples.y[task, rows], weight)
