@@ -26,7 +26,7 @@ from workbench.randomness import fold, uniform
 
 Parameters = Mapping[str, Tensor]
 
-_SWAPPING = threading.RLock()
+_CHOOSING = threading.RLock()  # which attention kernel runs is a setting of the whole process
 
 
 @dataclass(frozen=True)
@@ -279,8 +279,8 @@ def _vmapped(module: nn.Module, parameters: Parameters, x: Tensor, context: _Con
                 )
     own = dict(module.named_parameters())
     axes = {name: 0 if p.dim() > own[name].dim() else None for name, p in parameters.items()}
-    # functional_call swaps the module's parameters for a moment: one thread at a time may do so.
-    with _SWAPPING, torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+    module = _replica(module)
+    with _CHOOSING, torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
         if context.noise is None:
             return vmap(
                 lambda p, one: _quiet(module, p, one), in_dims=(axes, 0), randomness="error"
@@ -288,6 +288,28 @@ def _vmapped(module: nn.Module, parameters: Parameters, x: Tensor, context: _Con
         return vmap(lambda p, one, seed: _noisy(module, p, one, seed), in_dims=(axes, 0, 0))(
             dict(parameters), x, context.noise
         )
+
+
+def _replica(module: nn.Module) -> nn.Module:
+    """The same module in new shells around the same tensors.
+
+    `functional_call` swaps parameters for a moment; in a replica no other thread sees that.
+    """
+    made: dict[nn.Module, nn.Module] = {}
+
+    def shell(original: nn.Module) -> nn.Module:
+        if original not in made:
+            copy = made[original] = original.__class__.__new__(original.__class__)
+            copy.__dict__ = dict(original.__dict__)
+            copy.__dict__["_parameters"] = dict(original._parameters)
+            copy.__dict__["_buffers"] = dict(original._buffers)
+            copy.__dict__["_modules"] = {
+                name: child if child is None else shell(child)
+                for name, child in original._modules.items()
+            }
+        return made[original]
+
+    return shell(module)
 
 
 def _quiet(module: nn.Module, parameters: Parameters, x: Tensor) -> Tensor:
