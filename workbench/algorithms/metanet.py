@@ -99,8 +99,12 @@ class MetaNet(Learner):
         self.write = nn.Sequential(
             nn.Linear(2, settings.generator), nn.ReLU(), nn.Linear(settings.generator, 1)
         )
+        self.descent = nn.Parameter(torch.tensor(0.1))
         self.recur = nn.LSTMCell(2, settings.generator)
         self.emit = nn.Linear(settings.generator, 1)
+        for last_layer in (self.write[2], self.emit):  # a fast weight sums over many inputs
+            nn.init.normal_(last_layer.weight, std=0.01)
+            nn.init.zeros_(last_layer.bias)
 
     def steps(self, episode: Episode) -> int:
         """Fast weights of the embedding, then the memory."""
@@ -140,8 +144,10 @@ class MetaNet(Learner):
         support, ways = labelled(episode)
         features = self._features(adapted, support.x, support.weight, support=True)
         labels = one_hot(support, ways, like=features)
-        draws = uniform(fold(episode.seed, adapted.step), (labels.shape[1],), features.dtype)
-        order = (draws - labels.sum(dim=-1)).argsort(dim=1)  # padding last
+        present = labels.sum(dim=-1)
+        place = (present.cumsum(dim=1) - 1).clamp(min=0).long()  # among those that count
+        draws = uniform(fold(episode.seed, adapted.step), (present.shape[1],), features.dtype)
+        order = (draws.gather(1, place) - present).argsort(dim=1)  # padding last
         order = order[:, : self.settings.sampled].unsqueeze(-1)
         labels = labels.gather(1, order.expand(-1, -1, ways))
         inputs = _with_one(features.gather(1, order.expand(-1, -1, features.shape[-1])))
@@ -157,12 +163,12 @@ class MetaNet(Learner):
 
         losses, (gradients,) = _gradients(representation_losses, inputs, self.embedding)
         coordinates = _preprocess(gradients).transpose(0, 1).flatten(1, -2)  # [T, coordinate, 2]
-        present = (counts > 0).t().repeat_interleave(gradients[0, 0].numel(), dim=1).unsqueeze(-1)
+        counted = (counts > 0).t().repeat_interleave(gradients[0, 0].numel(), dim=1).unsqueeze(-1)
         hidden = memory = coordinates.new_zeros(coordinates.shape[1], self.settings.generator)
-        for entries, counted in zip(coordinates, present, strict=True):
+        for entries, counts_here in zip(coordinates, counted, strict=True):
             new = self.recur(entries, (hidden, memory))
-            hidden = torch.where(counted, new[0], hidden)
-            memory = torch.where(counted, new[1], memory)
+            hidden = torch.where(counts_here, new[0], hidden)
+            memory = torch.where(counts_here, new[1], memory)
         fast = self.emit(hidden).view_as(gradients[:, 0])
         loss = losses.sum(dim=1) / counts.sum(dim=1).clamp(min=1)
         return {"features": features, "fast.embedding": fast}, {"representation_loss": loss}
@@ -180,7 +186,7 @@ class MetaNet(Learner):
             return -(labels * logits.log_softmax(dim=-1)).sum(dim=-1)
 
         losses, gradients = _gradients(task_losses, inputs, self.layer1, self.layer2)
-        fast1, fast2 = (self.write(_preprocess(g)).squeeze(-1) for g in gradients)
+        fast1, fast2 = (self._fast(_preprocess(g)) for g in gradients)
         memory = {
             "keys": self._embed(adapted, inputs),
             "present": labels.sum(dim=-1),
@@ -189,6 +195,10 @@ class MetaNet(Learner):
             "count": count,
         }
         return memory, {"loss": losses.sum(dim=1) / count.sum(dim=1).clamp(min=1)}
+
+    def _fast(self, coordinates: Tensor) -> Tensor:
+        """m: an MLP and, for a start that can be learned from, a step against the sign."""
+        return self.write(coordinates).squeeze(-1) - self.descent * coordinates[..., 1]
 
     def _features(
         self, adapted: Adapted, x: Tensor, weight: Tensor | None, *, support: bool = False
