@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from workbench.errors import UserError
+from workbench.innerloop.batch_norm import batch_norm
 from workbench.randomness import fold, uniform
 
 Parameters = Mapping[str, Tensor]
@@ -178,12 +179,12 @@ def _batch_norm(
             "batch normalisation met a task with a single example, which has no variance: "
             "give each task two or more, or evaluate inductively"
         )
-    if scale is not None and shift is not None:
-        scale = (scale if scale.dim() == 2 else scale.expand(tasks, -1)).reshape(-1)
-        shift = (shift if shift.dim() == 2 else shift.expand(tasks, -1)).reshape(-1)
-    y = F.batch_norm(
-        x.transpose(0, 1).flatten(1, 2), None, None, scale, shift, training=True, eps=module.eps
-    )
+    flat = x.transpose(0, 1).flatten(1, 2)
+    if scale is None or shift is None:
+        y = F.batch_norm(flat, None, None, training=True, eps=module.eps)
+    else:
+        scale, shift = (p if p.dim() == 2 else p.expand(tasks, -1) for p in (scale, shift))
+        y = batch_norm(flat, scale.reshape(-1), shift.reshape(-1), module.eps)
     return y.unflatten(1, (tasks, channels)).transpose(0, 1)
 
 
