@@ -1,9 +1,9 @@
 """Batch normalisation by batch statistics, with a double backward of a few passes.
 
-Torch's own double backward is assembled from some twenty elementwise operations and takes a quarter
-of a second-order step of a convolutional net. Written out by hand it needs one more call of the
-fused backward and four passes. With u^ = (x - mean) * r, r = (variance + eps)^-1/2, scale c, and <.>
-the mean over a channel,
+Torch's own double backward is assembled from some twenty elementwise operations and takes a
+quarter of a second-order step of a convolutional net. Written out by hand it needs one more call
+of the fused backward and four passes. With u^ = (x - mean) * r, r = (variance + eps)^-1/2, scale c
+and <.> the mean over a channel,
 
     y   = c u^ + shift
     gx  = c r (gy - <gy> - u^ <gy u^>)                          the backward, self-adjoint in gy
@@ -30,7 +30,7 @@ def batch_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
     >>> bool(batch_norm(x, torch.ones(3), torch.zeros(3), 1e-5).mean().abs() < 1e-5)
     True
     """
-    return _BatchNorm.apply(x, scale, shift, eps)  # type: ignore[no-any-return, no-untyped-call]
+    return _BatchNorm.apply(x, scale, shift, eps)
 
 
 class _BatchNorm(torch.autograd.Function):
@@ -45,7 +45,7 @@ class _BatchNorm(torch.autograd.Function):
     def backward(ctx: Function, gy: Tensor) -> tuple[Tensor | None, ...]:
         x, scale, mean, rstd = ctx.saved_tensors
         if torch.is_grad_enabled():
-            found = _Backward.apply(gy, x, scale, mean, rstd, ctx.eps)  # type: ignore[no-untyped-call]
+            found = _Backward.apply(gy, x, scale, mean, rstd, ctx.eps)
         else:
             found = _fused_backward(gy, x, scale, mean, rstd, ctx.eps)
         return (*found, None)
@@ -104,7 +104,7 @@ def _fused_backward(
     found = torch.ops.aten.native_batch_norm_backward(
         gy, x, scale, None, None, mean, rstd, True, eps, [True, True, True]
     )
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _plain_double_backward(

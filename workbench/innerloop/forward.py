@@ -146,10 +146,14 @@ def _conv2d(module: nn.Conv2d, parameters: Parameters, x: Tensor, context: _Cont
         return _vmapped(module, parameters, x, context)
     tasks, examples = x.shape[:2]
     weight, bias = parameters["weight"], parameters.get("bias")
-    settings: Any = (module.stride, module.padding, module.dilation)
+    settings: dict[str, Any] = {
+        "stride": module.stride,
+        "padding": module.padding,
+        "dilation": module.dilation,
+    }
     by_example = x.transpose(0, 1)
     if not _stacked(module, parameters, "weight"):
-        y = F.conv2d(by_example.flatten(0, 1), weight, None, *settings, module.groups)
+        y = F.conv2d(by_example.flatten(0, 1), weight, groups=module.groups, **settings)
         y = y.unflatten(0, (examples, tasks)).transpose(0, 1)
         if bias is None:
             return y
@@ -160,8 +164,8 @@ def _conv2d(module: nn.Conv2d, parameters: Parameters, x: Tensor, context: _Cont
         by_example.flatten(1, 2),
         weight.flatten(0, 1),
         None if bias is None else bias.flatten(),
-        *settings,
         groups=tasks * module.groups,
+        **settings,
     )
     return y.unflatten(1, (tasks, -1)).transpose(0, 1)
 

@@ -17,7 +17,7 @@ def shifted(images: Tensor, seed: Tensor, pixels: int) -> Tensor:
     >>> shifted(torch.ones(1, 2, 1, 8, 8), torch.tensor([0]), 2).shape
     torch.Size([1, 2, 1, 8, 8])
     """
-    tasks, examples, channels, height, width = images.shape
+    tasks, examples, _, height, width = images.shape
     offsets = (uniform(seed, (examples, 2)) * (2 * pixels + 1)).long()
     padded = F.pad(images, [pixels] * 4)
     rows = offsets[..., :1] + torch.arange(height, device=images.device)
