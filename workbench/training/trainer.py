@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import workbench
+from workbench import __version__
 from workbench.algorithms.base import Learner, trainable
 from workbench.errors import UserError
 from workbench.randomness import spawn
@@ -295,7 +295,7 @@ def make_schedule(
 def versions() -> dict[str, str]:
     """What the bits of a result may depend on."""
     return {
-        "workbench": workbench.__version__,
+        "workbench": __version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "machine": platform.machine(),

@@ -1,0 +1,141 @@
+"""A run that was killed and resumed ends with the bits of one that was not."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from workbench.training import Experiment, Run, Trainer, preset, train
+
+KILLED = Path(__file__).with_name("killed_run.py")
+
+
+def assert_same_end(one: Run, other: Run) -> None:
+    first, second = one.checkpoint("latest")[0], other.checkpoint("latest")[0]
+    assert first.tensors.keys() == second.tensors.keys()
+    for name, tensor in first.tensors.items():
+        assert torch.equal(tensor, second.tensors[name]), name
+    for key in ("iteration", "best", "schedule", "path", "threads"):
+        assert first.header[key] == second.header[key], key
+    rows = [[{k: v for k, v in r.items() if k != "seconds"} for r in run.metrics()]
+            for run in (one, other)]  # fmt: skip
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tasks_per_chunk", [0, 3])
+def test_killed_at_ten_random_moments(tmp_path: Path, tasks_per_chunk: int) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(
+        [sys.executable, str(KILLED), str(tmp_path), str(tasks_per_chunk)],
+        check=True,
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        timeout=170,
+    )
+    whole, killed = Run.open(tmp_path / "whole"), Run.open(tmp_path / "killed")
+    assert (killed.directory / "log.txt").read_text().count("resumed at") >= 9
+    assert killed.status().state == whole.status().state == "finished"
+    assert_same_end(whole, killed)
+
+
+class Crash(BaseException):
+    """As sudden as a power cut."""
+
+
+def crash_at(monkeypatch: pytest.MonkeyPatch, iteration: int) -> None:
+    update = Trainer.update
+
+    def failing(self: Trainer) -> None:
+        if self.iteration == iteration:
+            monkeypatch.setattr(Trainer, "update", update)
+            raise Crash
+        update(self)
+
+    monkeypatch.setattr(Trainer, "update", failing)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"optimizer": "AdamW", "schedule": "cosine", "clip": 0.5},
+        {"optimizer": "SGD", "rate": 1e-2, "options": {"momentum": 0.9}, "schedule": "halve"},
+        {"optimizer": "RMSprop", "schedule": "StepLR", "schedule_options": {"step_size": 7}},
+        {"optimizer": "Rprop", "schedule": "linear"},
+    ],
+    ids=lambda change: change["optimizer"],
+)
+def test_any_optimizer_and_schedule_resume_exactly(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, object]
+) -> None:
+    monkeypatch.setattr("workbench.training.loop._GLANCE_SECONDS", 0.0)
+    settings = dataclasses.replace(tiny.training, checkpoint_seconds=0.0, **change)
+    experiment = dataclasses.replace(tiny, training=settings)
+    train(experiment, tmp_path / "whole", progress=False)
+    crash_at(monkeypatch, 13)
+    with pytest.raises(Crash):
+        train(experiment, tmp_path / "killed", progress=False)
+    assert Run(tmp_path / "killed").status().state == "failed"
+    outcome = train(run=tmp_path / "killed", resume=True, progress=False)
+    assert outcome.state == "finished"
+    assert outcome.iteration == 30
+    assert_same_end(Run(tmp_path / "whole"), Run(tmp_path / "killed"))
+
+
+@pytest.mark.parametrize("name", ["sinusoid-reptile", "sinusoid-metasgd", "bandit-rl2"])
+def test_every_kind_of_learner_resumes_exactly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("workbench.training.loop._GLANCE_SECONDS", 0.0)
+    base = preset(name).stretched(12)
+    settings = dataclasses.replace(
+        base.training, tasks=4, validation_tasks=4, validate_every=5, checkpoint_seconds=0.0
+    )
+    experiment = dataclasses.replace(base, training=settings)
+    train(experiment, tmp_path / "whole", progress=False)
+    crash_at(monkeypatch, 7)
+    with pytest.raises(Crash):
+        train(experiment, tmp_path / "killed", progress=False)
+    train(run=tmp_path / "killed", resume=True, progress=False)
+    assert_same_end(Run(tmp_path / "whole"), Run(tmp_path / "killed"))
+
+
+@pytest.mark.slow
+def test_compiled_resumes_exactly(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.training.loop._GLANCE_SECONDS", 0.0)
+    settings = dataclasses.replace(tiny.training, compiled="on", checkpoint_seconds=0.0)
+    experiment = dataclasses.replace(tiny, training=settings)
+    first = train(experiment, tmp_path / "whole", progress=False)
+    if Run(tmp_path / "whole").checkpoint("latest")[0].header["path"] != "compiled":
+        pytest.skip("no compiler here")
+    crash_at(monkeypatch, 13)
+    with pytest.raises(Crash):
+        train(experiment, tmp_path / "killed", progress=False)
+    train(run=tmp_path / "killed", resume=True, progress=False)
+    assert_same_end(Run(tmp_path / "whole"), Run(tmp_path / "killed"))
+    assert first.iteration == 30
+
+
+def test_training_leaves_global_random_numbers_and_threads_alone(tiny: Experiment) -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    threads = torch.get_num_threads()
+    torch.manual_seed(3)
+    train(tiny, progress=False)
+    assert torch.equal(torch.rand(2), expected)
+    assert torch.get_num_threads() == threads
+
+
+def test_seeds_differ_and_repeat(tiny: Experiment) -> None:
+    def end(seed: int) -> torch.Tensor:
+        learner = train(dataclasses.replace(tiny, seed=seed), progress=False).learner
+        return torch.cat([p.detach().flatten() for p in learner.parameters()])
+
+    assert torch.equal(end(1), end(1))
+    assert not torch.equal(end(1), end(2))

@@ -1,0 +1,200 @@
+"""Run directories: locking, stopping, following, and what a failing disk leaves."""
+
+import dataclasses
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from workbench.errors import UserError
+from workbench.training import Experiment, Run, Trainer, start_in_background, train
+
+
+def longer(experiment: Experiment, iterations: int = 1_000_000) -> Experiment:
+    training = dataclasses.replace(
+        experiment.training, iterations=iterations, validate_every=0, compiled="off"
+    )
+    return dataclasses.replace(experiment, training=training)
+
+
+def test_a_finished_run_has_its_files_and_metrics(tiny: Experiment, tmp_path: Path) -> None:
+    outcome = train(tiny, tmp_path / "run", progress=False)
+    run = Run.open(tmp_path / "run")
+    assert run.experiment == tiny
+    assert run.status().state == outcome.state == "finished"
+    rows = run.metrics()
+    assert [r["iteration"] for r in rows if r["split"] == "train"] == [5, 10, 15, 20, 25, 30]
+    validations = [r for r in rows if r["split"] == "validation"]
+    assert [r["iteration"] for r in validations] == [10, 20, 30]
+    best = min(validations, key=lambda r: r["mse"])
+    header = run.checkpoint("best")[0].header
+    assert header["best"] == {
+        "value": best["mse"],
+        "iteration": best["iteration"],
+        "validations_since": 0,
+    }
+    assert header["iteration"] == best["iteration"]
+    assert outcome.best is not None
+    assert outcome.best.value == best["mse"]
+
+
+def test_best_is_not_overwritten_by_worse(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = iter([3.0, 1.0, 2.0])
+    real = Trainer.validate
+
+    def faked(self: Trainer, *, planned: bool = True) -> dict[str, object]:
+        class Faked:
+            mean, ci95, metric = next(values), 0.1, "mse"
+
+        monkeypatch.setattr("workbench.training.trainer.evaluate", lambda *a, **k: Faked)
+        return real(self, planned=planned)
+
+    monkeypatch.setattr(Trainer, "validate", faked)
+    outcome = train(tiny, tmp_path / "run", progress=False)
+    assert outcome.best is not None
+    assert (outcome.best.value, outcome.best.iteration) == (1.0, 20)
+    assert Run(tmp_path / "run").checkpoint("best")[0].header["iteration"] == 20
+
+
+def test_patience_ends_a_training(tiny: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Worse:
+        mean, ci95, metric = 1.0, 0.1, "mse"
+
+    monkeypatch.setattr("workbench.training.trainer.evaluate", lambda *a, **k: Worse)
+    training = dataclasses.replace(tiny.training, validate_every=5, patience=2)
+    outcome = train(dataclasses.replace(tiny, training=training), progress=False)
+    assert outcome.iteration == 15  # best at 5, then 10 and 15 without a better one
+    assert outcome.state == "finished"
+    assert "validation" in outcome.reason
+
+
+def test_minutes_pause_a_training(tiny: Experiment, tmp_path: Path) -> None:
+    outcome = train(longer(tiny), tmp_path / "run", minutes=0.005, progress=False)
+    assert outcome.state == "paused"
+    assert Run(tmp_path / "run").checkpoint("latest")[0].header["iteration"] == outcome.iteration
+
+
+def test_an_interrupt_writes_a_checkpoint(tiny: Experiment, tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    timer = threading.Timer(0.8, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.start()
+    outcome = train(longer(tiny), tmp_path / "run", progress=False)
+    timer.join()
+    run = Run(tmp_path / "run")
+    assert outcome.state == run.status().state == "interrupted"
+    assert run.checkpoint("latest")[0].header["iteration"] == outcome.iteration
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_in_the_background_followed_stopped_and_resumed(tiny: Experiment, tmp_path: Path) -> None:
+    run = start_in_background(longer(tiny), tmp_path / "run")
+    rows = run.follow(every=0.05)
+    assert next(rows)["iteration"] == 5
+    status = run.status()
+    assert status.state == "running"
+    with pytest.raises(UserError, match=f"in use by the living process {status.process}"):
+        train(run=run, resume=True, progress=False)
+    assert run.stop().state == "interrupted"
+    assert [r["iteration"] for r in rows][-1] <= run.status().iteration  # and following ends
+    with pytest.raises(UserError, match="nothing to stop"):
+        run.stop()
+
+
+def test_a_run_directory_is_not_taken_twice(tiny: Experiment, tmp_path: Path) -> None:
+    train(tiny, tmp_path / "run", progress=False)
+    with pytest.raises(UserError, match="already holds a run"):
+        train(tiny, tmp_path / "run", progress=False)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").touch()
+    with pytest.raises(UserError, match="other files"):
+        train(tiny, tmp_path / "other", progress=False)
+    with pytest.raises(UserError, match="no run directory"):
+        train(run=tmp_path / "none", resume=True)
+
+
+def test_what_cannot_be_built_writes_nothing(tiny: Experiment, tmp_path: Path) -> None:
+    wrong = dataclasses.replace(tiny, tasks="sinusoidal")
+    for start in (lambda: train(wrong, tmp_path / "run"),
+                  lambda: start_in_background(wrong, tmp_path / "run")):  # fmt: skip
+        with pytest.raises(UserError, match="did you mean 'sinusoid'"):
+            start()
+        assert not (tmp_path / "run").exists()
+
+
+def test_metrics_past_the_checkpoint_and_half_rows_are_cut(
+    tiny: Experiment, tmp_path: Path
+) -> None:
+    run = Run.create(tiny, tmp_path / "run")
+    for iteration in (5, 10, 15):
+        run.append({"iteration": iteration})
+    with (run.directory / "metrics.jsonl").open("a") as file:
+        file.write('{"iteration": 20, "lo')
+    assert [row["iteration"] for row in run.metrics()] == [5, 10, 15]
+    run.cut_metrics(10)
+    assert (run.directory / "metrics.jsonl").read_text() == '{"iteration": 5}\n{"iteration": 10}\n'
+
+
+def test_a_full_disk_is_one_sentence_and_keeps_the_last_checkpoint(
+    tiny: Experiment, tmp_path: Path
+) -> None:
+    train(tiny, tmp_path / "run", progress=False)
+    run = Run(tmp_path / "run")
+    config = json.loads((run.directory / "config.json").read_text())
+    config["training"]["iterations"] = 40
+    (run.directory / "config.json").write_text(json.dumps(config))
+    before = run.checkpoint_path("latest").read_bytes()
+    limit = len(before) - 1000
+    script = (
+        "import resource, sys; from workbench.cli import main;"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}));"
+        f"sys.exit(main(['train', '--resume', '--run', {str(run.directory)!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "is full" in done.stderr
+    assert run.checkpoint_path("latest").read_bytes() == before
+    assert sorted(p.name for p in (run.directory / "checkpoints").iterdir()) == [
+        "best.safetensors",
+        "latest.safetensors",
+    ]
+
+
+def test_a_full_disk_leaves_no_empty_run(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match="is full"):
+        train(tiny, tmp_path / "run", progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_run_says_so(tiny: Experiment, tmp_path: Path) -> None:
+    run = start_in_background(longer(tiny), tmp_path / "run")
+    status = run.status()
+    assert status.process is not None
+    os.kill(status.process, signal.SIGKILL)
+    until = time.monotonic() + 20
+    while run.status().state == "running" and time.monotonic() < until:
+        time.sleep(0.05)
+    assert run.status().state == "killed"
+
+
+def test_a_loss_that_is_no_number_ends_in_a_sentence(tiny: Experiment, tmp_path: Path) -> None:
+    training = dataclasses.replace(tiny.training, optimizer="SGD", rate=1e30)
+    with pytest.raises(UserError, match="not a finite number"):
+        train(dataclasses.replace(tiny, training=training), tmp_path / "run", progress=False)
+    assert Run(tmp_path / "run").status().state == "failed"
+    assert not Run(tmp_path / "run").checkpoint_path("latest").exists()
