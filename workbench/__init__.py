@@ -7,7 +7,8 @@ The vocabulary, from the data outwards:
 - A `Learner` (`workbench.algorithms.MAML`, ...) says how to adapt. `adapt(learner, episode)`
   yields an `Adapted` value for each *inner step*; nothing it yields ever changes.
 - An `Experiment` is a full description of a training: tasks, model, learner, settings, seed.
-  `workbench.training` runs it, resumes it, evaluates it and compares it with others.
+  `preset("sinusoid-maml")` is a ready-made one; `train` runs it, `evaluate` measures its learner
+  on new tasks, `compare` puts methods side by side on the same ones.
 
 Names are imported when first used, so that `import workbench` is cheap.
 """
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
     from workbench.tasks import Examples as Examples
     from workbench.tasks import Shape as Shape
     from workbench.tasks import open_tasks as open_tasks
-    from workbench.training.experiment import Experiment as Experiment
+    from workbench.training import Experiment as Experiment
+    from workbench.training import compare as compare
+    from workbench.training import evaluate as evaluate
+    from workbench.training import preset as preset
+    from workbench.training import train as train
 
 __version__ = "0.1.0"
 
@@ -39,7 +44,11 @@ _HOMES = {
     "Examples": "workbench.tasks",
     "Shape": "workbench.tasks",
     "open_tasks": "workbench.tasks",
-    "Experiment": "workbench.training.experiment",
+    "Experiment": "workbench.training",
+    "compare": "workbench.training",
+    "evaluate": "workbench.training",
+    "preset": "workbench.training",
+    "train": "workbench.training",
 }
 
 __all__ = [*_HOMES, "__version__"]
