@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from workbench.errors import UserError
 from workbench.tasks.base import TaskSpec
@@ -32,14 +32,18 @@ def check_classification(spec: TaskSpec, method: str) -> None:
 def one_hot(examples: Examples, ways: int, like: Tensor) -> Tensor:
     """Labels `[task, example, way]` in the precision of `like`; all zero where padded.
 
-    >>> import torch
     >>> one_hot(Examples(torch.zeros(1, 2), torch.tensor([[1, 0]]), torch.tensor([[1.0, 0.0]])),
     ...         2, torch.zeros(1))
     tensor([[[0., 1.],
              [0., 0.]]])
     """
-    labels = F.one_hot(examples.y, ways).to(like)
+    labels = indicator(examples.y, ways, like)
     return labels if examples.weight is None else labels * examples.weight.to(like).unsqueeze(-1)
+
+
+def indicator(index: Tensor, size: int, like: Tensor) -> Tensor:
+    """`F.one_hot` that reads no number out of a tensor, so that it can be traced."""
+    return (index.unsqueeze(-1) == torch.arange(size, device=index.device)).to(like)
 
 
 def hide(logits: Tensor, present: Tensor) -> Tensor:

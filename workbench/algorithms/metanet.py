@@ -45,8 +45,8 @@ Named = tuple[dict[str, Tensor], dict[str, Tensor]]  # values to keep, and what 
 class MetaNetSettings:
     """MetaNet."""
 
-    hidden: int = 64  # units of the base learner's hidden layer and of the embedding
-    generator: int = 20  # units of the nets that turn gradients into fast weights
+    hidden: int = 32  # units of the base learner's hidden layer and of the embedding
+    generator: int = 10  # units of the nets that turn gradients into fast weights
     temperature: float = 0.1  # tau: lower reads fewer entries of the memory
     sampled: int = 5  # T: support examples whose representation loss makes Q*
 
@@ -96,15 +96,14 @@ class MetaNet(Learner):
         self.embedding = nn.Linear(features, settings.hidden)
         self.layer1 = nn.Linear(features, settings.hidden)
         self.layer2 = nn.Linear(settings.hidden, ways)
-        self.write = nn.Sequential(
-            nn.Linear(2, settings.generator), nn.ReLU(), nn.Linear(settings.generator, 1)
-        )
+        generator, last_layer = settings.generator, nn.Linear(settings.generator, 1)
+        self.write = nn.Sequential(nn.Linear(2, generator), nn.ReLU(), last_layer)
         self.descent = nn.Parameter(torch.tensor(0.1))
-        self.recur = nn.LSTMCell(2, settings.generator)
-        self.emit = nn.Linear(settings.generator, 1)
-        for last_layer in (self.write[2], self.emit):  # a fast weight sums over many inputs
-            nn.init.normal_(last_layer.weight, std=0.01)
-            nn.init.zeros_(last_layer.bias)
+        self.recur = nn.LSTMCell(2, generator)
+        self.emit = nn.Linear(generator, 1)
+        for layer in (last_layer, self.emit):  # small: an output sums over many fast weights
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
 
     def steps(self, episode: Episode) -> int:
         """Fast weights of the embedding, then the memory."""

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.classes import indicator
 from workbench.errors import UserError
 from workbench.models import ModelSettings, Policy, PolicySettings
 from workbench.randomness import fold, uniform
@@ -39,9 +39,9 @@ class RL2Settings:
     """Actor-critic over whole trials."""
 
     discount: float = 0.99  # gamma: what a reward one step later is worth
-    trace: float = 0.3  # lambda: 0 trusts the value net, 1 the rewards that really came
+    trace: float = 0.8  # lambda: 0 trusts the value net, 1 the rewards that really came
     value_weight: float = 0.5  # c: weight of the value's squared error
-    entropy_weight: float = 0.01  # e: higher keeps the policy exploring for longer
+    entropy_weight: float = 0.03  # e: higher keeps the policy exploring for longer
 
     def __post_init__(self) -> None:
         for name in ("discount", "trace"):
@@ -85,6 +85,7 @@ class RL2(Learner):
 
     def begin(self, episode: Episode) -> Adapted:
         """An empty hidden state, and nothing done yet."""
+        _environment(episode)
         weight = self.policy.value.weight
         values = {f"state.{name}": tensor for name, tensor in episode.state.items()}
         sizes = {
@@ -115,7 +116,7 @@ class RL2(Learner):
         following |= {
             "hidden": hidden,
             "observation": observation.to(logits.dtype),
-            "action": F.one_hot(action, self.policy.actions).to(logits.dtype),
+            "action": indicator(action, self.policy.actions, logits),
             "reward": reward.unsqueeze(-1),
             "done": done.unsqueeze(-1),
         }
