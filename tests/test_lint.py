@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.timeout(400)  # mypy starts without its cache in CI
 @pytest.mark.parametrize(
     "command",
     [

@@ -18,11 +18,12 @@ def execute(path: Path, folder: Path) -> nbformat.NotebookNode:
     """The notebook with the outputs of a run in `folder`."""
     copy = shutil.copy(path, folder)
     notebook = nbformat.read(copy, as_version=4)
-    NotebookClient(notebook, timeout=150, resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
     return notebook
 
 
 @names
+@pytest.mark.timeout(400)
 def test_runs(path: Path, tmp_path: Path):
     notebook = execute(path, tmp_path)
     outputs = [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs]
