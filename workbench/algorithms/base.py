@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from workbench.algorithms.losses import example_loss
 from workbench.innerloop import forward_tasks
 from workbench.randomness import fold
+from workbench.tasks.base import Kind
 from workbench.tasks.episode import Episode
 
 
@@ -56,6 +57,7 @@ class Learner(nn.Module):
     `train()` and `eval()` choose between the training and the test number of inner steps.
     """
 
+    kinds: tuple[Kind, ...] = ("classification", "regression")  # of tasks it can learn from
     inductive: bool = False  # normalise the query by the support's statistics
 
     @abstractmethod

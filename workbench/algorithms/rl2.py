@@ -74,6 +74,8 @@ class RL2(Learner):
     True
     """
 
+    kinds = ("control",)
+
     def __init__(self, policy: Policy, settings: RL2Settings = RL2Settings()) -> None:
         super().__init__()
         self.policy = policy

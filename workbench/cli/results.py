@@ -15,7 +15,7 @@ def evaluate(arguments: list[str]) -> int:
     from workbench.tasks import open_tasks
     from workbench.training import Run
     from workbench.training import evaluate as measure
-    from workbench.training.evaluation import DEFAULT_SEED
+    from workbench.training.evaluation import DEFAULT_SEED, check_alike
 
     def form(
         run: Path,
@@ -52,7 +52,8 @@ def evaluate(arguments: list[str]) -> int:
         opened = Run.open(run)
         learner, family = opened.load(checkpoint)
         if tasks is not None:
-            family = open_tasks(tasks)
+            trained, family = family, open_tasks(tasks)
+            check_alike(trained.spec(opened.experiment.train), family, opened.experiment.test)
         sizes = {"ways": ways, "shots": shots, "queries": queries}
         given = {name: size for name, size in sizes.items() if size is not None}
         result = measure(
@@ -69,8 +70,8 @@ def evaluate(arguments: list[str]) -> int:
             say_json(result.to_record())
             return
         about = f"{result.learner} on {result.tasks}:{result.scheme}, {result.split} split"
-        mode = "transductive" if result.transductive else "inductive"
-        say(f"{about}, {len(result.values)} tasks, {mode}")
+        mode = ", transductive" if result.transductive else ""
+        say(f"{about}, {len(result.values)} tasks{mode}")
         for step, (mean, half) in enumerate(
             zip(result.per_step, result.to_record()["per_step_ci95"], strict=True)
         ):
@@ -120,11 +121,10 @@ def compare(arguments: list[str]) -> int:
             return
         say(f"{record['metric']} on {record['tasks']}:{record['scheme']}, {episodes} tasks")
         for group in record["groups"]:
-            seeds = f" (sd over {len(group['seeds'])} seeds {group['sd_seeds']:.4f})"
-            say(
-                f"  {group['name']}: {group['mean']:.4f} ± {group['ci95_tasks']:.4f} over tasks"
-                + (seeds if len(group["seeds"]) > 1 else "")
-            )
+            line = f"  {group['name']}: {group['mean']:.4f} ± {group['ci95_tasks']:.4f} over tasks"
+            if len(group["seeds"]) > 1:
+                line += f", sd {group['sd_seeds']:.4f} over {len(group['seeds'])} seeds"
+            say(line)
         for pair in record["pairs"]:
             say(
                 f"  {pair['first']} - {pair['second']}: {pair['difference']:+.4f} ± "

@@ -53,11 +53,9 @@ def writing(path: Path) -> Iterator[None]:
                 f"the disk of {path} is full: nothing half-written was left behind; "
                 "free some space and resume"
             ) from error
-        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-            raise UserError(
-                f"{path} cannot be written (permission denied): choose another run directory"
-            ) from error
-        raise
+        raise UserError(
+            f"{path} cannot be written ({error.strerror}): choose another run directory"
+        ) from error
 
 
 def write_safely(path: Path, content: bytes) -> None:

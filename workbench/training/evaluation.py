@@ -17,7 +17,7 @@ from workbench.algorithms.base import Learner, adapt, last
 from workbench.algorithms.losses import metric
 from workbench.errors import UserError
 from workbench.randomness import spawn
-from workbench.tasks import Episode, Shape, Tasks
+from workbench.tasks import Episode, Shape, Tasks, TaskSpec
 from workbench.tasks.base import Split
 from workbench.training.execution import run_chunks
 
@@ -200,6 +200,18 @@ def measure(
             found.append(metric(prediction, episode.query))
     values = torch.stack(found, dim=1)
     return values.cumsum(dim=1) if episode.query is None else values
+
+
+def check_alike(trained: TaskSpec, tasks: Tasks, shape: Shape) -> None:
+    """Refuses tasks that a learner trained on other ones cannot take."""
+    spec = tasks.spec(shape)
+    same = (spec.kind, spec.input_shape) == (trained.kind, trained.input_shape)
+    if not same or (spec.kind != "classification" and spec.outputs != trained.outputs):
+        raise UserError(
+            f"the learner was trained for {trained.kind} with inputs of shape "
+            f"{trained.input_shape}, and the tasks '{tasks.name}' are {spec.kind} with "
+            f"{spec.input_shape}: choose tasks of the same form"
+        )
 
 
 def check_finite(episode: Episode, name: str) -> None:

@@ -179,6 +179,11 @@ class Experiment:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             learner = self.learner.build(self.model, tasks.spec(self.train))
+        if tasks.kind not in learner.kinds:
+            raise UserError(
+                f"{type(learner).__name__} learns {' or '.join(learner.kinds)} and the tasks "
+                f"'{self.tasks}' are {tasks.kind}: choose other tasks or another learner"
+            )
         return learner.to(self.device, self.torch_dtype), tasks
 
     @property

@@ -1,0 +1,256 @@
+"""The command line: its JSON, its exit codes, and one line for each of the user's mistakes."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from workbench.cli import main
+from workbench.training import Run
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def workbench(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Result]:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> Result:
+        capsys.readouterr()
+        code = main(list(arguments))
+        return Result(code, *capsys.readouterr())
+
+    return run
+
+
+QUICK = ("--iterations", "12", "--training.tasks", "3", "--training.validation-tasks", "4")
+
+
+@pytest.fixture
+def sine(workbench: Callable[..., Result]) -> str:
+    result = workbench("train", "sinusoid-maml", *QUICK, "--run", "sine")
+    assert result.code == 0
+    assert result.out == "sine\n"
+    return "sine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "did you mean 'train'"),
+        (["train"], "needs the name of a preset"),
+        (["train", "sinusoid-mmal"], "did you mean 'sinusoid-maml'"),
+        (["train", "sinusoid-maml", "--learner.inner-rat", "1"], "--learner.inner-rate?"),
+        (["train", "sinusoid-maml", "--learner.inner-rate", "-1"], "inner_rate is -1.0"),
+        (["train", "sinusoid-maml", "--learner.inner-rate", "fast"], "fast"),
+        (["train", "sinusoid-maml", "--training.rate", "-0.1"], "training.rate is -0.1"),
+        (["train", "sinusoid-maml", "--training.compiled", "maybe"], "maybe"),
+        (["train", "sinusoid-maml", "--iterations", "0"], "iterations is 0"),
+        (["train", "sinusoid-maml", "--minutes", "-1"], "minutes is -1"),
+        (["train", "sinusoid-maml", "--tasks", "sinusoids"], "did you mean 'sinusoid'"),
+        (["train", "sinusoid-maml", "--tasks", "sinusoid:mml"], "did you mean 'maml'"),
+        (["train", "sinusoid-maml", "--device", "tpu9"], "choose cpu"),
+        (["train", "sinusoid-maml", "--run", "/proc/none"], "cannot be written"),
+        (["train", "sinusoid-maml", "surplus"], "unknown argument surplus"),
+        (["train", "digits-maml", "--train.ways", "9"], "ask for at most 5"),
+        (["train", "digits-maml", "--train.shots", "500"], "ask for at most"),
+        (["train", "digits-maml", "--tasks", "bandit"], "MAML learns classification"),
+        (["train", "digits-maml", "--tasks", "omniglot:vinyls"], "did you mean 'vinyals'"),
+        (["train", "--resume", "--run", "nowhere"], "no run directory"),
+        (["train", "--resume"], "--run"),
+        (["train", "--run", "x", "--resume", "--seed", "1"], "cannot be given with --resume"),
+        (["stop", "nowhere"], "no run directory"),
+        (["evaluate"], "the run directory (required)"),
+        (["evaluate", "nowhere"], "no run directory"),
+        (["compare", "nowhere", "nor-here"], "no run directory"),
+        (["data"], "'list' or 'fetch NAME'"),
+        (["data", "fetch", "omniglott"], "did you mean 'omniglot'"),
+        (["data", "fetch", "omniglot", "--from", "nowhere"], "no folder nowhere"),
+        (["presets", "--jsn"], "--json"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_line_and_exit_2(
+    workbench: Callable[..., Result], arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    result = workbench(*arguments)
+    assert result.code == 2
+    assert result.out == ""
+    said = [line for line in result.err.splitlines() if not line.startswith("run ")]
+    assert len(said) == 1
+    assert said[0].startswith("workbench: ")
+    assert message in said[0]
+    assert list(tmp_path.iterdir()) == []  # nothing half-written
+
+
+def test_evaluate_json(workbench: Callable[..., Result], sine: str) -> None:
+    result = workbench("evaluate", sine, "--episodes", "20", "--steps", "2", "--json")
+    assert result.code == 0
+    found = json.loads(result.out)
+    assert result.out.count("\n") == 1
+    expected = {
+        "learner": "MAML",
+        "tasks": "sinusoid",
+        "scheme": "maml",
+        "split": "test",
+        "ways": None,
+        "shots": 5,
+        "queries": 100,
+        "episodes": 20,
+        "metric": "mse",
+        "transductive": False,
+        "seed": 1000,
+    }
+    assert {name: found[name] for name in expected} == expected
+    assert len(found["per_step"]) == 3
+    assert found["per_step"][-1] == pytest.approx(found["mean"])
+    assert found["ci95"] > 0
+    assert re.fullmatch("[0-9a-f]{64}", found["episodes_sha256"])
+    assert found["seconds"] > 0
+    again = json.loads(
+        workbench("evaluate", sine, "--episodes", "20", "--steps", "2", "--json").out
+    )
+    assert {**again, "seconds": 0} == {**found, "seconds": 0}
+
+
+def test_evaluate_other_sizes_and_tasks(workbench: Callable[..., Result], sine: str) -> None:
+    options = ("--episodes", "5", "--json")
+    found = json.loads(
+        workbench("evaluate", sine, "--shots", "7", "--queries", "3", "--seed", "4", *options).out
+    )
+    assert (found["shots"], found["queries"], found["seed"]) == (7, 3, 4)
+    found = json.loads(workbench("evaluate", sine, "--tasks", "harmonics", *options).out)
+    assert (found["tasks"], found["scheme"]) == ("harmonics", "octave")
+    assert workbench("evaluate", sine, "--episodes", "1").code == 2
+    assert workbench("evaluate", sine, "--tasks", "digits", *options).code == 2
+    plain = workbench("evaluate", sine, "--episodes", "5", "--steps", "1")
+    assert "after   1 steps  mse" in plain.out
+
+
+def test_compare_json(workbench: Callable[..., Result], sine: str) -> None:
+    workbench("train", "sinusoid-maml", *QUICK, "--run", "other", "--seed", "1")
+    workbench("train", "sinusoid-fomaml", *QUICK, "--run", "first-order")
+    result = workbench("compare", sine, "other", "first-order", "--episodes", "10", "--json")
+    assert result.code == 0
+    found = json.loads(result.out)
+    assert sorted(len(group["runs"]) for group in found["groups"]) == [1, 2]
+    assert len(found["pairs"]) == 1
+    assert {"difference", "ci95", "wins", "losses", "ties", "sign_p"} <= found["pairs"][0].keys()
+    assert workbench("compare", sine).code == 2
+    assert "paired" in workbench("compare", sine, "first-order", "--episodes", "10").out
+
+
+def test_presets(workbench: Callable[..., Result]) -> None:
+    lines = workbench("presets").out.splitlines()
+    found = json.loads(workbench("presets", "--json").out)
+    assert len(lines) == len(found)
+    assert found["sinusoid-maml"]["experiment"]["training"]["iterations"] == 70_000
+
+
+def test_flags_reach_the_run(workbench: Callable[..., Result]) -> None:
+    flags = ["--learner.inner-rate", "0.02", "--train.shots", "3", "--model.hidden", "8", "8"]
+    more = ["--training.rate", "0.002", "--seed", "7", "--tasks", "harmonics"]
+    assert workbench("train", "sinusoid-maml", *QUICK, *flags, *more, "--run", "r").code == 0
+    record = Run.open("r").experiment.to_record()
+    assert record["learner"]["inner_rate"] == 0.02
+    assert record["train"]["shots"] == 3
+    assert record["model"]["hidden"] == [8, 8]
+    assert record["training"]["rate"] == 0.002
+    assert (record["seed"], record["tasks"]) == (7, "harmonics")
+
+
+def test_a_run_without_a_name_is_called_after_its_preset(
+    workbench: Callable[..., Result], tmp_path: Path
+) -> None:
+    workbench("train", "sinusoid-maml", *QUICK, "--seed", "3")
+    (found,) = (tmp_path / "runs").iterdir()
+    assert re.fullmatch(r"sinusoid-maml-\d{8}-\d{6}-3", found.name)
+
+
+def test_resuming_a_finished_run_and_taking_it_again(
+    workbench: Callable[..., Result], sine: str
+) -> None:
+    assert workbench("train", "--run", sine, "--resume").code == 0
+    result = workbench("train", "sinusoid-maml", "--run", sine)
+    assert result.code == 2
+    assert "already holds a run" in result.err
+    assert workbench("stop", sine).code == 2
+
+
+def test_a_checkpoint_of_another_method_is_refused(
+    workbench: Callable[..., Result], sine: str
+) -> None:
+    config = json.loads(Path(sine, "config.json").read_text())
+    config["learner"] = {"type": "ReptileSettings"}
+    Path(sine, "config.json").write_text(json.dumps(config))
+    for arguments in (("evaluate", sine), ("train", "--run", sine, "--resume")):
+        result = workbench(*arguments)
+        assert result.code == 2
+        assert "holds the method MAML, not Reptile" in result.err
+    config["lerner"] = {}
+    Path(sine, "config.json").write_text(json.dumps(config))
+    assert "no field 'lerner': did you mean 'learner'" in workbench("evaluate", sine).err
+
+
+def test_an_interrupted_training_exits_130(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workbench.cli", "train", "sinusoid-maml"]
+        + ["--training.compiled", "off", "--training.log-every", "1", "--run", str(run.directory)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not run.metrics() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    error = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, error
+    assert "--resume" in error
+    assert run.status().state == "interrupted"
+
+
+def test_help_and_version(workbench: Callable[..., Result]) -> None:
+    assert workbench("--help").out.startswith("usage:")
+    assert workbench().code == 2
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", workbench("--version").out)
+    for command in ("presets", "evaluate", "compare", "stop", "data", "check", "train"):
+        result = workbench(command, "--help")
+        assert result.code == 0, command
+        assert result.out
+    assert "--learner.inner-rate" in workbench("train", "sinusoid-maml", "--help").out
+
+
+@pytest.mark.slow
+def test_check(workbench: Callable[..., Result]) -> None:
+    result = workbench("check", "--json")
+    found = json.loads(result.out)
+    assert result.code == 0
+    assert found["good"]
+    assert {"gradients against torch.func", "determinism", "compiler"} <= {
+        check["name"] for check in found["checks"]
+    }
+
+
+def test_our_own_fault_exits_1(
+    workbench: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.cli.train.presets", lambda arguments: 1 / 0)
+    result = workbench("presets")
+    assert result.code == 1
+    assert "ZeroDivisionError" in result.err

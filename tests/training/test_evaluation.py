@@ -1,0 +1,151 @@
+"""Evaluation and comparison: what is measured, on which tasks, and the statistics."""
+
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from scipy import stats
+
+from workbench.algorithms import PrototypicalSettings
+from workbench.algorithms.base import adapt, last
+from workbench.errors import UserError
+from workbench.models import Conv4Settings
+from workbench.tasks import Shape
+from workbench.training import Experiment, Run, compare, evaluate, preset, train
+from workbench.training.comparison import sign_test
+from workbench.training.evaluation import interval, test_episodes
+
+
+def test_per_step_is_the_error_after_each_step(tiny: Experiment) -> None:
+    learner, tasks = tiny.build()
+    result = evaluate(learner, tasks, tiny.test, episodes=60, steps=3)
+    learner.eval()
+    blocks = list(test_episodes(tasks, tiny.test, 60, "test", result.seed))
+    assert [len(block) for block in blocks] == [50, 10]
+    for steps in range(4):
+        errors = []
+        for block in blocks:
+            final = last(adapt(learner, block, steps=steps))
+            prediction = learner.predict(final, block.query.x)
+            errors.append((prediction - block.query.y).square().flatten(1).mean(dim=1))
+        assert result.per_step[steps] == pytest.approx(
+            float(torch.cat(errors).detach().mean()), rel=1e-5
+        )
+    expected = stats.t.ppf(0.975, 59) * result.per_task.std() / math.sqrt(60)
+    assert result.ci95 == pytest.approx(float(expected))
+
+
+def test_the_tasks_depend_on_seed_and_split_alone(tiny: Experiment) -> None:
+    learner, tasks = tiny.build()
+    other = preset("sinusoid-fomaml").build()[0]
+
+    def sha(model: object, **options: object) -> str:
+        found = evaluate(model, tasks, tiny.test, episodes=10, steps=0, **options)  # type: ignore[arg-type]
+        return found.episodes_sha256
+
+    assert sha(learner) == sha(other)
+    assert len({sha(learner), sha(learner, seed=1), sha(learner, split="validation")}) == 3
+
+
+def test_more_episodes_begin_with_the_same(tiny: Experiment) -> None:
+    learner, tasks = tiny.build()
+    few = evaluate(learner, tasks, tiny.test, episodes=20, steps=1)
+    many = evaluate(learner, tasks, tiny.test, episodes=70, steps=1)
+    assert torch.allclose(many.values[:20], few.values, rtol=1e-5)
+
+
+def test_reward_is_summed_by_pull() -> None:
+    experiment = preset("bandit-rl2")
+    learner, tasks = experiment.build()
+    result = evaluate(learner, tasks, experiment.test, episodes=100)
+    assert result.metric == "reward"
+    assert result.queries is None
+    assert len(result.per_step) == 11
+    assert result.per_step[0] == 0
+    assert all(a <= b for a, b in zip(result.per_step, result.per_step[1:], strict=False))
+    assert 4 < result.mean < 6  # an untrained policy pulls at random
+
+
+def test_transductive_is_named_and_the_mode_is_put_back() -> None:
+    base = preset("glyphs-protonet")
+    experiment = dataclasses.replace(
+        base, model=Conv4Settings(filters=4), learner=PrototypicalSettings()
+    )
+    learner, tasks = experiment.build()
+    shape = Shape(5, 1, 5)
+    usual = evaluate(learner, tasks, shape, episodes=20)
+    inductive = evaluate(learner, tasks, shape, episodes=20, inductive=True)
+    assert (usual.transductive, inductive.transductive) == (True, False)
+    assert not torch.equal(usual.values, inductive.values)
+    assert learner.training
+    assert not learner.inductive
+
+
+def test_more_ways_than_outputs_are_refused() -> None:
+    experiment = preset("digits-maml")
+    learner, tasks = experiment.build()
+    with pytest.raises(UserError, match="tells 2 classes apart and the tasks have 3 ways"):
+        evaluate(learner, tasks, Shape(3, 1, 5), episodes=4)
+    with pytest.raises(UserError, match="ways is 9"):
+        evaluate(learner, tasks, Shape(9, 1, 5), episodes=4)
+
+
+def test_nan_in_the_data_is_refused(tiny: Experiment) -> None:
+    learner, tasks = tiny.build()
+
+    class Broken(type(tasks)):  # type: ignore[misc]
+        def sample(self, *args, **options):  # type: ignore[no-untyped-def]
+            episode = super().sample(*args, **options)
+            episode.query.x[1, 2] = math.nan
+            return episode
+
+    tasks.__class__ = Broken
+    with pytest.raises(UserError, match=r"NaN or infinity in query\.x"):
+        evaluate(learner, tasks, tiny.test, episodes=4)
+
+
+@pytest.mark.parametrize(("wins", "losses"), [(5, 0), (3, 7), (300, 290), (10, 10), (0, 0)])
+def test_sign_test_is_the_exact_binomial(wins: int, losses: int) -> None:
+    expected = stats.binomtest(wins, wins + losses).pvalue if wins + losses else 1.0
+    assert sign_test(wins, losses) == pytest.approx(expected)
+
+
+def test_comparison_pairs_and_groups(tiny: Experiment, tmp_path: Path) -> None:
+    untrained = dataclasses.replace(
+        tiny, training=dataclasses.replace(tiny.training, iterations=1, rate=1e-9)
+    )
+    for name, experiment in {
+        "a": tiny,
+        "b": dataclasses.replace(tiny, seed=1),
+        "c": untrained,
+    }.items():
+        train(experiment, tmp_path / name, progress=False)
+    runs = [Run(tmp_path / name) for name in "cab"]
+    result = compare(runs, episodes=30)
+    assert [len(group.runs) for group in result.groups] in ([2, 1], [1, 2])
+    group = next(g for g in result.groups if len(g.runs) == 2)
+    assert group.seeds == (0, 1)
+    record = group.to_record()
+    means = torch.tensor(record["means_of_seeds"])
+    assert record["sd_seeds"] == pytest.approx(float(means.std()))
+    assert record["mean"] == pytest.approx(float(group.per_task.mean()))
+    (pair,) = result.pairs
+    first, second = result.groups
+    difference = first.per_task - second.per_task
+    assert pair.difference == pytest.approx(float(difference.mean()))
+    assert pair.ci95 == pytest.approx(interval(difference))
+    assert pair.wins == int((difference < 0).sum())  # a smaller error is better
+    assert pair.wins + pair.losses + pair.ties == 30
+    assert pair.difference <= 0  # the best stands first
+
+
+def test_runs_on_different_tasks_are_not_compared(tiny: Experiment, tmp_path: Path) -> None:
+    train(tiny, tmp_path / "a", progress=False)
+    other = dataclasses.replace(tiny, tasks="harmonics")
+    train(other, tmp_path / "b", progress=False)
+    with pytest.raises(UserError, match="different tasks"):
+        compare([Run(tmp_path / "a"), Run(tmp_path / "b")])
+    with pytest.raises(UserError, match="at least two"):
+        compare([Run(tmp_path / "a")])

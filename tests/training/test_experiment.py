@@ -1,0 +1,105 @@
+"""Experiments: records, stretching, presets, and the errors of wrong records."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from workbench.errors import UserError
+from workbench.training import Experiment, TrainingSettings, preset, presets
+from workbench.training.trainer import make_schedule
+
+
+@pytest.mark.parametrize("name", presets())
+def test_presets_survive_json(name: str) -> None:
+    experiment = preset(name)
+    assert Experiment.from_record(json.loads(json.dumps(experiment.to_record()))) == experiment
+    line = presets()[name]
+    assert line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("name", [n for n in presets() if not n.startswith("omniglot")])
+def test_presets_build_and_sample(name: str) -> None:
+    experiment = preset(name)
+    learner, tasks = experiment.build()
+    assert sum(p.numel() for p in learner.parameters()) > 0
+    assert len(tasks.sample(2, seed=0, split="test", shape=experiment.test)) == 2
+
+
+def test_the_issue_s_presets_are_there() -> None:
+    learners = ("maml", "maml-mlp", "reptile", "protonet", "matching", "metanet", "finetune")
+    wanted = {f"sinusoid-{k}" for k in ("maml", "fomaml", "reptile", "metasgd")}
+    wanted |= {f"{d}-{k}" for d in ("omniglot", "glyphs") for k in learners}
+    wanted |= {"digits-maml", "digits-protonet", "bandit-rl2"}
+    assert wanted <= set(presets())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sed": 1}, "no field 'sed': did you mean 'seed'"),
+        ({"seed": "0"}, "field 'seed' is '0': it must be a whole number"),
+        ({"seed": True}, "must be a whole number"),
+        ({"dtype": "float16"}, "choose float32 or float64"),
+        ({"device": "gpu"}, "device is 'gpu'"),
+        ({"train": 5}, "must be an object"),
+        ({"train": {"shot": 1}}, "field 'train' has no field 'shot': did you mean 'shots'"),
+        ({"learner": {"type": "MAMSettings"}}, "did you mean 'MAMLSettings'"),
+        ({"learner": {"type": "no.such:Thing"}}, "not found"),
+        ({"learner": {"type": "os:getcwd"}}, "no settings dataclass"),
+        ({"learner": {}}, "must be an object with a 'type'"),
+        ({"training": {"rate": -1}}, "training.rate is -1"),
+        ({"training": {"rate": float("nan")}}, "training.rate is nan"),
+        ({"training": {"optimizer": "Adma"}}, "did you mean 'Adam"),
+        ({"training": {"optimizer": "LBFGS"}}, "closure"),
+        ({"training": {"schedule": "cosin"}}, "did you mean 'cosine'"),
+        ({"training": {"compiled": "maybe"}}, "choose auto or on or off"),
+        ({"training": {"clip": "1"}}, "must be a number or null"),
+    ],
+)
+def test_wrong_records_are_said_in_a_sentence(change: dict[str, object], message: str) -> None:
+    record = preset("sinusoid-maml").to_record() | change
+    with pytest.raises(UserError, match=message) as caught:
+        Experiment.from_record(record)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_field_is_named() -> None:
+    record = preset("sinusoid-maml").to_record()
+    del record["model"]
+    with pytest.raises(UserError, match="lacks the field 'model'"):
+        Experiment.from_record(record)
+
+
+def test_stretching_takes_the_schedule_along() -> None:
+    experiment = preset("omniglot-protonet")
+    short = experiment.stretched(200)
+
+    def halfway(settings: TrainingSettings) -> float:
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=settings.rate)
+        schedule = make_schedule(settings, optimizer)
+        schedule.last_epoch = settings.iterations // 2 - 1
+        optimizer.step()
+        schedule.step()
+        return float(optimizer.param_groups[0]["lr"])
+
+    assert halfway(short.training) == halfway(experiment.training) == 1e-3 * 0.5**5
+    ratio = experiment.training.iterations / experiment.training.validate_every
+    assert 200 / short.training.validate_every == pytest.approx(ratio, rel=0.2)
+
+
+def test_building_is_seeded_and_keeps_the_generator() -> None:
+    experiment = preset("sinusoid-maml")
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    one, other = experiment.build()[0], experiment.build()[0]
+    assert torch.equal(torch.rand(1), expected)
+    for a, b in zip(one.parameters(), other.parameters(), strict=True):
+        assert torch.equal(a, b)
+    different = dataclasses.replace(experiment, seed=1).build()[0]
+    assert any(
+        not torch.equal(a, b) for a, b in zip(one.parameters(), different.parameters(), strict=True)
+    )
