@@ -101,7 +101,8 @@ class MetaNet(Learner):
         self.descent = nn.Parameter(torch.tensor(0.1))
         self.recur = nn.LSTMCell(2, generator)
         self.emit = nn.Linear(generator, 1)
-        for layer in (last_layer, self.emit):  # small: an output sums over many fast weights
+        small: list[nn.Linear] = [last_layer, self.emit]  # an output sums over many fast weights
+        for layer in small:
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
 
