@@ -1,0 +1,246 @@
+"""Every method on a tiny task: the table that the contract is tested against."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from workbench.algorithms import (
+    ANIL,
+    BOIL,
+    MAML,
+    RL2,
+    ANILSettings,
+    BOILSettings,
+    FineTuning,
+    FineTuningSettings,
+    Learner,
+    MAMLSettings,
+    Matching,
+    MatchingSettings,
+    MetaNet,
+    MetaNetSettings,
+    MetaSGD,
+    MetaSGDSettings,
+    PretrainedRegression,
+    Prototypical,
+    PrototypicalSettings,
+    Reptile,
+    ReptileSettings,
+    RL2Settings,
+)
+from workbench.innerloop import InnerOptimizer
+from workbench.models import MLP, Conv4, Policy
+from workbench.randomness import fold, normal, uniform
+from workbench.tasks import Episode, Examples, Shape, TaskSpec, open_tasks
+
+TASKS, WAYS, SHOTS, QUERIES = 3, 3, 2, 2
+TRAIN_CLASSES = 6
+
+# What the meta-gradient is held against.
+Oracle = Literal["differences", "first order", "actor-critic", "by hand"]
+
+
+def sines(tasks: int = TASKS) -> Episode:
+    """Regression: four support and five query points of a sine."""
+    seed = fold(torch.arange(tasks), 1)
+    x = 10 * uniform(fold(seed, 0), (9, 1), torch.float64) - 5
+    phase, height = uniform(fold(seed, 1), (2, 1, 1), torch.float64).unbind(1)
+    y = (1 + height) * torch.sin(x - phase)
+    return Episode(Examples(x[:, :4], y[:, :4]), Examples(x[:, 4:], y[:, 4:]), seed)
+
+
+def clouds(tasks: int = TASKS, shape: tuple[int, ...] = (4,)) -> Episode:
+    """Classification: each class a cloud of points around a centre of its own."""
+    seed = fold(torch.arange(tasks), 2)
+    centres = normal(fold(seed, 0), (WAYS, 1, *shape), torch.float64)
+
+    def examples(each: int, use: int) -> Examples:
+        around = normal(fold(seed, use), (WAYS, each, *shape), torch.float64)
+        y = torch.arange(WAYS).repeat_interleave(each).repeat(tasks, 1)
+        return Examples((centres + 0.5 * around).flatten(1, 2), y)
+
+    classes = (torch.arange(tasks).unsqueeze(1) + torch.arange(WAYS)) % TRAIN_CLASSES
+    return Episode(examples(SHOTS, 1), examples(QUERIES, 2), seed, WAYS, {"classes": classes})
+
+
+def images(tasks: int = TASKS) -> Episode:
+    """Classification of 16x16 images."""
+    return clouds(tasks, (1, 16, 16))
+
+
+def bandits(tasks: int = TASKS) -> Episode:
+    """Control: four pulls of three arms."""
+    trials = open_tasks("bandit").sample(tasks, seed=0, shape=Shape(ways=3, shots=4))
+    return trials.to(dtype=torch.float64)
+
+
+class Attentive(nn.Module):
+    """A user's own module: self-attention over two tokens, a skip connection, a LayerNorm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Linear(2, 4)
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.norm = nn.LayerNorm(4)
+        self.out = nn.Linear(8, WAYS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.embed(x.unflatten(-1, (2, 2)))
+        h = h + self.attention(h, h, h, need_weights=False)[0]
+        return self.out(self.norm(h).tanh().flatten(1))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A method, its settings, and a task for it.
+
+    idle            endings of the names of meta-parameters that provably have no gradient
+    noise_by_place  the method draws noise for the places of the examples, so what pads must
+                    stand behind them to leave their noise alone
+    """
+
+    learner: Callable[[Any], Learner]
+    settings: Any
+    episode: Callable[[], Episode]
+    oracle: Oracle = "differences"
+    idle: tuple[str, ...] = ()
+    noise_by_place: bool = False
+
+    def build(self, seed: int = 0, **changes: Any) -> Learner:
+        """The learner, in training mode, its parameters drawn from `seed`."""
+        torch.manual_seed(seed)
+        return self.learner(dataclasses.replace(self.settings, **changes))
+
+    @property
+    def has_inner_rate(self) -> bool:
+        return hasattr(self.settings, "inner_rate")
+
+
+def _regressor() -> nn.Module:
+    return MLP(1, 1, hidden=(6, 5), activation="tanh")
+
+
+def _classifier(outputs: int | None = WAYS) -> nn.Module:
+    return MLP(4, outputs, hidden=(5,), activation="tanh", norm=True)
+
+
+def _embedding() -> nn.Module:
+    return _classifier(None)
+
+
+def _conv(outputs: int | None = WAYS) -> nn.Module:
+    return Conv4((1, 16, 16), outputs, filters=4)
+
+
+def _dropping() -> nn.Module:
+    return nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Dropout(0.3), nn.Linear(8, 1))
+
+
+def _spec(*shape: int) -> TaskSpec:
+    return TaskSpec("classification", shape, WAYS, TRAIN_CLASSES)
+
+
+# A bias that batch normalisation follows: subtracting the mean takes it out again.
+BEFORE_NORM = ("linear1.bias",)
+BEFORE_NORMS = tuple(f"conv{i}.bias" for i in range(1, 5))
+
+_STEPS = {"inner_rate": 0.05, "train_steps": 3, "test_steps": 4}
+_MAML = MAMLSettings(**_STEPS)
+_TUNED = FineTuningSettings(test_steps=4)
+_MOMENTUM = InnerOptimizer(momentum=0.9)
+
+
+def _maml(**changes: Any) -> MAMLSettings:
+    return dataclasses.replace(_MAML, **changes)
+
+
+def _tuning(**changes: Any) -> FineTuningSettings:
+    return dataclasses.replace(_TUNED, **changes)
+
+
+CASES: dict[str, Case] = {
+    "MAML": Case(lambda s: MAML(_regressor(), s), _MAML, sines),
+    "MAML, classes": Case(lambda s: MAML(_classifier(), s), _MAML, clouds, idle=BEFORE_NORM),
+    "MAML, Conv4": Case(
+        lambda s: MAML(_conv(), s), _maml(train_steps=2), images, idle=BEFORE_NORMS
+    ),
+    "MAML, own module": Case(lambda s: MAML(Attentive(), s), _MAML, clouds),
+    "MAML, dropout": Case(lambda s: MAML(_dropping(), s), _MAML, sines, noise_by_place=True),
+    "MAML, rematerialised": Case(
+        lambda s: MAML(_regressor(), s), _maml(rematerialise=True, optimizer=_MOMENTUM), sines
+    ),
+    "FOMAML": Case(
+        lambda s: MAML(_regressor(), s), _maml(order="first"), sines, oracle="first order"
+    ),
+    "MAML, rates per layer": Case(lambda s: MAML(_regressor(), s), _maml(rates="layer"), sines),
+    "MAML, rates per parameter": Case(
+        lambda s: MAML(_regressor(), s), _maml(rates="parameter"), sines
+    ),
+    "MAML, rates per step": Case(lambda s: MAML(_regressor(), s), _maml(rates="step"), sines),
+    "ANIL": Case(lambda s: ANIL(_regressor(), s), ANILSettings(**_STEPS), sines),
+    "BOIL": Case(lambda s: BOIL(_regressor(), s), BOILSettings(**_STEPS), sines),
+    "Meta-SGD": Case(lambda s: MetaSGD(_regressor(), s), MetaSGDSettings(**_STEPS), sines),
+    "Reptile": Case(
+        lambda s: Reptile(_regressor(), s), ReptileSettings(**_STEPS, batch=2), sines, "by hand"
+    ),
+    "Fine-tuning, linear": Case(
+        lambda s: FineTuning(_embedding(), _spec(4), s), _TUNED, clouds, idle=BEFORE_NORM
+    ),
+    "Fine-tuning, cosine": Case(
+        lambda s: FineTuning(_embedding(), _spec(4), s),
+        _tuning(head="cosine"),
+        clouds,
+        idle=BEFORE_NORM,
+    ),
+    "Fine-tuning, augmented": Case(
+        lambda s: FineTuning(MLP(256, None, hidden=(5,)), _spec(1, 16, 16), s),
+        _tuning(augment=1),
+        images,
+        noise_by_place=True,
+    ),
+    "Pretrained regression": Case(
+        lambda s: PretrainedRegression(_regressor(), s), _tuning(inner_rate=0.05), sines
+    ),
+    "Matching": Case(
+        lambda s: Matching(_embedding(), s), MatchingSettings(), clouds, idle=BEFORE_NORM
+    ),
+    "Matching, full context": Case(
+        lambda s: Matching(_embedding(), s, features=5),
+        MatchingSettings(full_context=True),
+        clouds,
+        idle=BEFORE_NORM,
+    ),
+    "Prototypical": Case(
+        lambda s: Prototypical(_embedding(), s), PrototypicalSettings(), clouds, idle=BEFORE_NORM
+    ),
+    "Prototypical, dot product": Case(
+        lambda s: Prototypical(_embedding(), s),
+        PrototypicalSettings(distance="dot", temperature=0.5),
+        clouds,
+        idle=BEFORE_NORM,
+    ),
+    "Prototypical, Conv4": Case(
+        lambda s: Prototypical(_conv(None), s), PrototypicalSettings(), images, idle=BEFORE_NORMS
+    ),
+    "MetaNet": Case(
+        lambda s: MetaNet(_embedding(), 5, WAYS, s),
+        MetaNetSettings(hidden=6, generator=4, sampled=4),
+        clouds,
+        idle=BEFORE_NORM,
+    ),
+    "RL², GRU": Case(
+        lambda s: RL2(Policy(1, 3, hidden=5), s), RL2Settings(), bandits, "actor-critic"
+    ),
+    "RL², LSTM": Case(
+        lambda s: RL2(Policy(1, 3, hidden=5, cell="lstm"), s),
+        RL2Settings(),
+        bandits,
+        "actor-critic",
+    ),
+}

@@ -1,0 +1,56 @@
+"""What the tests of the contract share: paths, predictions, and when they are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.algorithms.cases import CASES
+from workbench.algorithms import Adapted, Learner, adapt
+from workbench.randomness import fold, normal
+from workbench.tasks import Episode
+
+EXACTLY = {"rtol": 0.0, "atol": 0.0}
+CLOSELY = {"rtol": 1e-10, "atol": 1e-11}
+
+every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+
+
+def run(learner: Learner, episode: Episode) -> list[Adapted]:
+    """The whole path of an adaptation, without a graph."""
+    with torch.no_grad():
+        return list(adapt(learner, episode))
+
+
+def inputs(episode: Episode) -> tuple[Tensor, Tensor | None]:
+    """What is predicted for: the query, or some observations where there is none."""
+    if episode.query is None:
+        return normal(fold(episode.seed, 9), (4, 1), episode.state["means"].dtype), None
+    return episode.query.x, episode.query.weight
+
+
+def predict(learner: Learner, adapted: Adapted, episode: Episode) -> Tensor:
+    with torch.no_grad():
+        return learner.predict(adapted, *inputs(episode))
+
+
+def assert_same(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], **tolerance) -> None:
+    assert list(found) == list(expected)
+    for name, value in expected.items():
+        torch.testing.assert_close(
+            found[name], value, **tolerance, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
+def assert_same_paths(found: list[Adapted], expected: list[Adapted], **tolerance) -> None:
+    assert [a.step for a in found] == [a.step for a in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert_same(one.values, other.values, **tolerance)
+        assert_same(one.seen, other.seen, **tolerance)
+
+
+def cloned(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: t.detach().clone() for name, t in tensors.items()}
