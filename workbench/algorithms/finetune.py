@@ -89,12 +89,13 @@ class FineTuning(Learner):
         self.body, self.settings, self.loop = body, settings, settings.inner_loop()
         with torch.no_grad():
             self.width = body(torch.zeros(2, *spec.input_shape)).shape[-1]
-        self.classifier = nn.Parameter(torch.randn(spec.train_classes, self.width) * 0.01)
         linear = settings.head == "linear"
+        size = 0.01 if linear else self.width**-0.5
+        self.classifier = nn.Parameter(torch.randn(spec.train_classes, self.width) * size)
         self.offset = nn.Parameter(torch.zeros(spec.train_classes)) if linear else None
 
     def begin(self, episode: Episode) -> Adapted:
-        """A new head: zeros where it is linear, small and random where it is a cosine."""
+        """A new head: zeros where it is linear, random where it is a cosine."""
         shape = (episode.ways or 0, self.width)
         like = self.classifier
         if self.settings.head == "linear":
@@ -102,7 +103,9 @@ class FineTuning(Learner):
         else:
             way = torch.arange(shape[0], device=episode.seed.device)
             seed = fold(episode.seed.unsqueeze(1), 0, way)  # so more ways change no class's head
-            head = 0.01 * normal(seed, (self.width,), like.dtype)
+            # Of length about 1: a short vector's cosine is so steep that the first step makes it
+            # long, and a long one turns no more.
+            head = normal(seed, (self.width,), like.dtype) / self.width**0.5
         values = {"weights.head": head} | self.remembered(episode)
         if self.offset is not None:
             values["weights.offset"] = like.new_zeros(len(episode), shape[0])
