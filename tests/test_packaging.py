@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -101,3 +102,22 @@ def test_wheel_settles_jupyterlab(wheel: zipfile.ZipFile):
 def test_wheel_has_the_console_script(wheel: zipfile.ZipFile):
     (name,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
     assert "workbench = workbench.cli:main" in wheel.read(name).decode()
+
+
+def test_an_installed_wheel_finds_its_notebooks_and_cards(wheel: zipfile.ZipFile, tmp_path: Path):
+    wheel.extractall(tmp_path / "site")
+    code = (
+        "from pathlib import Path; from workbench.lab import copy_notebooks; "
+        "from workbench.resources import resources; from workbench.tasks.data import cards; "
+        "print(len(copy_notebooks(Path('notebooks'))), 'omniglot' in cards(), resources('data'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    folder = str(tmp_path / "site" / "workbench" / "data")
+    assert done.stdout.split() == [str(len(tracked("notebooks/*.ipynb"))), "True", folder]
