@@ -60,6 +60,10 @@ def _dispatch(arguments: list[str]) -> int:
     name, *rest = arguments
     if name not in COMMANDS:
         raise UserError(f"there is no command '{name}': {nearest(name, list(COMMANDS))}")
+    if name in ("train", "evaluate", "compare"):
+        from workbench.training.execution import keep_freed_memory
+
+        keep_freed_memory()
     module, function, _ = COMMANDS[name]
     command: Callable[[list[str]], int] = getattr(import_module(module), function)
     return command(rest)
