@@ -155,7 +155,11 @@ def _images(tasks: str, alphabets: str) -> dict[str, tuple[str, Experiment]]:
         ),
         "metanet": (
             f"MetaNet on {alphabets}: fast weights in a memory, read by attention",
-            experiment(MetaNetSettings(), Shape(5, 1, 5), _training(20_000, 8)),
+            experiment(
+                MetaNetSettings(),
+                Shape(5, 1, 5),
+                _training(20_000, 8, rate=2e-3, schedule="cosine", clip=10.0),
+            ),
         ),
         "finetune": (
             f"a network pretrained on all training classes of {alphabets}, then a new head",
@@ -196,7 +200,7 @@ _BANDIT = Experiment(
     model=PolicySettings(),
     learner=RL2Settings(),
     training=TrainingSettings(
-        iterations=3_000, tasks=256, rate=1e-3, schedule="linear", clip=1.0,
+        iterations=3_000, tasks=256, rate=1e-2, schedule="linear", clip=1.0,
         validate_every=200, validation_tasks=1_000,
     ),
 )  # fmt: skip
