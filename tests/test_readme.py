@@ -1,0 +1,46 @@
+"""What the README shows: its code runs, its pictures and presets exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from workbench.cli.parsing import parse
+from workbench.cli.train import _experiment, _form
+from workbench.training import preset, presets
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_five_minutes_end_with_a_figure(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+    exec(code, {})
+    assert (tmp_path / "sinusoid.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_pictures_and_files_it_links_to_exist():
+    links = re.findall(r"\]\(([^)#:]+)\)", TEXT)
+    assert links
+    missing = [link for link in links if not (ROOT / link).exists()]
+    assert missing == []
+
+
+def test_presets_it_names_exist():
+    named = set(re.findall(r"workbench train ([a-z0-9]+-[a-z0-9-]+)", TEXT))
+    assert named
+    assert named <= set(presets())
+
+
+def test_every_train_command_is_understood():
+    """Each `workbench train` line parses: a preset or flag that was renamed would be refused."""
+    lines = re.findall(r"workbench train ([a-z0-9]+-\S+[^`\n|]*)", TEXT)
+    assert lines
+    for line in lines:
+        name, *flags = line.split()
+        options = parse(_form(preset(name)), flags, f"train {name}")
+        _experiment(preset(name), options)
