@@ -14,10 +14,11 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "workbench"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"errors", "randomness", "resources"}
+GROUND = {"errors", "files", "randomness", "resources"}
 # What each part may import beside itself and the ground; what is not named here may import all.
 BELOW = {
     "errors": set(),
+    "files": set(),
     "randomness": set(),
     "resources": set(),
     "innerloop": set(),

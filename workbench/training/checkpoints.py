@@ -5,12 +5,8 @@ No pickle is read or written: a hostile file can at worst be refused.
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from workbench.errors import UserError
+from workbench.files import write_safely
 
 SCHEMA = 1
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,43 +36,6 @@ class Checkpoint:
         """
         head = name + "."
         return {k.removeprefix(head): t for k, t in self.tensors.items() if k.startswith(head)}
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turns the failures of writing below `path` that a user can mend into sentences."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise UserError(
-                f"the disk of {path} is full: nothing half-written was left behind; "
-                "free some space and resume"
-            ) from error
-        raise UserError(
-            f"{path} cannot be written ({error.strerror}): choose another run directory"
-        ) from error
-
-
-def write_safely(path: Path, content: bytes) -> None:
-    """A file's content replaced at once or not at all, even through a power cut."""
-    with writing(path):
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

@@ -26,14 +26,9 @@ from typing import IO, Any, Literal
 
 from workbench.algorithms.base import Learner
 from workbench.errors import UserError
+from workbench.files import write_safely, writing
 from workbench.tasks import Tasks
-from workbench.training.checkpoints import (
-    Checkpoint,
-    load_learner,
-    read_checkpoint,
-    write_safely,
-    writing,
-)
+from workbench.training.checkpoints import Checkpoint, load_learner, read_checkpoint
 from workbench.training.experiment import Experiment
 
 State = Literal["new", "running", "finished", "paused", "interrupted", "failed", "killed"]

@@ -1,0 +1,92 @@
+"""Episodes in files: the same bits come back, and a bad file is refused with a sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from workbench.errors import UserError
+from workbench.files import read_tensors, save_tensors
+from workbench.tasks import Shape, load_episode, open_tasks, save_episode
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("sinusoid", Shape(1, 3, 4)),
+        ("digits", Shape((2, 3), (1, 2), 2)),
+        ("bandit", Shape(3, 4, 0)),
+    ],
+)
+def test_an_episode_comes_back_bit_for_bit(tmp_path, name, shape):
+    episode = open_tasks(name).sample(3, seed=5, split="test", shape=shape)
+    again = load_episode(save_episode(tmp_path / "some" / "a.episode", episode))
+    assert again.tensors().keys() == episode.tensors().keys()
+    for key, tensor in episode.tensors().items():
+        assert torch.equal(again.tensors()[key], tensor)
+        assert again.tensors()[key].dtype == tensor.dtype
+    assert again.ways == episode.ways
+    assert again.env == episode.env
+    assert again.info["dataset"] == name
+    assert again.sha256() == episode.sha256()
+
+
+def test_an_edited_episode_keeps_its_edit(tmp_path):
+    episode = open_tasks("sinusoid").sample(1, seed=0)
+    edited = episode.with_tensors(episode.tensors() | {"support.y": episode.support.y + 1})
+    again = load_episode(save_episode(tmp_path / "a", edited))
+    assert torch.equal(again.support.y, episode.support.y + 1)
+
+
+def test_damaged_truncated_foreign_and_newer_files_are_refused(tmp_path):
+    path = tmp_path / "a.episode"
+    save_episode(path, open_tasks("sinusoid").sample(1, seed=0))
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[-3] ^= 1
+    for content in (whole[:-8], whole[:40], b"", bytes(flipped), b"\x80\x04pickle" * 9):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="damaged or no episode file"):
+            load_episode(path)
+    with pytest.raises(UserError, match="there is no file"):
+        load_episode(tmp_path / "b")
+    save_tensors(path, {}, {"schema": 2}, kind="episode")
+    with pytest.raises(UserError, match="newer workbench"):
+        load_episode(path)
+    save_tensors(path, {}, {"schema": 1}, kind="tape")
+    with pytest.raises(UserError, match="no episode file"):
+        load_episode(path)
+    save_tensors(path, {}, {"schema": 1}, kind="episode")
+    with pytest.raises(UserError, match="no episode file"):
+        load_episode(path)
+
+
+def test_what_is_no_plain_data_and_places_that_cannot_be_written(tmp_path):
+    episode = open_tasks("sinusoid").sample(1, seed=0)
+    odd = dataclasses.replace(episode, info={"object": object()})
+    with pytest.raises(UserError, match="only plain data"):
+        save_episode(tmp_path / "a", odd)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"):
+        save_episode(tmp_path / "file" / "a", episode)
+
+
+def test_every_kind_of_tensor_comes_back(tmp_path):
+    tensors = {
+        "scalar": torch.tensor(3.5, dtype=torch.float64),
+        "none": torch.zeros(0, 2),
+        "flags": torch.tensor([True, False]),
+        "shared": torch.ones(1).expand(3, 4),
+        "whole": torch.arange(3),
+    }
+    path = save_tensors(tmp_path / "a", tensors, {"schema": 1, "said": [1, "b"]}, kind="x")
+    found, header = read_tensors(path, kind="x", schema=1)
+    assert header == {"schema": 1, "said": [1, "b"]}
+    for name, tensor in tensors.items():
+        assert torch.equal(found[name], tensor)
+        assert found[name].shape == tensor.shape
+    assert json.loads(json.dumps(header)) == header
