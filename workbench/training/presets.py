@@ -94,7 +94,7 @@ def _training(iterations: int, tasks: int, **more: object) -> TrainingSettings:
         iterations=iterations,
         tasks=tasks,
         log_every=20,
-        validate_every=max(1, iterations // 60),
+        validate_every=max(1, iterations // 30),
         validation_tasks=100,
     )
     return replace(base, **more)  # type: ignore[arg-type]
@@ -134,7 +134,15 @@ def _images(tasks: str, alphabets: str) -> dict[str, tuple[str, Experiment]]:
                     batch=10,
                 ),
                 Shape(5, 10, 1),
-                _training(100_000, 5, optimizer="SGD", rate=1.0, schedule="linear"),
+                _training(
+                    100_000,
+                    5,
+                    optimizer="SGD",
+                    rate=1.0,
+                    schedule="linear",
+                    tasks_per_chunk=3,
+                    threads=2,
+                ),
             ),
         ),
         "protonet": (
@@ -150,7 +158,7 @@ def _images(tasks: str, alphabets: str) -> dict[str, tuple[str, Experiment]]:
             experiment(
                 MatchingSettings(),
                 Shape(5, 1, 5),
-                _training(20_000, 8, schedule="halve", halvings=10),
+                _training(20_000, 8, schedule="halve", halvings=10, tasks_per_chunk=4, threads=2),
             ),
         ),
         "metanet": (
@@ -158,7 +166,15 @@ def _images(tasks: str, alphabets: str) -> dict[str, tuple[str, Experiment]]:
             experiment(
                 MetaNetSettings(),
                 Shape(5, 1, 5),
-                _training(20_000, 8, rate=2e-3, schedule="cosine", clip=10.0),
+                _training(
+                    20_000,
+                    8,
+                    rate=2e-3,
+                    schedule="cosine",
+                    clip=10.0,
+                    tasks_per_chunk=4,
+                    threads=2,
+                ),
             ),
         ),
         "finetune": (
