@@ -138,6 +138,9 @@ def test_evaluate_other_sizes_and_tasks(workbench: Callable[..., Result], sine: 
     assert (found["tasks"], found["scheme"]) == ("harmonics", "octave")
     assert workbench("evaluate", sine, "--episodes", "1").code == 2
     assert workbench("evaluate", sine, "--tasks", "digits", *options).code == 2
+    quick = json.loads(workbench("evaluate", sine, "--last-step-only", *options).out)
+    assert quick["per_step"][:-1] == [None] * 10
+    assert quick["per_step"][-1] == quick["mean"]
     plain = workbench("evaluate", sine, "--episodes", "5", "--steps", "1")
     assert "after   1 steps  mse" in plain.out
 

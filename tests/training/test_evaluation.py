@@ -88,6 +88,8 @@ def test_more_ways_than_outputs_are_refused() -> None:
     learner, tasks = experiment.build()
     with pytest.raises(UserError, match="tells 2 classes apart and the tasks have 3 ways"):
         evaluate(learner, tasks, Shape(3, 1, 5), episodes=4)
+    with pytest.raises(UserError, match="tells 2 classes apart"):
+        evaluate(learner, tasks, Shape(3, 1, 5), episodes=4, every_step=False)
     with pytest.raises(UserError, match="ways is 9"):
         evaluate(learner, tasks, Shape(9, 1, 5), episodes=4)
 

@@ -31,6 +31,7 @@ def evaluate(arguments: list[str]) -> int:
         seed: int = DEFAULT_SEED,
         inductive: bool = False,
         checkpoint: Literal["best", "latest"] = "best",
+        last_step_only: bool = False,
         json: bool = False,
     ) -> None:
         """Adapt a trained learner to new tasks and measure after every inner step.
@@ -47,6 +48,7 @@ def evaluate(arguments: list[str]) -> int:
             seed: which tasks are drawn; the same for every run unless changed
             inductive: normalise the query by the support's statistics
             checkpoint: the best one by validation, or the latest
+            last_step_only: do not measure after the earlier steps, which takes long for images
             json: one JSON object on standard output
         """
         opened = Run.open(run)
@@ -65,6 +67,7 @@ def evaluate(arguments: list[str]) -> int:
             steps=steps,
             seed=seed,
             inductive=True if inductive else None,
+            every_step=not last_step_only,
         )
         if json:
             say_json(result.to_record())
@@ -75,7 +78,8 @@ def evaluate(arguments: list[str]) -> int:
         for step, (mean, half) in enumerate(
             zip(result.per_step, result.to_record()["per_step_ci95"], strict=True)
         ):
-            say(f"  after {step:>3} steps  {result.metric} {mean:.4f} ± {half:.4f}")
+            if mean == mean:
+                say(f"  after {step:>3} steps  {result.metric} {mean:.4f} ± {half:.4f}")
 
     parse(form, arguments, "evaluate")
     return 0

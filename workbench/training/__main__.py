@@ -5,9 +5,11 @@ import traceback
 from datetime import datetime
 
 from workbench.errors import UserError
+from workbench.training.execution import keep_freed_memory
 from workbench.training.loop import train
 
 if __name__ == "__main__":
+    keep_freed_memory()
     try:
         train(run=sys.argv[1], resume=True, progress=False)
     except UserError as error:

@@ -127,6 +127,7 @@ def compare(
                 split=split,
                 seed=seed,
                 inductive=inductive,
+                every_step=False,
             )
         )
     return paired(runs, experiments, results)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workbench.algorithms.base import Learner, adapt, last
+from workbench.algorithms.base import Learner, adapt
 from workbench.algorithms.losses import metric
 from workbench.errors import UserError
 from workbench.randomness import spawn
@@ -184,12 +184,18 @@ test_episodes.__test__ = False  # type: ignore[attr-defined]  # not a test, what
 def measure(
     learner: Learner, episode: Episode, steps: int | None = None, *, every_step: bool = True
 ) -> Tensor:
-    """Each task's metric after 0, 1, 2 ... steps, `[task, step]`; the sum of rewards in control."""
-    found = []
-    path = adapt(learner, episode, steps=steps)
-    if not every_step and episode.query is not None:
-        path = iter([last(path)])
-    for adapted in path:
+    """Each task's metric after 0, 1, 2 ... steps, `[task, step]`; the sum of rewards in control.
+
+    Without `every_step` all columns but the last are NaN.
+    """
+    found: list[Tensor] = []
+    total = learner.steps(episode) if steps is None else steps
+    for adapted in adapt(learner, episode, steps=total):
+        if not every_step and episode.query is not None and adapted.step < total:
+            if adapted.step == 0:  # before a step meets a class that it has no output for
+                _check_outputs(learner.predict(adapted, episode.query.x[:, :2]), episode)
+            found.append(torch.full((len(episode),), math.nan, device=episode.seed.device))
+            continue
         if episode.query is None:  # control
             none = torch.zeros(len(episode), device=episode.seed.device)
             found.append(adapted.seen.get("reward", none))
