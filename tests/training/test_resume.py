@@ -27,6 +27,7 @@ def assert_same_end(one: Run, other: Run) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("tasks_per_chunk", [0, 3])
 def test_killed_at_ten_random_moments(tmp_path: Path, tasks_per_chunk: int) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -35,7 +36,7 @@ def test_killed_at_ten_random_moments(tmp_path: Path, tasks_per_chunk: int) -> N
         check=True,
         env=environment,
         cwd=Path(__file__).parents[2],
-        timeout=170,
+        timeout=380,
     )
     whole, killed = Run.open(tmp_path / "whole"), Run.open(tmp_path / "killed")
     assert (killed.directory / "log.txt").read_text().count("resumed at") >= 9
@@ -105,6 +106,7 @@ def test_every_kind_of_learner_resumes_exactly(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_compiled_resumes_exactly(
     tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
