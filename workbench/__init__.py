@@ -15,6 +15,7 @@ Names are imported when first used, so that `import workbench` is cheap.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from workbench.training import train as train
 
 __version__ = "0.1.0"
+
+# Read when torch loads, and passed on to child processes: an OpenMP thread that waits may not
+# spin, or two trainings on one machine slow each other down twentyfold.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOMES = {
     "Adapted": "workbench.algorithms.base",

@@ -14,10 +14,6 @@ from importlib import import_module
 
 from workbench.errors import UserError, nearest
 
-# Read when torch loads, and passed on to child processes: an OpenMP thread that waits may not
-# spin, or two trainings on one machine slow each other down twentyfold.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 # Where each command's function lives; nothing is imported before its command is called.
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "lab": ("workbench.lab", "main", "copy the notebooks where there are none, open JupyterLab"),
