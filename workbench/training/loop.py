@@ -282,11 +282,16 @@ class _Session:
         return tqdm(
             initial=self.trainer.iteration,
             total=self.experiment.training.iterations,
-            disable=None if self.progress else True,
+            disable=not (self.progress and _is_watched(sys.stderr)),
             file=sys.stderr,
             unit="it",
             desc=self.experiment.tasks,
         )
+
+
+def _is_watched(stream: Any) -> bool:
+    """Whether somebody sees a bar move there: a terminal or a notebook, not a file or a pipe."""
+    return bool(stream.isatty()) or type(stream).__module__.startswith("ipykernel")
 
 
 def _threads_for(learner: Learner) -> int:
