@@ -1,0 +1,42 @@
+"""Every kind of inspection by name: what `Tape.frame` and the command line can make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from workbench.algorithms.base import Adapted, Learner
+from workbench.errors import UserError, nearest
+from workbench.inspection.adaptation import curve_frame, image_frame, step_frame
+from workbench.inspection.gradients import anatomy_frame, flow_frame, norm_frame
+from workbench.tasks.episode import Episode
+
+Make = Callable[[Learner, Episode, Sequence[Adapted]], pd.DataFrame]
+
+
+def _images(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> pd.DataFrame:
+    return image_frame(episode, learner, path[-1])
+
+
+KINDS: dict[str, Make] = {
+    "steps": step_frame,
+    "curves": curve_frame,
+    "images": _images,
+    "norms": norm_frame,
+    "flow": flow_frame,
+    "anatomy": anatomy_frame,
+}
+
+
+def compute(kind: str, learner: Learner, episode: Episode, path: Sequence[Adapted]) -> pd.DataFrame:
+    """The frame of a kind; of the first task where the kind shows a single one.
+
+    >>> compute("flwo", None, None, [])
+    Traceback (most recent call last):
+    ...
+    workbench.errors.UserError: there is no inspection 'flwo': did you mean 'flow'?
+    """
+    if kind not in KINDS:
+        raise UserError(f"there is no inspection '{kind}': {nearest(kind, list(KINDS))}")
+    return KINDS[kind](learner, episode, path)

@@ -1,0 +1,95 @@
+"""What the gradient frames share: layers by name, fast weights, one task out of several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from workbench.algorithms.base import Adapted, Learner
+from workbench.errors import UserError
+from workbench.innerloop import weights_of
+from workbench.tasks.episode import Episode
+
+ALL = "all"  # what a row over all layers together has in its column `layer`
+
+Groups = dict[str, list[str]]
+
+
+def layer_of(name: str) -> str:
+    """The layer of a parameter.
+
+    >>> layer_of("model.linear1.weight"), layer_of("head"), layer_of("rates.linear1/weight")
+    ('linear1', 'head', 'rates')
+    """
+    name = name.removeprefix("model.").removeprefix("weights.")
+    return name.rpartition(".")[0] or name
+
+
+def groups_of(names: Sequence[str]) -> Groups:
+    """Which tensors each layer has, in order, and all of them under 'all'.
+
+    >>> groups_of(["model.a.weight", "model.a.bias", "model.head.bias"])["a"]
+    ['model.a.weight', 'model.a.bias']
+    """
+    groups: Groups = {}
+    for name in names:
+        groups.setdefault(layer_of(name), []).append(name)
+    return groups | {ALL: list(names)}
+
+
+def task_dots(a: Mapping[str, Tensor], b: Mapping[str, Tensor], names: Sequence[str]) -> Tensor:
+    """Each task's inner product over some of the tensors `[task, ...]`, in float64."""
+    products = [(a[name].double() * b[name].double()).flatten(1).sum(dim=1) for name in names]
+    return torch.stack(products).sum(dim=0)
+
+
+def dots(a: Mapping[str, Tensor], b: Mapping[str, Tensor], names: Sequence[str]) -> float:
+    """The inner product over some of the tensors, in float64."""
+    return float(sum((a[n].double() * b[n].double()).sum() for n in names))
+
+
+def ratio(above: float, below: float) -> float:
+    """A quotient; not a number where nothing is below."""
+    return above / below if below else float("nan")
+
+
+def fast_weights(path: Sequence[Adapted], figure: str) -> list[dict[str, Tensor]]:
+    """The fast weights of every value of a path, or a refusal."""
+    found = [weights_of(adapted.values) for adapted in path]
+    if not found or not found[0]:
+        raise UserError(
+            f"{figure} looks at weights that inner gradient steps change, and this method has "
+            "none: use it with MAML or another gradient method"
+        )
+    return found
+
+
+def check_gradient_steps(learner: Learner, path: Sequence[Adapted], figure: str) -> None:
+    """Refuse methods whose steps are not those of an inner loop."""
+    fast_weights(path, figure)
+    if not (hasattr(learner, "loop") and hasattr(learner, "model")):
+        raise UserError(
+            f"{figure} differentiates through inner gradient steps, which "
+            f"{type(learner).__name__} does not do: use it with MAML or another gradient method"
+        )
+    if len(path) < 2:
+        raise UserError(f"{figure} needs at least one inner step: record a longer path")
+
+
+def one_task(episode: Episode, path: Sequence[Adapted], task: int) -> tuple[Episode, list[Adapted]]:
+    """A single task of an episode, and its part of a path."""
+    if not 0 <= task < len(episode):
+        raise UserError(
+            f"task is {task} but the episode has {len(episode)}: choose 0 to {len(episode) - 1}"
+        )
+    one = slice(task, task + 1)
+    return episode[one], [
+        Adapted(
+            {name: tensor[one] for name, tensor in adapted.values.items()},
+            {name: tensor[one] for name, tensor in adapted.seen.items()},
+            adapted.step,
+        )
+        for adapted in path
+    ]

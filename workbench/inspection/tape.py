@@ -1,0 +1,361 @@
+"""Tape: a recorded adaptation that can be rewound, branched, saved, and shown without its model.
+
+It keeps every value that `adapt` yielded, cut from its graph. Rewinding is bit for bit, since the
+values are the very ones, and so is going on from one, since a step is a pure function of a value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, overload
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from workbench import __version__
+from workbench.algorithms.base import Adapted, Learner, adapt
+from workbench.errors import UserError, nearest
+from workbench.files import read_tensors, save_tensors
+from workbench.inspection.kinds import KINDS, compute
+from workbench.inspection.packing import pack, unpack
+from workbench.inspection.variation import varied
+from workbench.tasks.episode import Episode
+from workbench.tasks.storage import episode_of, episode_record
+
+KIND, SCHEMA = "metatrace", 1
+MEGABYTE = 2**20
+
+_OWN = ("weights.", "optimizer.")  # what an adaptation carries over to an edited episode
+
+
+class Tape(Sequence[Adapted]):
+    """The values of one adaptation, the starting value first: `tape[k]` is that after k steps.
+
+    learner  what adapted; None on a tape that was loaded from a file
+    episode  the tasks that it adapted to
+    budget   bytes to keep below: beyond them the gradients seen at middle steps are let go (they
+             are computed anew where they are asked for), never a value
+    about    plain data on what is recorded, such as the run's configuration
+
+    >>> from workbench.algorithms import MAML
+    >>> from workbench.models import MLP
+    >>> from workbench.tasks import open_tasks
+    >>> episode = open_tasks("sinusoid").sample(2, seed=0)
+    >>> tape = Tape.record(MAML(MLP(1, 1)), episode, steps=4)
+    >>> len(tape), tape[2].step, tape.limited
+    (5, 2, '')
+    >>> other = tape.branch(2, inner_rate=0.1)
+    >>> other[2] is tape[2], torch.equal(other[3].values["weights.head.bias"],
+    ...                                  tape[3].values["weights.head.bias"])
+    (True, False)
+    """
+
+    def __init__(
+        self,
+        learner: Learner | None,
+        episode: Episode,
+        path: Sequence[Adapted],
+        *,
+        budget: int = 512 * MEGABYTE,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not path:
+            raise UserError("a tape needs the starting value: make it by Tape.record")
+        self.learner, self.episode, self.budget = learner, episode, budget
+        self.about: dict[str, Any] = dict(about or {})
+        self.parent: Tape | None = None
+        self.branched_at: int | None = None
+        self._path: list[Adapted] = []
+        self._frames: dict[str, pd.DataFrame] = {}
+        self._refused: dict[str, str] = {}
+        self._let_go = False
+        for adapted in path:
+            self._append(adapted)
+
+    @classmethod
+    def record(
+        cls,
+        learner: Learner,
+        episode: Episode,
+        steps: int | None = None,
+        *,
+        budget: int = 512 * MEGABYTE,
+        about: Mapping[str, Any] | None = None,
+    ) -> Tape:
+        """Adapt and keep every value; `steps` is by default the learner's own number."""
+        with torch.no_grad():
+            tape = cls(learner, episode, [learner.begin(episode)], budget=budget, about=about)
+            tape.extend(learner.steps(episode) if steps is None else steps)
+        return tape
+
+    # ---- a sequence of values ---------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._path)
+
+    @overload
+    def __getitem__(self, step: int) -> Adapted: ...
+
+    @overload
+    def __getitem__(self, step: slice) -> list[Adapted]: ...
+
+    def __getitem__(self, step: int | slice) -> Adapted | list[Adapted]:
+        return self._path[step]
+
+    def __iter__(self) -> Iterator[Adapted]:
+        return iter(self._path)
+
+    @property
+    def steps(self) -> int:
+        """How many inner steps are on the tape."""
+        return len(self._path) - 1
+
+    def __repr__(self) -> str:
+        return (
+            f"Tape({self.learner_name}, {len(self.episode)} tasks, {self.steps} steps, "
+            f"{self.nbytes / MEGABYTE:.1f} of {self.budget / MEGABYTE:.0f} MB)"
+        )
+
+    @property
+    def learner_name(self) -> str:
+        """The method, also where only the file is left of it."""
+        if self.learner is None:
+            return str(self.about.get("learner", "unknown method"))
+        return type(self.learner).__name__
+
+    # ---- memory -----------------------------------------------------------------------------
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the values take; what several share counts once."""
+        storages = {}
+        for adapted in self._path:
+            for tensor in (*adapted.values.values(), *adapted.seen.values()):
+                storage = tensor.untyped_storage()
+                storages[storage.data_ptr()] = storage.nbytes()
+        return sum(storages.values())
+
+    @property
+    def limited(self) -> str:
+        """What the budget cost: a sentence, empty where everything was kept."""
+        if not self._let_go:
+            return ""
+        text = (
+            f"over its budget of {self.budget / MEGABYTE:.1f} MB the tape let go the gradients "
+            "seen at middle steps; they are computed anew where needed"
+        )
+        if self.nbytes > self.budget:
+            text += f"; the values alone take {self.nbytes / MEGABYTE:.1f} MB and were all kept"
+        return text
+
+    def _append(self, adapted: Adapted) -> None:
+        self._path.append(adapted.detach())
+        if not self._let_go and self.nbytes <= self.budget:
+            return
+        self._let_go = True
+        for index in range(1, len(self._path) - 1):
+            full = self._path[index]
+            light = {n: t for n, t in full.seen.items() if not n.startswith("gradient.")}
+            if len(light) < len(full.seen):
+                self._path[index] = Adapted(full.values, light, full.step)
+
+    # ---- going on and branching -------------------------------------------------------------
+
+    def extend(self, steps: int) -> Tape:
+        """Go on until the tape has so many inner steps; nothing where it has them already."""
+        if steps > self.steps:
+            with torch.no_grad():
+                start, learner = self._path[-1], self._needed()
+                for adapted in islice(
+                    adapt(learner, self.episode, start=start, steps=steps), 1, None
+                ):
+                    self._append(adapted)
+            self._frames, self._refused = {}, {}
+        return self
+
+    def branch(
+        self,
+        step: int,
+        *,
+        learner: Learner | None = None,
+        episode: Episode | None = None,
+        steps: int | None = None,
+        **settings: Any,
+    ) -> Tape:
+        """A tape of its own that shares the values up to `step` and then goes another way.
+
+        learner   another learner, or
+        settings  settings of this one to change: inner_rate, optimizer, clip, ...
+        episode   other examples: an edited support
+        steps     how many inner steps in all, by default as many as this tape has
+        """
+        if not 0 <= step <= self.steps:
+            raise UserError(
+                f"the tape has {self.steps} steps and was to be branched at step {step}: "
+                f"choose 0 to {self.steps}"
+            )
+        learner = varied(learner or self._needed(), **settings)
+        start, head = self._path[step], self._path[:step]
+        if _optimizer(_description(learner)) != _optimizer(self._said()):
+            values = {n: t for n, t in start.values.items() if not n.startswith("optimizer.")}
+            start = Adapted(values, start.seen, start.step)
+        if episode is not None:
+            start = _moved(start, learner, episode)
+        child = Tape(
+            learner,
+            self.episode if episode is None else episode,
+            [*head, start],
+            budget=self.budget,
+            about=self.about,
+        )
+        child._path[:step] = head
+        if start is self._path[step]:
+            child._path[step] = start
+        child.parent, child.branched_at = self, step
+        return child.extend(self.steps if steps is None else steps)
+
+    def _said(self) -> dict[str, Any]:
+        """What is known of the recording, the learner's own settings among it."""
+        return {**self.about, **({} if self.learner is None else _description(self.learner))}
+
+    def _needed(self) -> Learner:
+        if self.learner is None:
+            raise UserError(
+                "this tape came from a file and has no learner: give one, "
+                "as in tape.branch(step, learner=run.load()[0])"
+            )
+        return self.learner
+
+    # ---- frames and files -------------------------------------------------------------------
+
+    def frame(self, kind: str) -> pd.DataFrame:
+        """A frame of an inspection kind (see `workbench.inspection.KINDS`), kept once computed."""
+        if kind not in KINDS and kind not in self._frames:
+            raise UserError(f"there is no inspection '{kind}': {nearest(kind, list(KINDS))}")
+        if kind not in self._frames:
+            if self.learner is None:
+                why = self._refused.get(kind, f"the tape was saved without its frame '{kind}'")
+                raise UserError(why)
+            self._frames[kind] = compute(kind, self.learner, self.episode, self._path)
+        return self._frames[kind]
+
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The frames that are there without computing any."""
+        return dict(self._frames)
+
+    def save(self, path: Path | str, kinds: Sequence[str] | None = None) -> Path:
+        """Write a `.metatrace` file: the episode, the values, and the frames of all kinds.
+
+        Kinds that this method or these tasks do not have are left out, with the reason.
+
+        >>> import tempfile
+        >>> from workbench.algorithms import MAML
+        >>> from workbench.models import MLP
+        >>> from workbench.tasks import open_tasks
+        >>> tape = Tape.record(MAML(MLP(1, 1)), open_tasks("sinusoid").sample(2, seed=0), steps=1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     again = Tape.load(tape.save(f"{folder}/one.metatrace", kinds=["steps"]))
+        >>> again.frame("steps").equals(tape.frame("steps"))
+        True
+        """
+        path = Path(path)
+        if path.suffix != f".{KIND}":
+            raise UserError(f"a tape cannot be written as '{path.name}': end it in .{KIND}")
+        if self.learner is not None:
+            for kind in KINDS if kinds is None else kinds:
+                try:
+                    self.frame(kind)
+                except UserError as error:
+                    if kinds is not None:
+                        raise
+                    self._refused[kind] = str(error)
+        tensors = {f"episode.{n}": t for n, t in self.episode.tensors().items()}
+        for adapted in self._path:
+            for part in ("values", "seen"):
+                named = getattr(adapted, part)
+                tensors |= {f"{part}.{adapted.step}.{n}": t for n, t in named.items()}
+        frames = {}
+        for kind, frame in self._frames.items():
+            columns, frames[kind] = pack(frame)
+            tensors |= {f"frame.{kind}.{n}": t for n, t in columns.items()}
+        header = {
+            "schema": SCHEMA,
+            "version": __version__,
+            "about": self._said(),
+            "episode": episode_record(self.episode),
+            "steps": self.steps,
+            "budget": self.budget,
+            "let_go": self._let_go,
+            "frames": frames,
+            "refused": self._refused,
+        }
+        return save_tensors(path, tensors, header, kind=KIND)
+
+    @staticmethod
+    def load(path: Path | str) -> Tape:
+        """A saved tape, shown in full without the learner; it goes on only with one."""
+        tensors, header = read_tensors(path, kind=KIND, schema=SCHEMA)
+        try:
+            episode = episode_of(_below(tensors, "episode."), header["episode"])
+            values: list[Adapted] = [
+                Adapted(_below(tensors, f"values.{k}."), _below(tensors, f"seen.{k}."), k)
+                for k in range(header["steps"] + 1)
+            ]
+            tape = Tape(None, episode, values, budget=2**62, about=header["about"])
+            tape.budget, tape._let_go = header["budget"], header["let_go"]
+            tape._refused = dict(header["refused"])
+            tape._frames = {
+                kind: unpack(_below(tensors, f"frame.{kind}."), record)
+                for kind, record in header["frames"].items()
+            }
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"{path} is damaged or no {KIND} file: save it again") from None
+        return tape
+
+
+def _moved(start: Adapted, learner: Learner, episode: Episode) -> Adapted:
+    """The value with what it remembers of an episode replaced by what another one has.
+
+    Fast weights and optimizer state stay. A memory stays as it was written; an empty one is made
+    anew.
+    """
+    with torch.no_grad():
+        fresh = learner.begin(episode)
+    own = {name: t for name, t in start.values.items() if name.startswith(_OWN)}
+    for name, tensor in own.items():
+        if name in fresh.values and fresh.values[name].shape != tensor.shape:
+            raise UserError(
+                f"the tape's '{name}' has shape {list(tensor.shape)} and the other episode needs "
+                f"{list(fresh.values[name].shape)}: keep the number of tasks and ways"
+            )
+    if own or start.step == 0:
+        return Adapted({**fresh.values, **own}, start.seen, start.step)
+    return start
+
+
+def _optimizer(description: Mapping[str, Any]) -> Any:
+    return description.get("settings", {}).get("optimizer")
+
+
+def _description(learner: Learner) -> dict[str, Any]:
+    """What a file says of the learner."""
+    settings: Any = getattr(learner, "settings", None)
+    fields = dataclasses.fields(settings) if dataclasses.is_dataclass(settings) else ()
+    record = {f.name: _plain(getattr(settings, f.name)) for f in fields}
+    return {"learner": type(learner).__name__, "settings": record}
+
+
+def _plain(setting: Any) -> Any:
+    is_record = dataclasses.is_dataclass(setting) and not isinstance(setting, type)
+    return dataclasses.asdict(setting) if is_record else setting
+
+
+def _below(tensors: Mapping[str, Tensor], head: str) -> dict[str, Tensor]:
+    return {n.removeprefix(head): t for n, t in tensors.items() if n.startswith(head)}
