@@ -8,6 +8,14 @@ step_frame        loss and metric of every task after every inner step
 norm_frame        norms of weights, gradients and updates by step and layer
 flow_frame        the meta-gradient's norm on its way back through the inner steps
 anatomy_frame     the meta-gradient's first-order term and each step's correction
+agreement_frame   cosines between the gradients of tasks, and of a task's shots
+signal_frame      signal to noise and conflict of those gradients by layer
+curvature_frame   the largest eigenvalues of the loss's Hessian
+landscape_frame   support and query loss in the plane of the path
+influence_frame   what each support example does for the query, by leaving it out
+memory_frame      what queries read of a memory: attention, or distances to prototypes
+embedding_frame   where examples lie in the embedding
+certificate_frame the meta-gradient against finite differences
 evaluation_frame  results after every inner step from evaluations, for several methods
 comparison_frame  each test task's result under each method
 metrics_frame     training and validation by iteration
@@ -17,6 +25,18 @@ stacked           frames of several methods as one, told apart by a column
 """
 
 from workbench.inspection.adaptation import curve_frame, image_frame, step_frame
+from workbench.inspection.agreement import (
+    agreement_frame,
+    shot_gradients,
+    signal_frame,
+    task_gradients,
+)
+from workbench.inspection.certificate import certificate_frame
+from workbench.inspection.curvature import (
+    curvature_frame,
+    landscape_frame,
+    largest_eigenvalues,
+)
 from workbench.inspection.gradients import (
     Anatomy,
     anatomy,
@@ -24,7 +44,9 @@ from workbench.inspection.gradients import (
     flow_frame,
     norm_frame,
 )
+from workbench.inspection.influence import influence_frame
 from workbench.inspection.kinds import KINDS, compute
+from workbench.inspection.memory import embedding_frame, memory_frame
 from workbench.inspection.results import (
     comparison_frame,
     evaluation_frame,
@@ -38,17 +60,28 @@ __all__ = [
     "KINDS",
     "Anatomy",
     "Tape",
+    "agreement_frame",
     "anatomy",
     "anatomy_frame",
+    "certificate_frame",
     "comparison_frame",
     "compute",
+    "curvature_frame",
     "curve_frame",
+    "embedding_frame",
     "evaluation_frame",
     "flow_frame",
     "image_frame",
+    "influence_frame",
+    "landscape_frame",
+    "largest_eigenvalues",
+    "memory_frame",
     "metrics_frame",
     "norm_frame",
+    "shot_gradients",
+    "signal_frame",
     "stacked",
     "step_frame",
+    "task_gradients",
     "varied",
 ]

@@ -12,9 +12,9 @@ from torch import Tensor
 from workbench.algorithms.base import Adapted, Learner, trainable
 from workbench.innerloop import weights_of
 from workbench.inspection.layers import (
-    check_gradient_steps,
     dots,
     fast_weights,
+    gradient_learner,
     groups_of,
     ratio,
     task_dots,
@@ -83,10 +83,10 @@ def flow_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
     >>> frame["step"].max(), sorted(frame["order"].unique())
     (np.int64(3), ['first', 'second'])
     """
-    check_gradient_steps(learner, path, "flow_frame")
+    checked = gradient_learner(learner, path, "flow_frame")
     groups = groups_of(list(weights_of(path[0].values)))
     orders = ["second", "first"]
-    if learner.settings.order == "truncated":  # type: ignore[union-attr]
+    if checked.settings.order == "truncated":
         orders.append("truncated")
     pieces = []
     for order in orders:
@@ -130,7 +130,7 @@ def anatomy(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> Anat
     What reaches a meta-parameter beside the weights that adapt (a rate, a layer that does not
     adapt) at a step counts to that step too.
     """
-    check_gradient_steps(learner, path, "anatomy_frame")
+    gradient_learner(learner, path, "anatomy_frame")
     exact = _unrolled(learner, "second", path)
     size = len(episode)
     names = [name for name, _ in trainable(exact)]

@@ -9,7 +9,12 @@ import pandas as pd
 from workbench.algorithms.base import Adapted, Learner
 from workbench.errors import UserError, nearest
 from workbench.inspection.adaptation import curve_frame, image_frame, step_frame
+from workbench.inspection.agreement import agreement_frame, signal_frame
+from workbench.inspection.certificate import certificate_frame
+from workbench.inspection.curvature import curvature_frame, landscape_frame
 from workbench.inspection.gradients import anatomy_frame, flow_frame, norm_frame
+from workbench.inspection.influence import influence_frame
+from workbench.inspection.memory import embedding_frame, memory_frame
 from workbench.tasks.episode import Episode
 
 Make = Callable[[Learner, Episode, Sequence[Adapted]], pd.DataFrame]
@@ -26,6 +31,14 @@ KINDS: dict[str, Make] = {
     "norms": norm_frame,
     "flow": flow_frame,
     "anatomy": anatomy_frame,
+    "agreement": agreement_frame,
+    "signal": signal_frame,
+    "curvature": curvature_frame,
+    "landscape": landscape_frame,
+    "influence": influence_frame,
+    "memory": memory_frame,
+    "embedding": embedding_frame,
+    "certificate": certificate_frame,
 }
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.gradient import GradientLearner
 from workbench.errors import UserError
 from workbench.innerloop import weights_of
 from workbench.tasks.episode import Episode
@@ -66,16 +67,17 @@ def fast_weights(path: Sequence[Adapted], figure: str) -> list[dict[str, Tensor]
     return found
 
 
-def check_gradient_steps(learner: Learner, path: Sequence[Adapted], figure: str) -> None:
-    """Refuse methods whose steps are not those of an inner loop."""
+def gradient_learner(learner: Learner, path: Sequence[Adapted], figure: str) -> GradientLearner:
+    """The learner, or a refusal where its steps are not those of an inner loop."""
     fast_weights(path, figure)
-    if not (hasattr(learner, "loop") and hasattr(learner, "model")):
+    if not isinstance(learner, GradientLearner):
         raise UserError(
             f"{figure} differentiates through inner gradient steps, which "
             f"{type(learner).__name__} does not do: use it with MAML or another gradient method"
         )
     if len(path) < 2:
         raise UserError(f"{figure} needs at least one inner step: record a longer path")
+    return learner
 
 
 def one_task(episode: Episode, path: Sequence[Adapted], task: int) -> tuple[Episode, list[Adapted]]:
