@@ -69,7 +69,8 @@ def higher_one_backward(problem: Problem) -> MetaGradientCall:
 
     def call() -> list[Tensor]:
         losses = [query_loss(*task) for task in problem.tasks()]
-        return list(torch.autograd.grad(torch.stack(losses).mean(), problem.model.parameters()))
+        parameters = list(problem.model.parameters())
+        return list(torch.autograd.grad(torch.stack(losses).mean(), parameters))
 
     return call
 
@@ -235,7 +236,7 @@ def workbench_chunked(problem: Problem) -> MetaGradientCall:
 
 
 def workbench(problem: Problem, rematerialise: bool = False, **how: Any) -> MetaGradientCall:
-    """The package's own path: the function that its trainer calls in every iteration."""
+    """The package's own path: what its trainer calls in every iteration."""
     from workbench.algorithms import MAML, MAMLSettings
     from workbench.tasks import Episode, Examples
     from workbench.training.execution import MetaGradients

@@ -28,6 +28,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure beside the peers.")
     parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS, help="parts to run")
     parser.add_argument("--rounds", type=int, default=7, help="timed samples of each contender")
+    parser.add_argument(
+        "--same-allocator",
+        action="store_true",
+        help="let the peers' processes keep freed memory too, as the package's own do",
+    )
     parser.add_argument("--json", type=Path, help="a file for every sample and ratio")
     options = parser.parse_args()
     found: dict[str, Any] = {"machine": machine()}
@@ -47,7 +52,9 @@ def main() -> None:
     if "speed" in options.only:
         found["speed"] = []
         for work, steps in speed.WORK:
-            result = speed.compare(work, steps, speed.contenders(work), options.rounds)
+            result = speed.compare(
+                work, steps, speed.contenders(work), options.rounds, options.same_allocator
+            )
             found["speed"].append(result | {"targets": speed.judged(result)})
             show(speed.report(result))
     if options.json:

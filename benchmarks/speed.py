@@ -3,6 +3,9 @@
 Each contender lives in a process of its own, as in its user's hands: no library sees another's
 threads, settings or allocator. Only one of them works at a time. The order alternates from round
 to round, so that a drift of the machine's speed meets all of them alike.
+
+The package's own processes keep the memory they free, as its trainer's do (`keep_freed_memory`);
+the peers run as they come, or with `same_allocator` so too.
 """
 
 from __future__ import annotations
@@ -44,13 +47,16 @@ class Worker:
         self.process.join()
 
 
-def serve(pipe: Connection, name: str, work: str, steps: int) -> None:
+def serve(pipe: Connection, name: str, work: str, steps: int, same_allocator: bool) -> None:
     """In the child: report the float64 meta-gradient or why there is none, then time on demand."""
     import torch
 
     from benchmarks.peers import CONTENDERS
     from benchmarks.problems import flat, make
+    from workbench.training.execution import keep_freed_memory
 
+    if name not in PEERS or same_allocator:
+        keep_freed_memory()
     try:
         exact = CONTENDERS[name](make(work, steps, torch.float64))()
         pipe.send(flat(exact).numpy())
@@ -71,11 +77,13 @@ def timed(call: Any, calls: int) -> float:
     return time.perf_counter() - start
 
 
-def start(name: str, work: str, steps: int, expected: Any) -> tuple[Worker | None, str]:
+def start(
+    name: str, work: str, steps: int, same_allocator: bool, expected: Any
+) -> tuple[Worker | None, str]:
     """A worker that gave the right meta-gradient, and what there is to say of it."""
     here, there = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(
-        target=serve, args=(there, name, work, steps), daemon=True
+        target=serve, args=(there, name, work, steps, same_allocator), daemon=True
     )
     process.start()
     there.close()
@@ -97,7 +105,9 @@ def start(name: str, work: str, steps: int, expected: Any) -> tuple[Worker | Non
     return Worker(name, process, here, max(1, round(SAMPLE / seconds))), note
 
 
-def compare(work: str, steps: int, names: list[str], rounds: int) -> dict[str, Any]:
+def compare(
+    work: str, steps: int, names: list[str], rounds: int, same_allocator: bool = False
+) -> dict[str, Any]:
     """Milliseconds of every contender on one problem: all samples, medians, and notes."""
     import torch
 
@@ -106,7 +116,7 @@ def compare(work: str, steps: int, names: list[str], rounds: int) -> dict[str, A
     expected = reference(make(work, steps, torch.float64)).numpy()
     workers, notes = [], {}
     for name in names:
-        worker, note = start(name, work, steps, expected)
+        worker, note = start(name, work, steps, same_allocator, expected)
         if note:
             notes[name] = note
         if worker is not None:
