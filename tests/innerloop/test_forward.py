@@ -37,6 +37,16 @@ LAYERS = {
 }
 
 
+_TANH, _AGAIN, _TIED = nn.Tanh(), nn.Linear(6, 6), nn.Linear(6, 6)
+_TIED.weight = _AGAIN.weight
+LAYERS["an activation used twice"] = (
+    nn.Sequential(nn.Linear(6, 5), _TANH, nn.Linear(5, 5), _TANH, nn.Linear(5, 2), _TANH),
+    (6,),
+)
+LAYERS["a layer used twice"] = (nn.Sequential(_AGAIN, nn.Tanh(), _AGAIN), (6,))
+LAYERS["tied weights"] = (nn.Sequential(nn.Sequential(_AGAIN, nn.Tanh()), _TIED), (6,))
+
+
 class _Square(nn.Module):
     def __init__(self) -> None:
         super().__init__()

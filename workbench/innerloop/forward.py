@@ -11,6 +11,7 @@ Images stay in the memory order [example, task, channel, height, width] behind t
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -94,10 +95,24 @@ def check_stackable(module: nn.Module) -> None:
             raise UserError(f"{where} has hooks, which stacked tasks do not call: remove them")
 
 
+def _is_walked(module: nn.Module) -> bool:
+    """Whether a module is a plain chain of layers, with no weights in two places."""
+    if not isinstance(module, nn.Sequential) or type(module).forward is not nn.Sequential.forward:
+        return False
+    if module not in _SHARES_WEIGHTS:
+        places = [id(p) for _, p in module.named_parameters(remove_duplicate=False)]
+        _SHARES_WEIGHTS[module] = len(places) > len(set(places))
+    return not _SHARES_WEIGHTS[module]
+
+
+_SHARES_WEIGHTS: weakref.WeakKeyDictionary[nn.Module, bool] = weakref.WeakKeyDictionary()
+
+
 def _run(module: nn.Module, parameters: Parameters, x: Tensor, context: _Context) -> Tensor:
-    if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
+    if _is_walked(module):
         noise = context.noise
-        for i, (name, child) in enumerate(module.named_children()):
+        for i, (name, child) in enumerate(module._modules.items()):  # with those that come twice
+            assert child is not None
             inner = _Context(context.rows, None if noise is None else fold(noise, i))
             x = _run(child, _below(parameters, name), x, inner)
         return x
