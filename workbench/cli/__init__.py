@@ -22,6 +22,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "stop": ("workbench.cli.train", "stop", "stop a running training; it can be resumed"),
     "evaluate": ("workbench.cli.results", "evaluate", "measure a run on new tasks"),
     "compare": ("workbench.cli.results", "compare", "compare runs on the same new tasks"),
+    "trace": ("workbench.cli.inspect", "trace", "adapt to an episode and save every step of it"),
+    "inspect": ("workbench.cli.inspect", "inspect", "write a view of an adaptation: table, figure"),
     "data": ("workbench.cli.data", "data", "list data sets, or fetch one"),
     "check": ("workbench.cli.check", "check", "certify this installation"),
 }

@@ -16,6 +16,15 @@ from workbench.figures.comparisons import comparison
 from workbench.figures.curves import adapted_curves
 from workbench.figures.episodes import episode_grid
 from workbench.figures.export import Receipt, read_receipt, render, save
+from workbench.figures.gradients import (
+    gradient_agreement,
+    gradient_anatomy,
+    gradient_flow,
+    layer_norms,
+)
+from workbench.figures.kinds import DRAWN, draw
+from workbench.figures.landscapes import loss_landscape
+from workbench.figures.memories import memory_reads
 from workbench.figures.progress import learning_curves, loss_by_step
 from workbench.figures.style import (
     FIRST_ORDER,
@@ -28,6 +37,7 @@ from workbench.figures.style import (
 )
 
 __all__ = [
+    "DRAWN",
     "FIRST_ORDER",
     "OKABE_ITO",
     "PAPER",
@@ -38,11 +48,18 @@ __all__ = [
     "Style",
     "adapted_curves",
     "comparison",
+    "draw",
     "episode_grid",
     "examples",
     "frame_sha256",
+    "gradient_agreement",
+    "gradient_anatomy",
+    "gradient_flow",
+    "layer_norms",
     "learning_curves",
     "loss_by_step",
+    "loss_landscape",
+    "memory_reads",
     "read_receipt",
     "render",
     "save",

@@ -94,3 +94,87 @@ def methods() -> pd.DataFrame:
         value = mean + hardness + rng.normal(0, 0.03, 200)
         pieces.append(pd.DataFrame({"method": name, "task": range(200), "value": value}))
     return pd.concat(pieces, ignore_index=True).assign(metric="accuracy")
+
+
+def flow() -> pd.DataFrame:
+    """The meta-gradient of eight tasks that shrinks on its way back through ten inner steps."""
+    rows = []
+    for task in range(8):
+        for order, rate in (("second", 0.87), ("first", 1.0)):
+            for step in range(11):
+                sizes = {"linear1": 0.5, "linear2": 0.8, "head": 0.6}
+                decay = {"linear1": rate, "linear2": rate + 0.01, "head": rate**1.3}
+                norms = {k: s * (1 + task / 80) * decay[k] ** (10 - step) for k, s in sizes.items()}
+                if order == "first":
+                    norms = {k: s * (1 + task / 80) for k, s in sizes.items()}
+                norms["all"] = float(np.sqrt(sum(n**2 for n in norms.values())))
+                rows += [(task, step, layer, order, norm) for layer, norm in norms.items()]
+    return pd.DataFrame(rows, columns=["task", "step", "layer", "order", "norm"])
+
+
+def anatomy() -> pd.DataFrame:
+    """A meta-gradient that the second order makes smaller."""
+    rows = []
+    for layer, share in (("linear1", -0.3), ("linear2", -0.5), ("head", -0.2), ("all", -0.4)):
+        parts = [share * weight for weight in (0.5, 0.3, 0.2)]
+        terms: list[tuple[str, int | None, float, float]]
+        terms = [("first order", None, 1 - share, 0.95)]
+        terms += [("step", k, part, -0.8) for k, part in enumerate(parts, 1)]
+        terms += [("second order", None, share, -0.85), ("full", None, 1.0, 1.0)]
+        rows += [(layer, term, step, abs(s / c), c, s) for term, step, s, c in terms]
+    columns = ["layer", "term", "step", "norm", "cosine", "share"]
+    return pd.DataFrame(rows, columns=columns).astype({"step": "Int64"})
+
+
+def agreement() -> pd.DataFrame:
+    """Six tasks, one of which pulls the other way."""
+    pairs = [(i, j) for i in range(6) for j in range(i + 1, 6)]
+    rows = [
+        ("tasks", layer, i, j, -0.35 if 4 in (i, j) and i != 0 else 0.4 + 0.04 * (i + j) / 2)
+        for layer in ("head", "all")
+        for i, j in pairs
+    ]
+    return pd.DataFrame(rows, columns=["between", "layer", "first", "second", "cosine"])
+
+
+def norms() -> pd.DataFrame:
+    """Norms of three layers over five inner steps."""
+    rows = []
+    for task in range(4):
+        for index, layer in enumerate(("linear1", "linear2", "head")):
+            for step in range(6):
+                size = (1 + index) * (1 + task / 10) * 0.7**step
+                found = {"weights": 4.0 - index, "distance": 0.1 * (1 + index) * step}
+                if step:
+                    found |= {"gradient": size, "update": 0.1 * size}
+                rows += [(task, step, layer, kind, norm) for kind, norm in found.items()]
+    return pd.DataFrame(rows, columns=["task", "step", "layer", "kind", "norm"])
+
+
+def landscape() -> pd.DataFrame:
+    """A bowl that a path of five steps descends."""
+    steps = np.arange(6)
+    path = np.stack([2 * 0.6**steps - 0.8, 0.5 * (-0.5) ** steps], axis=1)
+    grid = np.stack(np.meshgrid(np.linspace(-1.6, 2, 11), np.linspace(-1, 1, 11)), axis=-1)
+    pieces = []
+    for part, shift in (("support", 0.9), ("query", 1.1)):
+        for kind, points in (("grid", grid.reshape(-1, 2)), ("path", path)):
+            loss = (points[:, 0] + shift) ** 2 + points[:, 1] ** 2 * (4.5 - shift) / 4 + 0.3
+            loss = np.where(np.isclose(points[:, 0], 1.2), loss - 0.1, loss)
+            columns = {"kind": kind, "x": points[:, 0], "y": points[:, 1]}
+            step = steps if kind == "path" else None
+            pieces.append(pd.DataFrame({**columns, "step": step, "part": part, "loss": loss}))
+    frame = pd.concat(pieces, ignore_index=True).astype({"step": "Int64"})
+    return frame.assign(explained_x=0.92, explained_y=0.05)
+
+
+def memory() -> pd.DataFrame:
+    """Six queries that attend to three support examples, one of them to a wrong one."""
+    rows = []
+    for query in range(6):
+        label = query % 3
+        most = 1 if query == 5 else label
+        for entry in range(3):
+            value = 0.7 if entry == most else 0.15
+            rows.append((query, label, entry, entry, "attention", value))
+    return pd.DataFrame(rows, columns=["query", "label", "entry", "class", "kind", "value"])

@@ -1,0 +1,193 @@
+"""workbench trace, inspect: an adaptation recorded, and its frames as tables and figures."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from workbench.cli.parsing import command, note, parse, say
+from workbench.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.inspection import Tape
+
+Split = Literal["train", "validation", "test"]
+Which = Literal["best", "latest"]
+
+_TASKS = 4  # of an episode, unless asked otherwise: enough to see agreement
+_TABLES, _FIGURES = ("csv",), ("pdf", "svg", "png")
+
+
+@command
+def trace(arguments: list[str]) -> int:
+    """Adapt to one episode and save the tape with all its frames."""
+
+    def form(
+        run: Path,
+        /,
+        *,
+        out: Path,
+        episodes: int = _TASKS,
+        split: Split = "test",
+        steps: int | None = None,
+        seed: int | None = None,
+        checkpoint: Which = "best",
+    ) -> None:
+        """Adapt a trained learner to some tasks and keep every step, with every inspection.
+
+        Args:
+            run: the run directory
+            out: the file to write, ending in .metatrace
+            episodes: number of tasks
+            split: which classes the tasks are made of
+            steps: inner steps; the learner's own if not given
+            seed: which tasks are drawn; as in evaluate if not given
+            checkpoint: the best one by validation, or the latest
+        """
+        if out.suffix != ".metatrace":
+            raise UserError(f"--out is {out.name}: a tape's name ends in .metatrace")
+        tape = record(run, episodes, split, steps, seed, checkpoint)
+        tape.save(out)
+        if tape.limited:
+            note(tape.limited)
+        note(f"{tape!r}; frames: {', '.join(tape.frames)}")
+        say(str(out))
+
+    parse(form, arguments, "trace")
+    return 0
+
+
+@command
+def inspect(arguments: list[str]) -> int:
+    """A view of an adaptation as a table or a figure."""
+    from workbench.inspection import KINDS, Tape
+
+    def form(
+        source: Path,
+        kind: str,
+        /,
+        *,
+        out: Path,
+        episodes: int | None = None,
+        split: Split | None = None,
+        steps: int | None = None,
+        seed: int | None = None,
+        checkpoint: Which | None = None,
+        width: Literal["single", "double", "slide"] = "single",
+        dark: bool = False,
+    ) -> None:
+        """Write what an inspection of a run's adaptation, or of a saved one, shows.
+
+        Args:
+            source: a run directory, or a .metatrace file
+            kind: steps, curves, images, norms, flow, anatomy, agreement, signal, curvature,
+                landscape, influence, memory, embedding or certificate
+            out: the file to write: .csv for the frame, .pdf, .svg or .png for its figure
+            episodes: number of tasks (of a run; a trace has its own, as the following)
+            split: which classes the tasks are made of
+            steps: inner steps
+            seed: which tasks are drawn
+            checkpoint: the best one by validation, or the latest
+            width: of the figure: one column of a paper, two, or a slide
+            dark: on a dark ground
+        """
+        if kind not in KINDS:
+            raise UserError(f"there is no inspection '{kind}': {nearest(kind, list(KINDS))}")
+        ending = out.suffix.lstrip(".").lower()
+        _check_ending(kind, out, ending)
+        asked: dict[str, object] = {
+            "episodes": episodes,
+            "split": split,
+            "steps": steps,
+            "seed": seed,
+        }
+        asked["checkpoint"] = checkpoint
+        given = [name for name, value in asked.items() if value is not None]
+        if source.suffix == ".metatrace":
+            if given:
+                raise UserError(
+                    f"--{given[0]} cannot be given with {source.name}, which is already recorded: "
+                    "leave it out, or name the run"
+                )
+            tape = Tape.load(source)
+        else:
+            tape = record(
+                source,
+                episodes if episodes is not None else _TASKS,
+                split or "test",
+                steps,
+                seed,
+                checkpoint or "best",
+            )
+        frame = tape.frame(kind)
+        if ending in _TABLES:
+            _save_table(frame, out)
+        else:
+            line = shlex.join(["workbench", "inspect", *arguments])
+            _save_figure(kind, tape, out, line, width, dark)
+        say(str(out))
+
+    parse(form, arguments, "inspect")
+    return 0
+
+
+def record(
+    run: Path, episodes: int, split: Split, steps: int | None, seed: int | None, checkpoint: Which
+) -> Tape:
+    """A run's learner adapting to the first tasks that `evaluate` would measure it on."""
+    from workbench.inspection import Tape
+    from workbench.training import Run
+    from workbench.training.evaluation import DEFAULT_SEED, test_episodes
+
+    if episodes < 1:
+        raise UserError(f"--episodes is {episodes}: adapt to at least 1 task")
+    if steps is not None and steps < 0:
+        raise UserError(f"--steps is {steps}: it cannot be negative")
+    opened = Run.open(run)
+    learner, tasks = opened.load(checkpoint)
+    seed = DEFAULT_SEED if seed is None else seed
+    shape = opened.experiment.test
+    (episode, *_) = test_episodes(tasks, shape, episodes, split, seed)
+    parameter = next(learner.parameters())
+    episode = episode[:episodes].to(parameter.device, parameter.dtype)
+    about: dict[str, Any] = {
+        "run": str(run),
+        "checkpoint": checkpoint,
+        "split": split,
+        "seed": seed,
+        "experiment": opened.experiment.to_record(),
+    }
+    return Tape.record(learner, episode, steps, about=about)
+
+
+def _check_ending(kind: str, out: Path, ending: str) -> None:
+    """Refuse before anything is computed what could not be written."""
+    if ending not in (*_TABLES, *_FIGURES):
+        raise UserError(f"--out is {out.name}: end it in .csv, .pdf, .svg or .png")
+    if ending in _FIGURES:
+        from workbench.figures import DRAWN
+
+        if kind not in DRAWN:
+            raise UserError(f"'{kind}' has no figure, only its frame: end --out in .csv")
+
+
+def _save_table(frame: pd.DataFrame, out: Path) -> None:
+    from workbench.files import write_safely, writing
+
+    table = frame.drop(columns="image", errors="ignore")  # no picture fits a cell
+    with writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    write_safely(out, table.to_csv(index=False).encode())
+
+
+def _save_figure(kind: str, tape: Tape, out: Path, line: str, width: str, dark: bool) -> None:
+    from workbench.figures import ColumnWidth, Receipt, Style, draw, save
+
+    frame = tape.frame(kind)
+    plot = draw(kind, frame, style=Style(ColumnWidth[width.upper()], dark))
+    configuration = tape.about.get("experiment", {})
+    seed = int(tape.about.get("seed", 0))
+    save(plot, out, Receipt.of(frame, code=line, seed=seed, configuration=configuration))

@@ -1,0 +1,51 @@
+"""The figure of each kind of inspection (`workbench.inspection.KINDS`), by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from workbench.errors import UserError, nearest
+from workbench.figures.curves import adapted_curves
+from workbench.figures.episodes import episode_grid
+from workbench.figures.gradients import (
+    gradient_agreement,
+    gradient_anatomy,
+    gradient_flow,
+    layer_norms,
+)
+from workbench.figures.landscapes import loss_landscape
+from workbench.figures.memories import memory_reads
+from workbench.figures.progress import loss_by_step
+from workbench.figures.style import PAPER, Plot, Style
+
+
+def _steps(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
+    """The loss, or the reward where that is what was measured."""
+    return loss_by_step(frame, measure="loss" if "loss" in frame else "reward", style=style)
+
+
+DRAWN: dict[str, Callable[..., Plot]] = {
+    "steps": _steps,
+    "curves": adapted_curves,
+    "images": episode_grid,
+    "norms": layer_norms,
+    "flow": gradient_flow,
+    "anatomy": gradient_anatomy,
+    "agreement": gradient_agreement,
+    "landscape": loss_landscape,
+    "memory": memory_reads,
+}
+
+
+def draw(kind: str, frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
+    """The figure of a frame of this kind.
+
+    >>> from workbench.figures import examples
+    >>> draw("flow", examples.flow()).alt_text[:24]
+    'Norm of the meta-gradien'
+    """
+    if kind not in DRAWN:
+        raise UserError(f"'{kind}' has no figure, only its frame: {nearest(kind, list(DRAWN))}")
+    return DRAWN[kind](frame, style=style)

@@ -1,0 +1,90 @@
+"""Landscapes: support and query loss in the plane of an adaptation's path."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
+
+from workbench.errors import UserError
+from workbench.figures.axes import asks_for_log, dress, note, number
+from workbench.figures.columns import ordered, require
+from workbench.figures.heat import SEQUENTIAL
+from workbench.figures.style import PAPER, Plot, Style, drawing
+
+
+def loss_landscape(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
+    """The loss around the path, a panel for support and one for query, and the path on it.
+
+    frame  columns kind, x, y, step, part, loss, explained_x and explained_y, as
+           `workbench.inspection.landscape_frame` makes them
+
+    >>> from workbench.figures import examples
+    >>> loss_landscape(examples.landscape()).alt_text
+    'Loss in the plane of the path, which explains 97% of its variance. Support: 4.83 at the start,
+    0.366 after 5 inner steps. Query: 5.7 at the start, 0.508 after 5 inner steps.'
+    """
+    columns = ["kind", "x", "y", "step", "part", "loss", "explained_x", "explained_y"]
+    require(frame, "loss_landscape", columns, "landscape_frame", ["x", "y", "loss"])
+    if not {"grid", "path"} <= set(frame["kind"]):
+        raise UserError("loss_landscape needs rows of both kinds, grid and path: keep them")
+    parts = ordered(frame["part"])
+    grid = frame[frame["kind"] == "grid"]
+    low, high = float(grid["loss"].min()), float(grid["loss"].max())
+    log = asks_for_log(grid["loss"])
+    norm = LogNorm(low, high) if log else Normalize(low, high)
+    levels = np.geomspace(low, high, 13) if log else np.linspace(low, high, 13)
+    share = [float(frame[f"explained_{axis}"].iloc[0]) for axis in "xy"]
+    with drawing(style, style.height(0.98 / max(len(parts), 1) + 0.16)) as plot:
+        panels = plot.subplots(1, len(parts), sharex=True, sharey=True, squeeze=False)[0]
+        said, filled = [], None
+        for axes, part in zip(panels, parts, strict=True):
+            table = grid[grid["part"] == part].pivot(index="y", columns="x", values="loss")
+            if np.unique(levels).size > 1:
+                filled = axes.contourf(
+                    table.columns, table.index, table, levels, norm=norm, cmap=SEQUENTIAL
+                )
+            path = frame[(frame["kind"] == "path") & (frame["part"] == part)].sort_values("step")
+            _walk(axes, path, style)
+            note(axes, part, style.ink)
+            axes.set_xlabel(f"direction 1 ({number(100 * share[0], 2)}%)")
+            start, end = path["loss"].iloc[0], path["loss"].iloc[-1]
+            said.append(
+                f"{part.capitalize()}: {number(start)} at the start, {number(end)} after "
+                f"{int(path['step'].max())} inner steps."
+            )
+        panels[0].set_ylabel(f"direction 2 ({number(100 * share[1], 2)}%)")
+        for axis in (panels[0].xaxis, panels[0].yaxis):
+            dress(axis)
+        if filled is not None:
+            bar = plot.colorbar(filled, ax=list(panels), label="loss", fraction=0.06, pad=0.02)
+            dress(bar.ax.yaxis, log=log)
+            bar.outline.set_visible(False)
+        plot.key(panels[0])
+        plot.alt_text = (
+            f"Loss in the plane of the path, which explains {number(100 * sum(share), 2)}% of its "
+            f"variance. {' '.join(said)}"
+        )
+    return plot
+
+
+def _walk(axes: Axes, path: pd.DataFrame, style: Style) -> None:
+    """The path, from a hollow start to a solid end."""
+    scale = style.scale
+    axes.plot(path["x"], path["y"], "-", color=style.ink, linewidth=0.9 * scale, zorder=3)
+    axes.plot(
+        path["x"], path["y"], "o", color=style.ink, markersize=1.8 * scale, zorder=4, label="_steps"
+    )
+    for index, fill, label in ((0, style.ground, "before"), (-1, style.ink, "after")):
+        axes.plot(
+            path["x"].iloc[index],
+            path["y"].iloc[index],
+            "o",
+            markersize=5 * scale,
+            markerfacecolor=fill,
+            markeredgecolor=style.ink,
+            linestyle="none",
+            label=label,
+            zorder=5,
+        )
