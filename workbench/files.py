@@ -10,7 +10,7 @@ import errno
 import hashlib
 import json
 import os
-import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,16 +43,17 @@ def writing(path: Path) -> Iterator[None]:
 def write_safely(path: Path, content: bytes) -> None:
     """A file's content replaced at once or not at all, even through a power cut."""
     with writing(path):
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        name = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).replace(path)
+            name.replace(path)
         except BaseException:
             with suppress(OSError):
-                Path(name).unlink()
+                name.unlink()
             raise
         folder = os.open(path.parent, os.O_RDONLY)
         try:

@@ -169,9 +169,12 @@ def _fresh(seed: Tensor, number: int, size: int, basis: list[Tensor]) -> Tensor:
 
 
 def _orthogonal(vector: Tensor, basis: list[Tensor]) -> Tensor:
+    if not basis:
+        return vector
+    others = torch.stack(basis, dim=1)
     for _ in range(2):  # twice is enough
-        for other in basis:
-            vector = vector - (vector * other).sum(dim=1, keepdim=True) * other
+        along = others @ vector.unsqueeze(-1)
+        vector = vector - (along * others).sum(dim=1)
     return vector
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -48,7 +49,7 @@ def norm_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
     """
     weights = fast_weights(path, "norm_frame")
     groups = groups_of(list(weights[0]))
-    pieces = []
+    pieces: list[tuple[dict[str, object], Tensor]] = []
     for index, (adapted, now) in enumerate(zip(path, weights, strict=True)):
         kinds = {"weights": now, "distance": _minus(now, weights[0])}
         if index:
@@ -58,8 +59,8 @@ def norm_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
             for layer, names in groups.items():
                 norms = task_dots(tensors, tensors, names).sqrt()
                 columns = {"step": adapted.step, "layer": layer, "kind": kind}
-                pieces.append(_rows(columns, norm=norms))
-    return pd.concat(pieces, ignore_index=True)
+                pieces.append((columns, norms))
+    return _tidy(pieces)
 
 
 def flow_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> pd.DataFrame:
@@ -88,16 +89,14 @@ def flow_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
     orders = ["second", "first"]
     if checked.settings.order == "truncated":
         orders.append("truncated")
-    pieces = []
+    pieces: list[tuple[dict[str, object], Tensor]] = []
     for order in orders:
         for back in _backwards(_unrolled(learner, order, path), episode, path):
             gradient = weights_of(back.values)
             for layer, names in groups.items():
                 norms = task_dots(gradient, gradient, names).sqrt()
-                pieces.append(
-                    _rows({"step": back.step, "layer": layer, "order": order}, norm=norms)
-                )
-    return pd.concat(pieces, ignore_index=True)
+                pieces.append(({"step": back.step, "layer": layer, "order": order}, norms))
+    return _tidy(pieces)
 
 
 @dataclass(frozen=True)
@@ -313,8 +312,12 @@ def _scaled(a: Named, factor: float) -> Named:
     return {name: factor * tensor for name, tensor in a.items()}
 
 
-def _rows(columns: dict[str, object], **measures: Tensor) -> pd.DataFrame:
-    """A row a task."""
-    numbers = {name: m.detach().double().cpu().numpy() for name, m in measures.items()}
-    tasks = range(len(next(iter(numbers.values()))))
-    return pd.DataFrame({"task": tasks, **columns, **numbers})
+def _tidy(pieces: Sequence[tuple[dict[str, object], Tensor]]) -> pd.DataFrame:
+    """A row a piece and task; each piece has its columns and `[task]` norms."""
+    norms = torch.stack([norm for _, norm in pieces]).cpu().numpy()
+    count, tasks = norms.shape
+    columns = {
+        name: np.repeat([columns[name] for columns, _ in pieces], tasks) for name in pieces[0][0]
+    }
+    task = np.tile(np.arange(tasks), count)
+    return pd.DataFrame({"task": task, **columns, "norm": norms.flatten()})
