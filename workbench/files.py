@@ -44,7 +44,7 @@ def write_safely(path: Path, content: bytes) -> None:
     """A file's content replaced at once or not at all, even through a power cut."""
     with writing(path):
         name = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
