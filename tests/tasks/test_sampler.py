@@ -226,3 +226,15 @@ def test_distinct_draws_every_subset_and_order_alike() -> None:
     counts = (drawn[:, 0] * 3 + drawn[:, 1]).bincount(minlength=9).tolist()
     assert [counts[i] for i in (0, 4, 8)] == [0, 0, 0]
     assert all(abs(counts[i] - 1000) < 150 for i in (1, 2, 3, 5, 6, 7))
+
+
+def test_warping_changes_training_images_alone() -> None:
+    plain, warped = family(), family(warped_training=True)
+    shape = Shape(2, 2, 2)
+    before, after = (one.sample(3, seed=4, split="train", shape=shape) for one in (plain, warped))
+    assert torch.equal(before.support.y, after.support.y)
+    assert torch.equal(before.info["support_index"], after.info["support_index"])
+    assert not torch.equal(before.support.x, after.support.x)
+    assert after.sha256() == warped.sample(3, seed=4, split="train", shape=shape).sha256()
+    tested = [one.sample(3, seed=4, split="test", shape=shape).sha256() for one in (plain, warped)]
+    assert tested[0] == tested[1]

@@ -38,7 +38,7 @@ _VINYALS_VALIDATION = (
     "Hebrew",
     "Mkhedruli_(Georgian)",
 )
-_OPTIONS = ("within-alphabet", "rotations-augment", "no-rotations")
+_OPTIONS = ("within-alphabet", "rotations-augment", "no-rotations", "warped")
 
 
 def open_omniglot(scheme: str, options: list[str]) -> FewShot:
@@ -53,6 +53,8 @@ def open_omniglot(scheme: str, options: list[str]) -> FewShot:
              rotations-augment       training characters are turned by a random quarter turn, and
                                      stay the class they are
              no-rotations            as drawn
+             warped                  each image of a training task turned, scaled, slanted and
+                                     moved a little
     By default a training character turned by 90°, 180° or 270° is a training class of its own,
     as in the papers. Validation and test characters are never turned.
     """
@@ -93,6 +95,7 @@ def open_omniglot(scheme: str, options: list[str]) -> FewShot:
         name="omniglot",
         scheme="/".join([scheme, *sorted(options)]),
         within_groups="within-alphabet" in options,
+        warped_training="warped" in options,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -20,9 +20,10 @@ from workbench.errors import UserError
 from workbench.randomness import fold, uniform
 from workbench.tasks.base import Kind, Shape, Split, Tasks, TaskSpec, bounds, task_seeds
 from workbench.tasks.episode import Episode, Examples
+from workbench.tasks.transforms import warped
 
 # Which use a task's seed is put to.
-_WAYS, _SHOTS, _GROUP, _CLASSES, _EXAMPLES, _TURNS = range(6)
+_WAYS, _SHOTS, _GROUP, _CLASSES, _EXAMPLES, _TURNS, _WARPS = range(7)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +110,8 @@ class FewShot(Tasks):
     `rotation` [task, way] in degrees, `support_index` and `query_index` [task, example] (rows of
     the bank), and -1 in place of what only pads; `split_sha256` is a fingerprint of the division
     of the classes into splits. With `within_groups` a task's classes are all of one group;
-    groups with fewer classes than the task has ways are passed over.
+    groups with fewer classes than the task has ways are passed over. With `warped_training` each
+    image of a training task is turned, scaled, slanted and moved a little.
     """
 
     kind: Kind = "classification"
@@ -124,10 +126,11 @@ class FewShot(Tasks):
         name: str,
         scheme: str,
         within_groups: bool = False,
+        warped_training: bool = False,
         default_shape: Shape | None = None,
     ) -> None:
         self.bank, self.name, self.scheme = bank, name, scheme
-        self.within_groups = within_groups
+        self.within_groups, self.warped_training = within_groups, warped_training
         self.default_shape = default_shape or self.default_shape
         self._starts = bank.starts
         turned = any(one.random_turns or bool(one.turns.any()) for one in splits.values())
@@ -169,6 +172,9 @@ class FewShot(Tasks):
         padded = least_ways < ways, least_shots < shots
         support, support_index = self._gather(examples[..., :shots], turns, shown, any(padded))
         query, query_index = self._gather(examples[..., shots:], turns, asked, padded[0])
+        if self.warped_training and split == "train":
+            support = replace(support, x=warped(support.x, fold(seeds, _WARPS, 0)))
+            query = replace(query, x=warped(query.x, fold(seeds, _WARPS, 1)))
         info: dict[str, Any] = {
             "classes": chosen.masked_fill(~here, -1),
             "rotation": (turns * 90).masked_fill(~here, -1),
