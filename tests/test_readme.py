@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from workbench.cli.parsing import parse
-from workbench.cli.train import _experiment, _form
-from workbench.training import preset, presets
+from workbench.cli.train import experiment_of
+from workbench.training import presets
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -42,5 +41,4 @@ def test_every_train_command_is_understood():
     assert lines
     for line in lines:
         name, *flags = line.split()
-        options = parse(_form(preset(name)), flags, f"train {name}")
-        _experiment(preset(name), options)
+        experiment_of(name, flags)

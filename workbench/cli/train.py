@@ -55,12 +55,10 @@ def train(arguments: list[str]) -> int:
             "train needs the name of a preset first (see `workbench presets`), "
             "or --run DIR --resume"
         )
-    from workbench.training import preset
     from workbench.training import train as run_training
 
     name, *flags = arguments
-    options = parse(_form(preset(name)), flags, f"train {name}")
-    experiment = _experiment(preset(name), options)
+    options, experiment = experiment_of(name, flags)
     directory = options.run or default_directory(name, experiment.seed)
     note(f"run {directory}")
     return _report(run_training(experiment, directory, minutes=options.minutes))
@@ -172,11 +170,19 @@ def _form(experiment: Any) -> type:
     return make_dataclass("Train", fields, frozen=True)
 
 
-def _experiment(default: Any, options: Any) -> Any:
-    fields = {f.name: getattr(options, f.name) for f in dataclasses.fields(default)}
-    changed = dataclasses.replace(default, **fields)
-    if options.iterations is None:
-        return changed
-    if changed.training.iterations != default.training.iterations:
-        raise UserError("give --iterations or --training.iterations, not both")
-    return changed.stretched(options.iterations)
+def experiment_of(name: str, flags: list[str]) -> tuple[Any, Any]:
+    """The options and the experiment of a preset under these flags.
+
+    `--iterations` stretches the preset; what other flags say then holds as it was said.
+    """
+    from workbench.training import preset
+
+    base = preset(name)
+    options = parse(_form(base), flags, f"train {name}")
+    if options.iterations is not None:
+        if options.training.iterations != base.training.iterations:
+            raise UserError("give --iterations or --training.iterations, not both")
+        base = base.stretched(options.iterations)
+        options = parse(_form(base), flags, f"train {name}")
+    fields = {f.name: getattr(options, f.name) for f in dataclasses.fields(base)}
+    return options, dataclasses.replace(base, **fields)
