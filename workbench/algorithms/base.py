@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.losses import example_loss
+from workbench.errors import UserError
 from workbench.innerloop import forward_tasks
 from workbench.randomness import fold
 from workbench.tasks.base import Kind
@@ -158,6 +159,11 @@ def adapt(
     >>> [a.step for a in adapt(MAML(MLP(1, 1)), episode, steps=2)]
     [0, 1, 2]
     """
+    if episode.support is None and "control" not in learner.kinds:
+        raise UserError(
+            f"{type(learner).__name__} learns {' or '.join(learner.kinds)} and these tasks are "
+            "control: choose other tasks or another learner"
+        )
     adapted = learner.begin(episode) if start is None else start
     steps = learner.steps(episode) if steps is None else steps
     yield adapted

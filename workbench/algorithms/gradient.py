@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from workbench.algorithms.base import Adapted, Learner
 from workbench.algorithms.losses import example_loss
-from workbench.errors import UserError
+from workbench.errors import UserError, check_fields
 from workbench.innerloop import (
     InnerLoop,
     InnerOptimizer,
@@ -43,6 +43,7 @@ class GradientSettings:
     rematerialise: bool = False  # less memory for more time: recompute each step on the way back
 
     def __post_init__(self) -> None:
+        check_fields(self, "learner")
         if self.inner_rate < 0:
             raise UserError(
                 f"learner.inner_rate is {self.inner_rate}: it cannot be negative; "
@@ -123,6 +124,11 @@ class GradientLearner(Learner):
         prediction = self.run(
             self.model, parameters, support.x, adapted, support.weight, support=True
         )
+        if (episode.ways or 0) > prediction.shape[-1]:
+            raise UserError(
+                f"the model tells {prediction.shape[-1]} classes apart and the tasks have "
+                f"{episode.ways} ways: give it more outputs or ask for fewer ways"
+            )
         return example_loss(prediction, support)
 
     def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from workbench.algorithms.base import Adapted, Learner
 from workbench.algorithms.classes import check_classification, hide, labelled, one_hot
-from workbench.errors import UserError
+from workbench.errors import UserError, check_fields
 from workbench.innerloop import check_stackable
 from workbench.models import ModelSettings
 from workbench.tasks.base import TaskSpec
@@ -41,6 +41,7 @@ class MatchingSettings:
     looks: int = 3  # times a query looks at the support in its full-context embedding
 
     def __post_init__(self) -> None:
+        check_fields(self, "learner")
         if not 0 < self.temperature < float("inf"):
             raise UserError(
                 f"learner.temperature is {self.temperature}: it must be a number above 0"

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from workbench.algorithms.base import Adapted, Learner
 from workbench.algorithms.classes import check_classification, hide, labelled, one_hot
 from workbench.algorithms.losses import example_loss
-from workbench.errors import UserError, nearest
+from workbench.errors import UserError, check_fields
 from workbench.innerloop import check_stackable
 from workbench.models import ModelSettings
 from workbench.tasks.base import TaskSpec
@@ -37,9 +37,7 @@ class PrototypicalSettings:
     temperature: float = 1.0  # tau: higher makes predictions softer
 
     def __post_init__(self) -> None:
-        if self.distance not in ("euclidean", "dot"):
-            cure = nearest(self.distance, ["euclidean", "dot"])
-            raise UserError(f"learner.distance is '{self.distance}': {cure}")
+        check_fields(self, "learner")
         if not 0 < self.temperature < float("inf"):
             raise UserError(
                 f"learner.temperature is {self.temperature}: it must be a number above 0"

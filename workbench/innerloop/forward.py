@@ -64,6 +64,13 @@ def forward_tasks(
     >>> forward_tasks(net, stacked, torch.zeros(4, 5, 3)).shape
     torch.Size([4, 5, 2])
     """
+    for parameter in parameters.values():
+        if parameter.dtype != x.dtype:
+            raise UserError(
+                f"the inputs are {x.dtype} and the model's weights {parameter.dtype}: bring them "
+                "to one precision, the inputs with episode.to(dtype=...)"
+            )
+        break
     if reference is None:
         return _run(module, parameters, x, _Context(weight, noise))
     other, other_weight = reference
@@ -135,6 +142,7 @@ def _stacked(module: nn.Module, parameters: Parameters, name: str) -> bool:
 
 
 def _linear(module: nn.Linear, parameters: Parameters, x: Tensor, _: _Context) -> Tensor:
+    _check_size(module, x, -1, module.in_features)
     weight, bias = parameters["weight"], parameters.get("bias")
     if not _stacked(module, parameters, "weight"):
         y = F.linear(x, weight)
@@ -150,6 +158,14 @@ def _linear(module: nn.Linear, parameters: Parameters, x: Tensor, _: _Context) -
     return y.reshape(*x.shape[:-1], weight.shape[1])
 
 
+def _check_size(module: nn.Module, x: Tensor, dimension: int, size: int) -> None:
+    if x.dim() < 3 or x.shape[dimension] != size:
+        raise UserError(
+            f"{module} was given inputs [task, example, ...] of shape {list(x.shape)}: "
+            "choose a model for inputs of this size"
+        )
+
+
 def _beside(tensor: Tensor, x: Tensor) -> Tensor:
     """`[task, *shape]` made to broadcast over the examples of `[task, example, ..., *shape]`."""
     gap = x.dim() - tensor.dim()
@@ -159,6 +175,7 @@ def _beside(tensor: Tensor, x: Tensor) -> Tensor:
 def _conv2d(module: nn.Conv2d, parameters: Parameters, x: Tensor, context: _Context) -> Tensor:
     if module.padding_mode != "zeros":
         return _vmapped(module, parameters, x, context)
+    _check_size(module, x, 2, module.in_channels)
     tasks, examples = x.shape[:2]
     weight, bias = parameters["weight"], parameters.get("bias")
     settings: dict[str, Any] = {

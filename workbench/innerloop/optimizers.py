@@ -18,7 +18,7 @@ import higher
 import torch
 from torch import Tensor
 
-from workbench.errors import UserError
+from workbench.errors import UserError, check_fields
 
 Rate = float | Tensor
 Kind = Literal["sgd", "adam", "adamw", "rmsprop"]
@@ -96,6 +96,12 @@ class InnerOptimizer:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
+        check_fields(self, "learner.optimizer")
+        for name in ("eps", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise UserError(
+                    f"learner.optimizer.{name} is {getattr(self, name)}: it cannot be negative"
+                )
         for name in ("momentum", "beta1", "beta2", "alpha"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(

@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import nn
 
-from workbench.errors import UserError
+from workbench.errors import UserError, check_fields
 
 Pooling = Literal["max", "stride"]
 
@@ -64,6 +64,7 @@ class Conv4Settings:
     pooling: Pooling = "max"  # how a block halves the image: max-pooling, or a stride of 2
 
     def __post_init__(self) -> None:
+        check_fields(self, "model")
         if self.filters < 1:
             raise UserError(f"model.filters is {self.filters}: it must be at least 1")
 

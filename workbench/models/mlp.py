@@ -9,7 +9,7 @@ from typing import Literal
 
 from torch import nn
 
-from workbench.errors import UserError
+from workbench.errors import UserError, check_fields
 
 Activation = Literal["relu", "tanh"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
@@ -53,6 +53,7 @@ class MLPSettings:
     norm: bool = False  # batch normalisation before each activation
 
     def __post_init__(self) -> None:
+        check_fields(self, "model")
         if any(width < 1 for width in self.hidden):
             raise UserError(f"model.hidden is {self.hidden}: every width must be at least 1")
 

@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from workbench.errors import UserError, nearest
+from workbench.errors import UserError, check_fields
 
 
 class Policy(nn.Module):
@@ -69,8 +69,7 @@ class PolicySettings:
     hidden: int = 64  # units of the cell: more remember more and cost more
 
     def __post_init__(self) -> None:
-        if self.cell not in ("gru", "lstm"):
-            raise UserError(f"model.cell is '{self.cell}': {nearest(self.cell, ['gru', 'lstm'])}")
+        check_fields(self, "model")
         if self.hidden < 1:
             raise UserError(f"model.hidden is {self.hidden}: a policy needs at least 1 unit")
 

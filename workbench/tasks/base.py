@@ -32,14 +32,16 @@ class Shape:
 
     def __post_init__(self) -> None:
         for name in ("ways", "shots"):
-            low, high = bounds(getattr(self, name))
-            if not 1 <= low <= high:
+            value = getattr(self, name)
+            numbers = (value,) if isinstance(value, int) else value
+            whole = isinstance(numbers, tuple | list) and all(isinstance(n, int) for n in numbers)
+            if not whole or len(numbers) > 2 or not 1 <= numbers[0] <= numbers[-1]:
                 raise UserError(
                     f"{name} is {getattr(self, name)}: it needs a whole number of at least 1, "
                     "or two of them with the smaller first"
                 )
-        if self.queries < 0:
-            raise UserError(f"queries is {self.queries}: it cannot be negative")
+        if not isinstance(self.queries, int) or self.queries < 0:
+            raise UserError(f"queries is {self.queries}: it needs a whole number, 0 or more")
 
 
 def bounds(number: int | tuple[int, int]) -> tuple[int, int]:
