@@ -134,6 +134,9 @@ def test_refusals() -> None:
         MetaNetSettings(sampled=1)
     with pytest.raises(UserError, match="built for 4 ways and the tasks have 3"):
         MetaNet(nn.Linear(4, 5), 5, 4).begin(episode())
+    task = episode()
+    with pytest.raises(UserError, match="in 2 steps and was asked for step 3"):
+        list(adapt(MetaNet(nn.Linear(4, 5), 5, 3).double(), task, steps=3))
 
 
 def test_it_needs_its_fast_weights() -> None:

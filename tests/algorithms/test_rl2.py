@@ -134,5 +134,10 @@ def test_refusals() -> None:
         RL2Settings().build(MLPSettings(), TaskSpec("control", (1,), 2))
     with pytest.raises(UserError, match="environment"):
         build().begin(open_tasks("sinusoid").sample(1, seed=0))
+    bandit = open_tasks("bandit")
+    with pytest.raises(UserError, match="policy has 2 actions and the tasks have 7"):
+        build().begin(bandit.sample(1, seed=0, shape=Shape(7, 3)))
+    with pytest.raises(UserError, match="over after 3 steps"):
+        list(adapt(build(), bandit.sample(1, seed=0, shape=Shape(2, 3)), steps=4))
     with pytest.raises(UserError, match="embedding"):
         PolicySettings().build((1,), None)

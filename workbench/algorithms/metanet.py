@@ -31,7 +31,7 @@ from torch.nn import functional as F
 
 from workbench.algorithms.base import Adapted, Learner
 from workbench.algorithms.classes import check_classification, hide, labelled, one_hot
-from workbench.errors import UserError
+from workbench.errors import UserError, check_fields
 from workbench.innerloop import check_stackable
 from workbench.models import ModelSettings
 from workbench.randomness import fold, uniform
@@ -51,6 +51,7 @@ class MetaNetSettings:
     sampled: int = 5  # T: support examples whose representation loss makes Q*
 
     def __post_init__(self) -> None:
+        check_fields(self, "learner")
         for name, least in (("hidden", 1), ("generator", 1), ("sampled", 2)):
             if getattr(self, name) < least:
                 raise UserError(
@@ -120,6 +121,8 @@ class MetaNet(Learner):
 
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
         """Make the embedding's fast weights; then write the memory."""
+        if adapted.step >= 2:
+            raise UserError(f"MetaNet adapts in 2 steps and was asked for step {adapted.step + 1}")
         new, seen = (self._learn_embedding, self._write)[adapted.step](adapted, episode)
         return Adapted({**adapted.values, **new}, seen, adapted.step + 1)
 

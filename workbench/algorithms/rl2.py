@@ -25,7 +25,7 @@ from torch import Tensor
 
 from workbench.algorithms.base import Adapted, Learner
 from workbench.algorithms.classes import indicator
-from workbench.errors import UserError
+from workbench.errors import UserError, check_fields
 from workbench.models import ModelSettings, Policy, PolicySettings
 from workbench.randomness import fold, uniform
 from workbench.tasks.base import TaskSpec
@@ -44,6 +44,7 @@ class RL2Settings:
     entropy_weight: float = 0.03  # e: higher keeps the policy exploring for longer
 
     def __post_init__(self) -> None:
+        check_fields(self, "learner")
         for name in ("discount", "trace"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(
@@ -87,7 +88,12 @@ class RL2(Learner):
 
     def begin(self, episode: Episode) -> Adapted:
         """An empty hidden state, and nothing done yet."""
-        _environment(episode)
+        actions = _environment(episode).actions
+        if actions != self.policy.actions:
+            raise UserError(
+                f"the policy has {self.policy.actions} actions and the tasks have {actions}: "
+                f"ask for {self.policy.actions} ways"
+            )
         weight = self.policy.value.weight
         values = {f"state.{name}": tensor for name, tensor in episode.state.items()}
         sizes = {
@@ -104,6 +110,11 @@ class RL2(Learner):
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
         """Draw an action from the policy and take it in the environment."""
         environment, values = _environment(episode), adapted.values
+        if adapted.step >= environment.horizon:
+            raise UserError(
+                f"a trial is over after {environment.horizon} steps: ask for fewer, "
+                "or for more shots (pulls)"
+            )
         logits, value, hidden = self.policy(_inputs(values), values["hidden"])
         log_probabilities = logits.log_softmax(dim=-1)
         probabilities = log_probabilities.exp()
