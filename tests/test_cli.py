@@ -58,6 +58,11 @@ def sine(workbench: Callable[..., Result]) -> str:
         (["train", "sinusoid-maml", "--learner.inner-rat", "1"], "--learner.inner-rate?"),
         (["train", "sinusoid-maml", "--learner.inner-rate", "-1"], "inner_rate is -1.0"),
         (["train", "sinusoid-maml", "--learner.inner-rate", "fast"], "fast"),
+        (["train", "sinusoid-maml", "--learner.inner-rate", "nan"], "inner_rate is nan"),
+        (["train", "sinusoid-maml", "--training.options", "foo", "1"], "options do not suit Adam"),
+        (["train", "sinusoid-maml", "--training.schedule", "OneCycleLR"], "do not suit OneCycle"),
+        (["train", "sinusoid-maml", "--device", "meta"], "choose cpu"),
+        (["train", "sinusoid-maml", "--seed", str(2**64)], "at most 63 bits"),
         (["train", "sinusoid-maml", "--training.rate", "-0.1"], "training.rate is -0.1"),
         (["train", "sinusoid-maml", "--training.compiled", "maybe"], "maybe"),
         (["train", "sinusoid-maml", "--iterations", "0"], "iterations is 0"),
@@ -155,6 +160,7 @@ def test_compare_json(workbench: Callable[..., Result], sine: str) -> None:
     assert len(found["pairs"]) == 1
     assert {"difference", "ci95", "wins", "losses", "ties", "sign_p"} <= found["pairs"][0].keys()
     assert workbench("compare", sine).code == 2
+    assert "named twice" in workbench("compare", sine, f"./{sine}").err
     assert "paired" in workbench("compare", sine, "first-order", "--episodes", "10").out
 
 
@@ -257,3 +263,13 @@ def test_our_own_fault_exits_1(
     result = workbench("presets")
     assert result.code == 1
     assert "ZeroDivisionError" in result.err
+
+
+def test_what_a_flag_says_holds_at_any_length() -> None:
+    """`--iterations` stretches the preset, not the other flags."""
+    from workbench.cli.train import experiment_of
+
+    flags = ["--iterations", "100", "--training.validate-every", "7"]
+    _, experiment = experiment_of("sinusoid-maml", flags)
+    assert experiment.training.iterations == 100
+    assert experiment.training.validate_every == 7

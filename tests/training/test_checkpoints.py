@@ -63,3 +63,18 @@ def test_load_gives_what_was_trained(tiny: Experiment, tmp_path: Path) -> None:
     assert not learner.training
     for one, other in zip(learner.parameters(), outcome.learner.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_what_a_gpu_trained_is_measured_without_one(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    train(tiny, tmp_path / "run", progress=False)
+    config = tmp_path / "run" / "config.json"
+    config.write_text(config.read_text().replace('"cpu"', '"cuda:1"'))
+    run = Run(tmp_path / "run")
+    assert run.experiment.device == "cuda:1"
+    assert {p.device.type for p in run.load()[0].parameters()} == {"cpu"}
+    with pytest.raises(UserError, match="torch finds no GPU here"):
+        train(run.experiment, tmp_path / "other", progress=False)
+    assert not (tmp_path / "other").exists()

@@ -130,6 +130,22 @@ def test_what_cannot_be_built_writes_nothing(tiny: Experiment, tmp_path: Path) -
         assert not (tmp_path / "run").exists()
 
 
+def test_of_two_that_take_a_directory_at_once_one_is_refused(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Run.create(tiny, tmp_path / "run")
+    other = dataclasses.replace(tiny, seed=5)
+    with monkeypatch.context() as patch:  # what the other saw an instant before
+        patch.setattr(Path, "exists", lambda path: False)
+        patch.setattr(Path, "is_dir", lambda path: False)
+        with pytest.raises(UserError, match="just taken by another process"):
+            Run.create(other, tmp_path / "run")
+    assert Run.open(tmp_path / "run").experiment == tiny
+    assert (tmp_path / "run" / "checkpoints").is_dir()
+    with pytest.raises(UserError, match="holds another experiment"):
+        train(other, Run.open(tmp_path / "run"), progress=False)
+
+
 def test_metrics_past_the_checkpoint_and_half_rows_are_cut(
     tiny: Experiment, tmp_path: Path
 ) -> None:
@@ -189,6 +205,14 @@ def test_a_killed_run_says_so(tiny: Experiment, tmp_path: Path) -> None:
     until = time.monotonic() + 20
     while run.status().state == "running" and time.monotonic() < until:
         time.sleep(0.05)
+    assert run.status().state == "killed"
+
+
+def test_killed_before_it_could_say_that_it_runs(tiny: Experiment, tmp_path: Path) -> None:
+    run = Run.create(tiny, tmp_path / "run")
+    assert run.status().state == "new"
+    with run.locked():
+        assert run.status().state == "running"
     assert run.status().state == "killed"
 
 

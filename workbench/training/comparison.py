@@ -110,6 +110,10 @@ def compare(
     """
     if len(runs) < 2:
         raise UserError("a comparison needs at least two runs")
+    places = [run.directory.resolve() for run in runs]
+    for run, place in zip(runs, places, strict=True):
+        if places.count(place) > 1:
+            raise UserError(f"{run.directory} is named twice: name each run once")
     experiments = [run.experiment for run in runs]
     shape = shape or experiments[0].test
     if len({e.tasks for e in experiments}) > 1:

@@ -133,6 +133,8 @@ def evaluate(
         raise UserError(f"episodes is {episodes}: an interval needs at least 2")
     if steps is not None and steps < 0:
         raise UserError(f"steps is {steps}: it cannot be negative")
+    if tasks.kind != "control" and shape.queries < 1:
+        raise UserError("queries is 0: a learner is judged by queries, ask for at least 1")
     started = time.perf_counter()
     digest = hashlib.sha256()
     values = []

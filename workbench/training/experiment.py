@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from workbench.algorithms.base import Learner
-from workbench.errors import UserError, nearest
+from workbench.errors import UserError, check_fields, nearest
 from workbench.tasks import Shape, Tasks, TaskSpec, open_tasks
 from workbench.training.record import from_record, to_record
 
@@ -52,6 +52,7 @@ class TrainingSettings:
     checkpoint_seconds: float = 20.0  # time between checkpoints
 
     def __post_init__(self) -> None:
+        check_fields(self, "training")
         for name, least in {
             "iterations": 1,
             "tasks": 1,
@@ -117,6 +118,26 @@ def schedule_class(name: str) -> type[torch.optim.lr_scheduler.LRScheduler] | No
     return found
 
 
+def _check_device(name: str) -> None:
+    try:
+        known = torch.device(name).type in ("cpu", "cuda")
+    except RuntimeError:
+        known = False
+    if not known:
+        raise UserError(f"device is '{name}': choose cpu, cuda or cuda:N")
+
+
+def check_present(name: str) -> None:
+    """Refuses a GPU that this machine does not have.
+
+    >>> check_present("cpu")
+    """
+    device, found = torch.device(name), torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= found:
+        count = f"{found} GPUs, from cuda:0" if found else "no GPU"
+        raise UserError(f"device is '{name}' but torch finds {count} here: use another, or cpu")
+
+
 @dataclass(frozen=True)
 class Experiment:
     """Tasks, model, learner, training and seed: two equal experiments give equal parameters.
@@ -140,12 +161,9 @@ class Experiment:
     def __post_init__(self) -> None:
         if self.dtype not in ("float32", "float64"):
             raise UserError(f"dtype is '{self.dtype}': choose float32 or float64")
-        try:
-            device = torch.device(self.device)
-        except RuntimeError:
-            raise UserError(f"device is '{self.device}': choose cpu, cuda or cuda:N") from None
-        if device.type == "cuda" and not torch.cuda.is_available():
-            raise UserError(f"device is '{self.device}' but torch finds no GPU here: use cpu")
+        if not isinstance(self.seed, int) or not -(2**63) <= self.seed < 2**63:
+            raise UserError(f"seed is {self.seed!r}: it must be a whole number of at most 63 bits")
+        _check_device(self.device)
 
     def stretched(self, iterations: int) -> Experiment:
         """The same training over another number of iterations, schedule and validations with it.
@@ -172,6 +190,7 @@ class Experiment:
 
     def build(self) -> tuple[Learner, Tasks]:
         """The learner as the seed initialises it, and the tasks; global generators are kept."""
+        check_present(self.device)
         tasks = self.open_tasks()
         tasks.check(self.train, "train")
         if self.training.validate_every:

@@ -21,7 +21,7 @@ from workbench.tasks import Tasks
 from workbench.training.checkpoints import save_checkpoint
 from workbench.training.experiment import Experiment
 from workbench.training.runs import Run, State
-from workbench.training.trainer import Best, Trainer, versions
+from workbench.training.trainer import Best, Trainer, tried, versions
 
 _GLANCE_SECONDS = 0.25  # between looks at the clock's limits, the stop file, and the bar
 
@@ -88,10 +88,16 @@ def _opened(
         return experiment, None, None
     if isinstance(run, Run) or resume:
         run = run if isinstance(run, Run) else Run.open(run)
-        return run.experiment, run, None
+        own = run.experiment
+        if experiment is not None and experiment.to_record() != own.to_record():
+            raise UserError(
+                f"{run.directory} holds another experiment than the one given: leave it out to go "
+                "on with the run's own, or choose another directory"
+            )
+        return own, run, None
     if experiment is None:
         raise UserError(f"there is nothing to train in {run}: give an experiment, or resume=True")
-    built = experiment.build()  # what cannot be built is refused before a file is written
+    built = tried(experiment)  # what cannot be trained is refused before a file is written
     return experiment, Run.create(experiment, run), built
 
 

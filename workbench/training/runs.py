@@ -11,6 +11,7 @@ stop             there when somebody asked it to stop
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import json
 import os
@@ -29,7 +30,8 @@ from workbench.errors import UserError
 from workbench.files import write_safely, writing
 from workbench.tasks import Tasks
 from workbench.training.checkpoints import Checkpoint, load_learner, read_checkpoint
-from workbench.training.experiment import Experiment
+from workbench.training.experiment import Experiment, check_present
+from workbench.training.trainer import tried
 
 State = Literal["new", "running", "finished", "paused", "interrupted", "failed", "killed"]
 Which = Literal["best", "latest"]
@@ -64,12 +66,23 @@ class Run:
             raise UserError(f"{directory} holds other files: choose an empty run directory")
         if run.directory.exists() and not run.directory.is_dir():
             raise UserError(f"{directory} is a file: choose another run directory")
+        try:
+            content = _json(experiment.to_record(), indent=2)
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"the experiment cannot be written down ({error}): use plain, finite values"
+            ) from None
         checkpoints = run.directory / "checkpoints"
         try:
             with writing(run.directory):
-                checkpoints.mkdir(parents=True, exist_ok=True)
-            write_safely(run.directory / "config.json", _json(experiment.to_record(), indent=2))
-        except UserError:
+                run.directory.mkdir(parents=True, exist_ok=True)
+                checkpoints.mkdir()  # one process alone can: from here the directory is its own
+            write_safely(run.directory / "config.json", content)
+        except UserError as error:
+            if isinstance(error.__cause__, FileExistsError):
+                raise UserError(
+                    f"{directory} was just taken by another process: choose another directory"
+                ) from None
             for folder in (checkpoints, run.directory):
                 with suppress(OSError):
                     folder.rmdir()
@@ -105,9 +118,17 @@ class Run:
         return read_checkpoint(path), path
 
     def load(self, which: Which = "best") -> tuple[Learner, Tasks]:
-        """The trained learner, in evaluation mode, and its tasks."""
+        """The trained learner, in evaluation mode, and its tasks.
+
+        What was trained on a GPU comes on the CPU where there is none.
+        """
         checkpoint, path = self.checkpoint(which)
-        learner, tasks = self.experiment.build()
+        experiment = self.experiment
+        try:
+            check_present(experiment.device)
+        except UserError:
+            experiment = dataclasses.replace(experiment, device="cpu")
+        learner, tasks = experiment.build()
         load_learner(learner, checkpoint, path)
         return learner.eval(), tasks
 
@@ -189,7 +210,8 @@ class Run:
         iteration = int(record.get("iteration", 0))
         if owner is not None:
             return Status("running", "", iteration, owner)
-        if record["state"] == "running":
+        begun = (self.directory / "lock").exists()  # even if its process came no further
+        if record["state"] == "running" or (record["state"] == "new" and begun):
             return Status("killed", "its process ended without a word", iteration)
         return Status(record["state"], str(record.get("reason", "")), iteration)
 
@@ -226,7 +248,7 @@ class Run:
 
 def start_in_background(experiment: Experiment, directory: Path | str) -> Run:
     """Train in a child process that outlives this one; follow it by the run's files."""
-    experiment.build()  # what cannot be built is refused here, not in the child's log
+    tried(experiment)  # what cannot be trained is refused here, not in the child's log
     run = Run.create(experiment, directory)
     return resume_in_background(run)
 

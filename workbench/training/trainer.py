@@ -253,7 +253,15 @@ class Trainer:
         self.best = None if header["best"] is None else Best(**header["best"])
         self.loss_sum.copy_(checkpoint.tensors["loss_sum"])
         self.loss_count = header["loss_count"]
-        _set_generators(checkpoint.part("random"))
+        _set_generators(checkpoint.part("random"), self.experiment.device)
+
+
+def tried(experiment: Experiment) -> tuple[Learner, Tasks]:
+    """What the experiment builds, once its outer optimizer and schedule were found to suit."""
+    learner, tasks = experiment.build()
+    parameters = [parameter for _, parameter in trainable(learner)]
+    make_schedule(experiment.training, make_optimizer(experiment.training, parameters))
+    return learner, tasks
 
 
 def make_optimizer(settings: TrainingSettings, parameters: list[Tensor]) -> torch.optim.Optimizer:
@@ -309,10 +317,10 @@ def _generators(experiment: Experiment) -> dict[str, Tensor]:
     return found
 
 
-def _set_generators(states: Mapping[str, Tensor]) -> None:
+def _set_generators(states: Mapping[str, Tensor], device: str) -> None:
     torch.set_rng_state(states["cpu"])
     if "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"])
+        torch.cuda.set_rng_state(states["cuda"], device)
 
 
 def _finite(value: float) -> float | None:
