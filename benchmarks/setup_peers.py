@@ -22,13 +22,14 @@ LOCK = ROOT / "requirements.lock"
 
 
 def ensure() -> None:
-    """Make the environment, or make it anew after the lock or this file changed."""
+    """Make the environment, or bring it up to date after the lock or this file changed."""
     made_from = LOCK.read_text() + Path(__file__).read_text()
     stamp = FOLDER / "made-from"
     if stamp.exists() and stamp.read_text() == made_from:
         return
     print("making bench-env: some minutes", file=sys.stderr)
-    venv.create(FOLDER, with_pip=True, clear=True)
+    if not PYTHON.exists():
+        venv.create(FOLDER, with_pip=True)
     pip(next(line for line in LOCK.read_text().splitlines() if line.startswith("torch==")))
     pip("-r", str(LOCK))
     pip("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
