@@ -142,7 +142,7 @@ def check_present(name: str) -> None:
 class Experiment:
     """Tasks, model, learner, training and seed: two equal experiments give equal parameters.
 
-    >>> from workbench.training import Experiment, preset
+    >>> from workbench.training import preset
     >>> experiment = preset("sinusoid-maml")
     >>> Experiment.from_record(experiment.to_record()) == experiment
     True
@@ -168,7 +168,7 @@ class Experiment:
     def stretched(self, iterations: int) -> Experiment:
         """The same training over another number of iterations, schedule and validations with it.
 
-        >>> from workbench.training import Experiment, preset
+        >>> from workbench.training import preset
         >>> preset("sinusoid-maml").stretched(700).training.iterations
         700
         """
