@@ -138,7 +138,8 @@ def _embedding(learner: Learner) -> Callable[[Adapted, Examples, bool], Tensor]:
             f"embedding_frame finds no embedding in {type(learner).__name__}: "
             "use a model that is an nn.Sequential with its head last"
         )
-    body = nn.Sequential(OrderedDict(list(learner.model.named_children())[:-1]))
+    # `named_children` would name a layer once that stands in the model twice.
+    body = nn.Sequential(OrderedDict(list(learner.model._modules.items())[:-1]))
     names = [name for name, _ in body.named_parameters()]
 
     def run(adapted: Adapted, examples: Examples, support: bool) -> Tensor:

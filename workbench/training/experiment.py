@@ -143,8 +143,8 @@ class Experiment:
     """Tasks, model, learner, training and seed: two equal experiments give equal parameters.
 
     >>> from workbench.training import preset
-    >>> experiment = preset("sinusoid-maml")
-    >>> Experiment.from_record(experiment.to_record()) == experiment
+    >>> record = preset("sinusoid-maml").to_record()
+    >>> Experiment.from_record(record).to_record() == record
     True
     """
 
