@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -97,12 +98,16 @@ def _refusal() -> str | None:
 
 
 def _compile(function: Function, tensors: Sequence[Tensor]) -> Function:
+    import torch._inductor
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    graph = make_fx(lambda *t: function(t))(*[t.detach() for t in tensors])
+    inputs: list[Any] = [t.detach() for t in tensors]
+    graph = make_fx(lambda *t: function(t))(*inputs)
     graph.graph.eliminate_dead_code()
     graph.recompile()
-    return torch.compile(graph, fullgraph=True, dynamic=False)
+    # The graph is flat and its shapes are fixed, so torch.compile's frame capture and guards would
+    # only cost time in every call: 0.08 ms of 0.5.
+    return torch._inductor.compile(graph, inputs)
 
 
 def _relative_error(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:

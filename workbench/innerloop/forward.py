@@ -150,7 +150,11 @@ def _linear(module: nn.Linear, parameters: Parameters, x: Tensor, _: _Context) -
             return y
         return y + (bias if bias.dim() == 1 else _beside(bias, y))
     flat = x.reshape(x.shape[0], -1, x.shape[-1])
-    if bias is None:
+    if weight.shape[-1] == 1:  # an outer product: a multiplication is quicker than a small bmm
+        y = flat * weight.transpose(1, 2)
+        if bias is not None:
+            y = y + (bias.unsqueeze(1) if bias.dim() == 2 else bias)
+    elif bias is None:
         y = torch.bmm(flat, weight.transpose(1, 2))
     else:
         offset = bias.unsqueeze(1) if bias.dim() == 2 else bias

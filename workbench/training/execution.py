@@ -150,22 +150,25 @@ class _CompiledMetaGradient:
 
     def __init__(self, learner: Learner) -> None:
         self.learner = learner
-        self.certificates: list[Certificate] = []
         self.refusal: str | None = None
         self._functions: dict[object, Compiled] = {}
+        self._parameters = dict(trainable(learner))  # looked up once: a walk through the modules
 
     def __call__(self, episode: Episode) -> MetaGradient:
-        parameters = dict(trainable(self.learner))
         tensors = episode.tensors()
         key = (self.learner.training, episode.ways, tuple(tensors))
         if key not in self._functions:
-            self._functions[key] = Compiled(self._function(episode, tuple(parameters)))
+            self._functions[key] = Compiled(self._function(episode, tuple(self._parameters)))
         compiled = self._functions[key]
-        found = compiled([*(p.detach() for p in parameters.values()), *tensors.values()])
+        found = compiled([*(p.detach() for p in self._parameters.values()), *tensors.values()])
         if compiled.refusal and not self.refusal:
             self.refusal = compiled.refusal
-        self.certificates = [c for f in self._functions.values() for c in f.certificates]
-        return MetaGradient(dict(zip(parameters, found[:-1], strict=True)), found[-1])
+        return MetaGradient(dict(zip(self._parameters, found[:-1], strict=True)), found[-1])
+
+    @property
+    def certificates(self) -> list[Certificate]:
+        """Those of every kind of episode met so far."""
+        return [c for f in self._functions.values() for c in f.certificates]
 
     def _function(
         self, like: Episode, names: tuple[str, ...]
