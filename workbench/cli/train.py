@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import re
 import typing
 from dataclasses import dataclass, field, make_dataclass
 from datetime import datetime
@@ -166,8 +168,15 @@ def _form(experiment: Any) -> type:
         if dataclasses.is_dataclass(value):
             fields.append((known.name, type(value), field(default=value)))
         else:
-            fields.append((known.name, hints[known.name], field(default=value)))
+            told = option(_comment(type(experiment), known.name))
+            fields.append((known.name, typing.Annotated[hints[known.name], told], value))
     return make_dataclass("Train", fields, frozen=True)
+
+
+def _comment(cls: type, name: str) -> str:
+    """What stands behind a field in its class: its help, which a made dataclass loses."""
+    found = re.search(rf"^\s+{name}:[^#\n]*#\s*(.+)$", inspect.getsource(cls), re.MULTILINE)
+    return found[1] if found else ""
 
 
 def experiment_of(name: str, flags: list[str]) -> tuple[Any, Any]:

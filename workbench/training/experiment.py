@@ -155,8 +155,8 @@ class Experiment:
     learner: LearnerSettings
     training: TrainingSettings
     seed: int = 0  # of the initial parameters and of the order of tasks
-    device: str = "cpu"
-    dtype: Literal["float32", "float64"] = "float32"
+    device: str = "cpu"  # where to compute: cpu, cuda, cuda:1, …
+    dtype: Literal["float32", "float64"] = "float32"  # the precision of all numbers
 
     def __post_init__(self) -> None:
         if self.dtype not in ("float32", "float64"):
