@@ -263,7 +263,6 @@ def resume_in_background(run: Run) -> Run:
             stdout=file,
             stderr=file,
             start_new_session=True,
-            env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},  # see workbench.cli
         )
     while run._owner() is None and child.poll() is None:  # so that `follow` finds it alive
         time.sleep(0.05)
