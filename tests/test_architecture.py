@@ -14,10 +14,12 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "workbench"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"errors", "files", "randomness", "resources"}
+GROUND = {"comments", "errors", "fields", "files", "randomness", "resources"}
 # What each part may import beside itself and the ground; what is not named here may import all.
 BELOW = {
+    "comments": set(),
     "errors": set(),
+    "fields": set(),
     "files": set(),
     "randomness": set(),
     "resources": set(),

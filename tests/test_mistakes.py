@@ -45,8 +45,8 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "compiled": (lambda: TrainingSettings(compiled="yes"), "choose one of auto, off, on"),  # type: ignore[arg-type]
     "iterations": (lambda: TrainingSettings(iterations=2.5), "whole number"),  # type: ignore[arg-type]
     "ways": (lambda: Shape(ways=2.5), "ways is 2.5"),  # type: ignore[arg-type]
-    "shots": (lambda: Shape(shots="5"), "shots is 5"),  # type: ignore[arg-type]
-    "three shots": (lambda: Shape(shots=(1, 2, 3)), "two of them"),  # type: ignore[arg-type]
+    "shots": (lambda: Shape(shots="5"), "shots is '5': it must be a whole number"),  # type: ignore[arg-type]
+    "three shots": (lambda: Shape(shots=(1, 2, 3)), "or 2 whole numbers"),  # type: ignore[arg-type]
     "control": (lambda: MAML(MLP(1, 1))(open_tasks("bandit").sample(2, seed=0)), "other tasks"),
     "classes": (lambda: Prototypical(MLP(1, None))(curves()), "tasks have none"),
     "input size": (lambda: MAML(MLP(3, 1))(curves()), "inputs of this size"),

@@ -1,11 +1,6 @@
-"""The one exception that means 'the user can mend this', and what every settings class checks."""
+"""The one exception that means 'the user can mend this'."""
 
 from __future__ import annotations
-
-import dataclasses
-import math
-import typing
-from typing import Any
 
 
 class UserError(ValueError):
@@ -30,26 +25,3 @@ def nearest(word: str, known: list[str]) -> str:
 
     close = difflib.get_close_matches(word, known, n=1)
     return f"did you mean '{close[0]}'?" if close else f"choose one of {', '.join(sorted(known))}"
-
-
-def check_fields(settings: Any, where: str) -> None:
-    """Refuses a choice that a field does not have, and what is no number or not finite.
-
-    >>> from workbench.algorithms import MAMLSettings
-    >>> MAMLSettings(order="frist")
-    Traceback (most recent call last):
-    ...
-    workbench.errors.UserError: learner.order is 'frist': did you mean 'first'?
-    """
-    hints = typing.get_type_hints(type(settings))
-    for field in dataclasses.fields(settings):
-        hint, value = hints[field.name], getattr(settings, field.name)
-        name = f"{where}.{field.name}"
-        if typing.get_origin(hint) is typing.Literal:
-            choices = list(typing.get_args(hint))
-            if value not in choices:
-                raise UserError(f"{name} is {value!r}: {nearest(str(value), choices)}")
-        elif hint is int and not isinstance(value, int):
-            raise UserError(f"{name} is {value!r}: it must be a whole number")
-        elif hint is float and not (isinstance(value, int | float) and math.isfinite(value)):
-            raise UserError(f"{name} is {value!r}: it must be a finite number")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
 from workbench.errors import UserError
+from workbench.fields import Range
 from workbench.tasks.base import TaskSpec
 from workbench.tasks.episode import Episode, Examples
+
+# What similarities are divided by before the softmax.
+Temperature = Annotated[float, Range(above=0, span=(0.01, 10), log=True)]
 
 
 def labelled(episode: Episode) -> tuple[Examples, int]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,9 +20,14 @@ from torch.nn import functional as F
 
 from workbench.algorithms.base import Adapted, Learner
 from workbench.algorithms.classes import hide
-from workbench.algorithms.gradient import GradientLearner, GradientSettings
+from workbench.algorithms.gradient import (
+    GradientLearner,
+    GradientSettings,
+    InnerRate,
+    InnerSteps,
+)
 from workbench.algorithms.losses import example_loss
-from workbench.errors import UserError
+from workbench.fields import Range
 from workbench.innerloop import InnerOptimizer, Order, check_stackable, weights_of
 from workbench.models import ModelSettings
 from workbench.randomness import fold, normal
@@ -35,22 +40,16 @@ from workbench.tasks.transforms import shifted
 class FineTuningSettings(GradientSettings):
     """Pre-train on all training classes, then fit a new head."""
 
-    inner_rate: float = 0.1  # size of an adaptation step
-    train_steps: int = 0  # pre-training does not adapt
-    test_steps: int = 50  # adaptation steps in evaluation
+    inner_rate: InnerRate = 0.1  # size of an adaptation step
+    train_steps: InnerSteps = 0  # pre-training does not adapt
+    test_steps: InnerSteps = 50  # adaptation steps in evaluation
     order: Order = "first"  # never differentiated through
     optimizer: InnerOptimizer = InnerOptimizer("sgd", momentum=0.9)  # the adaptation's rule
     head: Literal["linear", "cosine"] = "linear"  # Baseline or Baseline++
-    scale: float = 10.0  # what the cosine head multiplies cosines by
-    augment: int = 0  # move support images by up to so many pixels in each adaptation step
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.augment < 0 or self.scale <= 0:
-            raise UserError(
-                f"learner.augment is {self.augment} and learner.scale {self.scale}: "
-                "augment cannot be negative and scale must be above 0"
-            )
+    # what the cosine head multiplies cosines by
+    scale: Annotated[float, Range(above=0, span=(1, 100), log=True)] = 10.0
+    # move support images by up to so many pixels in each adaptation step
+    augment: Annotated[int, Range(0, span=(0, 4))] = 0
 
     def build(self, model: ModelSettings, spec: TaskSpec) -> FineTuning | PretrainedRegression:
         """The learner for tasks of this kind."""

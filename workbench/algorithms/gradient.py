@@ -7,14 +7,15 @@ meta-gradient is.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Adapted, Learner
 from workbench.algorithms.losses import example_loss
-from workbench.errors import UserError, check_fields
+from workbench.errors import UserError
+from workbench.fields import Range, check_fields
 from workbench.innerloop import (
     InnerLoop,
     InnerOptimizer,
@@ -27,35 +28,27 @@ from workbench.tasks.episode import Episode
 
 Adapts = Literal["all", "head", "body"]
 LearnedRates = Literal["none", "layer", "parameter", "step"]
+InnerRate = Annotated[float, Range(0, span=(1e-4, 1), log=True)]
+InnerSteps = Annotated[int, Range(0, span=(0, 50))]
 
 
 @dataclass(frozen=True)
 class GradientSettings:
     """Settings of the inner loop that every gradient method has."""
 
-    inner_rate: float = 0.01  # size of an inner step (where it starts, if it is learned)
-    train_steps: int = 1  # inner steps in training
-    test_steps: int = 10  # inner steps in evaluation
+    inner_rate: InnerRate = 0.01  # size of an inner step (where it starts, if it is learned)
+    train_steps: InnerSteps = 1  # inner steps in training
+    test_steps: InnerSteps = 10  # inner steps in evaluation
     order: Order = "second"  # exact, first-order, or exact over the last `truncate` steps
-    truncate: int = 1  # exact steps at the end of the inner loop when order is 'truncated'
+    # exact steps at the end of the inner loop when order is 'truncated'
+    truncate: Annotated[int, Range(1, span=(1, 10))] = 1
     optimizer: InnerOptimizer = InnerOptimizer()  # the update rule of an inner step
-    clip: float = 0.0  # largest norm of a task's gradient in an inner step; 0 is no limit
+    # largest norm of a task's gradient in an inner step; 0 is no limit
+    clip: Annotated[float, Range(0, span=(0, 10))] = 0.0
     rematerialise: bool = False  # less memory for more time: recompute each step on the way back
 
     def __post_init__(self) -> None:
         check_fields(self, "learner")
-        if self.inner_rate < 0:
-            raise UserError(
-                f"learner.inner_rate is {self.inner_rate}: it cannot be negative; "
-                "use 0.01 to start from"
-            )
-        for name, least in (("train_steps", 0), ("test_steps", 0), ("truncate", 1)):
-            if getattr(self, name) < least:
-                raise UserError(
-                    f"learner.{name} is {getattr(self, name)}: it needs at least {least}"
-                )
-        if self.clip < 0:
-            raise UserError(f"learner.clip is {self.clip}: use 0 for no limit, or a positive norm")
 
     def inner_loop(self) -> InnerLoop:
         """The inner loop that these settings describe."""

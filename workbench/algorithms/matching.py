@@ -18,14 +18,22 @@ The paper has tau = 1, which bounds the odds of two examples by e^2; a smaller o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench.algorithms.base import Adapted, Learner
-from workbench.algorithms.classes import check_classification, hide, labelled, one_hot
-from workbench.errors import UserError, check_fields
+from workbench.algorithms.classes import (
+    Temperature,
+    check_classification,
+    hide,
+    labelled,
+    one_hot,
+)
+from workbench.errors import UserError
+from workbench.fields import Range, check_fields
 from workbench.innerloop import check_stackable
 from workbench.models import ModelSettings
 from workbench.tasks.base import TaskSpec
@@ -36,18 +44,13 @@ from workbench.tasks.episode import Episode
 class MatchingSettings:
     """Matching Networks."""
 
-    temperature: float = 0.1  # tau: lower attends to fewer support examples
+    temperature: Temperature = 0.1  # tau: lower attends to fewer support examples
     full_context: bool = False  # embed support and query in the light of the whole support
-    looks: int = 3  # times a query looks at the support in its full-context embedding
+    # times a query looks at the support in its full-context embedding
+    looks: Annotated[int, Range(1, span=(1, 10))] = 3
 
     def __post_init__(self) -> None:
         check_fields(self, "learner")
-        if not 0 < self.temperature < float("inf"):
-            raise UserError(
-                f"learner.temperature is {self.temperature}: it must be a number above 0"
-            )
-        if self.looks < 1:
-            raise UserError(f"learner.looks is {self.looks}: it must be at least 1")
 
     def build(self, model: ModelSettings, spec: TaskSpec) -> Matching:
         """The learner around the model as an embedding."""

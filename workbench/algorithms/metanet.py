@@ -24,14 +24,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench.algorithms.base import Adapted, Learner
-from workbench.algorithms.classes import check_classification, hide, labelled, one_hot
-from workbench.errors import UserError, check_fields
+from workbench.algorithms.classes import (
+    Temperature,
+    check_classification,
+    hide,
+    labelled,
+    one_hot,
+)
+from workbench.errors import UserError
+from workbench.fields import Range, check_fields
 from workbench.innerloop import check_stackable
 from workbench.models import ModelSettings
 from workbench.randomness import fold, uniform
@@ -45,22 +53,16 @@ Named = tuple[dict[str, Tensor], dict[str, Tensor]]  # values to keep, and what 
 class MetaNetSettings:
     """MetaNet."""
 
-    hidden: int = 32  # units of the base learner's hidden layer and of the embedding
-    generator: int = 10  # units of the nets that turn gradients into fast weights
-    temperature: float = 0.1  # tau: lower reads fewer entries of the memory
-    sampled: int = 5  # T: support examples whose representation loss makes Q*
+    # units of the base learner's hidden layer and of the embedding
+    hidden: Annotated[int, Range(1, span=(4, 128))] = 32
+    # units of the nets that turn gradients into fast weights
+    generator: Annotated[int, Range(1, span=(2, 40))] = 10
+    temperature: Temperature = 0.1  # tau: lower reads fewer entries of the memory
+    # T: support examples whose representation loss makes Q*
+    sampled: Annotated[int, Range(2, span=(2, 20))] = 5
 
     def __post_init__(self) -> None:
         check_fields(self, "learner")
-        for name, least in (("hidden", 1), ("generator", 1), ("sampled", 2)):
-            if getattr(self, name) < least:
-                raise UserError(
-                    f"learner.{name} is {getattr(self, name)}: it must be at least {least}"
-                )
-        if not 0 < self.temperature < float("inf"):
-            raise UserError(
-                f"learner.temperature is {self.temperature}: it must be a number above 0"
-            )
 
     def build(self, model: ModelSettings, spec: TaskSpec) -> MetaNet:
         """The learner around the model as a trunk."""

@@ -18,9 +18,15 @@ from typing import Literal
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Adapted, Learner
-from workbench.algorithms.classes import check_classification, hide, labelled, one_hot
+from workbench.algorithms.classes import (
+    Temperature,
+    check_classification,
+    hide,
+    labelled,
+    one_hot,
+)
 from workbench.algorithms.losses import example_loss
-from workbench.errors import UserError, check_fields
+from workbench.fields import check_fields
 from workbench.innerloop import check_stackable
 from workbench.models import ModelSettings
 from workbench.tasks.base import TaskSpec
@@ -34,14 +40,10 @@ class PrototypicalSettings:
     """Prototypical Networks."""
 
     distance: Distance = "euclidean"  # squared Euclidean distance, or the dot product
-    temperature: float = 1.0  # tau: higher makes predictions softer
+    temperature: Temperature = 1.0  # tau: higher makes predictions softer
 
     def __post_init__(self) -> None:
         check_fields(self, "learner")
-        if not 0 < self.temperature < float("inf"):
-            raise UserError(
-                f"learner.temperature is {self.temperature}: it must be a number above 0"
-            )
 
     def build(self, model: ModelSettings, spec: TaskSpec) -> Prototypical:
         """The learner around the model as an embedding."""

@@ -13,14 +13,20 @@ and no second derivative is used in training.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Adapted, MetaGradient, adapt, last, trainable
-from workbench.algorithms.gradient import GradientLearner, GradientSettings
+from workbench.algorithms.gradient import (
+    GradientLearner,
+    GradientSettings,
+    InnerRate,
+    InnerSteps,
+)
 from workbench.algorithms.losses import example_loss
-from workbench.errors import UserError
+from workbench.fields import Range
 from workbench.innerloop import InnerOptimizer, Order, weights_of
 from workbench.models import ModelSettings
 from workbench.randomness import fold, permutation, uniform
@@ -32,17 +38,12 @@ from workbench.tasks.episode import Episode, Examples
 class ReptileSettings(GradientSettings):
     """Move theta towards the adapted weights."""
 
-    inner_rate: float = 0.001  # size of an inner step
-    train_steps: int = 5  # inner steps in training
-    test_steps: int = 50  # inner steps in evaluation
+    inner_rate: InnerRate = 0.001  # size of an inner step
+    train_steps: InnerSteps = 5  # inner steps in training
+    test_steps: InnerSteps = 50  # inner steps in evaluation
     order: Order = "first"  # never differentiated through
     optimizer: InnerOptimizer = InnerOptimizer("adam", beta1=0.0)  # the inner update rule
-    batch: int = 10  # examples of an inner minibatch
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.batch < 1:
-            raise UserError(f"learner.batch is {self.batch}: a minibatch needs at least 1 example")
+    batch: Annotated[int, Range(1, span=(1, 50))] = 10  # examples of an inner minibatch
 
     def build(self, model: ModelSettings, spec: TaskSpec) -> Reptile:
         """The learner for tasks of this kind."""

@@ -19,17 +19,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from workbench.algorithms.base import Adapted, Learner
 from workbench.algorithms.classes import indicator
-from workbench.errors import UserError, check_fields
+from workbench.errors import UserError
+from workbench.fields import Range, check_fields
 from workbench.models import ModelSettings, Policy, PolicySettings
 from workbench.randomness import fold, uniform
 from workbench.tasks.base import TaskSpec
 from workbench.tasks.episode import Environment, Episode
+
+Fraction = Annotated[float, Range(0, 1)]
+Weight = Annotated[float, Range(0, span=(0, 1))]
 
 _ACTION, _ENVIRONMENT = 0, 1  # the two uses a step makes of its seed
 
@@ -38,21 +43,13 @@ _ACTION, _ENVIRONMENT = 0, 1  # the two uses a step makes of its seed
 class RL2Settings:
     """Actor-critic over whole trials."""
 
-    discount: float = 0.99  # gamma: what a reward one step later is worth
-    trace: float = 0.8  # lambda: 0 trusts the value net, 1 the rewards that really came
-    value_weight: float = 0.5  # c: weight of the value's squared error
-    entropy_weight: float = 0.03  # e: higher keeps the policy exploring for longer
+    discount: Fraction = 0.99  # gamma: what a reward one step later is worth
+    trace: Fraction = 0.8  # lambda: 0 trusts the value net, 1 the rewards that really came
+    value_weight: Weight = 0.5  # c: weight of the value's squared error
+    entropy_weight: Weight = 0.03  # e: higher keeps the policy exploring for longer
 
     def __post_init__(self) -> None:
         check_fields(self, "learner")
-        for name in ("discount", "trace"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(
-                    f"learner.{name} is {getattr(self, name)}: it must lie between 0 and 1"
-                )
-        for name in ("value_weight", "entropy_weight"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise UserError(f"learner.{name} is {getattr(self, name)}: it cannot be negative")
 
     def build(self, model: ModelSettings, spec: TaskSpec) -> RL2:
         """The learner for these tasks."""

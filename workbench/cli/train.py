@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
-import re
 import typing
 from dataclasses import dataclass, field, make_dataclass
 from datetime import datetime
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.cli.parsing import command, note, parse, say, say_json
+from workbench.comments import help_of
 from workbench.errors import UserError
 
 
@@ -168,15 +167,9 @@ def _form(experiment: Any) -> type:
         if dataclasses.is_dataclass(value):
             fields.append((known.name, type(value), field(default=value)))
         else:
-            told = option(_comment(type(experiment), known.name))
+            told = option(help_of(type(experiment), known.name))  # which a made dataclass loses
             fields.append((known.name, typing.Annotated[hints[known.name], told], value))
     return make_dataclass("Train", fields, frozen=True)
-
-
-def _comment(cls: type, name: str) -> str:
-    """What stands behind a field in its class: its help, which a made dataclass loses."""
-    found = re.search(rf"^\s+{name}:[^#\n]*#\s*(.+)$", inspect.getsource(cls), re.MULTILINE)
-    return found[1] if found else ""
 
 
 def experiment_of(name: str, flags: list[str]) -> tuple[Any, Any]:

@@ -12,16 +12,17 @@ import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import higher
 import torch
 from torch import Tensor
 
-from workbench.errors import UserError, check_fields
+from workbench.fields import Range, check_fields
 
 Rate = float | Tensor
 Kind = Literal["sgd", "adam", "adamw", "rmsprop"]
+Decay = Annotated[float, Range(0, below=1)]
 
 
 class _Elementwise(higher.optim.DifferentiableOptimizer):
@@ -87,26 +88,18 @@ higher.register_optim(torch.optim.RMSprop, _RMSprop)
 class InnerOptimizer:
     """The update rule of an inner step, without its rate."""
 
-    kind: Kind = "sgd"
-    momentum: float = 0.0  # of SGD
-    beta1: float = 0.9  # of Adam and AdamW
-    beta2: float = 0.999
-    alpha: float = 0.99  # of RMSprop
-    eps: float = 1e-8
-    weight_decay: float = 0.0
+    kind: Kind = "sgd"  # how a step follows from the gradients so far
+    momentum: Decay = 0.0  # SGD: how much of the last step is taken again
+    beta1: Decay = 0.9  # Adam, AdamW: how slowly the mean of the gradients forgets
+    beta2: Decay = 0.999  # Adam, AdamW: how slowly the mean of their squares forgets
+    alpha: Decay = 0.99  # RMSprop: how slowly the mean of their squares forgets
+    # Adam, AdamW, RMSprop: larger keeps the steps on tiny gradients small
+    eps: Annotated[float, Range(0, span=(1e-10, 1e-2), log=True)] = 1e-8
+    # how strongly each step draws the weights towards zero
+    weight_decay: Annotated[float, Range(0, span=(1e-6, 1e-1), log=True)] = 0.0
 
     def __post_init__(self) -> None:
         check_fields(self, "learner.optimizer")
-        for name in ("eps", "weight_decay"):
-            if getattr(self, name) < 0:
-                raise UserError(
-                    f"learner.optimizer.{name} is {getattr(self, name)}: it cannot be negative"
-                )
-        for name in ("momentum", "beta1", "beta2", "alpha"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UserError(
-                    f"the inner optimizer's {name} is {getattr(self, name)}: choose 0 <= {name} < 1"
-                )
 
     def _torch_optimizer(self, placeholders: list[Tensor]) -> torch.optim.Optimizer:
         groups: list[dict[str, Any]] = [{"params": [p]} for p in placeholders]

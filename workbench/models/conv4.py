@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import nn
 
-from workbench.errors import UserError, check_fields
+from workbench.errors import UserError
+from workbench.fields import Range, check_fields
 
 Pooling = Literal["max", "stride"]
 
@@ -60,13 +61,11 @@ class Conv4(nn.Sequential):
 class Conv4Settings:
     """The four-block convolutional net."""
 
-    filters: int = 64  # channels of every block
+    filters: Annotated[int, Range(1, span=(8, 128))] = 64  # channels of every block
     pooling: Pooling = "max"  # how a block halves the image: max-pooling, or a stride of 2
 
     def __post_init__(self) -> None:
         check_fields(self, "model")
-        if self.filters < 1:
-            raise UserError(f"model.filters is {self.filters}: it must be at least 1")
 
     def build(self, input_shape: tuple[int, ...], outputs: int | None) -> Conv4:
         """The module for images of this shape; an embedding where `outputs` is None."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import nn
 
-from workbench.errors import UserError, check_fields
+from workbench.fields import Range, check_fields
 
 Activation = Literal["relu", "tanh"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
@@ -48,14 +48,12 @@ class MLP(nn.Sequential):
 class MLPSettings:
     """A multilayer perceptron."""
 
-    hidden: tuple[int, ...] = (40, 40)  # width of each hidden layer
+    hidden: Annotated[tuple[int, ...], Range(1)] = (40, 40)  # width of each hidden layer
     activation: Activation = "relu"  # the non-linearity after each hidden layer
     norm: bool = False  # batch normalisation before each activation
 
     def __post_init__(self) -> None:
         check_fields(self, "model")
-        if any(width < 1 for width in self.hidden):
-            raise UserError(f"model.hidden is {self.hidden}: every width must be at least 1")
 
     def build(self, input_shape: tuple[int, ...], outputs: int | None) -> MLP:
         """The module for inputs of this shape; an embedding where `outputs` is None."""

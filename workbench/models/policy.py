@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 
-from workbench.errors import UserError, check_fields
+from workbench.errors import UserError
+from workbench.fields import Range, check_fields
 
 
 class Policy(nn.Module):
@@ -66,12 +67,11 @@ class PolicySettings:
     """A recurrent policy and value net."""
 
     cell: Literal["gru", "lstm"] = "gru"  # the recurrent cell
-    hidden: int = 64  # units of the cell: more remember more and cost more
+    # units of the cell: more remember more and cost more
+    hidden: Annotated[int, Range(1, span=(8, 256))] = 64
 
     def __post_init__(self) -> None:
         check_fields(self, "model")
-        if self.hidden < 1:
-            raise UserError(f"model.hidden is {self.hidden}: a policy needs at least 1 unit")
 
     def build(self, input_shape: tuple[int, ...], outputs: int | None) -> Policy:
         """The policy for observations of this shape and `outputs` actions."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
 from workbench.errors import UserError, nearest
+from workbench.fields import Range, check_fields
 from workbench.randomness import fold, spawn
 from workbench.tasks.episode import Episode
 
@@ -26,22 +27,19 @@ class Shape:
     For bandits ways is the number of arms and shots the number of pulls.
     """
 
-    ways: int | tuple[int, int] = 5  # classes a task chooses among
-    shots: int | tuple[int, int] = 1  # support examples a class
-    queries: int = 15  # query examples a class
+    # classes a task chooses among
+    ways: Annotated[int | tuple[int, int], Range(1, span=(1, 20))] = 5
+    # support examples a class
+    shots: Annotated[int | tuple[int, int], Range(1, span=(1, 20))] = 1
+    # query examples a class
+    queries: Annotated[int, Range(0, span=(0, 20))] = 15
 
     def __post_init__(self) -> None:
+        check_fields(self, "")
         for name in ("ways", "shots"):
-            value = getattr(self, name)
-            numbers = (value,) if isinstance(value, int) else value
-            whole = isinstance(numbers, tuple | list) and all(isinstance(n, int) for n in numbers)
-            if not whole or len(numbers) > 2 or not 1 <= numbers[0] <= numbers[-1]:
-                raise UserError(
-                    f"{name} is {getattr(self, name)}: it needs a whole number of at least 1, "
-                    "or two of them with the smaller first"
-                )
-        if not isinstance(self.queries, int) or self.queries < 0:
-            raise UserError(f"queries is {self.queries}: it needs a whole number, 0 or more")
+            least, most = bounds(getattr(self, name))
+            if least > most:
+                raise UserError(f"{name} is {(least, most)}: put the smaller number first")
 
 
 def bounds(number: int | tuple[int, int]) -> tuple[int, int]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import torch
 from torch import nn
 
 from workbench.algorithms.base import Learner
-from workbench.errors import UserError, check_fields, nearest
+from workbench.errors import UserError, nearest
+from workbench.fields import Range, check_fields
 from workbench.tasks import Shape, Tasks, TaskSpec, open_tasks
 from workbench.training.record import from_record, to_record
 
@@ -33,45 +34,36 @@ class LearnerSettings(Protocol):
 class TrainingSettings:
     """How the outer loop runs."""
 
-    iterations: int = 10_000  # meta-steps
-    tasks: int = 4  # tasks in a meta-batch; their losses are averaged
+    # meta-steps: each changes the meta-parameters once
+    iterations: Annotated[int, Range(1, span=(100, 100_000), log=True)] = 10_000
+    # tasks in a meta-batch; their losses are averaged
+    tasks: Annotated[int, Range(1, span=(1, 64))] = 4
     optimizer: str = "Adam"  # any class of torch.optim that needs no closure
-    rate: float = 1e-3  # outer learning rate
+    # outer learning rate
+    rate: Annotated[float, Range(above=0, span=(1e-5, 1), log=True)] = 1e-3
     options: dict[str, float] = field(default_factory=dict)  # more options of the optimizer
     schedule: str = "constant"  # constant, linear (to 0), cosine (to 0), halve, or a torch class
     schedule_options: dict[str, float] = field(default_factory=dict)  # of a torch schedule
-    halvings: int = 10  # equal stages of the schedule 'halve', each at half the rate before
-    clip: float | None = None  # greatest norm of the meta-gradient
-    tasks_per_chunk: int = 0  # tasks computed at once; 0 is all
-    threads: int = 1  # chunks computed at the same time
+    # equal stages of the schedule 'halve', each at half the rate before
+    halvings: Annotated[int, Range(1, span=(1, 20))] = 10
+    # greatest norm of the meta-gradient
+    clip: Annotated[float | None, Range(above=0, span=(0.1, 100), log=True)] = None
+    # tasks computed at once; 0 is all
+    tasks_per_chunk: Annotated[int, Range(0, span=(0, 64))] = 0
+    threads: Annotated[int, Range(1, span=(1, 16))] = 1  # chunks computed at the same time
     compiled: Literal["auto", "on", "off"] = "auto"  # trace and compile the meta-gradient
-    log_every: int = 100  # iterations between rows of training loss
-    validate_every: int = 1_000  # iterations between validations; 0 is never
-    validation_tasks: int = 200  # tasks in a validation
-    patience: int | None = None  # stop after so many validations without a better one
-    checkpoint_seconds: float = 20.0  # time between checkpoints
+    # iterations between rows of training loss
+    log_every: Annotated[int, Range(1, span=(1, 1_000), log=True)] = 100
+    # iterations between validations; 0 is never
+    validate_every: Annotated[int, Range(0, span=(0, 10_000))] = 1_000
+    validation_tasks: Annotated[int, Range(2, span=(2, 1_000))] = 200  # tasks in a validation
+    # stop after so many validations without a better one
+    patience: Annotated[int | None, Range(1, span=(1, 50))] = None
+    # time between checkpoints
+    checkpoint_seconds: Annotated[float, Range(0, span=(0, 600))] = 20.0
 
     def __post_init__(self) -> None:
         check_fields(self, "training")
-        for name, least in {
-            "iterations": 1,
-            "tasks": 1,
-            "halvings": 1,
-            "tasks_per_chunk": 0,
-            "threads": 1,
-            "log_every": 1,
-            "validate_every": 0,
-            "validation_tasks": 2,
-            "patience": 1,
-            "checkpoint_seconds": 0,
-        }.items():
-            value = getattr(self, name)
-            if value is not None and not value >= least:
-                raise UserError(f"training.{name} is {value}: it must be at least {least}")
-        for name in ("rate", "clip"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
-                raise UserError(f"training.{name} is {value}: it must be a number above 0")
         optimizer_class(self.optimizer)
         schedule_class(self.schedule)
 
@@ -151,18 +143,17 @@ class Experiment:
     tasks: str  # a family or data set, NAME or NAME:SCHEME
     train: Shape  # the shape of training tasks
     test: Shape  # the shape of validation and test tasks
-    model: ModelSettings
-    learner: LearnerSettings
-    training: TrainingSettings
+    model: ModelSettings  # the network that learns
+    learner: LearnerSettings  # the method, and how it adapts
+    training: TrainingSettings  # how the outer loop runs
     seed: int = 0  # of the initial parameters and of the order of tasks
     device: str = "cpu"  # where to compute: cpu, cuda, cuda:1, …
     dtype: Literal["float32", "float64"] = "float32"  # the precision of all numbers
 
     def __post_init__(self) -> None:
-        if self.dtype not in ("float32", "float64"):
-            raise UserError(f"dtype is '{self.dtype}': choose float32 or float64")
-        if not isinstance(self.seed, int) or not -(2**63) <= self.seed < 2**63:
-            raise UserError(f"seed is {self.seed!r}: it must be a whole number of at most 63 bits")
+        check_fields(self, "")
+        if not -(2**63) <= self.seed < 2**63:
+            raise UserError(f"seed is {self.seed}: it must be a whole number of at most 63 bits")
         _check_device(self.device)
 
     def stretched(self, iterations: int) -> Experiment:

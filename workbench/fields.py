@@ -1,0 +1,316 @@
+"""Settings: a dataclass field says once what it may be; checks, forms and help follow from it.
+
+A field is `inner_rate: Annotated[float, Range(0, span=(1e-4, 1), log=True)] = 0.01  # its help`.
+`check_fields` refuses what the annotation excludes, `describe` makes a control of it, and
+`with_values` takes back what the control says.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from workbench.comments import help_of
+from workbench.errors import UserError, nearest
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a number may be; for a tuple, each number in it.
+
+    least, most   the bounds, themselves allowed
+    above, below  the bounds, themselves excluded
+    span          what a slider offers of it; by default from bound to bound
+    log           a slider goes by factors
+
+    >>> Range(0, below=1).complaint(1.0)
+    'it must be at least 0 and below 1'
+    """
+
+    least: float | None = None
+    most: float | None = None
+    above: float | None = None
+    below: float | None = None
+    span: tuple[float, float] | None = None
+    log: bool = False
+
+    def complaint(self, number: float) -> str:
+        """Why the number is out of range; empty where it is not."""
+        low = self.least is None or number >= self.least
+        high = self.most is None or number <= self.most
+        inside = (self.above is None or number > self.above) and (
+            self.below is None or number < self.below
+        )
+        if low and high and inside:
+            return ""
+        if self == Range(0, span=self.span, log=self.log):
+            return "it cannot be negative"
+        if self.least is not None and self.most is not None:
+            return f"it must lie between {self.least} and {self.most}"
+        words = {
+            "at least": self.least,
+            "above": self.above,
+            "at most": self.most,
+            "below": self.below,
+        }
+        return "it must be " + " and ".join(f"{w} {n}" for w, n in words.items() if n is not None)
+
+
+@dataclass(frozen=True)
+class _Typed:
+    """A field's type, without `Annotated` and without None."""
+
+    field: dataclasses.Field[Any]
+    hint: Any
+    optional: bool
+    range: Range
+
+
+@functools.cache
+def _typed(cls: Any) -> tuple[_Typed, ...]:
+    hints = typing.get_type_hints(cls, include_extras=True)
+    found = []
+    for field in dataclasses.fields(cls):
+        hint: Any = hints[field.name]
+        extras: list[Any] = []
+        if typing.get_origin(hint) is typing.Annotated:
+            hint, *extras = typing.get_args(hint)
+        arms = _arms(hint)
+        optional = type(None) in arms
+        if optional:
+            hint = typing.Union[tuple(arm for arm in arms if arm is not type(None))]  # noqa: UP007
+        limits = next((extra for extra in extras if isinstance(extra, Range)), Range())
+        found.append(_Typed(field, hint, optional, limits))
+    return tuple(found)
+
+
+def _arms(hint: Any) -> tuple[Any, ...]:
+    """The types that a union joins; a plain type alone."""
+    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    return typing.get_args(hint) if union else (hint,)
+
+
+# ---- refusing ---------------------------------------------------------------------------------
+
+
+def check_fields(settings: Any, where: str) -> None:
+    """Refuses a value of the wrong type, a choice that there is not, a number out of its range.
+
+    `where` names the settings in the sentence, as in `learner.order`; it may be empty.
+
+    >>> from workbench.algorithms import MAMLSettings
+    >>> MAMLSettings(order="frist")
+    Traceback (most recent call last):
+    ...
+    workbench.errors.UserError: learner.order is 'frist': did you mean 'first'?
+    """
+    for typed in _typed(settings.__class__):
+        value = getattr(settings, typed.field.name)
+        if value is None and typed.optional:
+            continue
+        complaint = _complaint(typed.hint, value, typed.range)
+        if complaint:
+            name = f"{where}.{typed.field.name}".lstrip(".")
+            none = ", or none" if typed.optional else ""
+            raise UserError(f"{name} is {value!r}: {complaint}{none}")
+
+
+def _complaint(hint: Any, value: Any, limits: Range) -> str:
+    """What is wrong with a value; empty where nothing is."""
+    if typing.get_origin(hint) is typing.Literal:
+        choices = list(typing.get_args(hint))
+        return "" if value in choices else nearest(str(value), choices)
+    numbers = None
+    for arm in _arms(hint):
+        if numbers is None:
+            numbers = _numbers(arm, value)
+    if numbers is None:
+        return "it must be " + " or ".join(_wanted(arm) for arm in _arms(hint))
+    each = "of its numbers each: " if not isinstance(value, int | float) else ""
+    complaint = next(filter(None, map(limits.complaint, numbers)), "")
+    return each + complaint if complaint else ""
+
+
+def _numbers(hint: Any, value: Any) -> list[float] | None:
+    """The numbers that a value of this type consists of; None where it is of another type."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if hint is bool:
+        return [] if isinstance(value, bool) else None
+    if hint is int:
+        return [value] if isinstance(value, int) and not isinstance(value, bool) else None
+    if hint is float:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return [value] if number and math.isfinite(value) else None
+    if hint is str:
+        return [] if isinstance(value, str) else None
+    if origin is tuple and isinstance(value, tuple | list):
+        open_ended = inner[-1] is ...
+        if not open_ended and len(value) != len(inner):
+            return None
+        parts = [_numbers(inner[0 if open_ended else i], v) for i, v in enumerate(value)]
+    elif origin in (tuple, dict):
+        return [] if origin is dict and isinstance(value, Mapping) else None
+    else:
+        return []  # another class sees to itself
+    if any(part is None for part in parts):
+        return None
+    return [number for part in parts for number in part or []]
+
+
+def _wanted(hint: Any) -> str:
+    inner = typing.get_args(hint)
+    if typing.get_origin(hint) is tuple:
+        number = {int: "whole numbers", float: "finite numbers"}.get(inner[0], "values")
+        return number if inner[-1] is ... else f"{len(inner)} {number}"
+    if typing.get_origin(hint) is dict:
+        return "a mapping from names to numbers"
+    plain = {int: "a whole number", float: "a finite number", str: "text", bool: "true or false"}
+    return plain.get(hint, str(hint))
+
+
+# ---- controls ---------------------------------------------------------------------------------
+
+
+def describe(settings: Any, default: Any = None) -> list[dict[str, Any]]:
+    """A control for every field, as plain data; those of nested settings have dotted names.
+
+    type     integer, number, rate (a number by factors), choice, boolean, seed, or text
+    value    numbers of a tuple as '40 40', of a mapping as 'momentum=0.9'
+    default  that of the class, or of `default`, settings to start from
+    minimum, maximum, span   the bounds (None where there is none), and what a slider offers
+    choices  of a choice; optional says that the value may be None
+
+    >>> from workbench.innerloop import InnerOptimizer
+    >>> [(c["name"], c["type"], c["value"]) for c in describe(InnerOptimizer())][:2]
+    [('kind', 'choice', 'sgd'), ('momentum', 'number', 0.0)]
+    """
+    controls = []
+    for typed in _typed(settings.__class__):
+        name, value = typed.field.name, getattr(settings, typed.field.name)
+        start = _default(typed.field, value) if default is None else getattr(default, name)
+        if dataclasses.is_dataclass(value):
+            same = type(start) is type(value) and start is not value
+            for inner in describe(value, start if same else None):
+                controls.append(inner | {"name": f"{name}.{inner['name']}"})
+            continue
+        kind = _kind(typed, value)
+        if kind is None:
+            continue
+        limits = typed.range
+        low = limits.above if limits.least is None else limits.least
+        high = limits.below if limits.most is None else limits.most
+        numeric = kind in ("integer", "number", "rate", "seed")
+        bounded = None if low is None or high is None or kind == "seed" else (low, high)
+        span = limits.span or bounded
+        controls.append(
+            {
+                "name": name,
+                "label": name.replace("_", " "),
+                "help": help_of(settings.__class__, name),
+                "type": kind,
+                "value": _shown(value),
+                "default": _shown(start),
+                "minimum": low if numeric else None,
+                "maximum": high if numeric else None,
+                "span": list(span) if span and numeric else None,
+                "choices": list(typing.get_args(typed.hint)) if kind == "choice" else None,
+                "optional": typed.optional,
+            }
+        )
+    return controls
+
+
+def _default(field: dataclasses.Field[Any], value: Any) -> Any:
+    """The field's default; what it has now where the class gives none."""
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return value
+
+
+def _kind(typed: _Typed, value: Any) -> str | None:
+    """Which control shows the field; None where no control can."""
+    if typing.get_origin(typed.hint) is typing.Literal:
+        return "choice"
+    arms = _arms(typed.hint)
+    if bool in arms:
+        return "boolean"
+    if int in arms and not isinstance(value, tuple | list):
+        return "seed" if typed.field.name == "seed" else "integer"
+    if float in arms:
+        return "rate" if typed.range.log else "number"
+    if str in arms or any(typing.get_origin(arm) in (tuple, dict) for arm in arms):
+        return "text"
+    return None
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return " ".join(map(str, value))
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={number}" for name, number in value.items())
+    return value
+
+
+def with_values(settings: T, values: Mapping[str, Any]) -> T:
+    """The settings with other values under the names of `describe`, refused where they are wrong.
+
+    >>> from workbench.algorithms import MAMLSettings
+    >>> with_values(MAMLSettings(), {"inner_rate": 1, "optimizer.momentum": 0.9}).optimizer.momentum
+    0.9
+    """
+    cls: Any = type(settings)
+    known = {typed.field.name: typed for typed in _typed(cls)}
+    below: dict[str, dict[str, Any]] = {}
+    changes: dict[str, Any] = {}
+    for dotted, value in values.items():
+        name, _, rest = dotted.partition(".")
+        if name not in known or bool(rest) != dataclasses.is_dataclass(getattr(settings, name)):
+            names = [control["name"] for control in describe(settings)]
+            raise UserError(f"there is no setting '{dotted}': {nearest(dotted, names)}")
+        if rest:
+            below.setdefault(name, {})[rest] = value
+        else:
+            changes[name] = _read(known[name].hint, value)
+    for name, inner in below.items():
+        changes[name] = with_values(getattr(settings, name), inner)
+    changed: T = dataclasses.replace(settings, **changes)  # type: ignore[type-var]
+    return changed
+
+
+def _read(hint: Any, value: Any) -> Any:
+    """What a form says, as the field's type has it; what cannot be read is left to be refused."""
+    arms = _arms(hint)
+    inside = {typing.get_origin(arm): typing.get_args(arm) for arm in arms}
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if int in arms and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if float in arms and number:
+        return float(value)
+    if tuple in inside and isinstance(value, str):
+        numbers = tuple(_number(word) for word in value.replace(",", " ").split())
+        return numbers[0] if int in arms and len(numbers) == 1 else numbers
+    if tuple in inside and isinstance(value, list):
+        return tuple(value)
+    if dict in inside and isinstance(value, str):
+        pairs = (word.partition("=") for word in value.replace(",", " ").split())
+        return {name: _number(text) for name, _, text in pairs}
+    return value
+
+
+def _number(word: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(word)
+        except ValueError:
+            continue
+    return word
