@@ -69,3 +69,10 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """`%load_ext workbench`: brings the cell magic `%%method`."""
+    from workbench.widgets.magic import method_magic
+
+    ipython.register_magic_function(method_magic, "cell", "method")

@@ -32,8 +32,7 @@ def varied(learner: L, **settings: Any) -> L:
         return learner
     name = type(learner).__name__
     own: Any = getattr(learner, "settings", None)
-    fields = {f.name for f in dataclasses.fields(own)} if dataclasses.is_dataclass(own) else set()
-    free = [field for field in _FREE if field in fields]
+    free = free_settings(learner)
     for given in settings:
         if given not in free:
             cure = nearest(given, free) if free else "it has none that can"
@@ -49,3 +48,16 @@ def varied(learner: L, **settings: Any) -> L:
     if hasattr(learner, "loop"):
         object.__setattr__(other, "loop", changed.inner_loop())
     return other
+
+
+def free_settings(learner: Learner) -> list[str]:
+    """The settings of a learner that can change after it was trained.
+
+    >>> from workbench.algorithms import MAML
+    >>> from workbench.models import MLP
+    >>> "inner_rate" in free_settings(MAML(MLP(1, 1)))
+    True
+    """
+    own: Any = getattr(learner, "settings", None)
+    fields = {f.name for f in dataclasses.fields(own)} if dataclasses.is_dataclass(own) else set()
+    return [field for field in _FREE if field in fields]

@@ -21,6 +21,7 @@ from workbench.innerloop import InnerOptimizer
 from workbench.models import Conv4Settings, MLPSettings, PolicySettings
 from workbench.tasks import Shape
 from workbench.training.experiment import Experiment, LearnerSettings, TrainingSettings
+from workbench.training.methods import own_presets
 
 # Sinusoids: Finn et al. 2017, section 5.1 (5 points); Reptile: Nichol et al. 2018, section 6.
 
@@ -231,24 +232,28 @@ def _all() -> dict[str, tuple[str, Experiment]]:
     return found
 
 
-_PRESETS: Mapping[str, tuple[str, Experiment]] = _all()
+_PRESETS: dict[str, tuple[str, Experiment]] = _all()
 
 
 def presets() -> dict[str, str]:
-    """Every preset's name and its one line.
+    """Every preset's name and its one line, those of your own methods last.
 
     >>> presets()["digits-maml"]
     "MAML on scikit-learn's 8x8 digits, 2-way 1-shot"
     """
-    return {name: line for name, (line, _) in _PRESETS.items()}
+    return {name: line for name, (line, _) in (_PRESETS | own_presets()).items()}
 
 
 def preset(name: str) -> Experiment:
-    """A ready-made experiment by name.
+    """A ready-made experiment by name: built in, or of a method in the folder `methods`.
 
     >>> preset("sinusoid-maml").training.tasks
     25
     """
-    if name not in _PRESETS:
-        raise UserError(f"there is no preset '{name}': {nearest(name, list(_PRESETS))}")
-    return _PRESETS[name][1]
+    if name in _PRESETS:
+        return _PRESETS[name][1]
+    own = own_presets()
+    if name not in own:
+        known = [*_PRESETS, *own]
+        raise UserError(f"there is no preset '{name}': {nearest(name, known)}")
+    return own[name][1]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import types
 import typing
 from typing import Any, TypeVar
 
 from workbench.errors import UserError, nearest
+from workbench.training.methods import import_own
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ def settings_class(name: str, where: str) -> type:
     module_name, _, class_name = name.rpartition(":")
     if module_name:
         try:
-            found = getattr(importlib.import_module(module_name), class_name)
+            found = getattr(import_own(module_name), class_name)
         except (ImportError, AttributeError) as error:
             raise UserError(f"{where} names the type '{name}', not found: {error}") from None
     else:

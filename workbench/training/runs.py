@@ -1,6 +1,7 @@
 """A run: the directory that holds all there is of one training.
 
 config.json      the experiment
+methods.json     your own files that it needs, with hash and text, where it needs any
 metrics.jsonl    one row of training loss or validation a line, append-only
 checkpoints/     latest.safetensors and best.safetensors (best by validation)
 status.json      how it last went
@@ -18,6 +19,7 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ from workbench.files import write_safely, writing
 from workbench.tasks import Tasks
 from workbench.training.checkpoints import Checkpoint, load_learner, read_checkpoint
 from workbench.training.experiment import Experiment, check_present
+from workbench.training.methods import own_files
 from workbench.training.trainer import tried
 
 State = Literal["new", "running", "finished", "paused", "interrupted", "failed", "killed"]
@@ -78,6 +81,8 @@ class Run:
                 run.directory.mkdir(parents=True, exist_ok=True)
                 checkpoints.mkdir()  # one process alone can: from here the directory is its own
             write_safely(run.directory / "config.json", content)
+            if own := own_files(experiment):
+                write_safely(run.directory / "methods.json", _json(own, indent=2))
         except UserError as error:
             if isinstance(error.__cause__, FileExistsError):
                 raise UserError(
@@ -104,7 +109,22 @@ class Run:
             record = json.loads(path.read_text())
         except ValueError as error:
             raise UserError(f"{path} is no valid JSON ({error}): restore it") from None
-        return Experiment.from_record(record, str(path))
+        experiment = Experiment.from_record(record, str(path))
+        self._warn_of_changed_methods(experiment)
+        return experiment
+
+    def _warn_of_changed_methods(self, experiment: Experiment) -> None:
+        path = self.directory / "methods.json"
+        if not path.exists():
+            return
+        then, now = json.loads(path.read_text()), own_files(experiment)
+        for name, record in then.items():
+            if name in now and now[name]["sha256"] != record["sha256"]:
+                warnings.warn(
+                    f"{name} has changed since {self.directory} was begun: "
+                    f"its text of then is in {path}",
+                    stacklevel=3,
+                )
 
     def checkpoint_path(self, which: Which) -> Path:
         """Where a checkpoint lies."""

@@ -1,0 +1,79 @@
+"""A session as code: the lines that make it again, and what is shown with it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.widgets.session import Session
+
+_KNOWN = "your own learner"
+
+
+def code_of(session: Session, kind: str | None = None) -> str:
+    """The lines for `Session.code`."""
+    lines = ["from workbench.widgets import Session", ""]
+    own = [name for name, source in session.sources.items() if source.note == _KNOWN]
+    lines += [f"# {_variable(name)} is the {name} that was given to the session" for name in own]
+    lines.append(f"session = Session({_arguments(session, own)})")
+    for place, lane in enumerate(session.lanes):
+        if lane.parent is not None:
+            if lane.parent != place - 1:
+                lines.append(f"session.move(lane={lane.parent})")
+            steps = {} if lane.steps is None else {"steps": lane.steps}
+            before = session.lanes[lane.parent].settings
+            changed = {k: v for k, v in lane.settings.items() if before.get(k, _KNOWN) != v}
+            lines.append(f"session.branch({_call(lane.at, **steps, **changed)})")
+        else:
+            if lane.learner != next(iter(session.sources), ""):
+                lines.append(f"session.choose({lane.learner!r})")
+            steps = {} if lane.steps is None else {"steps": lane.steps}
+            if lane.settings or steps:
+                lines.append(f"session.vary({_call(**lane.settings, **steps)})")
+        lines += [
+            f"session.edit({_call(edit['what'], **{k: v for k, v in edit.items() if k != 'what'})})"
+            for edit in lane.edits
+        ]
+    here = session.cursor
+    moved = {"lane": here.lane} if here.lane != len(session.lanes) - 1 else {}
+    moved |= {name: getattr(here, name) for name in ("task", "step") if getattr(here, name)}
+    if moved:
+        lines.append(f"session.move({_call(**moved)})")
+    if kind is not None:
+        lines.append(f'frame = session.frame("{kind}")')
+    return "\n".join(lines)
+
+
+def _arguments(session: Session, own: list[str]) -> str:
+    """Learners by name, and the sampling where it is not what they come with."""
+    parts = [_variable(name) if name in own else f'"{name}"' for name in session.sources]
+    usual = dataclasses.asdict(session.usual)
+    sampling = dataclasses.asdict(session.state.sampling)
+    moved = sampling["tasks"] != usual["tasks"]  # then the usual sizes are those of the new tasks
+    sizes = ("ways", "shots", "queries") if moved else ()
+    parts += [f"{k}={_word(v)}" for k, v in sampling.items() if v != usual[k] or k in sizes]
+    return ", ".join(parts)
+
+
+def _call(*values: Any, **named: Any) -> str:
+    """Arguments as Python writes them; dotted names go in one mapping."""
+    plain = {name: value for name, value in named.items() if name.isidentifier()}
+    dotted = {name: value for name, value in named.items() if not name.isidentifier()}
+    parts = [_word(value) for value in values]
+    if dotted:
+        parts.append(_word(dotted))
+    return ", ".join(parts + [f"{name}={_word(value)}" for name, value in plain.items()])
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_word(k)}: {_word(v)}" for k, v in value.items()) + "}"
+    return repr(value)
+
+
+def _variable(name: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in name).lower()

@@ -1,0 +1,441 @@
+"""Session: the one object that all panels show: tasks, learners, adaptations, and a cursor.
+
+It knows of no widget. A session is a small plain `State` (which tasks, which lanes, what was
+edited and varied); everything else is computed from it. That state is what is saved, what is
+restored after a kernel restart, and what code to copy is written from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from workbench.inspection.examples import example_frame
+from workbench.tasks.editing import EDITS
+
+from workbench.algorithms.base import Learner
+from workbench.errors import UserError, nearest
+from workbench.fields import with_values
+from workbench.inspection import Tape, varied
+from workbench.inspection.tape import MEGABYTE
+from workbench.tasks import Episode, Shape, Tasks, open_tasks
+from workbench.widgets.code import code_of
+from workbench.widgets.sources import Source, source_of
+from workbench.widgets.state import Cursor, Lane, Sampling, State
+from workbench.widgets.turns import one_at_a_time
+
+Watcher = Callable[[str], None]
+
+_MOST_QUERIES = 20  # of a task, where nothing else was asked for: enough to see
+_UNDO = 100
+
+
+class Session:
+    """An adaptation that can be stepped, edited, branched and inspected.
+
+    learners   one or several to choose among: trained runs or presets by name, run directories,
+               `.metatrace` files, or learners of your own (with `tasks`); none only builds episodes
+    sampling   the fields of `Sampling`: tasks, split, ways, shots, queries, count, seed
+    name       keeps the session in `.workbench/sessions/NAME.json`, from which it is restored
+    budget     bytes that the tape of each lane may take before it lets gradients go
+
+    >>> session = Session("sinusoid-maml", seed=3, count=2)
+    >>> session.edit("move", task=0, part="support", example=1, y=2.0)
+    >>> session.branch(2, inner_rate=0.1)
+    1
+    >>> frame = session.frame("curves")
+    >>> session.tape.branched_at, len(session.lanes)
+    (2, 2)
+    """
+
+    def __init__(
+        self,
+        *learners: Any,
+        name: str = "",
+        budget: int = 256 * MEGABYTE,
+        **sampling: Any,
+    ) -> None:
+        self.sources: dict[str, Source] = {}
+        for given in learners:
+            source = source_of(given)
+            self.sources[_unused(source.name, self.sources)] = source
+        self.id = uuid.uuid4().hex  # what its panels know each other by
+        self.name, self.budget = name, budget
+        self.cursor = Cursor()
+        self.seconds = 0.0  # that the last change took
+        self.restored = False
+        self._watchers: list[Watcher] = []
+        self._past: list[State] = []
+        self._tapes: dict[str, Tape] = {}
+        self._opened: dict[str, Tasks] = {}
+        self.usual = self._first_sampling({})
+        given = self._first_sampling(sampling) if sampling else self.usual
+        self._start = State(given, (Lane(next(iter(self.sources), "")),))
+        self.state = self._start
+        if not self._restore():
+            self._become(self._start, remember=False)
+
+    # ---- what there is ----------------------------------------------------------------------
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """The first adaptation and its branches."""
+        return self.state.lanes
+
+    @property
+    def tasks(self) -> Tasks:
+        """The family of tasks, or the data set."""
+        return self._open(self.state.sampling.tasks)
+
+    @property
+    def kind(self) -> str:
+        """Classification, regression or control."""
+        if self.episode.env is not None:
+            return "control"
+        return "regression" if self.episode.ways is None else "classification"
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a change to take back."""
+        return bool(self._past)
+
+    def key(self, lane: int) -> str:
+        """The same as long as a lane's adaptation is the same."""
+        return self.state.key(lane)
+
+    @property
+    def source(self) -> Source | None:
+        """Where the current lane's learner comes from."""
+        return self.sources.get(self.lanes[self.cursor.lane].learner)
+
+    @property
+    def tape(self) -> Tape:
+        """The current lane's recorded adaptation."""
+        return self.tape_of(self.cursor.lane)
+
+    @property
+    def episode(self) -> Episode:
+        """The current lane's tasks, as they were edited."""
+        return self.episode_of(self.cursor.lane)
+
+    def tape_of(self, lane: int) -> Tape:
+        """A lane's recorded adaptation."""
+        if not self.sources:
+            raise UserError("this session has no learner: give one, as in Session('sinusoid-maml')")
+        return self._tapes[self.state.key(lane)]
+
+    def episode_of(self, lane: int) -> Episode:
+        """A lane's tasks, as they were edited."""
+        if self.sources:
+            return self.tape_of(lane).episode
+        return self._edited(self.state, lane, self._sampled(self.state.sampling))
+
+    def frame(self, kind: str, lane: int | None = None, task: int | None = None) -> pd.DataFrame:
+        """The frame of a kind of inspection, by default of the current lane and task."""
+        lane = self.cursor.lane if lane is None else lane
+        task = self.cursor.task if task is None else task
+        with one_at_a_time():
+            if kind == "examples":
+                return example_frame(self.episode_of(lane), task=task)
+            return self.tape_of(lane).frame(kind, task=task)
+
+    def code(self, kind: str | None = None) -> str:
+        """Lines of Python that make this session again and, with a kind, the frame that is shown.
+
+        >>> print(Session("sinusoid-maml", seed=3, count=2).code("steps"))
+        from workbench.widgets import Session
+        <BLANKLINE>
+        session = Session("sinusoid-maml", count=2, seed=3)
+        frame = session.frame("steps")
+        """
+        return code_of(self, kind)
+
+    # ---- what can be done -------------------------------------------------------------------
+
+    def sample(self, **changes: Any) -> None:
+        """Draw other tasks: the fields of `Sampling` to change. Edits and branches end."""
+        sampling = with_values(self.state.sampling, changes)
+        first = dataclasses.replace(self.lanes[0], edits=())
+        self._become(State(sampling, (first,)))
+
+    def choose(self, learner: str) -> None:
+        """Adapt to the same tasks with another of the session's learners."""
+        if learner not in self.sources:
+            raise UserError(
+                f"the session has no learner '{learner}': {nearest(learner, list(self.sources))}"
+            )
+        first = dataclasses.replace(self.lanes[0], learner=learner, settings={}, steps=None)
+        self._become(State(self.state.sampling, (first,)))
+
+    def add(self, learner: Any) -> str:
+        """One more learner to choose among; its name."""
+        source = source_of(learner)
+        name = _unused(source.name, self.sources)
+        self.sources[name] = source
+        if self.lanes[0].learner == "":
+            self._become(self.state.with_lane(0, learner=name), remember=False)
+        self._tell("state")
+        return name
+
+    def vary(self, settings: Mapping[str, Any] | None = None, **more: Any) -> None:
+        """Change settings of the current lane's learner, by their (dotted) names, and `steps`."""
+        changes = {**(settings or {}), **more}
+        lane = self.lanes[self.cursor.lane]
+        steps = changes.pop("steps", lane.steps)
+        self._become(
+            self.state.with_lane(
+                self.cursor.lane, settings={**lane.settings, **changes}, steps=steps
+            )
+        )
+
+    def edit(self, what: str, **where: Any) -> None:
+        """Change an example of the current lane's tasks: see `workbench.tasks.EDITS`."""
+        edit = {"what": what, **where}
+        edits = list(self.lanes[self.cursor.lane].edits)
+        again = bool(edits) and what in ("move", "draw") and _same_place(edits[-1], edit)
+        if again:  # a drag is one edit, however many points it went through
+            edit = {**edits.pop(), **edit}
+        changed = self.state.with_lane(self.cursor.lane, edits=(*edits, edit))
+        self._become(changed, remember=not again)
+
+    def extend(self, steps: int = 1) -> None:
+        """So many inner steps more on the current lane."""
+        self.vary(steps=self.tape.steps + steps)
+        self.move(step=self.tape.steps)
+
+    def branch(
+        self,
+        step: int | None = None,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        steps: int | None = None,
+        **more: Any,
+    ) -> int:
+        """A new lane from a step of the current one, with other settings; it becomes current."""
+        parent = self.cursor.lane
+        at = self.cursor.step if step is None else step
+        if not 0 <= at <= self.tape.steps:
+            raise UserError(
+                f"the lane has {self.tape.steps} steps and was to be branched at step {at}: "
+                f"choose 0 to {self.tape.steps}"
+            )
+        old = self.lanes[parent]
+        lane = Lane(
+            old.learner, {**old.settings, **(settings or {}), **more}, (), steps, parent, at
+        )
+        self._become(dataclasses.replace(self.state, lanes=(*self.lanes, lane)))
+        self.move(lane=len(self.lanes) - 1)
+        return self.cursor.lane
+
+    def remove(self, lane: int) -> None:
+        """Take a branch away, and all that branches from it."""
+        if not 0 < lane < len(self.lanes):
+            raise UserError(f"there is no branch {lane}: choose 1 to {len(self.lanes) - 1}")
+        self._become(self.state.without_lane(lane))
+
+    def undo(self) -> None:
+        """Go back to what was before the last change."""
+        if not self._past:
+            raise UserError("there is nothing to undo")
+        self._become(self._past.pop(), remember=False)
+
+    def reset(self) -> None:
+        """Go back to how the session began; this can be undone."""
+        self._become(self._start)
+
+    def move(self, **cursor: Any) -> None:
+        """Look at another task, step, lane, part, example or layer; what is out of range is cut."""
+        names = [field.name for field in dataclasses.fields(Cursor)]
+        for given in cursor:
+            if given not in names:
+                raise UserError(f"the cursor has no '{given}': {nearest(given, names)}")
+        before = self.cursor
+        self.cursor = self._within(dataclasses.replace(before, **cursor))
+        if self.cursor != before:
+            self._tell("task" if self.cursor.task != before.task else "cursor")
+
+    # ---- those that show it -----------------------------------------------------------------
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Call back on every change with 'state', 'task' or 'cursor'; returns what ends it."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher) if watcher in self._watchers else None
+
+    def _tell(self, topic: str) -> None:
+        if topic != "cursor":
+            self._keep()
+        for watcher in tuple(self._watchers):
+            watcher(topic)
+
+    # ---- computing --------------------------------------------------------------------------
+
+    def _become(self, state: State, *, remember: bool = True) -> None:
+        """Take over a state once all of it could be computed; else nothing has changed."""
+        begun = time.perf_counter()
+        with one_at_a_time(), torch.enable_grad():
+            tapes = self._computed(state)
+        self.seconds = time.perf_counter() - begun
+        if remember:
+            self._past = [*self._past[-_UNDO:], self.state]
+        self.state, self._tapes = state, tapes
+        self.cursor = self._within(self.cursor)
+        self._tell("state")
+
+    def _computed(self, state: State) -> dict[str, Tape]:
+        """The tape of every lane; those that are the same as before are kept."""
+        if not self.sources:
+            for place in range(len(state.lanes)):
+                self._edited(state, place, self._sampled(state.sampling))
+            return {}
+        tapes: dict[str, Tape] = {}
+        for place, lane in enumerate(state.lanes):
+            key = state.key(place)
+            tapes[key] = self._tapes.get(key) or self._record(state, place, lane, tapes)
+        return tapes
+
+    def _record(self, state: State, place: int, lane: Lane, tapes: Mapping[str, Tape]) -> Tape:
+        source = self.sources[lane.learner]
+        if source.tape is not None and source.learner is None:
+            if lane != Lane(lane.learner):
+                raise UserError(
+                    "a saved tape shows what was recorded and cannot adapt anew: "
+                    "open the run that it came from to edit, vary or branch"
+                )
+            return source.tape
+        learner = self._varied(lane)
+        if lane.parent is not None:
+            parent = tapes[state.key(lane.parent)]
+            episode = self._edited(state, place, parent.episode) if lane.edits else None
+            return parent.branch(lane.at, learner=learner, episode=episode, steps=lane.steps)
+        if source.tape is not None and lane == Lane(lane.learner):
+            return source.tape
+        episode = self._edited(state, place, self._sampled(state.sampling))
+        parameter = next(learner.parameters())
+        episode = episode.to(parameter.device, parameter.dtype)
+        return Tape.record(learner, episode, lane.steps, budget=self.budget, about=source.about)
+
+    def _varied(self, lane: Lane) -> Learner:
+        learner = self.sources[lane.learner].learner
+        assert learner is not None
+        if not lane.settings:
+            return learner
+        old: Any = getattr(learner, "settings", None)
+        new = with_values(old, lane.settings)
+        changed = {
+            f.name: getattr(new, f.name)
+            for f in dataclasses.fields(new)
+            if getattr(new, f.name) != getattr(old, f.name)
+        }
+        return varied(learner, **changed)
+
+    def _open(self, name: str) -> Tasks:
+        if name not in self._opened:
+            own = [s.tasks for s in self.sources.values() if s.tasks and s.tasks_name == name]
+            self._opened[name] = own[0] if own else open_tasks(name)
+        return self._opened[name]
+
+    def _sampled(self, sampling: Sampling) -> Episode:
+        source = next((s for s in self.sources.values() if s.tape is not None), None)
+        if source is not None and source.tape is not None:
+            return source.tape.episode
+        tasks = self._open(sampling.tasks)
+        shape = Shape(sampling.ways, sampling.shots, sampling.queries)
+        return tasks.sample(sampling.count, seed=sampling.seed, split=sampling.split, shape=shape)
+
+    def _edited(self, state: State, place: int, episode: Episode) -> Episode:
+        for edit in state.lanes[place].edits:
+            where = {name: value for name, value in edit.items() if name != "what"}
+            if edit["what"] not in EDITS:
+                raise UserError(f"no edit '{edit['what']}': {nearest(edit['what'], list(EDITS))}")
+            if edit["what"] == "swap":  # for another image of the class
+                where["tasks"] = self._open(state.sampling.tasks)
+            episode = EDITS[edit["what"]](episode, **where)
+        return episode
+
+    def _first_sampling(self, given: dict[str, Any]) -> Sampling:
+        """What the first learner was made for, where nothing else is asked for."""
+        source = next(iter(self.sources.values()), None)
+        first: dict[str, Any] = {}
+        if source is not None and source.shape is not None:
+            shape = source.shape
+            first = {"tasks": source.tasks_name, "ways": _most(shape.ways)}
+            first |= {"shots": _most(shape.shots), "queries": min(shape.queries, _MOST_QUERIES)}
+        if "tasks" in given:
+            tasks = given["tasks"]
+            if isinstance(tasks, Tasks):
+                given["tasks"] = f"{tasks.name}:{tasks.scheme}"
+                self._opened[given["tasks"]] = tasks
+            elif given["tasks"] != first.get("tasks"):
+                shape = self._open(given["tasks"]).default_shape
+                first |= {"ways": _most(shape.ways), "shots": _most(shape.shots)}
+                first |= {"queries": min(shape.queries, _MOST_QUERIES)}
+        return with_values(Sampling(), first | given)
+
+    def _within(self, cursor: Cursor) -> Cursor:
+        lane = min(max(cursor.lane, 0), len(self.lanes) - 1)
+        episode = self.episode_of(lane)
+        steps = self.tape_of(lane).steps if self.sources else 0
+        return dataclasses.replace(
+            cursor,
+            lane=lane,
+            task=min(max(cursor.task, 0), len(episode) - 1),
+            step=min(max(cursor.step, 0), steps),
+        )
+
+    # ---- kept over a kernel restart ---------------------------------------------------------
+
+    @property
+    def path(self) -> Path | None:
+        """The file that keeps a named session."""
+        return Path(".workbench") / "sessions" / f"{self.name}.json" if self.name else None
+
+    def _keep(self) -> None:
+        if self.path is None:
+            return
+        record = {
+            "start": self._start.to_record(),
+            "learners": list(self.sources),
+            "state": self.state.to_record(),
+            "cursor": dataclasses.asdict(self.cursor),
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        beside = self.path.with_suffix(".new")
+        beside.write_text(json.dumps(record))
+        beside.replace(self.path)
+
+    def _restore(self) -> bool:
+        """Go on where the session of this name was left; not if it began as another one."""
+        if self.path is None or not self.path.exists():
+            return False
+        try:
+            record = json.loads(self.path.read_text())
+            same = record["start"] == self._start.to_record()
+            if not same or record["learners"][: len(self.sources)] != list(self.sources):
+                return False
+            self._become(State.from_record(record["state"]), remember=False)
+            self.move(**record["cursor"])
+        except (ValueError, KeyError, TypeError):  # damaged, or of another version
+            return False
+        self.restored = self.state != self._start
+        return True
+
+
+def _unused(name: str, taken: Mapping[str, Any]) -> str:
+    """The name, or the first of `name 2`, `name 3`, ... that is free."""
+    names = (name, *(f"{name} {number}" for number in range(2, len(taken) + 3)))
+    return next(one for one in names if one not in taken)
+
+
+def _most(size: int | tuple[int, int]) -> int:
+    return size if isinstance(size, int) else size[1]
+
+
+def _same_place(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    return all(a.get(name) == b.get(name) for name in ("what", "task", "part", "example"))

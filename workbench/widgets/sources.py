@@ -1,0 +1,103 @@
+"""Where a session's learners come from: a trained run, a preset, a saved tape, your own object."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.algorithms.base import Learner
+from workbench.errors import UserError, nearest
+from workbench.inspection import Tape
+from workbench.resources import resources
+from workbench.tasks import Shape, Tasks
+from workbench.training import Experiment, Run, preset, presets
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A learner with the tasks that it was made for, and what is to be said of it.
+
+    name      what it is called in the list of learners, and how code finds it again
+    note      a sentence: trained for how long, or not at all
+    learner   in evaluation mode; None where only a tape is left
+    """
+
+    name: str
+    note: str
+    learner: Learner | None
+    tasks: Tasks | None = None
+    shape: Shape | None = None
+    tasks_name: str = ""
+    about: dict[str, Any] = dataclasses.field(default_factory=dict)
+    tape: Tape | None = None
+
+
+def shipped_runs() -> list[str]:
+    """The trained runs that come with the workbench, by the name of their preset.
+
+    >>> "sinusoid-maml" in shipped_runs()
+    True
+    """
+    folder = resources("data") / "runs"
+    return sorted(path.parent.name for path in folder.glob("*/config.json"))
+
+
+def source_of(given: Any) -> Source:
+    """The source of a run's directory, a shipped run or preset by name, a tape, or a learner.
+
+    >>> source_of("sinusoid-maml").note[:7]
+    'trained'
+    >>> source_of("sinusoid-mamml")
+    Traceback (most recent call last):
+    ...
+    workbench.errors.UserError: 'sinusoid-mamml' is no run directory, .metatrace file or preset: \
+did you mean 'sinusoid-maml'?
+    """
+    if isinstance(given, Source):
+        return given
+    if isinstance(given, Learner):
+        return Source(type(given).__name__, "your own learner", given.eval())
+    if isinstance(given, Run):
+        return _of_run(given, str(given.directory))
+    if isinstance(given, Tape):
+        return _of_tape(given, "tape")
+    if not isinstance(given, str | Path):
+        raise UserError(
+            f"a session cannot show a {type(given).__name__}: give a learner, a run, a tape, "
+            "or the name of a preset"
+        )
+    name, path = str(given), Path(given)
+    if path.suffix == ".metatrace":
+        return _of_tape(Tape.load(path), name)
+    if (path / "config.json").is_file():
+        return _of_run(Run.open(path), name)
+    if name in shipped_runs():
+        return _of_run(Run.open(resources("data") / "runs" / name), name)
+    if name in presets():
+        experiment = preset(name)
+        learner, tasks = experiment.build()
+        note = f"not trained: train it by `workbench train {name}` and give the run's directory"
+        return _of_experiment(name, note, experiment, learner.eval(), tasks)
+    known = sorted({*presets(), *shipped_runs()})
+    raise UserError(
+        f"'{name}' is no run directory, .metatrace file or preset: {nearest(name, known)}"
+    )
+
+
+def _of_run(run: Run, name: str) -> Source:
+    learner, tasks = run.load()
+    note = f"trained for {run.checkpoint()[0].header['iteration']:,} iterations"
+    return _of_experiment(name, note, run.experiment, learner, tasks)
+
+
+def _of_experiment(
+    name: str, note: str, experiment: Experiment, learner: Learner, tasks: Tasks
+) -> Source:
+    about = {"run": name, "experiment": experiment.to_record()}
+    return Source(name, note, learner, tasks, experiment.test, experiment.tasks, about)
+
+
+def _of_tape(tape: Tape, name: str) -> Source:
+    return Source(name, "a saved tape", tape.learner, about=tape.about, tape=tape)

@@ -1,0 +1,104 @@
+"""What a session is, as plain frozen values: enough to compute everything again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from workbench.fields import Range, check_fields
+from workbench.tasks.base import Split
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which tasks a session adapts to."""
+
+    tasks: str = "sinusoid:maml"  # the family or data set that tasks are drawn from
+    split: Split = "test"  # the part of it: test tasks were never trained on
+    ways: Annotated[int, Range(1, 20)] = 5  # classes a task chooses among (arms of a bandit)
+    shots: Annotated[int, Range(1, 50)] = 1  # support examples a class (pulls of a bandit)
+    queries: Annotated[int, Range(0, 100)] = 15  # query examples a class to be judged by
+    count: Annotated[int, Range(1, 32)] = 4  # tasks adapted to at once, to be compared
+    seed: int = 0  # draws other tasks; the same seed draws the same ones everywhere
+
+    def __post_init__(self) -> None:
+        check_fields(self, "sampling")
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One way an adaptation goes: the first one, or a branch of another at a step.
+
+    learner   by its name in the session
+    settings  of the learner that differ here, by dotted name
+    edits     of the episode, in order: {"what": "move", "task": 0, ...}
+    steps     inner steps; None is the learner's own number
+    parent    the lane it branches from, and `at` which step; None for the first
+    """
+
+    learner: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    edits: tuple[Mapping[str, Any], ...] = ()
+    steps: int | None = None
+    parent: int | None = None
+    at: int = 0
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """What is looked at: all panels of a session show the same."""
+
+    task: int = 0
+    step: int = 0
+    lane: int = 0
+    part: Literal["support", "query"] = "support"
+    example: int = 0
+    layer: str = "all"
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that a session is, beside the learners themselves."""
+
+    sampling: Sampling
+    lanes: tuple[Lane, ...]
+
+    def key(self, lane: int) -> str:
+        """The same for two states in which the lane comes out the same."""
+        one = self.lanes[lane]
+        above = "" if one.parent is None else self.key(one.parent)
+        record = dataclasses.asdict(dataclasses.replace(one, parent=None))
+        return json.dumps([above, dataclasses.asdict(self.sampling), record], sort_keys=True)
+
+    def with_lane(self, lane: int, **changes: Any) -> State:
+        """The state with one lane changed."""
+        lanes = list(self.lanes)
+        lanes[lane] = dataclasses.replace(lanes[lane], **changes)
+        return dataclasses.replace(self, lanes=tuple(lanes))
+
+    def without_lane(self, lane: int) -> State:
+        """The state without a branch and all that branches from it."""
+        gone = {lane}
+        for place, one in enumerate(self.lanes):
+            if one.parent in gone:
+                gone.add(place)
+        kept = [place for place in range(len(self.lanes)) if place not in gone]
+        place_of: dict[int | None, int | None] = {old: new for new, old in enumerate(kept)}
+        lanes = [
+            dataclasses.replace(self.lanes[old], parent=place_of.get(self.lanes[old].parent))
+            for old in kept
+        ]
+        return dataclasses.replace(self, lanes=tuple(lanes))
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @staticmethod
+    def from_record(record: Mapping[str, Any]) -> State:
+        """The state of such data."""
+        lanes = tuple(Lane(**{**lane, "edits": tuple(lane["edits"])}) for lane in record["lanes"])
+        return State(Sampling(**record["sampling"]), lanes)
