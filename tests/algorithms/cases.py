@@ -14,13 +14,16 @@ from workbench.algorithms import (
     ANIL,
     BOIL,
     MAML,
+    MANN,
     RL2,
+    SNAIL,
     ANILSettings,
     BOILSettings,
     FineTuning,
     FineTuningSettings,
     Learner,
     MAMLSettings,
+    MANNSettings,
     Matching,
     MatchingSettings,
     MetaNet,
@@ -33,6 +36,7 @@ from workbench.algorithms import (
     Reptile,
     ReptileSettings,
     RL2Settings,
+    SNAILSettings,
 )
 from workbench.innerloop import InnerOptimizer
 from workbench.models import MLP, Conv4, Policy
@@ -153,6 +157,7 @@ BEFORE_NORMS = tuple(f"conv{i}.bias" for i in range(1, 5))
 _STEPS = {"inner_rate": 0.05, "train_steps": 3, "test_steps": 4}
 _MAML = MAMLSettings(**_STEPS)
 _TUNED = FineTuningSettings(test_steps=4)
+_SNAIL = SNAILSettings(filters=4, length=4, width=5)
 _MOMENTUM = InnerOptimizer(momentum=0.9)
 
 
@@ -243,4 +248,12 @@ CASES: dict[str, Case] = {
         bandits,
         "actor-critic",
     ),
+    "MANN": Case(
+        lambda s: MANN(_embedding(), 5, WAYS, s),
+        MANNSettings(slots=10, width=4, heads=2, hidden=6),
+        clouds,
+        idle=BEFORE_NORM,
+    ),
+    "SNAIL": Case(lambda s: SNAIL(_embedding(), 5, WAYS, s), _SNAIL, clouds, idle=BEFORE_NORM),
+    "SNAIL, trials": Case(lambda s: SNAIL(None, 1 + 3 + 2, 3, s), _SNAIL, bandits, "actor-critic"),
 }

@@ -24,7 +24,7 @@ from tests.algorithms.checks import (
 )
 from workbench.algorithms import Adapted, Learner, adapt
 from workbench.algorithms.losses import example_loss
-from workbench.algorithms.rl2 import advantages
+from workbench.algorithms.trials import advantages
 from workbench.innerloop import InnerOptimizer, compiled, weights_of
 from workbench.tasks import Episode
 from workbench.training.execution import MetaGradients
@@ -304,8 +304,9 @@ def test_losses_of_the_meta_gradient_are_those_of_the_tasks(case: Case) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["Fine-tuning, linear", "Matching, full context", "MetaNet", "Prototypical", "RL², GRU"],
-)
+    ["Fine-tuning, linear", "Matching, full context", "MANN", "MetaNet", "Prototypical",
+     "RL², GRU", "SNAIL", "SNAIL, trials"],
+)  # fmt: skip
 def test_the_meta_gradient_can_be_traced(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the compiled path rests on: the traced graph gives what the eager text gives."""
     from torch.fx.experimental.proxy_tensor import make_fx

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from workbench.algorithms import RL2, RL2Settings, adapt
-from workbench.algorithms.rl2 import advantages
+from workbench.algorithms.trials import advantages
 from workbench.errors import UserError
 from workbench.models import MLPSettings, Policy, PolicySettings
 from workbench.tasks import Episode, Shape, TaskSpec, open_tasks

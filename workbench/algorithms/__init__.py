@@ -8,18 +8,22 @@ from workbench.algorithms.anil import ANIL, BOIL, ANILSettings, BOILSettings
 from workbench.algorithms.base import Adapted, Learner, MetaGradient, adapt, last
 from workbench.algorithms.finetune import FineTuning, FineTuningSettings, PretrainedRegression
 from workbench.algorithms.maml import MAML, MAMLSettings
+from workbench.algorithms.mann import MANN, MANNSettings
 from workbench.algorithms.matching import Matching, MatchingSettings
 from workbench.algorithms.metanet import MetaNet, MetaNetSettings
 from workbench.algorithms.metasgd import MetaSGD, MetaSGDSettings
 from workbench.algorithms.prototypical import Prototypical, PrototypicalSettings
 from workbench.algorithms.reptile import Reptile, ReptileSettings
 from workbench.algorithms.rl2 import RL2, RL2Settings
+from workbench.algorithms.snail import SNAIL, SNAILSettings
 
 __all__ = [
     "ANIL",
     "BOIL",
     "MAML",
+    "MANN",
     "RL2",
+    "SNAIL",
     "ANILSettings",
     "Adapted",
     "BOILSettings",
@@ -27,6 +31,7 @@ __all__ = [
     "FineTuningSettings",
     "Learner",
     "MAMLSettings",
+    "MANNSettings",
     "Matching",
     "MatchingSettings",
     "MetaGradient",
@@ -40,6 +45,7 @@ __all__ = [
     "RL2Settings",
     "Reptile",
     "ReptileSettings",
+    "SNAILSettings",
     "adapt",
     "last",
 ]

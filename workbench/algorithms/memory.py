@@ -1,0 +1,67 @@
+"""What every method with a memory can be asked, so that one view shows them all.
+
+A memory has *slots*. Support examples are written to them, `writes`; inputs read them by one or
+more heads, `reads`. What else a method keeps of a slot (how much it was used) is its own.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor
+
+from workbench.algorithms.base import Adapted, Learner
+from workbench.errors import UserError
+from workbench.randomness import uniform
+from workbench.tasks.episode import Episode
+
+
+class MemoryLearner(Learner):
+    """A learner whose adaptation writes to a memory that its predictions read."""
+
+    @abstractmethod
+    def reads(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
+        """How much each input reads of each slot, by head: `[task, example, slot]`."""
+
+    @abstractmethod
+    def writes(self, adapted: Adapted, episode: Episode) -> Tensor:
+        """How much each support example wrote to each slot in the step that made `adapted`.
+
+        `[task, slot, support]`; zero where nothing was written.
+        """
+
+
+def each_its_own(adapted: Adapted, episode: Episode, like: Tensor, *, step: int = 1) -> Tensor:
+    """The writes of a memory with a slot for every support example, all filled in one step."""
+    support = episode.support
+    own = torch.eye(support.y.shape[1]).to(like).expand(len(episode), -1, -1)
+    if adapted.step != step:
+        return torch.zeros_like(own)
+    return own if support.weight is None else own * support.weight.to(like).unsqueeze(-1)
+
+
+def shuffled(present: Tensor, seed: Tensor) -> Tensor:
+    """An order `[task, example]` drawn from each task's seed; what only pads (0) comes last.
+
+    The order of those that count is the same however much padding stands between them.
+
+    >>> order = shuffled(torch.tensor([[1.0, 0.0, 1.0]]), torch.tensor([3]))
+    >>> order[0, -1].item(), sorted(order[0].tolist())
+    (1, [0, 1, 2])
+    """
+    place = (present.cumsum(dim=1) - 1).clamp(min=0).long()  # among those that count
+    draws = uniform(seed, (present.shape[1],), present.dtype)
+    return (draws.gather(1, place) - present).argsort(dim=1)
+
+
+def check_ways(method: str, built: int, ways: int) -> None:
+    """Refuse more classes than the read-out has outputs.
+
+    >>> check_ways("MANN", 5, 5)
+    """
+    if ways > built:
+        raise UserError(
+            f"{method}'s read-out tells {built} classes apart and the tasks have {ways} ways: "
+            f"ask for at most {built} ways, or train it on tasks of {ways}"
+        )
