@@ -10,12 +10,14 @@ from dataclasses import replace
 
 from workbench.algorithms.finetune import FineTuningSettings
 from workbench.algorithms.maml import MAMLSettings
+from workbench.algorithms.mann import MANNSettings
 from workbench.algorithms.matching import MatchingSettings
 from workbench.algorithms.metanet import MetaNetSettings
 from workbench.algorithms.metasgd import MetaSGDSettings
 from workbench.algorithms.prototypical import PrototypicalSettings
 from workbench.algorithms.reptile import ReptileSettings
 from workbench.algorithms.rl2 import RL2Settings
+from workbench.algorithms.snail import SNAILSettings
 from workbench.errors import UserError, nearest
 from workbench.innerloop import InnerOptimizer
 from workbench.models import Conv4Settings, MLPSettings, PolicySettings
@@ -83,7 +85,8 @@ _SINUSOID: dict[str, tuple[str, Experiment]] = {
 
 # Images: MAML as Finn et al. 2017 on Omniglot; Reptile as Nichol et al. 2018; Prototypical
 # Networks as Snell et al. 2017; Matching Networks as Vinyals et al. 2016; MetaNet after Munkhdalai
-# and Yu 2017; fine-tuning after Chen et al. 2019.
+# and Yu 2017; MANN as Santoro et al. 2016 (100,000 episodes of 50 items) on a small Conv4; SNAIL
+# after Mishra et al. 2018; fine-tuning after Chen et al. 2019.
 
 _TEST = Shape(ways=5, shots=1, queries=15)
 _MAML_IMAGE = MAMLSettings(inner_rate=0.4, train_steps=1, test_steps=3)
@@ -178,6 +181,26 @@ def _images(tasks: str, alphabets: str) -> dict[str, tuple[str, Experiment]]:
                 ),
             ),
         ),
+        "mann": (
+            f"MANN on {alphabets}: an external memory, 10 items of each class one by one",
+            Experiment(
+                tasks,
+                Shape(5, 10, 1),
+                _TEST,
+                Conv4Settings(filters=32, pooling="stride"),
+                MANNSettings(),
+                _training(6_250, 16, clip=10.0),
+            ),
+        ),
+        "snail": (
+            f"SNAIL on {alphabets}: temporal convolutions and attention, 5-way 1-shot",
+            experiment(
+                SNAILSettings(length=8),
+                Shape(5, 1, 1),
+                _training(20_000, 32, schedule="halve", halvings=5, clip=10.0),
+                pooling="stride",
+            ),
+        ),
         "finetune": (
             f"a network pretrained on all training classes of {alphabets}, then a new head",
             experiment(
@@ -223,12 +246,23 @@ _BANDIT = Experiment(
 )  # fmt: skip
 
 
+_BANDIT_SNAIL = replace(
+    _BANDIT,
+    learner=SNAILSettings(filters=32, length=16, width=32),
+    training=replace(_BANDIT.training, rate=1e-3),
+)
+
+
 def _all() -> dict[str, tuple[str, Experiment]]:
     found = dict(_SINUSOID)
     for name, alphabets in (("omniglot", "Omniglot"), ("glyphs", "the built-in glyphs")):
         found |= {f"{name}-{kind}": value for kind, value in _images(name, alphabets).items()}
     found |= _DIGITS_PRESETS
     found["bandit-rl2"] = ("RL²: a recurrent policy on bandits of 5 arms and 10 pulls", _BANDIT)
+    found["bandit-snail"] = (
+        "SNAIL on the same bandits: attention in place of a state",
+        _BANDIT_SNAIL,
+    )
     return found
 
 
