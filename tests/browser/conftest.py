@@ -1,0 +1,51 @@
+"""One JupyterLab for all browser tests, a page of it for each file, and what no page may do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from tools.browser import Notebook, Server, chromium, jupyterlab, lab_page
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """JupyterLab with a copy of the notebooks; without a Chromium the test skips, but not in CI."""
+    if chromium() is None:
+        if os.environ.get("CI"):
+            pytest.fail("browser tests may not skip in CI: install Chromium")
+        pytest.skip("needs Chromium")
+    with jupyterlab(tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def page(server: Server) -> Iterator[Page]:
+    """JupyterLab's page; at the end nothing left the machine and the console has no error."""
+    with lab_page(server) as (found, watched):
+        yield found
+    assert not watched.left, f"the page asked for {watched.left}"
+    assert not watched.errors, f"on the console: {watched.errors}"
+
+
+@pytest.fixture
+def opened(page: Page, server: Server) -> Iterator[Callable[[str], Notebook]]:
+    """opened("00-start") is that notebook with its cells run; it closes with its kernel."""
+    notebooks: list[Notebook] = []
+
+    def opening(name: str) -> Notebook:
+        notebook = Notebook(page, f"notebooks/{name}.ipynb")
+        notebooks.append(notebook)
+        notebook.run_all()
+        assert notebook.errors() == []
+        return notebook
+
+    yield opening
+    for notebook in notebooks:
+        notebook.close()
+        for kept in Path(server.folder, "notebooks", ".workbench", "sessions").glob("*.json"):
+            kept.unlink()

@@ -1,0 +1,48 @@
+"""Panels for JupyterLab: build tasks, step an adaptation, look into it, train, compare, export.
+
+The vocabulary:
+
+- A `Session` holds tasks, learners and what was recorded when these adapted, and one *cursor*:
+  the task, inner step, layer and example that is looked at. It is no widget, and all that a panel
+  does to it is a line of Python too: `session.code()` shows the lines.
+- `Stage(session)` shows an adaptation on one page; `EpisodeBuilder`, `GradientInspector` and
+  `MemoryPanel` show a part of it at full width. Panels of one session follow each other.
+- `TrainPanel` trains in the background, `ComparePanel` puts finished runs side by side, and
+  `ExportPanel` makes files for a paper of what a session shows.
+
+Wherever a session is asked for, what it can be made of will do: `Stage("sinusoid-maml")` opens the
+trained run of that name (`shipped_runs()` lists those that come with the workbench),
+`Stage("runs/mine")` one of your own, `Stage("saved.metatrace")` a saved adaptation.
+
+Names are imported when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.widgets.session import Session as Session
+    from workbench.widgets.sources import shipped_runs as shipped_runs
+    from workbench.widgets.views import Stage as Stage
+
+_HOMES = {
+    "Session": "workbench.widgets.session",
+    "Stage": "workbench.widgets.views",
+    "shipped_runs": "workbench.widgets.sources",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'workbench.widgets' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
