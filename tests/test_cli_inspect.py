@@ -106,7 +106,6 @@ def test_a_run_and_its_trace_show_the_same(
     [
         (["inspect", "RUN", "flwo", "--out", "a.csv"], "did you mean 'flow'"),
         (["inspect", "RUN", "flow", "--out", "a.xls"], "end it in .csv, .pdf, .svg or .png"),
-        (["inspect", "RUN", "certificate", "--out", "a.pdf"], "has no figure"),
         (["inspect", "RUN", "flow"], "--out"),
         (["inspect", "RUN", "images", "--out", "a.png"], "shows classes of images"),
         (["inspect", "RUN", "flow", "--out", "a.csv", "--episodes", "0"], "at least 1 task"),

@@ -15,14 +15,19 @@ from workbench.figures import (
     FIRST_ORDER,
     SECOND_ORDER,
     draw,
+    embedding_map,
     examples,
     gradient_agreement,
     gradient_anatomy,
+    gradient_certificate,
     gradient_flow,
+    gradient_signal,
     layer_norms,
+    loss_curvature,
     loss_landscape,
     memory_reads,
     render,
+    support_influence,
 )
 
 FIGURES = {
@@ -32,6 +37,11 @@ FIGURES = {
     "layer_norms": (layer_norms, examples.norms, "norm"),
     "loss_landscape": (loss_landscape, examples.landscape, "loss"),
     "memory_reads": (memory_reads, examples.memory, "value"),
+    "gradient_signal": (gradient_signal, examples.signal, "ratio"),
+    "gradient_certificate": (gradient_certificate, examples.certificate, "error"),
+    "support_influence": (support_influence, examples.influence, "influence"),
+    "loss_curvature": (loss_curvature, examples.curvature, "eigenvalue"),
+    "embedding_map": (embedding_map, examples.embedding, "x"),
 }
 every_figure = pytest.mark.parametrize("name", FIGURES)
 
@@ -144,5 +154,10 @@ def test_memory_counts_who_is_read_rightly():
 
 def test_a_kind_without_a_figure_says_so():
     with pytest.raises(UserError, match="has no figure"):
-        draw("certificate", pd.DataFrame())
-    assert set(DRAWN) > {"flow", "anatomy", "agreement", "landscape", "norms"}
+        draw("certainty", pd.DataFrame())
+
+
+def test_every_kind_of_inspection_has_a_figure():
+    from workbench.inspection import KINDS
+
+    assert set(KINDS) <= set(DRAWN)

@@ -40,17 +40,23 @@ def trace(arguments: list[str]) -> int:
 
         Args:
             run: the run directory
-            out: the file to write, ending in .metatrace
+            out: the file to write: .metatrace, or .html for a page that any browser shows
             episodes: number of tasks
             split: which classes the tasks are made of
             steps: inner steps; the learner's own if not given
             seed: which tasks are drawn; as in evaluate if not given
             checkpoint: the best one by validation, or the latest
         """
-        if out.suffix != ".metatrace":
-            raise UserError(f"--out is {out.name}: a tape's name ends in .metatrace")
+        if out.suffix not in (".metatrace", ".html"):
+            raise UserError(f"--out is {out.name}: end it in .metatrace or .html")
         tape = record(run, episodes, split, steps, seed, checkpoint)
-        tape.save(out)
+        if out.suffix == ".html":
+            from workbench.widgets.page import write_page
+            from workbench.widgets.session import Session
+
+            write_page(Session(tape), out)
+        else:
+            tape.save(out)
         if tape.limited:
             note(tape.limited)
         note(f"{tape!r}; frames: {', '.join(tape.frames)}")
@@ -97,7 +103,7 @@ def inspect(arguments: list[str]) -> int:
         if kind not in KINDS:
             raise UserError(f"there is no inspection '{kind}': {nearest(kind, list(KINDS))}")
         ending = out.suffix.lstrip(".").lower()
-        _check_ending(kind, out, ending)
+        _check_ending(out, ending)
         asked: dict[str, object] = {
             "episodes": episodes,
             "split": split,
@@ -163,15 +169,10 @@ def record(
     return Tape.record(learner, episode, steps, about=about)
 
 
-def _check_ending(kind: str, out: Path, ending: str) -> None:
+def _check_ending(out: Path, ending: str) -> None:
     """Refuse before anything is computed what could not be written."""
     if ending not in (*_TABLES, *_FIGURES):
         raise UserError(f"--out is {out.name}: end it in .csv, .pdf, .svg or .png")
-    if ending in _FIGURES:
-        from workbench.figures import DRAWN
-
-        if kind not in DRAWN:
-            raise UserError(f"'{kind}' has no figure, only its frame: end --out in .csv")
 
 
 def _save_table(frame: pd.DataFrame, out: Path) -> None:

@@ -11,6 +11,7 @@ np.float64(7.16)
 """
 
 from workbench.figures import examples
+from workbench.figures.checks import gradient_certificate, gradient_signal
 from workbench.figures.columns import frame_sha256
 from workbench.figures.comparisons import comparison
 from workbench.figures.curves import adapted_curves
@@ -22,9 +23,10 @@ from workbench.figures.gradients import (
     gradient_flow,
     layer_norms,
 )
+from workbench.figures.influences import support_influence
 from workbench.figures.kinds import DRAWN, draw
-from workbench.figures.landscapes import loss_landscape
-from workbench.figures.memories import memory_reads
+from workbench.figures.landscapes import loss_curvature, loss_landscape
+from workbench.figures.memories import embedding_map, memory_reads
 from workbench.figures.progress import learning_curves, loss_by_step
 from workbench.figures.style import (
     FIRST_ORDER,
@@ -49,18 +51,23 @@ __all__ = [
     "adapted_curves",
     "comparison",
     "draw",
+    "embedding_map",
     "episode_grid",
     "examples",
     "frame_sha256",
     "gradient_agreement",
     "gradient_anatomy",
+    "gradient_certificate",
     "gradient_flow",
+    "gradient_signal",
     "layer_norms",
     "learning_curves",
     "loss_by_step",
+    "loss_curvature",
     "loss_landscape",
     "memory_reads",
     "read_receipt",
     "render",
     "save",
+    "support_influence",
 ]

@@ -178,3 +178,64 @@ def memory() -> pd.DataFrame:
             value = 0.7 if entry == most else 0.15
             rows.append((query, label, entry, entry, "attention", value))
     return pd.DataFrame(rows, columns=["query", "label", "entry", "class", "kind", "value"])
+
+
+def signal() -> pd.DataFrame:
+    """Gradients of tasks that agree more than those of shots."""
+    rows = []
+    for between, count, ratio, conflict in (("tasks", 6, 0.7, 0.2), ("shots", 5, 0.45, 0.4)):
+        for layer, factor in (("linear1", 0.8), ("linear2", 1.0), ("head", 1.3), ("all", 0.98)):
+            signal, noise = factor * ratio, 1.0
+            rows.append((between, layer, count, signal, noise, signal / noise, 0.2, conflict))
+    columns = ["between", "layer", "count", "signal", "noise", "ratio", "cosine", "conflict"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def certificate() -> pd.DataFrame:
+    """A meta-gradient that central differences agree with."""
+    error = [2e-8, 2e-7, 5e-8, 1e-7]
+    claimed = np.array([1.3, 0.2, -0.4, 0.1])
+    return pd.DataFrame(
+        {
+            "direction": ["gradient", "random 1", "random 2", "random 3"],
+            "claimed": claimed,
+            "measured": claimed * (1 + np.array(error)),
+            "error": error,
+            "unsure": [4e-8, 1e-7, 6e-8, 3e-8],
+        }
+    )
+
+
+def influence() -> pd.DataFrame:
+    """Five support examples, one of which does harm."""
+    influence = [0.3, 0.15, 0.8, -0.2, 0.05]
+    columns = {"task": 0, "example": range(5), "target": 0.0, "loss": 0.5}
+    frame = pd.DataFrame({**columns, "influence": influence})
+    return frame.assign(without=frame["loss"] + frame["influence"])
+
+
+def curvature() -> pd.DataFrame:
+    """Three eigenvalues that shrink as four tasks adapt for five steps."""
+    rows = [
+        (task, step, part, rank, scale * (1 + task / 50) * 8 * 0.4**rank * (0.5 + 0.5 * 0.5**step))
+        for task in range(4)
+        for step in range(6)
+        for part, scale in (("support", 1.0), ("query", 1.2))
+        for rank in range(3)
+    ]
+    return pd.DataFrame(rows, columns=["task", "step", "part", "rank", "eigenvalue"])
+
+
+def embedding() -> pd.DataFrame:
+    """Three classes that an inner step draws apart."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for step, apart in ((0, 0.5), (1, 3.0)):
+        for label in range(3):
+            centre = apart * np.array([np.cos(2.1 * label), np.sin(2.1 * label)])
+            for part, count in (("support", 1), ("query", 4)):
+                for example in range(count):
+                    x, y = centre + rng.normal(0, 0.5, 2)
+                    rows.append((step, part, label * count + example, label, x, y))
+    columns = ["step", "part", "example", "label", "x", "y"]
+    return pd.DataFrame(rows, columns=columns).assign(explained_x=0.7, explained_y=0.2)

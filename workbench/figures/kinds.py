@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from workbench.errors import UserError, nearest
+from workbench.figures.checks import gradient_certificate, gradient_signal
 from workbench.figures.curves import adapted_curves
 from workbench.figures.episodes import episode_grid
 from workbench.figures.gradients import (
@@ -15,8 +16,9 @@ from workbench.figures.gradients import (
     gradient_flow,
     layer_norms,
 )
-from workbench.figures.landscapes import loss_landscape
-from workbench.figures.memories import memory_reads
+from workbench.figures.influences import support_influence
+from workbench.figures.landscapes import loss_curvature, loss_landscape
+from workbench.figures.memories import embedding_map, memory_reads
 from workbench.figures.progress import loss_by_step
 from workbench.figures.style import PAPER, Plot, Style
 
@@ -34,8 +36,13 @@ DRAWN: dict[str, Callable[..., Plot]] = {
     "flow": gradient_flow,
     "anatomy": gradient_anatomy,
     "agreement": gradient_agreement,
+    "signal": gradient_signal,
+    "curvature": loss_curvature,
     "landscape": loss_landscape,
+    "influence": support_influence,
     "memory": memory_reads,
+    "embedding": embedding_map,
+    "certificate": gradient_certificate,
 }
 
 

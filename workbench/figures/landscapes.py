@@ -88,3 +88,59 @@ def _walk(axes: Axes, path: pd.DataFrame, style: Style) -> None:
             label=label,
             zorder=5,
         )
+
+
+def loss_curvature(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
+    """The Hessian's largest eigenvalues along the inner steps, for support and for query.
+
+    frame  columns task, step, part, rank and eigenvalue, as
+           `workbench.inspection.curvature_frame` makes them
+
+    >>> from workbench.figures import examples
+    >>> loss_curvature(examples.curvature()).alt_text
+    'The 3 largest eigenvalues of the Hessian, mean of 4 tasks. Support: the largest is 8.24 at
+    the start, 4.25 after 5 inner steps. Query: the largest is 9.89 at the start, 5.1 after 5 inner
+    steps.'
+    """
+    columns = ["task", "step", "part", "rank", "eigenvalue"]
+    require(frame, "loss_curvature", columns, "curvature_frame", ["step", "rank", "eigenvalue"])
+    parts, tasks = ordered(frame["part"]), frame["task"].nunique()
+    ranks = sorted(int(rank) for rank in frame["rank"].unique())
+    means = frame.groupby(["part", "rank", "step"])["eigenvalue"].mean()
+    log = asks_for_log(means)
+    with drawing(style, style.height(0.62)) as plot:
+        panels = plot.subplots(1, len(parts), sharex=True, sharey=True, squeeze=False)[0]
+        said = []
+        for axes, part in zip(panels, parts, strict=True):
+            for rank in ranks:
+                line = means[part][rank].sort_index()
+                colour = style.steps(1 - rank / max(len(ranks), 2))
+                label = "largest" if rank == 0 else f"no. {rank + 1}"
+                axes.plot(
+                    line.index,
+                    line,
+                    "-",
+                    marker="o",
+                    color=colour,
+                    label=label,
+                    zorder=3 - rank / 9,
+                )
+            if not log:
+                axes.axhline(0, color=style.before, linewidth=0.6 * style.scale, zorder=0)
+            note(axes, part, style.ink)
+            axes.set_xlabel("inner step")
+            top = means[part][0].sort_index()
+            said.append(
+                f"{part.capitalize()}: the largest is {number(top.iloc[0])} at the start, "
+                f"{number(top.iloc[-1])} after {int(top.index[-1])} inner steps."
+            )
+        over = f", mean of {number(tasks)} tasks" if tasks > 1 else ""
+        panels[0].set_ylabel(f"eigenvalue{over}")
+        dress(panels[0].yaxis, log=log)
+        dress(panels[0].xaxis, whole=True)
+        plot.key(panels[0])
+        plot.alt_text = (
+            f"The {len(ranks)} largest eigenvalues of the Hessian, mean of {tasks} "
+            f"task{'s' if tasks != 1 else ''}. {' '.join(said)}"
+        )
+    return plot

@@ -1,9 +1,10 @@
-"""Memory: what every query reads of every entry."""
+"""Memory: what every query reads of every entry, and where examples lie in the embedding."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from workbench.figures.axes import dress, note, number
 from workbench.figures.columns import require
@@ -60,3 +61,87 @@ def memory_reads(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             "their own class."
         )
     return plot
+
+
+def embedding_map(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
+    """A task's examples in the plane of the embedding that holds most of their variance.
+
+    Before and after adaptation where the embedding adapts. A colour and a marker a class; support
+    solid, query hollow.
+
+    frame  columns step, part, label, x, y, explained_x and explained_y, as
+           `workbench.inspection.embedding_frame` makes them
+
+    >>> from workbench.figures import examples
+    >>> embedding_map(examples.embedding()).alt_text
+    'Examples of 3 classes in the plane that holds 90% of the variance of the embedding. Query
+    examples nearest to the support of their class: 92% before adaptation, 100% after 1 inner step.'
+    """
+    columns = ["step", "part", "label", "x", "y", "explained_x", "explained_y"]
+    require(frame, "embedding_map", columns, "embedding_frame", ["x", "y"])
+    steps = sorted(int(step) for step in frame["step"].unique())
+    shown = sorted({steps[0], steps[-1]})
+    share = [float(frame[f"explained_{axis}"].iloc[0]) for axis in "xy"]
+    height = 0.86 if len(shown) == 1 else 0.6
+    with drawing(style, style.height(height)) as plot:
+        panels = plot.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0]
+        for axes, step in zip(panels, shown, strict=True):
+            _cloud(axes, frame[frame["step"] == step], style)
+            if len(shown) > 1:
+                note(axes, _when(step), style.ink)
+            axes.set_xlabel(f"direction 1 ({number(100 * share[0], 2)}%)")
+        panels[0].set_ylabel(f"direction 2 ({number(100 * share[1], 2)}%)")
+        for axis in (panels[0].xaxis, panels[0].yaxis):
+            dress(axis)
+        plot.key(panels[-1])
+        classes = frame["label"].nunique()
+        what = f"Examples of {classes} classes" if classes else "Examples"
+        plot.alt_text = (
+            f"{what} in the plane that holds {number(100 * sum(share), 2)}% of the variance of "
+            "the embedding."
+        )
+        if classes:
+            found = [
+                f"{number(100 * _own(frame[frame['step'] == step]), 2)}% {_when(step)}"
+                for step in shown
+            ]
+            plot.alt_text += (
+                f" Query examples nearest to the support of their class: {', '.join(found)}."
+            )
+    return plot
+
+
+def _when(step: int) -> str:
+    return f"after {step} inner step{'s' if step != 1 else ''}" if step else "before adaptation"
+
+
+def _cloud(axes: Axes, rows: pd.DataFrame, style: Style) -> None:
+    known = rows["label"].dropna().astype(int)
+    for label in sorted(known.unique()) or [None]:
+        own = rows if label is None else rows[rows["label"] == label]
+        colour, marker = (style.after, "o") if label is None else style.look(int(label))
+        for part, fill, size in (("query", "none", 3.4), ("support", colour, 6.0)):
+            points = own[own["part"] == part]
+            axes.plot(
+                points["x"],
+                points["y"],
+                linestyle="none",
+                marker=marker,
+                markersize=size * style.scale,
+                markerfacecolor=fill,
+                markeredgecolor=style.ground if part == "support" else colour,
+                markeredgewidth=0.7 * style.scale,
+                zorder=3 if part == "support" else 2,
+                label=f"class {label}" if part == "support" and label is not None else f"_{part}",
+            )
+
+
+def _own(rows: pd.DataFrame) -> float:
+    """The share of query examples whose nearest class, by its support's mean, is their own."""
+    means = rows[rows["part"] == "support"].groupby("label")[["x", "y"]].mean()
+    query = rows[rows["part"] == "query"]
+    if means.empty or query.empty:
+        return float("nan")
+    apart = query[["x", "y"]].to_numpy()[:, None] - means.to_numpy()[None]
+    nearest = means.index.to_numpy()[np.square(apart).sum(axis=-1).argmin(axis=1)]
+    return float((nearest == query["label"].to_numpy()).mean())
