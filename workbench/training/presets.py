@@ -5,7 +5,6 @@ For other settings change a field: `dataclasses.replace` in Python, a flag on th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from workbench.algorithms.finetune import FineTuningSettings
