@@ -1,6 +1,7 @@
 # make lab     sets up and opens JupyterLab at the first notebook (ARGS=… is passed on)
 # make test    sets up and runs every test (ARGS=… goes to pytest)
-# make setup   builds .venv from requirements.lock; does nothing while that is unchanged
+# make setup   builds .venv from requirements.lock, and the panels; again only when these change
+# make panels  builds only the panels, with the npm that is at hand
 # make bench   sets up and measures against the other libraries (ARGS=…)
 # make lint    ruff and mypy
 # make lock    writes requirements.lock from what is installed
@@ -9,10 +10,23 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP := .venv/bin/python -m pip install --disable-pip-version-check --quiet
 STAMP := .venv/installed-from
 
-.PHONY: setup lab test bench lint lock
+PANELS := workbench/widgets/static/made-from
+NPM := cd extensions && PATH="$(CURDIR)/.venv/bin:$$PATH" npm --silent
+
+.PHONY: setup panels lab test bench lint lock
 
 setup:
 	@cat requirements.lock pyproject.toml | cmp -s - $(STAMP) || $(MAKE) --no-print-directory $(STAMP)
+	@$(MAKE) --no-print-directory panels
+
+panels: $(PANELS)
+	@:
+
+$(PANELS): $(shell find extensions/src -type f) extensions/build.mjs extensions/tsconfig.json extensions/node_modules/.package-lock.json
+	$(NPM) run build
+
+extensions/node_modules/.package-lock.json: extensions/package-lock.json
+	$(NPM) ci
 
 # torch comes first and by its exact version, so that pip takes the build that the machine's index
 # offers for it and nothing newer; the rest of the lock then finds it in place.

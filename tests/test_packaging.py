@@ -94,6 +94,12 @@ def test_wheel_carries_nothing_else(wheel: zipfile.ZipFile):
     assert not [name for name in wheel.namelist() if any(word in name for word in junk)]
 
 
+def test_wheel_carries_the_panels(wheel: zipfile.ZipFile):
+    for name in ("panel.js", "panel.css"):
+        built = (ROOT / "workbench" / "widgets" / "static" / name).read_bytes()
+        assert wheel.read(f"workbench/widgets/static/{name}") == built
+
+
 def test_wheel_settles_jupyterlab(wheel: zipfile.ZipFile):
     (name,) = [name for name in wheel.namelist() if name.endswith("metalearning-workbench.json")]
     assert name.endswith("data/share/jupyter/lab/settings/overrides.d/metalearning-workbench.json")

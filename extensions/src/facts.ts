@@ -1,0 +1,45 @@
+/** What is said of a session in words: the line below every panel. */
+
+import { type Frame } from "./frame";
+import { type About, type Cursor, type Lane } from "./store";
+import { three } from "./ui/format";
+
+/** How many inner steps the lane under the cursor has. */
+export function stepsOf(about: About, cursor: Cursor): number {
+  return about.lanes?.[cursor.lane]?.steps ?? 0;
+}
+
+/** What a lane is called. */
+export function laneName(lanes: Lane[], place: number): string {
+  const lane = lanes[place];
+  if (!lane) return `lane ${place}`;
+  if (lane.parent === null || lane.parent === undefined) return lane.learner || "first";
+  const changed = Object.entries(lane.settings ?? {}).map(([name, value]) => `${name} ${value}`);
+  if (lane.edits) changed.push(lane.edits === 1 ? "1 edit" : `${lane.edits} edits`);
+  return `branch ${place} at step ${lane.at}${changed.length ? ` (${changed.join(", ")})` : ""}`;
+}
+
+/** 'MAML · 5-way 1-shot · step 2 of 5 · loss 0.41 · 12 ms · tape 1.3 MB'. */
+export function facts(about: About, cursor: Cursor, steps: Frame | undefined): string[] {
+  const found: string[] = [];
+  const sampling = Object.fromEntries((about.forms?.sampling ?? []).map((f) => [f.name, f.value]));
+  if (about.title) found.push(about.title);
+  const shots = sampling.shots;
+  if (about.ways) found.push(`${about.ways}-way${shots ? ` ${shots}-shot` : ""}`);
+  else if (shots && about.kind === "curves")
+    found.push(`${shots} ${shots === 1 ? "shot" : "shots"}`);
+  if ((about.tasks ?? 0) > 1) found.push(`task ${cursor.task + 1} of ${about.tasks}`);
+  if (about.lanes?.length) found.push(`step ${cursor.step} of ${stepsOf(about, cursor)}`);
+  const measure = steps?.has("loss") ? "loss" : "reward";
+  if (steps?.has(measure)) {
+    const rows = steps.where({ task: cursor.task, step: cursor.step });
+    const query = rows.where({ part: measure === "loss" ? "query" : "trial" });
+    if (query.rows)
+      found.push(
+        `${measure === "loss" ? "query loss" : "reward"} ${three(query.at(measure, 0) as number)}`,
+      );
+  }
+  if (about.milliseconds) found.push(`${three(Math.round(about.milliseconds))} ms`);
+  if (about.megabytes) found.push(`tape ${three(about.megabytes)} MB`);
+  return found;
+}

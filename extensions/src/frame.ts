@@ -1,0 +1,224 @@
+/** A table with named columns, read from the binary form in which Python sends it. */
+
+/** A column on the wire; numbers are little endian. */
+export interface WireColumn {
+  name: string;
+  type: "number" | "integer" | "boolean" | "words" | "arrays";
+  data: DataView;
+  /** What the codes of a `words` column stand for; -1 is a missing word. */
+  words?: string[];
+  /** The shape of one cell of an `arrays` column. */
+  shape?: number[];
+}
+
+/** A frame on the wire. */
+export interface WireFrame {
+  rows: number;
+  columns: WireColumn[];
+}
+
+export type Cell = number | string | boolean | null;
+export type Numbers = Float64Array | Int32Array | Uint8Array;
+
+const SIZES = { number: 8, integer: 4, boolean: 1, words: 4, arrays: 4 } as const;
+
+/** A view of the bytes; a copy where they do not lie on the borders that typed arrays ask for. */
+function typed(column: WireColumn): Float64Array | Float32Array | Int32Array | Uint8Array {
+  const size = SIZES[column.type];
+  let { buffer, byteOffset, byteLength } = column.data;
+  if (byteOffset % size) {
+    buffer = buffer.slice(byteOffset, byteOffset + byteLength);
+    byteOffset = 0;
+  }
+  const count = byteLength / size;
+  switch (column.type) {
+    case "number":
+      return new Float64Array(buffer, byteOffset, count);
+    case "arrays":
+      return new Float32Array(buffer, byteOffset, count);
+    case "boolean":
+      return new Uint8Array(buffer, byteOffset, count);
+    default:
+      return new Int32Array(buffer, byteOffset, count);
+  }
+}
+
+/** What is the same for a frame and all that were chosen from it. */
+class Source {
+  private decoded = new Map<string, ReturnType<typeof typed>>();
+  readonly columns: Map<string, WireColumn>;
+
+  constructor(wire: WireFrame) {
+    this.columns = new Map(wire.columns.map((column) => [column.name, column]));
+  }
+
+  column(name: string): WireColumn {
+    const column = this.columns.get(name);
+    if (!column) {
+      throw new Error(`the frame has no column '${name}', only ${[...this.columns.keys()]}`);
+    }
+    return column;
+  }
+
+  data(name: string): ReturnType<typeof typed> {
+    let data = this.decoded.get(name);
+    if (!data) this.decoded.set(name, (data = typed(this.column(name))));
+    return data;
+  }
+}
+
+/** A row's condition: a value for each of some columns, or a function of the row. */
+export type Condition = Record<string, Cell> | ((row: number) => boolean);
+
+export class Frame {
+  readonly rows: number;
+  private keptNumbers = new Map<string, Numbers>();
+  private keptWords = new Map<string, (string | null)[]>();
+
+  private constructor(
+    private readonly source: Source,
+    /** The rows of the source that are chosen; null is all of them. */
+    private readonly index: Int32Array | null,
+    all: number,
+  ) {
+    this.rows = index ? index.length : all;
+  }
+
+  /** The frame that these bytes are. */
+  static read(wire: WireFrame): Frame {
+    return new Frame(new Source(wire), null, wire.rows);
+  }
+
+  get names(): string[] {
+    return [...this.source.columns.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.source.columns.has(name);
+  }
+
+  type(name: string): WireColumn["type"] {
+    return this.source.column(name).type;
+  }
+
+  /** A column of numbers, whole numbers or truth values; a missing number is NaN. */
+  numbers(name: string): Numbers {
+    const found = this.keptNumbers.get(name);
+    if (found) return found;
+    const data = this.source.data(name);
+    const type = this.type(name);
+    if (type === "words" || type === "arrays" || data instanceof Float32Array) {
+      throw new Error(`the column '${name}' holds ${type} and no numbers`);
+    }
+    const chosen = this.index ? pick(data, this.index) : data;
+    this.keptNumbers.set(name, chosen);
+    return chosen;
+  }
+
+  /** A column of words; a missing one is null. */
+  words(name: string): (string | null)[] {
+    const found = this.keptWords.get(name);
+    if (found) return found;
+    const words = Array.from(
+      { length: this.rows },
+      (_, row) => this.at(name, row) as string | null,
+    );
+    this.keptWords.set(name, words);
+    return words;
+  }
+
+  /** One cell's array, as it lies in memory. */
+  array(name: string, row: number): Float32Array {
+    const size = this.shape(name).reduce((a, b) => a * b, 1);
+    const place = this.place(row);
+    return (this.source.data(name) as Float32Array).subarray(place * size, (place + 1) * size);
+  }
+
+  /** The shape of one cell of a column of arrays. */
+  shape(name: string): number[] {
+    return this.source.column(name).shape ?? [];
+  }
+
+  /** One cell; null where it is missing. An array is asked for by `array`. */
+  at(name: string, row: number): Cell {
+    const column = this.source.column(name);
+    const value = this.source.data(name)[this.place(row)];
+    if (value === undefined || column.type === "arrays") return null;
+    if (column.type === "words") return value < 0 ? null : (column.words?.[value] ?? null);
+    if (column.type === "boolean") return value !== 0;
+    return Number.isNaN(value) ? null : value;
+  }
+
+  /** The rows for which a condition holds. */
+  where(condition: Condition): Frame {
+    const holds =
+      typeof condition === "function"
+        ? condition
+        : (row: number) =>
+            Object.entries(condition).every(([name, value]) => this.at(name, row) === value);
+    const chosen: number[] = [];
+    for (let row = 0; row < this.rows; row++) if (holds(row)) chosen.push(this.place(row));
+    return new Frame(this.source, Int32Array.from(chosen), this.rows);
+  }
+
+  /** The different values of a column, in the order in which they first appear. */
+  distinct<T extends Cell = Cell>(name: string): T[] {
+    const seen = new Set<Cell>();
+    for (let row = 0; row < this.rows; row++) {
+      const value = this.at(name, row);
+      if (value !== null) seen.add(value);
+    }
+    return [...seen] as T[];
+  }
+
+  /** The rows in parts that have the same value in a column. */
+  groups<T extends Cell = Cell>(name: string): [T, Frame][] {
+    return this.distinct<T>(name).map((value) => [value, this.where({ [name]: value })]);
+  }
+
+  /** The frame as comma-separated values; arrays are left out. */
+  csv(rows: Iterable<number> = Array(this.rows).keys()): string {
+    const names = this.names.filter((name) => this.type(name) !== "arrays");
+    const quoted = (cell: Cell) => {
+      const text = cell === null ? "" : String(cell);
+      return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    };
+    const lines = [names.map(quoted).join(",")];
+    for (const row of rows) lines.push(names.map((name) => quoted(this.at(name, row))).join(","));
+    return lines.join("\n") + "\n";
+  }
+
+  private place(row: number): number {
+    return this.index ? (this.index[row] ?? -1) : row;
+  }
+}
+
+function pick(data: Numbers, index: Int32Array): Numbers {
+  const made = new (data.constructor as new (length: number) => Numbers)(index.length);
+  for (let row = 0; row < index.length; row++) made[row] = data[index[row]!]!;
+  return made;
+}
+
+/** Makes frames once for each set of bytes: unchanged ones keep their frame. */
+export class FrameCache {
+  private frames = new WeakMap<DataView, { wire: WireFrame; frame: Frame }>();
+
+  read(wire: WireFrame): Frame {
+    const first = wire.columns[0]?.data;
+    if (!first) return Frame.read(wire);
+    const known = this.frames.get(first);
+    if (known && same(known.wire, wire)) return known.frame;
+    const frame = Frame.read(wire);
+    this.frames.set(first, { wire, frame });
+    return frame;
+  }
+}
+
+function same(a: WireFrame, b: WireFrame): boolean {
+  return (
+    a === b ||
+    (a.rows === b.rows &&
+      a.columns.length === b.columns.length &&
+      a.columns.every((column, k) => column.data === b.columns[k]!.data))
+  );
+}

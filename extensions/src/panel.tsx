@@ -1,0 +1,184 @@
+/** The frame of every panel: what it is, how far it is, what went wrong; and in it the view. */
+
+import { useSignal } from "@preact/signals";
+import { Component, type ComponentChildren } from "preact";
+import { useMemo } from "preact/hooks";
+import { facts, stepsOf } from "./facts";
+import { type Store } from "./store";
+import { duration } from "./ui/format";
+import { copyText, useFlash } from "./ui/hooks";
+import { keyName, KeyContext, Keys, useKeys } from "./ui/keys";
+import { VIEWS } from "./views";
+
+export function Panel({ store }: { store: Store }) {
+  const keys = useMemo(() => new Keys(), []);
+  return (
+    <KeyContext.Provider value={keys}>
+      {/* JupyterLab would take B, D, arrows and more for its own while a panel has the focus. */}
+      <section
+        class="wb"
+        data-view={store.view}
+        data-lm-suppress-shortcuts="true"
+        tabIndex={0}
+        aria-label={`Workbench: ${store.view}`}
+        aria-busy={store.busy.value}
+        onKeyDown={(event) => keys.press(event)}
+      >
+        <Problem store={store} />
+        <Working store={store} />
+        <div class="wb-body" data-failed={store.problem.value ? "true" : undefined}>
+          <Guard>
+            <Shown store={store} />
+          </Guard>
+        </div>
+        <Footer store={store} keys={keys} />
+      </section>
+    </KeyContext.Provider>
+  );
+}
+
+/** The view that the panel was made for, with the keys that all views answer. */
+function Shown({ store }: { store: Store }) {
+  const steps = stepsOf(store.about.value, store.cursor.value);
+  const to = (step: number) => store.move({ step: Math.min(Math.max(step, 0), steps) });
+  useKeys(
+    steps > 0
+      ? [
+          {
+            key: "ArrowLeft",
+            help: "one inner step back",
+            run: () => to(store.cursor.peek().step - 1),
+          },
+          {
+            key: "ArrowRight",
+            help: "one inner step on",
+            run: () => to(store.cursor.peek().step + 1),
+          },
+          { key: "Shift+ArrowLeft", help: "before the first step", run: () => to(0) },
+          { key: "Shift+ArrowRight", help: "after the last step", run: () => to(steps) },
+        ]
+      : [],
+  );
+  const View = VIEWS[store.view];
+  if (!View) return <p class="wb-empty">This version of the panels has no view '{store.view}'.</p>;
+  return <View store={store} />;
+}
+
+function Problem({ store }: { store: Store }) {
+  const problem = store.problem.value as { text: string; details?: string } | null;
+  const limited = store.about.value.limited;
+  return (
+    <>
+      <div role="alert">
+        {problem && (
+          <div class="wb-problem">
+            <span>{problem.text}</span>
+            <button type="button" onClick={store.dismiss} aria-label="Put the message away">
+              ✕
+            </button>
+            {problem.details && (
+              <details>
+                <summary>where</summary>
+                <pre>{problem.details}</pre>
+              </details>
+            )}
+          </div>
+        )}
+      </div>
+      {limited && <p class="wb-limited">{limited}</p>}
+    </>
+  );
+}
+
+function Working({ store }: { store: Store }) {
+  const progress = store.progress.value;
+  if (!progress) return <div class="wb-busy" data-on={store.busy.value} aria-hidden="true" />;
+  const left = progress.left ? `, ${duration(progress.left)} left` : "";
+  return (
+    <div class="wb-working wb-row" role="status">
+      <progress value={progress.done} max={progress.total || 1} aria-label={progress.what} />
+      <span>
+        {progress.what}: {progress.done} of {progress.total}
+        {left}
+      </span>
+      <button type="button" onClick={() => void store.send("stop")}>
+        Stop
+      </button>
+    </div>
+  );
+}
+
+function Footer({ store, keys }: { store: Store; keys: Keys }) {
+  const listing = useSignal(false);
+  const [word, flash] = useFlash();
+  const about = store.about.value;
+  const cursor = store.cursor.value;
+  const line = facts(about, cursor, store.frames.value[`${cursor.lane}:steps`]);
+  const hasCode = (about.lanes?.length ?? 0) > 0;
+  const copy = () =>
+    void store.send("code").then(async (text) => {
+      await copyText(String(text));
+      flash("copied");
+    });
+  useKeys([
+    { key: "?", help: "this list", run: () => (listing.value = !listing.value) },
+    ...(hasCode ? [{ key: "c", help: "copy what was done as Python", run: copy }] : []),
+  ]);
+  return (
+    <footer class="wb-footer">
+      <div class="wb-row">
+        <span class="wb-facts">{line.join(" · ")}</span>
+        <span class="wb-end wb-row">
+          <span role="status">{word}</span>
+          {hasCode && (
+            <button type="button" onClick={copy} title="Copy what was done as Python (C)">
+              Copy code
+            </button>
+          )}
+          <button
+            type="button"
+            aria-expanded={listing.value}
+            title="The keys that work here (?)"
+            onClick={() => (listing.value = !listing.value)}
+          >
+            Keys
+          </button>
+        </span>
+      </div>
+      {listing.value && (
+        <dl class="wb-keys">
+          {[...new Map(keys.all.value.map((key) => [key.key, key])).values()].map((key) => (
+            <div key={key.key}>
+              <dt>
+                <kbd>{keyName(key.key)}</kbd>
+              </dt>
+              <dd>{key.help}</dd>
+            </div>
+          ))}
+        </dl>
+      )}
+    </footer>
+  );
+}
+
+/** A fault of the front end is said where it is seen, and the rest of the panel stays. */
+class Guard extends Component<{ children: ComponentChildren }, { fault: string }> {
+  override state = { fault: "" };
+
+  static override getDerivedStateFromError(fault: unknown) {
+    return { fault: String(fault instanceof Error ? fault.message : fault) };
+  }
+
+  override render() {
+    const { fault } = this.state;
+    if (!fault) return this.props.children;
+    return (
+      <p class="wb-problem" role="alert">
+        This view failed: {fault}
+        <button type="button" onClick={() => this.setState({ fault: "" })}>
+          Try again
+        </button>
+      </p>
+    );
+  }
+}

@@ -1,0 +1,245 @@
+/** What a panel shows, as signals, and its way to Python: the only part that knows the model. */
+
+import { signal, type ReadonlySignal, type Signal } from "@preact/signals";
+import { type Field } from "./ui/fields";
+import { type Frame, FrameCache, type WireFrame } from "./frame";
+
+/** The model that anywidget hands over. */
+export interface Model {
+  get(name: string): any;
+  set(name: string, value: unknown): void;
+  save_changes(): void;
+  send(content: unknown): void;
+  on(event: string, callback: (...args: any[]) => void): void;
+  off(event: string, callback: (...args: any[]) => void): void;
+}
+
+/** Where everybody looks; the same in all panels of a session. */
+export interface Cursor {
+  task: number;
+  step: number;
+  lane: number;
+  part: "support" | "query";
+  example: number;
+  layer: string;
+}
+
+/** One recorded adaptation: lane 0 is the first, the others branch from it or from each other. */
+export interface Lane {
+  learner: string;
+  /** How many inner steps were recorded. */
+  steps: number;
+  parent: number | null;
+  /** After which step it branches off. */
+  at: number;
+  settings: Record<string, unknown>;
+  edits: number;
+}
+
+/** What Python says of the session's state (workbench/widgets/views.py). */
+export interface About {
+  title?: string;
+  note?: string;
+  learner?: string;
+  learners?: { name: string; note: string }[];
+  /** Of tasks: curves, images, text, table, control. */
+  kind?: string;
+  tasks?: number;
+  ways?: number | null;
+  milliseconds?: number;
+  megabytes?: number;
+  /** A limit that was reached, as a sentence. */
+  limited?: string;
+  lanes?: Lane[];
+  /** Of each kind of inspection 'ready', 'open', 'stale', or why it cannot be had. */
+  kinds?: Record<string, string>;
+  forms?: Record<string, Field[]>;
+  /** Views may read more than what is named here. */
+  [more: string]: any;
+}
+
+export interface Progress {
+  what: string;
+  done: number;
+  total: number;
+  left?: number;
+}
+
+export interface Store {
+  readonly view: string;
+  readonly session: string;
+  readonly about: ReadonlySignal<About>;
+  readonly frames: ReadonlySignal<Record<string, Frame>>;
+  readonly cursor: ReadonlySignal<Cursor>;
+  readonly problem: ReadonlySignal<{ text: string } | null>;
+  readonly progress: ReadonlySignal<Progress | null>;
+  /** Whether Python still owes an answer. */
+  readonly busy: ReadonlySignal<boolean>;
+  /** Moves the cursor, in all panels of the session at once and in Python a little later. */
+  move(change: Partial<Cursor>): void;
+  /** Asks Python for something. With `latest`, one is under way and only the newest waits. */
+  send(command: string, args?: object, options?: { latest?: boolean }): Promise<any>;
+  /** Puts a problem's text away. */
+  dismiss(): void;
+  dispose(): void;
+}
+
+export const START: Cursor = {
+  task: 0,
+  step: 0,
+  lane: 0,
+  part: "query",
+  example: 0,
+  layer: "all",
+};
+
+const BUS = "workbench:cursor";
+const TO_PYTHON = 100; // milliseconds between two cursors that Python is told
+const ECHO = 1000; // milliseconds in which a cursor that comes back is taken for an echo
+
+interface Waiting {
+  args: object;
+  promise: Promise<any>;
+  resolve: (value: any) => void;
+  reject: (reason: Error) => void;
+}
+
+const filled = <T extends object>(value: T | null | undefined): T | null =>
+  value && Object.keys(value).length > 0 ? value : null;
+
+function waiting(args: object): Waiting {
+  let resolve!: Waiting["resolve"], reject!: Waiting["reject"];
+  const promise = new Promise<any>((yes, no) => ([resolve, reject] = [yes, no]));
+  promise.catch(() => {}); // the panel shows the problem; who asked may look as well
+  return { args, promise, resolve, reject };
+}
+
+/** The store of one panel. `dispose` it with the view. */
+export function makeStore(model: Model): Store {
+  const cache = new FrameCache();
+  const ended = new AbortController();
+  const session = String(model.get("session") ?? "");
+  const readFrames = () =>
+    Object.fromEntries(
+      Object.entries((model.get("frames") ?? {}) as Record<string, WireFrame>).map(
+        ([name, wire]) => [name, cache.read(wire)],
+      ),
+    );
+  const about: Signal<About> = signal(model.get("about") ?? {});
+  const frames = signal(readFrames());
+  const cursor = signal<Cursor>({ ...START, ...model.get("cursor") });
+  const problem = signal(filled<{ text: string }>(model.get("problem")));
+  const progress = signal(filled<Progress>(model.get("progress")));
+  const busy = signal(false);
+
+  const listen = (event: string, callback: (...args: any[]) => void) => {
+    model.on(event, callback);
+    ended.signal.addEventListener("abort", () => model.off(event, callback));
+  };
+  listen("change:about", () => (about.value = model.get("about") ?? {}));
+  listen("change:frames", () => (frames.value = readFrames()));
+  listen("change:problem", () => (problem.value = filled(model.get("problem"))));
+  listen("change:progress", () => (progress.value = filled(model.get("progress"))));
+
+  // The cursor. Python tells every panel of what one of them told it; while somebody scrubs, such
+  // an echo is older than what is shown, and must not pull the cursor back.
+  const visited = new Map<string, number>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let told = 0;
+  const key = (value: Cursor) => JSON.stringify(Object.entries(value).sort());
+  const show = (value: Cursor) => {
+    if (key(value) !== key(cursor.peek())) cursor.value = value;
+  };
+  const tellPython = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    told = performance.now();
+    model.set("cursor", cursor.peek());
+    model.save_changes();
+  };
+  const visit = (event: Event) => {
+    const { session: whose, cursor: where } = (event as CustomEvent).detail;
+    if (whose !== session) return;
+    const now = performance.now();
+    for (const [old, time] of visited) if (now - time > ECHO) visited.delete(old);
+    visited.set(key(where), now);
+    show(where);
+  };
+  document.addEventListener(BUS, visit, { signal: ended.signal });
+  listen("change:cursor", () => {
+    const value = { ...START, ...model.get("cursor") };
+    const time = visited.get(key(value));
+    if (time === undefined || performance.now() - time > ECHO) show(value);
+  });
+  const move = (change: Partial<Cursor>) => {
+    const value = { ...cursor.peek(), ...change };
+    if (key(value) === key(cursor.peek())) return;
+    document.dispatchEvent(new CustomEvent(BUS, { detail: { session, cursor: value } }));
+    const rest = told + TO_PYTHON - performance.now();
+    if (timer === undefined) timer = setTimeout(tellPython, Math.max(rest, 0));
+  };
+
+  // Commands and their answers.
+  const asked = new Map<number, { command: string; who: Waiting; latest: boolean }>();
+  const next = new Map<string, Waiting>();
+  const underWay = new Set<string>();
+  let number = 0;
+  const ask = (command: string, who: Waiting, latest: boolean) => {
+    if (timer !== undefined) tellPython(); // a command is meant where the cursor is
+    visited.clear(); // and may move it
+    const id = ++number;
+    asked.set(id, { command, who, latest });
+    if (latest) underWay.add(command);
+    busy.value = true;
+    model.send({ id, command, args: who.args });
+  };
+  listen("msg:custom", (message: { id?: number; result?: unknown; error?: string }) => {
+    const found = asked.get(message?.id ?? -1);
+    if (!found) return;
+    asked.delete(message.id!);
+    if (message.error !== undefined) {
+      problem.value ??= { text: message.error };
+      found.who.reject(new Error(message.error));
+    } else {
+      problem.value = filled(model.get("problem"));
+      found.who.resolve(message.result);
+    }
+    if (found.latest) {
+      underWay.delete(found.command);
+      const newest = next.get(found.command);
+      next.delete(found.command);
+      if (newest) ask(found.command, newest, true);
+    }
+    busy.value = asked.size > 0;
+  });
+  const send: Store["send"] = (command, args = {}, options = {}) => {
+    if (options.latest && underWay.has(command)) {
+      const before = next.get(command);
+      const newest = waiting(args);
+      before?.resolve(newest.promise); // who was overtaken gets the newer answer
+      next.set(command, newest);
+      return newest.promise;
+    }
+    const who = waiting(args);
+    ask(command, who, options.latest ?? false);
+    return who.promise;
+  };
+
+  return {
+    view: String(model.get("view") ?? ""),
+    session,
+    about,
+    frames,
+    cursor,
+    problem,
+    progress,
+    busy,
+    move,
+    send,
+    dismiss: () => (problem.value = null),
+    dispose: () => {
+      if (timer !== undefined) tellPython();
+      ended.abort();
+    },
+  };
+}

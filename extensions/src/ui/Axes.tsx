@@ -1,0 +1,52 @@
+/** The two axes of a picture: ticks, a faint grid, and what is measured in which unit. */
+
+import { short } from "./format";
+import { type Axis, type Scale } from "./scales";
+
+interface Props {
+  x: Scale;
+  y: Scale;
+  axes: { x: Axis; y: Axis };
+  box: { left: number; right: number; top: number; bottom: number };
+  grid?: boolean;
+}
+
+const named = (axis: Axis) => (axis.unit ? `${axis.label} (${axis.unit})` : axis.label);
+
+export function Axes({ x, y, axes, box, grid = true }: Props) {
+  const room = axes.x.names ? (box.right - box.left) / axes.x.names.length : 0;
+  const tilted = room > 0 && room < 56;
+  return (
+    <g class="wb-axes" aria-hidden="true">
+      {y.ticks.map(({ value, text }) => (
+        <g key={value} transform={`translate(0,${y(value)})`}>
+          {grid && <line class="wb-grid" x1={box.left} x2={box.right} />}
+          <text x={box.left - 6} dy="0.32em" text-anchor="end">
+            {axes.y.names ? short(text, 12) : text}
+          </text>
+        </g>
+      ))}
+      {x.ticks.map(({ value, text }) => (
+        <g key={value} transform={`translate(${x(value)},${box.bottom})`}>
+          <line class="wb-tick" y2={4} />
+          {tilted ? (
+            <text transform="rotate(-30)" x={-2} y={14} text-anchor="end">
+              {short(text, 12)}
+            </text>
+          ) : (
+            <text y={16} text-anchor="middle">
+              {axes.x.names ? short(text, Math.max(Math.floor(room / 6.5), 6)) : text}
+            </text>
+          )}
+        </g>
+      ))}
+      <line class="wb-axis" x1={box.left} x2={box.right} y1={box.bottom} y2={box.bottom} />
+      <text class="wb-label" x={4} y={12}>
+        {named(axes.y)}
+      </text>
+      <text class="wb-label" x={box.right} y={box.bottom + (tilted ? 46 : 32)} text-anchor="end">
+        {named(axes.x)}
+      </text>
+    </g>
+  );
+}

@@ -1,0 +1,239 @@
+/** Lines, points, bands and bars over two axes, with what is under the mouse in words. */
+
+import { type ComponentChildren, type TargetedPointerEvent } from "preact";
+import { useRef, useState } from "preact/hooks";
+import { Axes } from "./Axes";
+import { three, withUnit } from "./format";
+import { useUnique, useWidth } from "./hooks";
+import { Drawn, type Held, Legend, type Series } from "./Series";
+import { type Axis, belowLog, extent, makeScale, nearest, type Scale } from "./scales";
+
+export type { Series } from "./Series";
+
+interface Props {
+  title: string;
+  description?: string;
+  series: Series[];
+  x: Axis;
+  y: Axis;
+  height?: number;
+  /** Where the cursor is on the x axis. */
+  mark?: number;
+  /** A click on a point, or beside all of them: then series and index are -1. */
+  onPick?: (at: { x: number; y: number; series: number; index: number }) => void;
+  /** A point that is dragged by mouse or arrow keys, and when it is let go. */
+  onDrag?: (at: { x: number; y: number; series: number; index: number; done: boolean }) => void;
+  /** What is drawn below the series, given the scales. */
+  under?: (x: Scale, y: Scale) => ComponentChildren;
+  /** Axes end where the numbers end. */
+  tight?: boolean;
+}
+
+export function Chart(props: Props) {
+  const { title, series, height = 220, mark, onPick, onDrag, under } = props;
+  const [ref, width] = useWidth<HTMLDivElement>();
+  const [logs, setLogs] = useState<{ x?: boolean; y?: boolean }>({});
+  const [hover, setHover] = useState<{ series: number; index: number } | null>(null);
+  const held = useRef<Held | null>(null);
+  const id = useUnique();
+  const axes = { x: switched(props.x, logs.x), y: switched(props.y, logs.y) };
+  const ys = series.flatMap((one) => [one.y, one.low ?? [], one.high ?? []]);
+  const hasBars = series.some((one) => one.kind === "bars") && axes.y.scale !== "log";
+  const box = {
+    left: axes.y.names ? 84 : 50,
+    right: Math.max(width - 12, 120),
+    top: 22,
+    bottom: height - (axes.x.names && (width - 62) / axes.x.names.length < 56 ? 54 : 40),
+  };
+  const wide = extent(
+    series.map((one) => one.x),
+    axes.x.scale === "log",
+  );
+  const tall = extent(hasBars ? [...ys, [0]] : ys, axes.y.scale === "log");
+  // While a point is dragged the axes stay, so that it stays under the pointer.
+  const x =
+    held.current?.x ?? makeScale(axes.x, barRoom(series, wide), [box.left, box.right], true);
+  const y = held.current?.y ?? makeScale(axes.y, tall, [box.bottom, box.top], props.tight);
+  const lost =
+    axes.y.scale === "log" ? belowLog(series.filter((s) => !s.silent).map((s) => s.y)) : 0;
+  const found =
+    hover && series[hover.series] && hover.index < series[hover.series]!.x.length ? hover : null;
+
+  const place = (event: TargetedPointerEvent<SVGSVGElement>): [number, number] => {
+    const frame = event.currentTarget.getBoundingClientRect();
+    return [event.clientX - frame.left, event.clientY - frame.top];
+  };
+  const audible = series.map((one) => (one.silent ? { x: [], y: [] } : one));
+  const pointerMove = (event: TargetedPointerEvent<SVGSVGElement>) => {
+    const at = place(event);
+    const grip = held.current;
+    if (!grip) return setHover(nearest(audible, x, y, at));
+    drag(grip, grip.x.invert(at[0]), grip.y.invert(at[1]), false);
+  };
+  const drag = (grip: Held, toX: number, toY: number, done: boolean) => {
+    const within = (value: number, [a, b]: [number, number]) => Math.min(Math.max(value, a), b);
+    onDrag?.({
+      x: within(toX, grip.x.domain()),
+      y: within(toY, grip.y.domain()),
+      series: grip.series,
+      index: grip.index,
+      done,
+    });
+  };
+  const pointerDown = (event: TargetedPointerEvent<SVGSVGElement>) => {
+    const at = place(event);
+    const near = nearest(
+      series.map((one) => (one.draggable && onDrag ? one : { x: [], y: [] })),
+      x,
+      y,
+      at,
+      14,
+    );
+    if (near) {
+      event.currentTarget.setPointerCapture(event.pointerId);
+      event.preventDefault();
+      held.current = { ...near, x, y };
+      setHover(near);
+      (
+        event.currentTarget.querySelector(
+          `[data-point="${near.series}-${near.index}"]`,
+        ) as SVGElement | null
+      )?.focus();
+      return;
+    }
+    const close = nearest(audible, x, y, at, 14);
+    onPick?.({
+      x: x.invert(at[0]),
+      y: y.invert(at[1]),
+      series: close?.series ?? -1,
+      index: close?.index ?? -1,
+    });
+  };
+  const pointerUp = (event: TargetedPointerEvent<SVGSVGElement>) => {
+    const grip = held.current;
+    if (!grip) return;
+    const at = place(event);
+    held.current = null;
+    drag(grip, grip.x.invert(at[0]), grip.y.invert(at[1]), true);
+    setHover(null);
+  };
+  const keyDown = (event: KeyboardEvent, grip: Held) => {
+    const [dx, dy] = {
+      ArrowLeft: [-1, 0],
+      ArrowRight: [1, 0],
+      ArrowUp: [0, 1],
+      ArrowDown: [0, -1],
+    }[event.key] ?? [0, 0];
+    if (!dx && !dy) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const far = event.shiftKey ? 10 : 2; // pixels hold on linear and log axes alike
+    const one = series[grip.series]!;
+    drag(
+      grip,
+      x.invert(x(one.x[grip.index]!) + dx! * far),
+      y.invert(y(one.y[grip.index]!) - dy! * far),
+      true,
+    );
+    setHover({ series: grip.series, index: grip.index });
+  };
+
+  return (
+    <figure class="wb-chart" ref={ref}>
+      <div class="wb-row">
+        <figcaption id={`${id}-title`}>{title}</figcaption>
+        <Legend series={series} />
+        <span class="wb-end wb-row">
+          {(["x", "y"] as const).map(
+            (name) =>
+              props[name].switchable && (
+                <button
+                  key={name}
+                  type="button"
+                  aria-pressed={axes[name].scale === "log"}
+                  title={`${axes[name].label} on a ${axes[name].scale === "log" ? "linear" : "log"} axis`}
+                  onClick={() => setLogs({ ...logs, [name]: axes[name].scale !== "log" })}
+                >
+                  log {name}
+                </button>
+              ),
+          )}
+        </span>
+      </div>
+      <svg
+        width={width}
+        height={height}
+        role="group"
+        aria-labelledby={`${id}-title`}
+        aria-describedby={`${id}-says`}
+        onPointerMove={pointerMove}
+        onPointerLeave={() => !held.current && setHover(null)}
+        onPointerDown={pointerDown}
+        onPointerUp={pointerUp}
+        onPointerCancel={() => (held.current = null)}
+        style={{ cursor: onPick ? "pointer" : "default", touchAction: onDrag ? "none" : "auto" }}
+      >
+        {under?.(x, y)}
+        <Axes x={x} y={y} axes={axes} box={box} grid={!under} />
+        {mark !== undefined && Number.isFinite(x(mark)) && (
+          <line class="wb-mark" x1={x(mark)} x2={x(mark)} y1={box.top} y2={box.bottom} />
+        )}
+        {series.map((one, place) => (
+          <Drawn
+            key={place}
+            one={one}
+            place={place}
+            all={series}
+            x={x}
+            y={y}
+            base={box.bottom}
+            onKey={onDrag && keyDown}
+          />
+        ))}
+        {found && (
+          <circle
+            class="wb-ring"
+            cx={x(series[found.series]!.x[found.index]!)}
+            cy={y(series[found.series]!.y[found.index]!)}
+            r={7}
+          />
+        )}
+      </svg>
+      <p class="wb-readout" id={`${id}-says`}>
+        {found ? reading(series[found.series]!, found.index, props) : resting(series, mark, props)}
+        {lost > 0 &&
+          ` · ${lost} ${lost === 1 ? "value" : "values"} at or below 0 cannot stand on a log axis`}
+      </p>
+    </figure>
+  );
+}
+
+const switched = (axis: Axis, log: boolean | undefined): Axis =>
+  log === undefined ? axis : { ...axis, scale: log ? "log" : "linear" };
+
+function barRoom(series: Series[], wide: [number, number] | null): [number, number] | null {
+  return wide && series.some((one) => one.kind === "bars") ? [wide[0] - 0.5, wide[1] + 0.5] : wide;
+}
+
+function coordinate(axis: Axis, value: number): string {
+  return axis.names?.[Math.round(value)] ?? `${axis.label} ${withUnit(value, axis.unit)}`;
+}
+
+function reading(one: Series, index: number, axes: { x: Axis; y: Axis }): string {
+  const around =
+    one.low && one.high ? ` (${three(one.low[index])} to ${three(one.high[index])})` : "";
+  const who = one.describe?.(index) ?? one.name;
+  return `${who} · ${coordinate(axes.x, one.x[index]!)} · ${coordinate(axes.y, one.y[index]!)}${around}`;
+}
+
+/** What is read when nothing is pointed at: all series at the cursor. */
+function resting(series: Series[], mark: number | undefined, props: Props): string {
+  if (mark === undefined) return props.description ?? "";
+  const values = series
+    .filter((one) => !one.silent)
+    .map((one) => [one.name, one.y[Array.from(one.x).indexOf(mark)]] as const)
+    .filter(([, value]) => value !== undefined)
+    .slice(0, 4)
+    .map(([name, value]) => `${name} ${withUnit(value, props.y.unit)}`);
+  return [coordinate(props.x, mark), ...values].join(" · ");
+}

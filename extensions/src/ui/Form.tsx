@@ -1,0 +1,238 @@
+/** Settings as controls: each field's type says which. */
+
+import { useEffect, useState } from "preact/hooks";
+import {
+  differing,
+  type Field,
+  parsed,
+  range,
+  rateAt,
+  ratePlace,
+  said,
+  type Value,
+} from "./fields";
+import { useUnique } from "./hooks";
+
+interface Props {
+  title: string;
+  fields: Field[];
+  onChange: (name: string, value: Value) => void;
+  /** Without the line that says which settings differ. */
+  bare?: boolean;
+}
+
+export function Form({ title, fields, onChange, bare }: Props) {
+  const changed = differing(fields);
+  return (
+    <form class="wb-form" aria-label={title} onSubmit={(event) => event.preventDefault()}>
+      {fields.map((field) => (
+        <Control key={field.name} field={field} onChange={(value) => onChange(field.name, value)} />
+      ))}
+      {!bare && (
+        <p class="wb-quiet">
+          {changed.length === 0
+            ? "All settings are as they come."
+            : `Different: ${changed.map((f) => `${f.label} ${said(f.value)} (${said(f.default)})`).join(", ")}`}
+        </p>
+      )}
+    </form>
+  );
+}
+
+interface ControlProps {
+  field: Field;
+  onChange: (value: Value) => void;
+}
+
+function Control({ field, onChange }: ControlProps) {
+  const id = useUnique();
+  // What the hand did last stands until Python's answer comes.
+  const [value, setValue] = useState(field.value);
+  useEffect(() => setValue(field.value), [field.value]);
+  const change = (next: Value) => {
+    setValue(next);
+    if (next !== value) onChange(next);
+  };
+  const open = value === null;
+  const inner = { field: { ...field, value }, id, change };
+  return (
+    <div
+      class="wb-field"
+      title={field.help}
+      role={field.type === "choice" ? "group" : undefined}
+      aria-labelledby={`${id}-label`}
+    >
+      <label id={`${id}-label`} for={id}>
+        {field.label}
+      </label>
+      <div class="wb-control">
+        {field.optional && field.type !== "choice" && (
+          <input
+            type="checkbox"
+            checked={!open}
+            aria-label={`Set ${field.label}`}
+            onChange={(event) =>
+              change(event.currentTarget.checked ? (field.default ?? field.minimum ?? 1) : null)
+            }
+          />
+        )}
+        {open && field.optional && field.type !== "choice" ? (
+          <span class="wb-quiet">none</span>
+        ) : (
+          <Input {...inner} />
+        )}
+      </div>
+      <button
+        type="button"
+        class="wb-reset"
+        disabled={value === field.default}
+        title={`Back to ${said(field.default)}`}
+        aria-label={`Reset ${field.label} to ${said(field.default)}`}
+        onClick={() => change(field.default)}
+      >
+        ↺
+      </button>
+      <span id={`${id}-help`} class="wb-hidden">
+        {field.help}
+      </span>
+    </div>
+  );
+}
+
+interface InputProps {
+  field: Field;
+  id: string;
+  change: (value: Value) => void;
+}
+
+function Input({ field, id, change }: InputProps) {
+  const described = { id, "aria-describedby": `${id}-help` };
+  switch (field.type) {
+    case "boolean":
+      return (
+        <input
+          {...described}
+          type="checkbox"
+          checked={field.value === true}
+          onChange={(e) => change(e.currentTarget.checked)}
+        />
+      );
+    case "choice":
+      return <Choice field={field} id={id} change={change} />;
+    case "text":
+      return (
+        <input
+          {...described}
+          type="text"
+          value={String(field.value ?? "")}
+          onChange={(e) => change(e.currentTarget.value)}
+        />
+      );
+    case "seed":
+      return (
+        <>
+          <NumberBox field={field} id={id} change={change} />
+          <button
+            type="button"
+            title="Another seed"
+            aria-label="Another seed"
+            onClick={() => change(Math.floor(Math.random() * 10_000))}
+          >
+            ⚄
+          </button>
+        </>
+      );
+    default:
+      return (
+        <>
+          <Slider field={field} change={change} />
+          <NumberBox field={field} id={id} change={change} />
+        </>
+      );
+  }
+}
+
+function Slider({ field, change }: Omit<InputProps, "id">) {
+  const value = Number(field.value ?? field.default ?? 0);
+  const [low, high] = field.type === "rate" ? [0, 1] : range(field);
+  const isRate = field.type === "rate";
+  return (
+    <input
+      type="range"
+      min={low}
+      max={high}
+      step={
+        isRate ? 0.01 : field.type === "integer" ? 1 : Number(((high - low) / 100).toPrecision(1))
+      }
+      value={isRate ? ratePlace(field, value) : value}
+      aria-label={field.label}
+      aria-valuetext={said(field.value)}
+      onInput={(event) => {
+        const place = event.currentTarget.valueAsNumber;
+        change(isRate ? rateAt(field, place) : place);
+      }}
+    />
+  );
+}
+
+function NumberBox({ field, id, change }: InputProps) {
+  return (
+    <input
+      id={id}
+      class="wb-number"
+      type="text"
+      inputMode="decimal"
+      aria-describedby={`${id}-help`}
+      value={String(field.value ?? "")}
+      onChange={(event) => {
+        const found = parsed(field, event.currentTarget.value);
+        if (found === null) event.currentTarget.value = String(field.value ?? "");
+        else {
+          event.currentTarget.value = String(found);
+          change(found);
+        }
+      }}
+    />
+  );
+}
+
+function Choice({ field, id, change }: InputProps) {
+  const choices: Value[] = field.optional
+    ? [null, ...(field.choices ?? [])]
+    : (field.choices ?? []);
+  if (choices.length <= 4) {
+    return (
+      <div
+        class="wb-segments"
+        role="radiogroup"
+        aria-labelledby={`${id}-label`}
+        aria-describedby={`${id}-help`}
+      >
+        {choices.map((choice) => (
+          <label key={said(choice)}>
+            <input
+              type="radio"
+              name={id}
+              checked={choice === field.value}
+              onChange={() => change(choice)}
+            />
+            <span>{said(choice)}</span>
+          </label>
+        ))}
+      </div>
+    );
+  }
+  return (
+    <select
+      id={id}
+      aria-describedby={`${id}-help`}
+      onChange={(event) => change(choices[event.currentTarget.selectedIndex] ?? null)}
+    >
+      {choices.map((choice) => (
+        <option key={said(choice)} selected={choice === field.value}>
+          {said(choice)}
+        </option>
+      ))}
+    </select>
+  );
+}

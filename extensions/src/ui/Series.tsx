@@ -1,0 +1,175 @@
+/** One series of a chart: its data, how it is drawn, and its entry in the legend. */
+
+import { area, line } from "d3-shape";
+import { three } from "./format";
+import { Marker } from "./Marker";
+import { type Scale } from "./scales";
+
+export interface Series {
+  name: string;
+  x: ArrayLike<number>;
+  y: ArrayLike<number>;
+  /** A line unless said otherwise. A band lies between `low` and `high`. */
+  kind?: "line" | "points" | "bars" | "band";
+  low?: ArrayLike<number>;
+  high?: ArrayLike<number>;
+  colour?: string;
+  marker?: number;
+  /** Markers on a line. */
+  dots?: boolean;
+  hollow?: boolean;
+  dashed?: boolean;
+  /** Thin: the truth, a ghost of an earlier step. */
+  thin?: boolean;
+  /** Not in the legend, and not found by the mouse. */
+  silent?: boolean;
+  /** Whether its points can be dragged; `onDrag` of the chart is told. */
+  draggable?: boolean;
+  /** What a point is called when it is spoken of. */
+  describe?: (index: number) => string;
+}
+
+/** A point that is being dragged, and the scales from before that. */
+export interface Held {
+  series: number;
+  index: number;
+  x: Scale;
+  y: Scale;
+}
+
+export function Legend({ series }: { series: Series[] }) {
+  const shown = series.filter((one) => !one.silent);
+  if (shown.length < 2) return null;
+  return (
+    <ul class="wb-legend">
+      {shown.map((one) => (
+        <li key={one.name}>
+          <svg width="22" height="12" aria-hidden="true">
+            {one.kind === "bars" ? (
+              <rect
+                x="5"
+                y="1"
+                width="12"
+                height="10"
+                style={{ fill: one.colour ?? "var(--wb-ink)" }}
+              />
+            ) : (
+              one.kind !== "points" && (
+                <line
+                  x1="1"
+                  x2="21"
+                  y1="6"
+                  y2="6"
+                  style={stroke(one)}
+                  class={one.kind === "band" ? "wb-band-key" : ""}
+                />
+              )
+            )}
+            {(one.kind === "points" || one.dots) && (
+              <Marker x={11} y={6} marker={one.marker} colour={one.colour} hollow={one.hollow} />
+            )}
+          </svg>
+          {one.name}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const stroke = (one: Series) => ({
+  stroke: one.colour ?? "var(--wb-ink)",
+  strokeWidth: one.thin ? 1 : 2,
+  strokeDasharray: one.dashed ? "5 4" : undefined,
+  fill: "none",
+});
+
+interface DrawnProps {
+  one: Series;
+  place: number;
+  all: Series[];
+  x: Scale;
+  y: Scale;
+  base: number;
+  onKey?: (event: KeyboardEvent, grip: Held) => void;
+}
+
+export function Drawn({ one, place, all, x, y, base, onKey }: DrawnProps) {
+  const rows = Array.from(one.x, (_, index) => index);
+  const shown = (index: number) =>
+    Number.isFinite(x(one.x[index]!)) && Number.isFinite(y(one.y[index]!));
+  const colour = one.colour ?? "var(--wb-ink)";
+  if (one.kind === "band") {
+    const path = area<number>(
+      (k) => x(one.x[k]!),
+      (k) => y(one.low![k]!),
+      (k) => y(one.high![k]!),
+    );
+    return (
+      <path
+        d={
+          path.defined(
+            (k) => Number.isFinite(y(one.low![k]!)) && Number.isFinite(y(one.high![k]!)),
+          )(rows) ?? ""
+        }
+        class="wb-band"
+        style={{ fill: colour }}
+      />
+    );
+  }
+  if (one.kind === "bars") {
+    const bars = all.filter((other) => other.kind === "bars");
+    const slot = (Math.abs(x(1) - x(0)) * 0.8) / bars.length;
+    const zero = y.log ? base : y(0);
+    return (
+      <g style={{ fill: colour }}>
+        {rows.filter(shown).map((k) => {
+          const [left, top] = [
+            x(one.x[k]!) + slot * (bars.indexOf(one) - bars.length / 2),
+            y(one.y[k]!),
+          ];
+          return (
+            <rect
+              key={k}
+              x={left + 0.5}
+              y={Math.min(top, zero)}
+              width={Math.max(slot - 1, 1)}
+              height={Math.abs(zero - top)}
+            />
+          );
+        })}
+      </g>
+    );
+  }
+  const path = line<number>(
+    (k) => x(one.x[k]!),
+    (k) => y(one.y[k]!),
+  ).defined(shown);
+  return (
+    <g>
+      {one.kind !== "points" && <path d={path(rows) ?? ""} style={stroke(one)} />}
+      {(one.kind === "points" || one.dots) &&
+        rows.filter(shown).map((k) => (
+          <Marker
+            key={k}
+            x={x(one.x[k]!)}
+            y={y(one.y[k]!)}
+            marker={one.marker}
+            colour={colour}
+            hollow={one.hollow}
+            size={one.draggable ? 80 : undefined}
+            {...(one.draggable && onKey
+              ? {
+                  "data-point": `${place}-${k}`,
+                  class: "wb-grip",
+                  tabIndex: 0,
+                  role: "button",
+                  "aria-label": `${one.describe?.(k) ?? `${one.name} ${k + 1}`}: ${three(one.x[k])}, ${three(one.y[k])}. Arrow keys move it`,
+                  onKeyDown: (event: KeyboardEvent) =>
+                    onKey(event, { series: place, index: k, x, y }),
+                }
+              : {})}
+          />
+        ))}
+    </g>
+  );
+}

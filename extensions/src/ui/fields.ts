@@ -1,0 +1,69 @@
+/** What a settings field is, and how its control moves. */
+
+export type Value = number | string | boolean | null;
+
+/** Python describes a dataclass field like this, once (workbench/fields.py). */
+export interface Field {
+  name: string;
+  label: string;
+  /** One sentence that says what changes when it goes up. */
+  help: string;
+  type: "integer" | "number" | "rate" | "choice" | "boolean" | "seed" | "text";
+  value: Value;
+  default: Value;
+  minimum?: number | null;
+  maximum?: number | null;
+  choices?: (string | number)[] | null;
+  /** Whether it may be left open. */
+  optional?: boolean;
+}
+
+const EXPONENTS = [-6, 1] as const; // of a rate without limits of its own
+
+/** A rate's place on its slider, 0 to 1; the slider is logarithmic. */
+export function ratePlace(field: Field, value: number): number {
+  const [low, high] = rateRange(field);
+  if (!(value > 0)) return 0;
+  return Math.min(Math.max((Math.log10(value) - low) / (high - low), 0), 1);
+}
+
+/** The rate at a place of the slider, with two significant digits. */
+export function rateAt(field: Field, place: number): number {
+  const [low, high] = rateRange(field);
+  return Number((10 ** (low + place * (high - low))).toPrecision(2));
+}
+
+function rateRange(field: Field): [number, number] {
+  const low = field.minimum ? Math.log10(field.minimum) : EXPONENTS[0];
+  const high = field.maximum ? Math.log10(field.maximum) : EXPONENTS[1];
+  return low < high ? [low, high] : [...EXPONENTS];
+}
+
+/** The ends of an integer's or number's slider: its own, or some room around its default. */
+export function range(field: Field): [number, number] {
+  const usual = typeof field.default === "number" ? field.default : 1;
+  const low = field.minimum ?? Math.min(0, usual);
+  const high = field.maximum ?? Math.max(4 * Math.abs(usual), low + 10);
+  const value = typeof field.value === "number" ? field.value : usual;
+  return [Math.min(low, value), Math.max(high, value)];
+}
+
+/** The fields that are not as they come. */
+export function differing(fields: Field[]): Field[] {
+  return fields.filter((field) => field.value !== field.default);
+}
+
+/** What a value is called: a missing one is 'none'. */
+export function said(value: Value): string {
+  if (value === null) return "none";
+  if (typeof value === "boolean") return value ? "on" : "off";
+  return String(value);
+}
+
+/** What somebody typed as a number that the field allows; null when it is none. */
+export function parsed(field: Field, text: string): number | null {
+  const value = Number(text.trim().replace(",", "."));
+  if (text.trim() === "" || !Number.isFinite(value)) return null;
+  const whole = field.type === "integer" || field.type === "seed" ? Math.round(value) : value;
+  return Math.min(Math.max(whole, field.minimum ?? -Infinity), field.maximum ?? Infinity);
+}

@@ -1,0 +1,65 @@
+/** What several primitives need of the browser. */
+
+import { type RefObject } from "preact";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+
+/** The width of an element, followed as it changes. */
+export function useWidth<T extends Element>(otherwise = 480): [RefObject<T | null>, number] {
+  const ref = useRef<T>(null);
+  const [width, setWidth] = useState(otherwise);
+  useLayoutEffect(() => {
+    const element = ref.current;
+    if (!element) return;
+    const measure = () => {
+      const found = element.getBoundingClientRect().width;
+      if (found > 0) setWidth(Math.round(found));
+    };
+    measure();
+    if (typeof ResizeObserver === "undefined") return;
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  return [ref, width];
+}
+
+/** Whether the mouse button or a key's text belongs to a control and not to the panel. */
+export function isTyping(target: EventTarget | null): boolean {
+  return (
+    target instanceof HTMLElement &&
+    (target.isContentEditable || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName))
+  );
+}
+
+/** Puts text on the clipboard, also where the page has no permission to ask for it. */
+export async function copyText(text: string): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.style.position = "fixed";
+    area.style.opacity = "0";
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+}
+
+/** A word that stands there for a moment, as 'copied'. */
+export function useFlash(milliseconds = 1500): [string, (word: string) => void] {
+  const [word, setWord] = useState("");
+  useEffect(() => {
+    if (!word) return;
+    const timer = setTimeout(() => setWord(""), milliseconds);
+    return () => clearTimeout(timer);
+  }, [word]);
+  return [word, setWord];
+}
+
+/** An id that no other element of the page has, also where several panels stand. */
+const PAGE = Math.random().toString(36).slice(2, 7);
+export function useUnique(): string {
+  return `wb-${PAGE}-${useId()}`;
+}

@@ -1,0 +1,3 @@
+export function Gradients() {
+  return null;
+}

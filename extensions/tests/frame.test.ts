@@ -1,0 +1,83 @@
+import { expect, test } from "vitest";
+import { Frame, FrameCache } from "../src/frame";
+import { frame, wire } from "./frames";
+
+const some = () =>
+  frame({
+    step: [0, 1, 2, 2],
+    part: ["support", "query", null, "query"],
+    loss: [0.5, null, 2.5, 1],
+  });
+
+test("cells, missing ones and columns", () => {
+  const one = some();
+  expect(one.rows).toBe(4);
+  expect([0, 1, 2, 3].map((row) => one.at("part", row))).toEqual([
+    "support",
+    "query",
+    null,
+    "query",
+  ]);
+  expect(one.at("loss", 1)).toBeNull();
+  expect([...one.numbers("step")]).toEqual([0, 1, 2, 2]);
+  expect(one.words("part")[3]).toBe("query");
+  expect(() => one.numbers("part")).toThrow("holds words");
+  expect(() => one.at("lost", 0)).toThrow("no column 'lost'");
+});
+
+test("where chooses rows, and again among these", () => {
+  const chosen = some().where({ part: "query" });
+  expect([...chosen.numbers("step")]).toEqual([1, 2]);
+  expect([...chosen.where((row) => chosen.at("step", row) === 2).numbers("loss")]).toEqual([1]);
+  expect(some().where({ part: null }).rows).toBe(1);
+  expect(some().where({ step: 7 }).rows).toBe(0);
+  expect(some().distinct("part")).toEqual(["support", "query"]);
+  expect(
+    some()
+      .groups("step")
+      .map(([step, rows]) => [step, rows.rows]),
+  ).toEqual([
+    [0, 1],
+    [1, 1],
+    [2, 2],
+  ]);
+});
+
+test("bytes that do not lie on a number's border are read all the same", () => {
+  const bytes = new Uint8Array(8 * 2 + 3);
+  bytes.set(new Uint8Array(Float64Array.of(1.5, -2).buffer), 3);
+  const data = new DataView(bytes.buffer, 3, 16);
+  const read = Frame.read({ rows: 2, columns: [{ name: "x", type: "number", data }] });
+  expect([...read.numbers("x")]).toEqual([1.5, -2]);
+});
+
+test("arrays and truth values", () => {
+  const images = new DataView(Float32Array.of(0, 1, 2, 3, 4, 5, 6, 7).buffer);
+  const wrong = new DataView(Uint8Array.of(0, 1).buffer);
+  const read = Frame.read({
+    rows: 2,
+    columns: [
+      { name: "image", type: "arrays", data: images, shape: [2, 2] },
+      { name: "wrong", type: "boolean", data: wrong },
+    ],
+  });
+  expect([...read.array("image", 1)]).toEqual([4, 5, 6, 7]);
+  const chosen = read.where({ wrong: true });
+  expect([...chosen.array("image", 0)]).toEqual([4, 5, 6, 7]);
+  expect(read.csv()).toBe("wrong\nfalse\ntrue\n");
+});
+
+test("csv quotes what has to be quoted", () => {
+  const text = frame({ name: ['a "b", c', "d"], loss: [0.25, null] }).csv();
+  expect(text).toBe('name,loss\n"a ""b"", c",0.25\nd,\n');
+});
+
+test("the same bytes keep their frame", () => {
+  const cache = new FrameCache();
+  const bytes = wire({ step: [0, 1] });
+  const first = cache.read(bytes);
+  expect(cache.read({ rows: 2, columns: bytes.columns.map((column) => ({ ...column })) })).toBe(
+    first,
+  );
+  expect(cache.read(wire({ step: [0, 1] }))).not.toBe(first);
+});

@@ -1,0 +1,118 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { makeStore, START } from "../src/store";
+import { wire } from "./frames";
+import { FakeModel } from "./model";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+test("traits are signals, and unchanged frames stay the same", () => {
+  const model = new FakeModel({ frames: { "0:steps": wire({ step: [0] }) } });
+  const store = makeStore(model);
+  const before = store.frames.value["0:steps"];
+  expect(before!.rows).toBe(1);
+  model.python("frames", { ...model.traits.frames, "0:norms": wire({ step: [0, 1] }) });
+  expect(store.frames.value["0:steps"]).toBe(before);
+  expect(store.frames.value["0:norms"]!.rows).toBe(2);
+  model.python("problem", { text: "no" });
+  expect(store.problem.value!.text).toBe("no");
+  model.python("problem", {});
+  expect(store.problem.value).toBeNull();
+  store.dispose();
+});
+
+test("a move is seen at once by the panels of the session, and by no other", () => {
+  const [a, b, c] = [new FakeModel(), new FakeModel(), new FakeModel({ session: "other" })].map(
+    makeStore,
+  );
+  a!.move({ step: 3, layer: "head" });
+  expect(b!.cursor.value).toEqual({ ...START, step: 3, layer: "head" });
+  expect(c!.cursor.value).toEqual(START);
+  for (const store of [a!, b!, c!]) store.dispose();
+});
+
+test("Python is told at most every 100 ms, and of the last place", () => {
+  const model = new FakeModel();
+  const store = makeStore(model);
+  vi.advanceTimersByTime(1000);
+  for (let step = 1; step <= 50; step++) {
+    store.move({ step });
+    vi.advanceTimersByTime(10);
+  }
+  vi.advanceTimersByTime(200);
+  expect(model.saved.length).toBeGreaterThan(3);
+  expect(model.saved.length).toBeLessThan(8);
+  expect(model.saved.at(-1)!.step).toBe(50);
+  store.dispose();
+});
+
+test("an echo does not pull the cursor back, a move by Python does move it", () => {
+  const model = new FakeModel();
+  const store = makeStore(model);
+  store.move({ step: 1 });
+  const echo = { ...store.cursor.value };
+  store.move({ step: 2 });
+  model.python("cursor", echo);
+  expect(store.cursor.value.step).toBe(2);
+  model.python("cursor", { ...echo, step: 9 });
+  expect(store.cursor.value.step).toBe(9);
+  vi.advanceTimersByTime(2000);
+  model.python("cursor", echo);
+  expect(store.cursor.value.step).toBe(1);
+  store.dispose();
+});
+
+test("a command comes after the cursor it is meant at, and its answer may move the cursor", async () => {
+  const model = new FakeModel();
+  const store = makeStore(model);
+  store.move({ step: 1 });
+  const asked = store.send("branch", { step: 1 });
+  expect(model.saved.at(-1)!.step).toBe(1);
+  expect(model.sent[0]).toMatchObject({ command: "branch", args: { step: 1 } });
+  expect(store.busy.value).toBe(true);
+  model.python("cursor", { ...START, lane: 1 });
+  model.answer(0, { result: 1 });
+  expect(await asked).toBe(1);
+  expect(store.busy.value).toBe(false);
+  expect(store.cursor.value.lane).toBe(1);
+  store.dispose();
+});
+
+test("of the latest-wins commands one is under way and only the newest waits", async () => {
+  const model = new FakeModel();
+  const store = makeStore(model);
+  const asked = [1, 2, 3, 4].map((rate) => store.send("vary", { rate }, { latest: true }));
+  expect(model.sent.map((message) => message.args.rate)).toEqual([1]);
+  model.answer(0, { result: "one" });
+  expect(model.sent.map((message) => message.args.rate)).toEqual([1, 4]);
+  model.answer(1, { result: "four" });
+  expect(await Promise.all(asked)).toEqual(["one", "four", "four", "four"]);
+  expect(store.busy.value).toBe(false);
+  store.dispose();
+});
+
+test("an error is a problem until something works", async () => {
+  const model = new FakeModel();
+  const store = makeStore(model);
+  const asked = store.send("sample");
+  model.answer(0, { error: "shots is 0: choose at least 1" });
+  await expect(asked).rejects.toThrow("shots is 0");
+  expect(store.problem.value).toEqual({ text: "shots is 0: choose at least 1" });
+  void store.send("sample");
+  model.answer(1, { result: null });
+  expect(store.problem.value).toBeNull();
+  store.dispose();
+});
+
+test("nothing listens after the end", () => {
+  const model = new FakeModel();
+  const store = makeStore(model);
+  const other = makeStore(new FakeModel());
+  store.move({ step: 1 });
+  store.dispose();
+  expect(model.saved.at(-1)!.step).toBe(1);
+  expect(model.listening).toBe(0);
+  other.move({ step: 5 });
+  expect(store.cursor.value.step).toBe(1);
+  other.dispose();
+});

@@ -1,0 +1,60 @@
+"""The panels' front end: built from these sources, checked, tested, and in need of no host."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+EXTENSIONS = ROOT / "extensions"
+STATIC = ROOT / "workbench" / "widgets" / "static"
+
+
+def fingerprint() -> str:
+    """What extensions/build.mjs writes beside the bundle."""
+    sources = [path for path in (EXTENSIONS / "src").rglob("*") if path.is_file()]
+    sources += [EXTENSIONS / n for n in ("build.mjs", "package-lock.json", "tsconfig.json")]
+    together = hashlib.sha256()
+    for path in sorted(sources, key=str):
+        together.update(path.read_bytes())
+    return together.hexdigest()
+
+
+def test_the_bundle_is_built_from_these_sources():
+    made_from = (STATIC / "made-from").read_text().strip()
+    assert made_from == fingerprint(), "the panels are older than their sources: run `make setup`"
+
+
+@pytest.mark.parametrize("name", ["panel.js", "panel.css"])
+def test_the_bundle_asks_no_host_for_anything(name: str):
+    text = (STATIC / name).read_text()
+    assert len(text) > 1_000
+    hosts = set(re.findall(r"(?:https?:|wss?:)?//([a-z0-9.-]+\.[a-z]{2,})", text, re.IGNORECASE))
+    assert hosts <= {"www.w3.org"}, "namespaces are names; any other host would be asked"
+    assert "url(" not in text
+    assert "@import" not in text
+    assert not re.search(r"\bimport\s*\(|\bfetch\s*\(|XMLHttpRequest|WebSocket", text)
+    assert "sourceMappingURL" not in text
+
+
+def test_the_lock_names_no_host():
+    assert "://" not in (EXTENSIONS / "package-lock.json").read_text()
+
+
+@pytest.mark.parametrize("script", [["run", "check"], ["test"]], ids=["check", "test"])
+def test_npm(script: list[str]):
+    bin_folder = Path(sys.executable).parent
+    done = subprocess.run(
+        [str(bin_folder / "npm"), *script],
+        cwd=EXTENSIONS,
+        env={**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
