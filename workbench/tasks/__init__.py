@@ -8,6 +8,7 @@
 - An `Episode` has *support* `Examples` to learn from and *query* `Examples` to be judged by (or
   an *environment* to act in), and `info` on what they are and where they come from.
 - A `Shape` says how big a task is, a `TaskSpec` what a model for it must take and give.
+- `edited(episode, edits)` changes single examples, as `EDITS` can: move, relabel, draw, ...
 - `save_episode` and `load_episode` keep an episode, edited by hand or not, in a file.
 """
 
@@ -21,18 +22,22 @@ from workbench.tasks.base import Shape as Shape
 from workbench.tasks.base import Split as Split
 from workbench.tasks.base import Tasks as Tasks
 from workbench.tasks.base import TaskSpec as TaskSpec
+from workbench.tasks.editing import EDITS as EDITS
+from workbench.tasks.editing import edited as edited
 from workbench.tasks.episode import Episode as Episode
 from workbench.tasks.episode import Examples as Examples
 from workbench.tasks.storage import load_episode as load_episode
 from workbench.tasks.storage import save_episode as save_episode
 
 __all__ = [
+    "EDITS",
     "Episode",
     "Examples",
     "Shape",
     "Split",
     "TaskSpec",
     "Tasks",
+    "edited",
     "load_episode",
     "names",
     "open_tasks",

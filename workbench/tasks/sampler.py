@@ -188,6 +188,41 @@ class FewShot(Tasks):
         }
         return Episode(support, query, seeds, ways, info)
 
+    def another(
+        self, episode: Episode, task: int, part: str, example: int, way: int, seed: int
+    ) -> tuple[int, Tensor]:
+        """A further example of a task's class: its row in the bank, and its input.
+
+        It is of the class that the named example was drawn from, or of `way` where that was drawn
+        by hand, turned as the task has it, and neither in the support nor in the query.
+        """
+        info = episode.info
+        if info.get("split_sha256") != self.split_sha256 or info.get("dataset") != self.name:
+            raise UserError(
+                f"the episode was not sampled from these tasks ({self.name}:{self.scheme}): "
+                "open those that it is from"
+            )
+        pool = self._pools[info["split"]]
+        chosen = [int(place) for place in info["classes"][task]]
+        row = int(info[f"{part}_index"][task, example])
+        if row >= 0:
+            group = int((row >= self.bank.counts.cumsum(0)).sum())
+            ways = [k for k, c in enumerate(chosen) if c >= 0 and int(pool.classes[c]) == group]
+            way = way if way in ways else ways[0]
+        group = int(pool.classes[chosen[way]])
+        first, count = int(self._starts[group]), int(self.bank.counts[group])
+        held = {int(r) for name in ("support", "query") for r in info[f"{name}_index"][task]}
+        free = [r for r in range(first, first + count) if r not in held]
+        if not free:
+            raise UserError(
+                f"class '{pool.names[chosen[way]]}' of {self.name} has {count} examples and task "
+                f"{task} holds them all: ask for fewer queries"
+            )
+        draw = uniform(fold(torch.tensor([seed]), task, row + 1), ())
+        new = free[int(whole(draw, 0, len(free) - 1))]
+        turns = int(info["rotation"][task, way]) // 90
+        return new, self._stored[new + turns * len(self.bank.x)] * self.bank.scale
+
     def check(self, shape: Shape, split: Split = "train") -> None:
         pool = self._pools[split]
         ways, shots = bounds(shape.ways)[1], bounds(shape.shots)[1]
