@@ -48,8 +48,8 @@ class Panel(anywidget.AnyWidget):
 
     def __init__(self, view: str, session: str = "", **traits: Any) -> None:
         super().__init__(
-            _esm=_bundle("panel.js"),
-            _css=_bundle("panel.css"),
+            _esm=bundle("panel.js"),
+            _css=bundle("panel.css"),
             view=view,
             session=session or uuid.uuid4().hex,
             **traits,
@@ -97,7 +97,8 @@ def _received(panel: Panel, message: Any, buffers: Any) -> None:
 
 
 @functools.cache
-def _bundle(name: str) -> str:
+def bundle(name: str) -> str:
+    """A file of the front end, as it was built from `extensions/`."""
     path = Path(__file__).parent / "static" / name
     if not path.is_file():
         raise UserError(f"the panels' {name} was not built: run `make setup` in the checkout")

@@ -17,15 +17,15 @@ from typing import Any
 
 import pandas as pd
 import torch
-from workbench.inspection.examples import example_frame
-from workbench.tasks.editing import EDITS
 
 from workbench.algorithms.base import Learner
 from workbench.errors import UserError, nearest
 from workbench.fields import with_values
-from workbench.inspection import Tape, varied
+from workbench.inspection import Tape, example_frame, varied
 from workbench.inspection.tape import MEGABYTE
 from workbench.tasks import Episode, Shape, Tasks, open_tasks
+from workbench.tasks.base import SPLITS
+from workbench.tasks.editing import edited
 from workbench.widgets.code import code_of
 from workbench.widgets.sources import Source, source_of
 from workbench.widgets.state import Cursor, Lane, Sampling, State
@@ -302,20 +302,19 @@ class Session:
 
     def _record(self, state: State, place: int, lane: Lane, tapes: Mapping[str, Tape]) -> Tape:
         source = self.sources[lane.learner]
-        if source.tape is not None and source.learner is None:
-            if lane != Lane(lane.learner):
+        if source.tape is not None:
+            if lane == Lane(lane.learner) and state.sampling == self._start.sampling:
+                return source.tape
+            if source.learner is None:
                 raise UserError(
                     "a saved tape shows what was recorded and cannot adapt anew: "
                     "open the run that it came from to edit, vary or branch"
                 )
-            return source.tape
         learner = self._varied(lane)
         if lane.parent is not None:
             parent = tapes[state.key(lane.parent)]
             episode = self._edited(state, place, parent.episode) if lane.edits else None
             return parent.branch(lane.at, learner=learner, episode=episode, steps=lane.steps)
-        if source.tape is not None and lane == Lane(lane.learner):
-            return source.tape
         episode = self._edited(state, place, self._sampled(state.sampling))
         parameter = next(learner.parameters())
         episode = episode.to(parameter.device, parameter.dtype)
@@ -342,22 +341,16 @@ class Session:
         return self._opened[name]
 
     def _sampled(self, sampling: Sampling) -> Episode:
-        source = next((s for s in self.sources.values() if s.tape is not None), None)
-        if source is not None and source.tape is not None:
-            return source.tape.episode
+        first = next(iter(self.sources.values()), None)
+        if first is not None and first.tape is not None and sampling == self._start.sampling:
+            return first.tape.episode
         tasks = self._open(sampling.tasks)
         shape = Shape(sampling.ways, sampling.shots, sampling.queries)
         return tasks.sample(sampling.count, seed=sampling.seed, split=sampling.split, shape=shape)
 
     def _edited(self, state: State, place: int, episode: Episode) -> Episode:
-        for edit in state.lanes[place].edits:
-            where = {name: value for name, value in edit.items() if name != "what"}
-            if edit["what"] not in EDITS:
-                raise UserError(f"no edit '{edit['what']}': {nearest(edit['what'], list(EDITS))}")
-            if edit["what"] == "swap":  # for another image of the class
-                where["tasks"] = self._open(state.sampling.tasks)
-            episode = EDITS[edit["what"]](episode, **where)
-        return episode
+        edits = state.lanes[place].edits
+        return edited(episode, edits, self._open(state.sampling.tasks)) if edits else episode
 
     def _first_sampling(self, given: dict[str, Any]) -> Sampling:
         """What the first learner was made for, where nothing else is asked for."""
@@ -367,6 +360,8 @@ class Session:
             shape = source.shape
             first = {"tasks": source.tasks_name, "ways": _most(shape.ways)}
             first |= {"shots": _most(shape.shots), "queries": min(shape.queries, _MOST_QUERIES)}
+        elif source is not None and source.tape is not None:
+            first = sampling_of(source.tape)
         if "tasks" in given:
             tasks = given["tasks"]
             if isinstance(tasks, Tasks):
@@ -435,6 +430,21 @@ def _unused(name: str, taken: Mapping[str, Any]) -> str:
 
 def _most(size: int | tuple[int, int]) -> int:
     return size if isinstance(size, int) else size[1]
+
+
+def sampling_of(tape: Tape) -> dict[str, Any]:
+    """What is known of how a tape's tasks were drawn."""
+    episode, info = tape.episode, tape.episode.info
+    known: dict[str, Any] = {"count": len(episode), "seed": int(tape.about.get("seed", 0))}
+    if "dataset" in info:
+        known["tasks"] = f"{info['dataset']}:{info['scheme']}"
+    if info.get("split") in SPLITS:
+        known["split"] = info["split"]
+    if episode.support is not None:
+        ways = episode.ways or 1
+        known |= {"ways": ways, "shots": max(1, episode.support.y.shape[1] // ways)}
+        known["queries"] = episode.query.y.shape[1] // ways
+    return known
 
 
 def _same_place(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:

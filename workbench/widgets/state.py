@@ -18,10 +18,14 @@ class Sampling:
 
     tasks: str = "sinusoid:maml"  # the family or data set that tasks are drawn from
     split: Split = "test"  # the part of it: test tasks were never trained on
-    ways: Annotated[int, Range(1, 20)] = 5  # classes a task chooses among (arms of a bandit)
-    shots: Annotated[int, Range(1, 50)] = 1  # support examples a class (pulls of a bandit)
-    queries: Annotated[int, Range(0, 100)] = 15  # query examples a class to be judged by
-    count: Annotated[int, Range(1, 32)] = 4  # tasks adapted to at once, to be compared
+    ways: Annotated[int, Range(1, span=(1, 20))] = (
+        5  # classes of a task (a bandit's arms)
+    )
+    shots: Annotated[int, Range(1, span=(1, 50))] = (
+        1  # support examples a class (a bandit's pulls)
+    )
+    queries: Annotated[int, Range(0, span=(0, 100))] = 15  # query examples a class to be judged by
+    count: Annotated[int, Range(1, span=(1, 32))] = 4  # tasks adapted to at once, to be compared
     seed: int = 0  # draws other tasks; the same seed draws the same ones everywhere
 
     def __post_init__(self) -> None:

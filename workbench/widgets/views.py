@@ -206,6 +206,12 @@ class SessionPanel(Panel):
     @command
     def inspect(self, kind: str) -> None:
         """Compute a kind for the current lane and task."""
+        refusal = self.try_to_inspect(kind)
+        if refusal:
+            raise UserError(refusal)
+
+    def try_to_inspect(self, kind: str) -> str:
+        """Compute a kind; why it cannot be had, or nothing."""
         session = self.shown
         place = (session.cursor.lane, kind, session.cursor.task)
         self._asked.setdefault(kind, 0.0)
@@ -214,8 +220,7 @@ class SessionPanel(Panel):
         with self.hold_sync():
             self.frames = {f"{lane}:{k}": wire for (lane, k, _), wire in self._wired.items()}
             self.about = self._about()
-        if place in self._refused:
-            raise UserError(self._refused[place])
+        return self._refused.get(place, "")
 
     @command
     def code(self, kind: str | None = None) -> str:
