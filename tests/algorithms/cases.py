@@ -18,9 +18,12 @@ from workbench.algorithms import (
     RL2,
     SNAIL,
     ANILSettings,
+    AttentionLearner,
+    AttentionSettings,
     BOILSettings,
     FineTuning,
     FineTuningSettings,
+    KnowledgeBase,
     Learner,
     MAMLSettings,
     MANNSettings,
@@ -146,6 +149,11 @@ def _dropping() -> nn.Module:
     return nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Dropout(0.3), nn.Linear(8, 1))
 
 
+def _attentive(settings: AttentionSettings) -> Learner:
+    base = KnowledgeBase.from_features(normal(torch.tensor(8), (7, 5), torch.float64))
+    return AttentionLearner(_embedding(), 5, settings, base=base)
+
+
 def _spec(*shape: int) -> TaskSpec:
     return TaskSpec("classification", shape, WAYS, TRAIN_CLASSES)
 
@@ -253,6 +261,27 @@ CASES: dict[str, Case] = {
         MANNSettings(slots=10, width=4, heads=2, hidden=6),
         clouds,
         idle=BEFORE_NORM,
+    ),
+    "Attention, soft": Case(_attentive, AttentionSettings(), clouds, idle=BEFORE_NORM),
+    "Attention, Gumbel": Case(
+        _attentive,
+        AttentionSettings(attention="gumbel", entries=2),
+        clouds,
+        "by hand",
+        noise_by_place=True,
+    ),
+    "Attention, REINFORCE": Case(
+        _attentive,
+        AttentionSettings(attention="reinforce", entries=2),
+        clouds,
+        "by hand",
+        noise_by_place=True,
+    ),
+    "Attention, evolved": Case(
+        _attentive,
+        AttentionSettings(learner="evolutionary", population=6),
+        clouds,
+        "by hand",
     ),
     "SNAIL": Case(lambda s: SNAIL(_embedding(), 5, WAYS, s), _SNAIL, clouds, idle=BEFORE_NORM),
     "SNAIL, trials": Case(lambda s: SNAIL(None, 1 + 3 + 2, 3, s), _SNAIL, bandits, "actor-critic"),

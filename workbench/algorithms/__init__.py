@@ -5,8 +5,10 @@ learner's `begin`, `step` and `predict` are functions on those values.
 """
 
 from workbench.algorithms.anil import ANIL, BOIL, ANILSettings, BOILSettings
+from workbench.algorithms.attentive import AttentionLearner, AttentionSettings
 from workbench.algorithms.base import Adapted, Learner, MetaGradient, adapt, last
 from workbench.algorithms.finetune import FineTuning, FineTuningSettings, PretrainedRegression
+from workbench.algorithms.knowledge import KnowledgeBase
 from workbench.algorithms.maml import MAML, MAMLSettings
 from workbench.algorithms.mann import MANN, MANNSettings
 from workbench.algorithms.matching import Matching, MatchingSettings
@@ -26,9 +28,12 @@ __all__ = [
     "SNAIL",
     "ANILSettings",
     "Adapted",
+    "AttentionLearner",
+    "AttentionSettings",
     "BOILSettings",
     "FineTuning",
     "FineTuningSettings",
+    "KnowledgeBase",
     "Learner",
     "MAMLSettings",
     "MANNSettings",
