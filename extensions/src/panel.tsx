@@ -42,7 +42,7 @@ function Shown({ store }: { store: Store }) {
   const steps = stepsOf(store.about.value, store.cursor.value);
   const to = (step: number) => store.move({ step: Math.min(Math.max(step, 0), steps) });
   useKeys(
-    steps > 0
+    steps > 0 && store.view !== "stage" // which has its own: beyond the last step it goes on
       ? [
           {
             key: "ArrowLeft",

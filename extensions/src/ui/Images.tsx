@@ -2,6 +2,7 @@
 
 import { type TargetedKeyboardEvent } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { Marker } from "./Marker";
 
 export interface Picture {
   /** Ink in 0..1, `[height, width]`; or colour, `[height, width, 3]`. */
@@ -17,6 +18,15 @@ export interface Picture {
   state?: "right" | "wrong" | "changed";
   /** Its class's colour, as a line above the picture. */
   colour?: string;
+  /** Which of the groups it belongs to; pictures of one group stand together. */
+  group?: number;
+}
+
+/** Pictures that belong together, as those of a class: they stand in a row with a name. */
+export interface Group {
+  name: string;
+  colour: string;
+  marker: number;
 }
 
 interface Props {
@@ -24,6 +34,8 @@ interface Props {
   pictures: Picture[];
   /** Pictures in a row; as many as fit unless said otherwise. */
   columns?: number;
+  /** A row each, with its name; otherwise pictures follow each other. */
+  groups?: Group[];
   /** Width of one in pixels. */
   size?: number;
   selected?: number | null;
@@ -74,28 +86,32 @@ export function Ink({
   );
 }
 
-export function Images({ title, pictures, columns, size = 44, selected, onPick, onKey }: Props) {
+/** The picture above or below one: of the next line, what is nearest. */
+function vertical(options: HTMLElement[], here: number, down: boolean): number {
+  const boxes = options.map((option) => option.getBoundingClientRect());
+  const from = boxes[here]!;
+  const beyond = boxes.map((box, place) => ({ place, rise: (box.top - from.top) * (down ? 1 : -1), aside: Math.abs(box.left - from.left) }));
+  const next = beyond.filter((one) => one.rise > 1).sort((a, b) => a.rise - b.rise || a.aside - b.aside);
+  return next[0]?.place ?? -1;
+}
+
+export function Images({ title, pictures, columns, groups, size = 44, selected, onPick, onKey }: Props) {
   const list = useRef<HTMLDivElement>(null);
   const current = Math.min(Math.max(selected ?? 0, 0), Math.max(pictures.length - 1, 0));
-  const across = () => {
-    if (columns) return columns;
-    const tops = [...(list.current?.children ?? [])].map(
-      (child) => (child as HTMLElement).offsetTop,
-    );
-    return Math.max(tops.filter((top) => top === tops[0]).length, 1);
-  };
   const keyDown = (event: TargetedKeyboardEvent<HTMLDivElement>) => {
-    const children = [...(list.current?.children ?? [])];
-    const here = children.indexOf(event.target as Element);
-    if (here < 0) return;
-    const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across(), ArrowDown: across() }[
-      event.key
-    ];
-    if (event.shiftKey && move) return; // Shift and an arrow go to the first or last step
+    const options = [...(list.current?.querySelectorAll<HTMLElement>("[role=option]") ?? [])];
+    const here = options.indexOf(event.target as HTMLElement);
+    const move = /^Arrow/.test(event.key);
+    if (here < 0 || (event.shiftKey && move)) return; // Shift and an arrow go to the first or last step
     if (move) {
-      const next = here + move;
-      if (next >= 0 && next < pictures.length) {
-        (children[next] as HTMLElement).focus();
+      const down = event.key === "ArrowDown";
+      const next =
+        event.key === "ArrowLeft" ? here - 1
+        : event.key === "ArrowRight" ? here + 1
+        : columns ? here + (down ? columns : -columns)
+        : vertical(options, here, down);
+      if (options[next]) {
+        options[next].focus();
         onPick?.(next);
       }
     } else if (event.key === "Enter" || event.key === " ") onPick?.(here);
@@ -103,41 +119,49 @@ export function Images({ title, pictures, columns, size = 44, selected, onPick, 
     event.preventDefault();
     event.stopPropagation();
   };
-  return (
+  const tile = (picture: Picture, index: number) => (
     <div
-      class="wb-images"
-      role="listbox"
-      aria-label={title}
-      ref={list}
-      onKeyDown={keyDown}
-      style={
-        columns
-          ? { display: "grid", gridTemplateColumns: `repeat(${columns}, max-content)` }
-          : undefined
-      }
+      key={index}
+      role="option"
+      class="wb-picture"
+      data-state={picture.state}
+      aria-selected={index === selected}
+      aria-label={picture.label}
+      title={picture.label}
+      tabIndex={index === current ? 0 : -1}
+      onClick={() => onPick?.(index)}
+      style={{ borderTopColor: picture.colour }}
     >
-      {pictures.map((picture, index) => (
-        <div
-          key={index}
-          role="option"
-          class="wb-picture"
-          data-state={picture.state}
-          aria-selected={index === selected}
-          aria-label={picture.label}
-          title={picture.label}
-          tabIndex={index === current ? 0 : -1}
-          onClick={() => onPick?.(index)}
-          style={{ borderTopColor: picture.colour }}
-        >
-          <Ink pixels={picture.pixels} shape={picture.shape} size={size} />
-          {picture.confidence !== undefined && picture.confidence !== null && (
-            <span class="wb-confidence" aria-hidden="true">
-              <span style={{ width: `${100 * picture.confidence}%`, background: picture.colour }} />
+      <Ink pixels={picture.pixels} shape={picture.shape} size={size} />
+      {picture.confidence !== undefined && picture.confidence !== null && (
+        <span class="wb-confidence" aria-hidden="true">
+          <span style={{ width: `${100 * picture.confidence}%`, background: picture.colour }} />
+        </span>
+      )}
+      {picture.caption && <span class="wb-caption">{picture.caption}</span>}
+    </div>
+  );
+  const shared = { role: "listbox", "aria-label": title, ref: list, onKeyDown: keyDown } as const;
+  if (groups) {
+    return (
+      <div class="wb-grouped" {...shared}>
+        {groups.map((group, number) => (
+          <div key={number} role="group" aria-label={group.name} class="wb-group">
+            <span class="wb-group-name" title={group.name} aria-hidden="true">
+              <svg width="12" height="12">
+                <Marker x={6} y={6} marker={group.marker} colour={group.colour} />
+              </svg>
+              <span>{group.name}</span>
             </span>
-          )}
-          {picture.caption && <span class="wb-caption">{picture.caption}</span>}
-        </div>
-      ))}
+            <div class="wb-images">{pictures.map((picture, index) => ((picture.group ?? 0) === number ? tile(picture, index) : null))}</div>
+          </div>
+        ))}
+      </div>
+    );
+  }
+  return (
+    <div class="wb-images" {...shared} style={columns ? { display: "grid", gridTemplateColumns: `repeat(${columns}, max-content)` } : undefined}>
+      {pictures.map(tile)}
     </div>
   );
 }

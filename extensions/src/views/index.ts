@@ -2,8 +2,12 @@
 
 import { type ComponentType } from "preact";
 import { type Store } from "../store";
+import { EpisodeBuilder } from "./episode";
 import { Gradients } from "./gradients";
+import { Stage } from "./stage";
 
 export const VIEWS: Record<string, ComponentType<{ store: Store }>> = {
+  stage: Stage,
+  episode: EpisodeBuilder,
   gradients: Gradients,
 };

@@ -1,0 +1,120 @@
+/** The stage: an adaptation on one page. What is learned from, what it does, why; and its steps. */
+
+import { useSignal } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
+import type { Store } from "../store";
+import { useKeys } from "../ui/keys";
+import { Gradients } from "./gradients";
+import { Column, DoesOf, EpisodeOf, keepFocus, Score } from "./stage/Columns";
+import { Choices, SamplingForm, SettingsForm } from "./stage/Controls";
+import { Editor } from "./stage/edits";
+import { frameOf, readExamples } from "./stage/data";
+import { laneName } from "./stage/lanes";
+import { Player } from "./stage/Player";
+import { Stepper } from "./stage/stepper";
+import { Timeline } from "./stage/Timeline";
+import { Toolbar } from "./stage/Toolbar";
+import "./stage/stage.css";
+
+export function Stage({ store }: { store: Store }) {
+  const stepper = useMemo(() => new Stepper(store), [store]);
+  const editor = useMemo(() => new Editor(store), [store]);
+  const drawer = useSignal(false);
+  useEffect(() => () => stepper.pause(), [stepper]);
+  useStageKeys(stepper, editor, drawer);
+  const hasLanes = (store.about.value.lanes?.length ?? 0) > 0 && (store.about.value.learners?.length ?? 0) > 0;
+  const other = stepper.different.value ? stepper.other : null;
+  return (
+    <div class="wb-stage">
+      <Choices store={store} open={drawer} />
+      {drawer.value && (
+        <div class="wb-drawer wb-columns">
+          <section aria-label="Settings of the adaptation">
+            <h2>Adaptation</h2>
+            <SettingsForm store={store} />
+          </section>
+          <section aria-label="Settings of the tasks">
+            <h2>Tasks</h2>
+            <SamplingForm store={store} />
+          </section>
+        </div>
+      )}
+      <div class="wb-three" data-difference={other !== null} onMouseDown={keepFocus}>
+        <Episode store={store} editor={editor} />
+        {hasLanes && (other === null ? <Does store={store} editor={editor} /> : <Differ store={store} editor={editor} other={other} />)}
+        {hasLanes && other === null && (
+          <Column title="Why" store={store}>
+            <Gradients store={store} />
+          </Column>
+        )}
+      </div>
+      {hasLanes && (
+        <div class="wb-time">
+          <Player store={store} stepper={stepper} />
+          <Timeline store={store} stepper={stepper} />
+        </div>
+      )}
+    </div>
+  );
+}
+
+function useStageKeys(stepper: Stepper, editor: Editor, drawer: { value: boolean }): void {
+  useKeys([
+    { key: "ArrowLeft", help: "one inner step back", run: () => stepper.back() },
+    { key: "ArrowRight", help: "one inner step on; after the last, one more", run: () => stepper.next() },
+    { key: "Shift+ArrowLeft", help: "before the first step", run: () => stepper.first() },
+    { key: "Shift+ArrowRight", help: "after the last step", run: () => stepper.last() },
+    { key: " ", help: "play the steps, or stop", run: () => stepper.play() },
+    { key: "b", help: "branch here", run: () => void stepper.branch() },
+    { key: "d", help: "two lanes and their difference", run: () => (stepper.different.value = !stepper.different.value) },
+    { key: "s", help: "settings", run: () => (drawer.value = !drawer.value) },
+    { key: "z", help: "take the last change back", run: () => editor.undo() },
+  ]);
+}
+
+function Episode({ store, editor }: { store: Store; editor: Editor }) {
+  const examples = readExamples(frameOf(store, "examples"));
+  const support = examples.filter((one) => one.part === "support");
+  const about = store.about.value;
+  const regression = support[0] && support[0].image === null && support[0].y !== null;
+  return (
+    <Column title="Episode" store={store} kind={about.kind === "control" ? "pulls" : "examples"} aside={said(about, support.length)}>
+      <EpisodeOf store={store} editor={editor} part="support" />
+      {support.length > 0 && <Toolbar store={store} editor={editor} examples={examples} />}
+      {regression && <p class="wb-quiet">Drag a point of the curve, or choose one and move it by arrow keys.</p>}
+    </Column>
+  );
+}
+
+function said(about: Record<string, any>, support: number): string {
+  const edits = about.edits ? ` · ${about.edits} ${about.edits === 1 ? "edit" : "edits"}` : "";
+  if (about.kind === "control") return "pulls and what they paid";
+  return `support · ${support} ${support === 1 ? "example" : "examples"}${edits}`;
+}
+
+function Does({ store, editor }: { store: Store; editor: Editor }) {
+  const { lane } = store.cursor.value;
+  return (
+    <Column title="What it does" store={store} kind={kindOf(store)} aside={<Score store={store} lane={lane} />}>
+      <DoesOf store={store} editor={editor} lane={lane} />
+    </Column>
+  );
+}
+
+function Differ({ store, editor, other }: { store: Store; editor: Editor; other: number }) {
+  const { lane } = store.cursor.value;
+  const about = store.about.value;
+  return (
+    <>
+      {[lane, other].map((one) => (
+        <Column key={one} title={laneName(about, one)} store={store} aside={<Score store={store} lane={one} against={one === lane ? other : null} />}>
+          <DoesOf store={store} editor={editor} lane={one} other={one === lane ? other : lane} />
+        </Column>
+      ))}
+    </>
+  );
+}
+
+function kindOf(store: Store): string {
+  return { regression: "curves", control: "pulls" }[String(store.about.value.kind)] ?? "predictions";
+}

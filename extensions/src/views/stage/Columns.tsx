@@ -1,0 +1,151 @@
+/** The columns of a stage: the episode, and what the adaptation does with it. */
+
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import type { Store } from "../../store";
+import { three } from "../../ui/format";
+import { Table } from "../../ui/Table";
+import { CurveView, panelOf } from "./CurveView";
+import { classNames, type Curve, type Curves, type Example, frameOf, readCourse, readCurves, readExamples, readPredictions, readPulls } from "./data";
+import type { Editor } from "./edits";
+import { laneColour } from "./lanes";
+import { Pictures } from "./Pictures";
+import { Beliefs, PullList } from "./PullsView";
+import { Listed } from "./Listed";
+
+/** A part of the stage with its name, something said of it, and the table behind it. */
+export function Column({ title, aside, store, kind, children }: { title: string; aside?: ComponentChildren; store: Store; kind?: string; children: ComponentChildren }) {
+  const table = useSignal(false);
+  const frame = kind ? frameOf(store, kind) : undefined;
+  return (
+    <section class="wb-column" aria-label={title}>
+      <header class="wb-row">
+        <h2>{title}</h2>
+        <span class="wb-quiet wb-figure">{aside}</span>
+        {frame && (
+          <button type="button" class="wb-end wb-plain" aria-expanded={table.value} onClick={() => (table.value = !table.value)}>
+            Table
+          </button>
+        )}
+      </header>
+      {table.value && frame ? <Table frame={frame} title={kind!} /> : children}
+    </section>
+  );
+}
+
+/** A tile that is clicked leaves the focus with the panel, so that arrows still step. */
+export function keepFocus(event: MouseEvent): void {
+  const target = event.target as Element;
+  if (!target.closest("[role=option]")) return;
+  event.preventDefault();
+  panelOf(target)?.focus({ preventScroll: true });
+}
+
+/** The examples of one part as points, by their place. */
+function pointsOf(examples: Example[]): { points: Curve; places: number[] } {
+  const real = examples.filter((one) => one.x !== null && one.y !== null);
+  return {
+    points: { x: Float64Array.from(real, (one) => one.x!), y: Float64Array.from(real, (one) => one.y!) },
+    places: real.map((one) => one.place),
+  };
+}
+
+/** The curves with the points as the examples have them, who know their places after one is dropped. */
+export function curvesOf(curves: Curves, examples: Example[]): { curves: Curves; place: (part: "support" | "query", index: number) => number } {
+  const support = pointsOf(examples.filter((one) => one.part === "support"));
+  const query = pointsOf(examples.filter((one) => one.part === "query"));
+  return {
+    curves: { ...curves, support: support.points.x.length ? support.points : curves.support, query: query.points.x.length ? query.points : curves.query },
+    place: (part, index) => (part === "support" ? support : query).places[index] ?? index,
+  };
+}
+
+interface Shown {
+  store: Store;
+  editor: Editor;
+}
+
+/** The support set (and the query set), as it is. */
+export function EpisodeOf({ store, editor, part, large }: Shown & { part: "support" | "query"; large?: boolean }) {
+  const examples = readExamples(frameOf(store, "examples"));
+  const shown = examples.filter((one) => one.part === part);
+  const pulls = readPulls(frameOf(store, "pulls"));
+  const pick = (example: Example) => store.move({ part: example.part, example: example.place });
+  if (pulls) return <PullList pulls={pulls} step={store.cursor.value.step} store={store} />;
+  if (shown.length === 0) return <p class="wb-empty">no {part} examples</p>;
+  if (shown[0]!.image) {
+    return <Pictures title={part} examples={shown} names={classNames(examples)} cursor={store.cursor.value} onPick={pick} size={large ? 56 : part === "support" ? 48 : 30} />;
+  }
+  return <Listed title={part} examples={shown} cursor={store.cursor.value} onPick={pick} editor={editor} />;
+}
+
+/** What the adaptation does: predictions, curve, or beliefs; of a lane, perhaps held against another. */
+export function DoesOf({ store, editor, lane, other, height }: Shown & { lane: number; other?: number | null; height?: number }) {
+  const step = Math.min(store.cursor.value.step, store.about.value.lanes?.[lane]?.steps ?? 0);
+  const examples = readExamples(frameOf(store, "examples", lane));
+  const curves = readCurves(frameOf(store, "curves", lane));
+  const pulls = readPulls(frameOf(store, "pulls", lane));
+  const against = other ?? null;
+  if (pulls) return <Beliefs pulls={pulls} step={step} store={store} />;
+  if (curves) {
+    const { curves: all, place } = curvesOf(curves, examples);
+    const theirs = against === null ? null : readCurves(frameOf(store, "curves", against));
+    const curve = theirs?.steps[Math.min(step, theirs.steps.length - 1)];
+    const held = editor.held.value;
+    return (
+      <CurveView
+        title="Curve"
+        curves={all}
+        step={step}
+        colour={lane === 0 ? undefined : laneColour(lane)}
+        editor={lane === store.cursor.value.lane ? editor : undefined}
+        place={place}
+        held={held && held.task === store.cursor.value.task ? held : null}
+        against={curve ? { curve, name: "the other" } : null}
+        onPick={(part, example) => store.move({ part, example })}
+        height={height}
+      />
+    );
+  }
+  const predictions = frameOf(store, "predictions", lane);
+  const query = examples.filter((one) => one.part === "query");
+  if (!predictions || query.length === 0) return <p class="wb-empty">{about(store, "predictions") ?? "no query examples to be judged by"}</p>;
+  const judged = readPredictions(predictions, step);
+  const theirs = against === null ? undefined : readPredictions(frameOf(store, "predictions", against), step);
+  const pick = (example: Example) => store.move({ part: "query", example: example.place });
+  const View = query[0]!.image ? Pictures : Listed;
+  return <View title="predictions on the query" examples={query} names={classNames(examples)} cursor={store.cursor.value} onPick={pick} size={30} judged={judged} against={theirs} />;
+}
+
+/** Why a kind cannot be had, if that is known. */
+function about(store: Store, kind: string): string | undefined {
+  const state = store.about.value.kinds?.[kind];
+  return state && !["open", "ready", "stale"].includes(state) ? state : undefined;
+}
+
+/** How many are right, or how large the loss is, at the cursor. */
+export function Score({ store, lane, against }: { store: Store; lane: number; against?: number | null }) {
+  const { task, step } = store.cursor.value;
+  const at = (number: number) => {
+    const course = readCourse(frameOf(store, "steps", number), task);
+    const place = Math.min(step, (course?.values.length ?? 1) - 1);
+    return course ? { name: course.name, value: course.values[place]!, accuracy: course.accuracy?.[place] } : null;
+  };
+  const mine = at(lane);
+  const theirs = against === null || against === undefined ? null : at(against);
+  if (!mine) return null;
+  const change = theirs ? mine.value - theirs.value : 0;
+  return (
+    <>
+      {mine.accuracy !== undefined && <>{three(100 * mine.accuracy)} % right · </>}
+      {mine.name} {three(mine.value)}
+      {theirs && (
+        <b class="wb-change">
+          {" "}
+          ({change > 0 ? "+" : ""}
+          {three(change)})
+        </b>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,67 @@
+/** The buttons above the timeline: steps, play, branch, difference. */
+
+import type { Store } from "../../store";
+import { three } from "../../ui/format";
+import { frameOf, readCourse } from "./data";
+import { laneName } from "./lanes";
+import type { Stepper } from "./stepper";
+
+export function Player({ store, stepper }: { store: Store; stepper: Stepper }) {
+  const { step, lane } = store.cursor.value;
+  const steps = stepper.steps;
+  const playing = stepper.playing.value;
+  const lanes = store.about.value.lanes ?? [];
+  return (
+    <div class="wb-row wb-player" role="toolbar" aria-label="Steps">
+      <span class="wb-row wb-tight">
+        <button type="button" disabled={step === 0} onClick={() => stepper.first()} title="Before the first step (Shift ←)" aria-label="First">
+          ⏮
+        </button>
+        <button type="button" disabled={step === 0} onClick={() => stepper.back()} title="One inner step back (←)" aria-label="Back">
+          ◀
+        </button>
+        <button type="button" onClick={() => stepper.play()} title={playing ? "Stop (Space)" : "Play the steps (Space)"} aria-label={playing ? "Stop" : "Play"}>
+          {playing ? "❚❚" : "▷"}
+        </button>
+        <button type="button" onClick={() => stepper.next()} title={step < steps ? "The next inner step (→)" : "One inner step more (→)"} aria-label="Next">
+          {step < steps ? "▶" : "＋"}
+        </button>
+        <button type="button" disabled={step === steps} onClick={() => stepper.last()} title="After the last step (Shift →)" aria-label="Last">
+          ⏭
+        </button>
+      </span>
+      <span class="wb-figure wb-now-step">
+        step {step} of {steps}
+      </span>
+      <span class="wb-end wb-row wb-tight">
+        {lanes.length > 1 && (
+          <button type="button" aria-pressed={stepper.different.value} onClick={() => (stepper.different.value = !stepper.different.value)} title="Two lanes side by side (D)">
+            Difference
+          </button>
+        )}
+        {lane > 0 && (
+          <button type="button" onClick={() => void stepper.remove(lane)} title="Take this branch away">
+            Remove branch
+          </button>
+        )}
+        <button type="button" onClick={() => void stepper.branch()} title="A branch from this step, to be given other settings or examples (B)">
+          Branch here
+        </button>
+      </span>
+      <Spoken store={store} stepper={stepper} />
+    </div>
+  );
+}
+
+/** What a screen reader says when the cursor has moved. */
+function Spoken({ store, stepper }: { store: Store; stepper: Stepper }) {
+  const { task, step, lane } = store.cursor.value;
+  const course = readCourse(frameOf(store, "steps"), task);
+  const value = course?.values[step];
+  return (
+    <span class="wb-hidden" role="status" aria-live="polite">
+      {lane > 0 ? `${laneName(store.about.value, lane)}, ` : ""}step {step} of {stepper.steps}
+      {course && value !== undefined ? `, ${course.name} ${three(value)}` : ""}
+    </span>
+  );
+}

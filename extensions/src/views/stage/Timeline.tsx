@@ -1,0 +1,279 @@
+/** Steps in a row, the loss over them, branches below: clicked, dragged, or gone along by keys. */
+
+import { line } from "d3-shape";
+import { scaleLinear } from "d3-scale";
+import type { TargetedPointerEvent } from "preact";
+import { useRef } from "preact/hooks";
+import type { Store } from "../../store";
+import { short, three } from "../../ui/format";
+import { useWidth } from "../../ui/hooks";
+import { type Course, frameOf, readCourse } from "./data";
+import {
+  every,
+  type Geometry,
+  geometry,
+  heightOf,
+  laneAt,
+  laneColour,
+  laneName,
+  placeOf,
+  stepAt,
+} from "./lanes";
+import type { Stepper } from "./stepper";
+
+interface Props {
+  store: Store;
+  stepper: Stepper;
+}
+
+export function Timeline({ store, stepper }: Props) {
+  const [ref, width] = useWidth<HTMLDivElement>(900);
+  const scrubbing = useRef(false);
+  const about = store.about.value;
+  const lanes = about.lanes ?? [];
+  const cursor = store.cursor.value;
+  if (lanes.length === 0) return <div class="wb-timeline" ref={ref} />;
+  const g = geometry(lanes, width, width < 560 ? 84 : 116);
+  const height = heightOf(lanes.length - 1, g) + 26;
+  const courses = lanes.map((_, lane) => readCourse(frameOf(store, "steps", lane), cursor.task));
+  const here = courses[cursor.lane]?.values[cursor.step];
+  const measure = courses[cursor.lane]?.name ?? "loss";
+
+  const at = (event: TargetedPointerEvent<SVGSVGElement>) => {
+    const frame = event.currentTarget.getBoundingClientRect();
+    return { x: event.clientX - frame.left, y: event.clientY - frame.top };
+  };
+  const pointerDown = (event: TargetedPointerEvent<SVGSVGElement>) => {
+    if (event.button !== 0) return;
+    const { x, y } = at(event);
+    const lane = laneAt(y, g) ?? cursor.lane;
+    const steps = lanes[lane]?.steps ?? 0;
+    if (steps === g.steps && x > placeOf(steps + 0.6, g)) {
+      stepper.to(steps, lane);
+      return stepper.next();
+    }
+    event.currentTarget.setPointerCapture?.(event.pointerId);
+    scrubbing.current = true;
+    stepper.to(stepAt(x, steps, g), lane);
+  };
+  const pointerMove = (event: TargetedPointerEvent<SVGSVGElement>) => {
+    if (scrubbing.current) stepper.to(stepAt(at(event).x, stepper.steps, g));
+  };
+  const keyDown = (event: KeyboardEvent) => {
+    const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const lane = cursor.lane + (by ?? 0);
+    if (!by || !lanes[lane]) return;
+    stepper.to(cursor.step, lane);
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  return (
+    <div class="wb-timeline" ref={ref}>
+      <svg
+        width={width}
+        height={height}
+        role="slider"
+        tabIndex={0}
+        aria-label="Timeline: inner step"
+        aria-valuemin={0}
+        aria-valuemax={stepper.steps}
+        aria-valuenow={cursor.step}
+        aria-valuetext={`${laneName(about, cursor.lane)}, step ${cursor.step} of ${stepper.steps}, ${measure} ${three(here)}`}
+        onPointerDown={pointerDown}
+        onPointerMove={pointerMove}
+        onPointerUp={() => (scrubbing.current = false)}
+        onPointerCancel={() => (scrubbing.current = false)}
+        onKeyDown={keyDown}
+      >
+        <Courses courses={courses} g={g} current={cursor.lane} />
+        {lanes.map((lane, number) => (
+          <LaneOf
+            key={number}
+            number={number}
+            name={laneName(about, number)}
+            lane={{ parent: lane.parent ?? null, at: lane.at ?? 0, steps: lane.steps }}
+            current={number === cursor.lane}
+            step={cursor.step}
+            g={g}
+          />
+        ))}
+        {Array.from({ length: g.steps + 1 }, (_, step) => step)
+          .filter((step) => step % every(g) === 0)
+          .map((step) => (
+            <text
+              key={step}
+              class="wb-tick-label"
+              x={placeOf(step, g)}
+              y={height - 4}
+              text-anchor="middle"
+            >
+              {step}
+            </text>
+          ))}
+        <line
+          class="wb-now"
+          x1={placeOf(cursor.step, g)}
+          x2={placeOf(cursor.step, g)}
+          y1={6}
+          y2={height - 18}
+        />
+        {here !== undefined && Number.isFinite(here) && (
+          <Reading courses={courses} g={g} lane={cursor.lane} step={cursor.step} />
+        )}
+      </svg>
+    </div>
+  );
+}
+
+function lossScale(courses: (Course | null)[], g: Geometry) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const course of courses) {
+    for (const value of course?.values ?? [])
+      if (Number.isFinite(value)) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  }
+  if (!(low <= high)) [low, high] = [0, 1];
+  const floor = low > 0 && low < 0.6 * high ? 0 : low;
+  return scaleLinear()
+    .domain([floor, high === floor ? floor + 1 : high])
+    .range([g.curve, 12]);
+}
+
+function Courses({
+  courses,
+  g,
+  current,
+}: {
+  courses: (Course | null)[];
+  g: Geometry;
+  current: number;
+}) {
+  const y = lossScale(courses, g);
+  const name = courses[current]?.name ?? "loss";
+  const [low, high] = y.domain() as [number, number];
+  const path = (values: number[]) =>
+    line<number>(
+      (_, step) => placeOf(step, g),
+      (value) => y(value),
+    ).defined((value) => Number.isFinite(value))(values) ?? "";
+  return (
+    <g>
+      <text class="wb-lane-name" x={0} y={g.curve / 2 + 12}>
+        {name === "loss" ? "query loss" : name}
+      </text>
+      {[high, low].map((value) => (
+        <text key={value} class="wb-tick-label" x={g.left - 10} y={y(value) + 4} text-anchor="end">
+          {three(value)}
+        </text>
+      ))}
+      <line class="wb-axis" x1={g.left} x2={placeOf(g.steps, g)} y1={g.curve} y2={g.curve} />
+      {courses.map((course, lane) =>
+        course ? (
+          <path
+            key={lane}
+            class="wb-course"
+            data-current={lane === current}
+            d={path(course.values)}
+            style={{ stroke: laneColour(lane) }}
+          />
+        ) : null,
+      )}
+    </g>
+  );
+}
+
+function Reading({
+  courses,
+  g,
+  lane,
+  step,
+}: {
+  courses: (Course | null)[];
+  g: Geometry;
+  lane: number;
+  step: number;
+}) {
+  const value = courses[lane]!.values[step]!;
+  const y = lossScale(courses, g)(value);
+  return (
+    <g>
+      <circle
+        cx={placeOf(step, g)}
+        cy={y}
+        r={4}
+        style={{ fill: laneColour(lane), stroke: "var(--wb-ground)" }}
+      />
+      <text class="wb-reading" x={placeOf(step, g) + 8} y={Math.max(y - 6, 11)}>
+        {three(value)}
+      </text>
+    </g>
+  );
+}
+
+interface LaneProps {
+  number: number;
+  name: string;
+  lane: { parent: number | null; at: number; steps: number };
+  current: boolean;
+  step: number;
+  g: Geometry;
+}
+
+function LaneOf({ number, name, lane, current, step, g }: LaneProps) {
+  const y = heightOf(number, g);
+  const from = lane.parent === null ? 0 : lane.at;
+  const [start, end] = [placeOf(from, g), placeOf(lane.steps, g)];
+  const dense = (g.right - g.left) / (g.steps + 1) < 9;
+  const above = lane.parent === null ? y : heightOf(lane.parent, g);
+  return (
+    <g class="wb-lane" data-current={current} style={{ "--lane": laneColour(number) }}>
+      <text class="wb-lane-name" x={0} y={y + 4}>
+        <title>{name}</title>
+        {short(name, g.left < 100 ? 12 : 17)}
+      </text>
+      {lane.parent !== null && (
+        <path
+          class="wb-leaves"
+          d={`M${start},${above} C${start},${y} ${start},${y} ${Math.min(start + 14, Math.max(end, start))},${y}`}
+        />
+      )}
+      <line
+        class="wb-rail"
+        x1={lane.parent === null ? start : Math.min(start + 14, Math.max(end, start))}
+        x2={end}
+        y1={y}
+        y2={y}
+      />
+      {Array.from({ length: lane.steps - from + 1 }, (_, k) => from + k)
+        .filter((k) => lane.parent === null || k > from || lane.steps === from)
+        .map((k) =>
+          dense ? (
+            <line
+              key={k}
+              class="wb-step"
+              x1={placeOf(k, g)}
+              x2={placeOf(k, g)}
+              y1={y - 4}
+              y2={y + 4}
+            />
+          ) : (
+            <circle
+              key={k}
+              class="wb-step"
+              data-now={current && k === step}
+              cx={placeOf(k, g)}
+              cy={y}
+              r={current && k === step ? 6 : 4}
+            />
+          ),
+        )}
+      {lane.steps === g.steps && (
+        <g class="wb-more">
+          <title>One inner step more</title>
+          <circle cx={placeOf(lane.steps + 1, g)} cy={y} r={6} />
+          <path d={`M${placeOf(lane.steps + 1, g) - 3},${y}h6m-3,-3v6`} />
+        </g>
+      )}
+    </g>
+  );
+}

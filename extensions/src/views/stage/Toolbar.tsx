@@ -1,0 +1,130 @@
+/** What can be done to the example under the cursor. */
+
+import { useSignal } from "@preact/signals";
+import type { Store } from "../../store";
+import { three } from "../../ui/format";
+import { type Example, classNames } from "./data";
+import { DrawPad } from "./DrawPad";
+import { type Editor, fitting, selectedOf } from "./edits";
+
+interface Props {
+  store: Store;
+  editor: Editor;
+  examples: Example[];
+}
+
+export function Toolbar({ store, editor, examples }: Props) {
+  const amount = useSignal(0.2);
+  const cursor = store.cursor.value;
+  const selected = selectedOf(examples, cursor);
+  const can = fitting(selected);
+  const names = classNames(examples);
+  const about = store.about.value;
+  const title = selected
+    ? `${selected.part} ${selected.label === null ? selected.place + 1 : `${selected.name} · ${selected.shot + 1}`}`
+    : "no example chosen";
+  return (
+    <div class="wb-toolbar" role="toolbar" aria-label="Edit the chosen example">
+      <div class="wb-row">
+        <strong>{title}</strong>
+        {selected?.edited && <span class="wb-badge">{selected.edited}</span>}
+        {selected?.x !== null && selected?.y !== null && selected && (
+          <span class="wb-quiet wb-figure">
+            x {three(selected.x)}, y {three(selected.y)}
+          </span>
+        )}
+        <span class="wb-end wb-row">
+          <button
+            type="button"
+            disabled={!about.undo}
+            onClick={() => editor.undo()}
+            title="Take the last change back (Z)"
+          >
+            Undo
+          </button>
+          <button
+            type="button"
+            disabled={!about.edits}
+            onClick={() => editor.reset()}
+            title="The session as it began"
+          >
+            Reset
+          </button>
+        </span>
+      </div>
+      <div class="wb-row">
+        <button
+          type="button"
+          disabled={!can.has("swap")}
+          onClick={() => editor.swap()}
+          title="Another example of its class in its place"
+        >
+          Swap
+        </button>
+        <button
+          type="button"
+          disabled={!can.has("duplicate")}
+          onClick={() => editor.duplicate()}
+          title="The same example once more"
+        >
+          Duplicate
+        </button>
+        <button
+          type="button"
+          disabled={!can.has("drop")}
+          onClick={() => editor.drop()}
+          title="The task without this example"
+        >
+          Drop
+        </button>
+        {can.has("draw") && (
+          <button
+            type="button"
+            aria-pressed={editor.drawing.value}
+            onClick={() => (editor.drawing.value = !editor.drawing.value)}
+            title="A character of your own in its place"
+          >
+            Draw
+          </button>
+        )}
+        {can.has("relabel") && (
+          <label title="Call it an example of another class">
+            class{" "}
+            <select
+              aria-label="Class of the chosen example"
+              onChange={(event) => editor.relabel(event.currentTarget.selectedIndex)}
+            >
+              {names.map((name, label) => (
+                <option key={label} selected={label === selected?.label}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
+        <label class="wb-noise" title="Noise of this standard deviation on its inputs">
+          noise{" "}
+          <input
+            type="range"
+            min={0}
+            max={1}
+            step={0.05}
+            value={amount.value}
+            disabled={!can.has("noise")}
+            aria-valuetext={three(amount.value)}
+            onInput={(event) => (amount.value = event.currentTarget.valueAsNumber)}
+            onChange={() => editor.noise(amount.value)}
+          />{" "}
+          <span class="wb-figure">{three(amount.value)}</span>
+        </label>
+      </div>
+      {editor.drawing.value && can.has("draw") && (
+        <DrawPad
+          key={`${cursor.part}${cursor.example}`}
+          onStrokes={(strokes) => editor.draw(strokes)}
+          onClose={() => (editor.drawing.value = false)}
+        />
+      )}
+    </div>
+  );
+}

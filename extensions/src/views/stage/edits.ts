@@ -1,0 +1,93 @@
+/** What can be done to an example, and what is in the way of it. Nothing here draws. */
+
+import { signal } from "@preact/signals";
+import type { Cursor, Store } from "../../store";
+import type { Example } from "./data";
+import type { Stroke } from "./pen";
+
+/** Where a dragged point is while Python has not answered yet. */
+export interface Held {
+  task: number;
+  part: "support" | "query";
+  example: number;
+  x: number;
+  y: number;
+}
+
+const digits = (value: number) => Number(value.toPrecision(4));
+
+export class Editor {
+  /** The point that is ahead of its adaptation. */
+  readonly held = signal<Held | null>(null);
+  readonly drawing = signal(false);
+  private moves = 0;
+
+  constructor(private readonly store: Store) {}
+
+  private edit(
+    what: string,
+    more: object = {},
+    options: { latest?: boolean } = {},
+  ): Promise<unknown> {
+    const { task, part, example } = this.store.cursor.peek();
+    return this.store.send("edit", { what, task, part, example, ...more }, options).catch(() => {});
+  }
+
+  /** Moves a point; where it is shows at once, what follows from it when it is computed. */
+  move(part: "support" | "query", example: number, x: number, y: number): void {
+    const { task } = this.store.cursor.peek();
+    const to = { task, part, example, x: digits(x), y: digits(y) };
+    this.held.value = to;
+    const number = ++this.moves;
+    this.store.move({ part, example });
+    void this.edit("move", to, { latest: true }).then(() => {
+      if (number === this.moves) this.held.value = null;
+    });
+  }
+
+  swap(): void {
+    void this.edit("swap");
+  }
+
+  relabel(label: number): void {
+    void this.edit("relabel", { label });
+  }
+
+  drop(): void {
+    void this.edit("drop");
+  }
+
+  duplicate(): void {
+    void this.edit("duplicate");
+  }
+
+  noise(amount: number): void {
+    void this.edit("noise", { amount }, { latest: true });
+  }
+
+  draw(strokes: Stroke[]): void {
+    void this.edit("draw", { strokes }, { latest: true });
+  }
+
+  undo(): void {
+    void this.store.send("undo").catch(() => {});
+  }
+
+  reset(): void {
+    void this.store.send("reset").catch(() => {});
+  }
+}
+
+/** The example that the cursor is at; undefined where there is none. */
+export function selectedOf(examples: Example[], cursor: Cursor): Example | undefined {
+  return examples.find((one) => one.part === cursor.part && one.place === cursor.example);
+}
+
+/** Which edits fit an example: characters can be drawn, points moved, classes changed. */
+export function fitting(example: Example | undefined): Set<string> {
+  if (!example) return new Set();
+  const found = new Set(["swap", "drop", "duplicate", "noise"]);
+  if (example.label !== null) found.add("relabel");
+  if (example.image && example.image.shape.length === 2) found.add("draw");
+  return found;
+}
