@@ -197,7 +197,8 @@ def describe(settings: Any, default: Any = None) -> list[dict[str, Any]]:
         name, value = typed.field.name, getattr(settings, typed.field.name)
         start = _default(typed.field, value) if default is None else getattr(default, name)
         if dataclasses.is_dataclass(value):
-            same = type(start) is type(value) and start is not value
+            given = default is not None or start is not value
+            same = given and type(start) is type(value)
             for inner in describe(value, start if same else None):
                 controls.append(inner | {"name": f"{name}.{inner['name']}"})
             continue
