@@ -1,0 +1,264 @@
+import { beforeEach, expect, test, vi } from "vitest";
+import { makeStore } from "../../src/store";
+import { look } from "../../src/ui/palette";
+import {
+  classNames,
+  once,
+  readCourse,
+  readCurves,
+  readExamples,
+  readPredictions,
+  some,
+} from "../../src/views/stage/data";
+import { Editor, fitting } from "../../src/views/stage/edits";
+import {
+  every,
+  geometry,
+  heightOf,
+  laneAt,
+  laneName,
+  placeOf,
+  stepAt,
+} from "../../src/views/stage/lanes";
+import { CLEAN, lift, moveTo, pressed, touch, withoutLast } from "../../src/views/stage/pen";
+import { described } from "../../src/views/stage/Pictures";
+import { seriesOf } from "../../src/views/stage/CurveView";
+import { Stepper } from "../../src/views/stage/stepper";
+import { frame } from "../frames";
+import { FakeModel } from "../model";
+
+const lane = (steps: number, more: object = {}) => ({
+  learner: "MAML",
+  steps,
+  parent: null as number | null,
+  at: 0,
+  settings: {} as Record<string, unknown>,
+  edits: 0,
+  ...more,
+});
+
+test("every step has its place on the timeline, and finds itself again", () => {
+  const lanes = [lane(5), lane(5, { parent: 0, at: 2 })];
+  const g = geometry(lanes, 800);
+  for (let step = 0; step <= 5; step++) expect(stepAt(placeOf(step, g), 5, g)).toBe(step);
+  expect(placeOf(6, g)).toBeCloseTo(g.right); // where one step more would be
+  expect(stepAt(5000, 3, g)).toBe(3);
+  expect(stepAt(-50, 3, g)).toBe(0);
+  expect([0, 1].map((number) => laneAt(heightOf(number, g), g))).toEqual([0, 1]);
+  expect(laneAt(10, g)).toBeNull(); // among the losses: the current lane stays
+  expect(laneAt(5000, g)).toBe(1);
+});
+
+test("numbers below the timeline have room", () => {
+  expect(every(geometry([lane(5)], 800))).toBe(1);
+  const long = geometry([lane(100)], 800);
+  expect((every(long) * (long.right - long.left)) / 101).toBeGreaterThanOrEqual(24);
+});
+
+test("a branch is called by what differs in it", () => {
+  const lanes = [
+    lane(5, { settings: { inner_rate: 0.01 } }),
+    lane(5, { parent: 0, at: 2, settings: { inner_rate: 0.1, order: "first" }, edits: 1 }),
+  ];
+  lanes[0]!.settings = { order: "first" };
+  const about = { title: "MAML", lanes };
+  expect(laneName(about, 0)).toBe("MAML");
+  expect(laneName(about, 1)).toBe("branch 1: inner rate 0.1, 1 edit");
+});
+
+test("a pen draws while it is down and leaves out what is too near to see", () => {
+  let pad = touch(CLEAN, 0.1, 0.1);
+  pad = moveTo(pad, 0.102, 0.1);
+  pad = moveTo(pad, 0.5, 2);
+  pad = lift(pad);
+  expect(moveTo(pad, 0.9, 0.9).strokes).toEqual([[[0.1, 0.1], [0.5, 1]]]);
+  expect(withoutLast(pad).strokes).toEqual([]);
+});
+
+test("a character can be drawn by keys alone", () => {
+  let pad = CLEAN;
+  for (const key of ["ArrowUp", " ", "ArrowRight", "ArrowRight", " ", "ArrowDown"]) pad = pressed(pad, key, true)!;
+  expect(pad.strokes).toEqual([[[0.5, 0.4], [0.6, 0.4], [0.7, 0.4]]]);
+  expect(pad.pen).toEqual([0.7, 0.5]);
+  expect(pressed(pad, "Backspace", false)!.strokes).toEqual([]);
+  expect(pressed(pad, "x", false)).toBeNull();
+});
+
+const examples = frame({
+  part: ["support", "support", "query", "query"],
+  example: [0, 2, 0, 1],
+  label: [0, 1, 0, 1],
+  name: ["a", "b", "a", "b"],
+  shot: [0, 0, 0, 0],
+  edited: [null, "swapped", null, null],
+});
+
+test("examples keep the places that edits know them by", () => {
+  const read = readExamples(examples);
+  expect(read.map((one) => one.place)).toEqual([0, 2, 0, 1]);
+  expect(read[1]).toMatchObject({ part: "support", label: 1, name: "b", edited: "swapped", image: null });
+  expect(classNames(read)).toEqual(["a", "b"]);
+  expect(readExamples(examples)).toBe(read); // read once
+  expect([...fitting(read[0])].sort()).toEqual(["drop", "duplicate", "noise", "relabel", "swap"]);
+  expect(fitting(undefined).size).toBe(0);
+});
+
+test("predictions are found by step and example, and said in words", () => {
+  const found = frame({
+    step: [0, 0, 1, 1],
+    part: ["query", "query", "query", "query"],
+    example: [0, 1, 0, 1],
+    prediction: [1, 1, 0, 1],
+    confidence: [0.6, 0.7, 0.9, 0.8],
+  });
+  expect(readPredictions(found, 0).get(0)).toEqual({ prediction: 1, confidence: 0.6 });
+  expect(readPredictions(found, 1).get(0)).toEqual({ prediction: 0, confidence: 0.9 });
+  expect(readPredictions(found, 7).size).toBe(0);
+  const query = readExamples(examples)[2]!;
+  expect(described(query, ["a", "b"], { prediction: 1, confidence: 0.6 })).toMatchObject({
+    state: "wrong",
+    label: "query a 1: taken for b, 60 %, wrong",
+    colour: look(1).colour,
+  });
+  const right = { prediction: 0, confidence: 0.9 };
+  expect(described(query, ["a", "b"], right).state).toBeUndefined();
+  expect(described(query, ["a", "b"], right, { prediction: 1, confidence: 1 }).state).toBe("changed");
+});
+
+test("the course of a task is its query loss, by step", () => {
+  const steps = frame({
+    task: [0, 0, 0, 0, 1],
+    step: [0, 0, 1, 1, 0],
+    part: ["support", "query", "support", "query", "query"],
+    loss: [5, 6, 1, 2, 9],
+    mse: [5, 6, 1, 2, 9],
+  });
+  expect(readCourse(steps, 0)).toEqual({ name: "loss", values: [6, 2], support: [5, 1], accuracy: null });
+  const trial = frame({ task: [0, 0], step: [0, 1], part: ["trial", "trial"], reward: [0, 1] });
+  expect(readCourse(trial, 0)).toMatchObject({ name: "reward", values: [0, 1] });
+});
+
+const curves = frame({
+  x: [-1, 1, 0, -1, 1, -1, 1, -1, 1],
+  y: [0, 1, 0.5, 0, 0, 0.5, 5, 0, 90],
+  kind: ["truth", "truth", "support", "prediction", "prediction", "prediction", "prediction", "prediction", "prediction"],
+  step: [null, null, null, 0, 0, 1, 1, 2, 2],
+});
+
+test("axes hold all steps, but not what runs away", () => {
+  const read = readCurves(curves)!;
+  expect(read.steps.map((one) => [...one.y])).toEqual([[0, 0], [0.5, 5], [0, 90]]);
+  expect(read.domain.x).toEqual([-1, 1]);
+  expect(read.domain.y).toEqual([0, 1.5]);
+});
+
+test("before is grey, ghosts are thin, and a dragged point is where the hand has it", () => {
+  const read = readCurves(curves)!;
+  const held = { task: 0, part: "support" as const, example: 7, x: 0.2, y: -3 };
+  const { series, parts } = seriesOf({ curves: read, step: 2, held, place: () => 7 });
+  expect(series.map((one) => one.name)).toEqual(["truth", "step 1", "before", "after step 2", "support"]);
+  expect(series[1]).toMatchObject({ thin: true, silent: true });
+  expect(parts.get(4)).toBe("support");
+  expect([...(series[4]!.x as Float64Array)]).toEqual([0.2]);
+  expect(seriesOf({ curves: read, step: 0 }).series.map((one) => one.name)).toEqual(["truth", "before", "support"]);
+  expect(seriesOf({ curves: read, step: 0, bare: true }).series.map((one) => one.name)).toEqual(["truth", "support"]);
+});
+
+test("some of many are evenly spaced, with the first and the last", () => {
+  expect(some(1, 4, 6)).toEqual([1, 2, 3]);
+  expect(some(1, 101, 5)).toEqual([1, 26, 51, 75, 100]);
+  expect(some(1, 1, 5)).toEqual([]);
+});
+
+test("what is made of a frame is made once", () => {
+  const make = vi.fn(() => 3);
+  const one = frame({ a: [1] });
+  expect([once(one, "k", make), once(one, "k", make)]).toEqual([3, 3]);
+  expect(make).toHaveBeenCalledOnce();
+});
+
+let model: FakeModel;
+beforeEach(() => {
+  model = new FakeModel({
+    view: "stage",
+    about: { title: "MAML", lanes: [lane(3), lane(5, { parent: 0, at: 1 })] },
+    cursor: { task: 0, step: 0, lane: 0, part: "support", example: 1, layer: "all" },
+  });
+});
+
+test("stepping stays on the lane and asks Python for nothing until its end", () => {
+  const store = makeStore(model);
+  const stepper = new Stepper(store);
+  stepper.back();
+  expect(store.cursor.value.step).toBe(0);
+  stepper.last();
+  expect(store.cursor.value.step).toBe(3);
+  expect(model.sent).toEqual([]);
+  stepper.next();
+  stepper.next(); // a key that is held down asks once
+  expect(model.sent.map((one) => [one.command, one.args])).toEqual([["extend", { steps: 1 }]]);
+  stepper.to(9, 1);
+  expect(store.cursor.value).toMatchObject({ lane: 1, step: 5 });
+  store.dispose();
+});
+
+test("playing goes step by step to the end, and from the end begins anew", () => {
+  vi.useFakeTimers();
+  const store = makeStore(model);
+  const stepper = new Stepper(store);
+  stepper.last();
+  stepper.play();
+  expect([store.cursor.value.step, stepper.playing.value]).toEqual([0, true]);
+  const seen = [0];
+  while (stepper.playing.value) {
+    vi.advanceTimersByTime(450);
+    seen.push(store.cursor.value.step);
+  }
+  expect(seen).toEqual([0, 1, 2, 3]);
+  stepper.play();
+  stepper.back(); // a hand on the steps stops it
+  expect(stepper.playing.value).toBe(false);
+  store.dispose();
+  vi.useRealTimers();
+});
+
+test("a lane is held against where it came from, the first one against the newest branch", () => {
+  const store = makeStore(model);
+  const stepper = new Stepper(store);
+  expect(stepper.other).toBe(1);
+  stepper.to(2, 1);
+  expect(stepper.other).toBe(0);
+  model.python("about", { lanes: [lane(3)] });
+  expect(new Stepper(store).other).toBeNull();
+  store.dispose();
+});
+
+test("a dragged point is shown at once; Python gets the newest place only", async () => {
+  const store = makeStore(model);
+  const editor = new Editor(store);
+  editor.move("support", 2, 0.123456, 1);
+  editor.move("support", 2, 0.2, 1.1);
+  editor.move("support", 2, 0.3, 1.2);
+  expect(editor.held.value).toMatchObject({ example: 2, x: 0.3, y: 1.2 });
+  expect(store.cursor.value.example).toBe(2);
+  expect(model.sent).toHaveLength(1);
+  expect(model.sent[0]!.args).toEqual({ what: "move", task: 0, part: "support", example: 2, x: 0.1235, y: 1 });
+  model.answer(0, { result: null });
+  expect(model.sent).toHaveLength(2);
+  expect(model.sent[1]!.args).toMatchObject({ x: 0.3, y: 1.2 });
+  await Promise.resolve();
+  expect(editor.held.value).not.toBeNull();
+  model.answer(1, { result: null });
+  await vi.waitFor(() => expect(editor.held.value).toBeNull());
+  store.dispose();
+});
+
+test("a refused edit lets the point go", async () => {
+  const store = makeStore(model);
+  const editor = new Editor(store);
+  editor.move("support", 2, 9, 9);
+  model.answer(0, { error: "no" });
+  await vi.waitFor(() => expect(editor.held.value).toBeNull());
+  expect(store.problem.value).toEqual({ text: "no" });
+  store.dispose();
+});
