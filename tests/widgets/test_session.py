@@ -48,6 +48,44 @@ def test_a_drag_is_one_edit_and_undone_at_once(session):
         session.undo()
 
 
+def test_noise_is_set_and_not_added_up(session):
+    for amount in (0.5, 0.1):
+        session.edit("noise", task=0, part="support", example=0, amount=amount)
+    assert [edit["amount"] for edit in session.lanes[0].edits] == [0.1]
+
+
+def test_an_episode_is_kept_in_a_file_and_opened_again(session, tmp_path):
+    session.edit("move", task=0, part="support", example=2, y=1.5)
+    kept = session.episode.sha256()
+    path = session.save_episode(tmp_path / "mine.episode")
+    session.sample(seed=8)
+    session.branch(2)
+    session.open_episode(path)
+    assert session.episode.sha256() == kept
+    assert len(session.lanes) == 1
+    session.edit("drop", task=0, part="support", example=0)
+    state, code = session.state, session.code()
+    assert f'session.open_episode("{path}")' in code
+    again = {}
+    exec(code, again)
+    assert again["session"].episode.sha256() == session.episode.sha256()
+    assert State.from_record(state.to_record()) == state
+    session.undo()
+    session.undo()
+    assert session.state.sampling.seed == 8
+    with pytest.raises(UserError):
+        session.open_episode(tmp_path / "none.episode")
+
+
+def test_the_panels_hear_of_another_lane(session):
+    session.branch(2, inner_rate=0.1)
+    heard = []
+    session.watch(heard.append)
+    session.move(lane=0)
+    session.move(step=1)
+    assert heard == ["task", "cursor"]
+
+
 def test_a_refused_change_leaves_everything_as_it_was(session):
     tape, state = session.tape, session.state
     with pytest.raises(UserError, match="inner_rate"):

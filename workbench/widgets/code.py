@@ -32,10 +32,7 @@ def code_of(session: Session, kind: str | None = None) -> str:
             steps = {} if lane.steps is None else {"steps": lane.steps}
             if lane.settings or steps:
                 lines.append(f"session.vary({_call(**lane.settings, **steps)})")
-        lines += [
-            f"session.edit({_call(edit['what'], **{k: v for k, v in edit.items() if k != 'what'})})"
-            for edit in lane.edits
-        ]
+        lines += [_edit(edit) for edit in lane.edits]
     here = session.cursor
     moved = {"lane": here.lane} if here.lane != len(session.lanes) - 1 else {}
     moved |= {name: getattr(here, name) for name in ("task", "step") if getattr(here, name)}
@@ -55,6 +52,14 @@ def _arguments(session: Session, own: list[str]) -> str:
     sizes = ("ways", "shots", "queries") if moved else ()
     parts += [f"{k}={_word(v)}" for k, v in sampling.items() if v != usual[k] or k in sizes]
     return ", ".join(parts)
+
+
+def _edit(edit: Mapping[str, Any]) -> str:
+    """The line that makes an edit; a file that was opened is one of them."""
+    what, how = edit["what"], {name: value for name, value in edit.items() if name != "what"}
+    if what == "open":
+        return f"session.open_episode({_word(how['path'])})"
+    return f"session.edit({_call(what, **how)})"
 
 
 def _call(*values: Any, **named: Any) -> str:

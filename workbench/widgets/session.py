@@ -23,7 +23,7 @@ from workbench.errors import UserError, nearest
 from workbench.fields import with_values
 from workbench.inspection import Tape, example_frame, varied
 from workbench.inspection.tape import MEGABYTE
-from workbench.tasks import Episode, Shape, Tasks, open_tasks
+from workbench.tasks import Episode, Shape, Tasks, load_episode, open_tasks, save_episode
 from workbench.tasks.base import SPLITS
 from workbench.tasks.editing import edited
 from workbench.widgets.code import code_of
@@ -35,6 +35,8 @@ Watcher = Callable[[str], None]
 
 _MOST_QUERIES = 20  # of a task, where nothing else was asked for: enough to see
 _UNDO = 100
+_OPEN = "open"  # what an episode from a file counts as: the first of a lane's edits
+_LAST_COUNTS = ("move", "draw", "noise")  # edits that replace the one before, of the same example
 
 
 class Session:
@@ -199,11 +201,20 @@ class Session:
         """Change an example of the current lane's tasks: see `workbench.tasks.EDITS`."""
         edit = {"what": what, **where}
         edits = list(self.lanes[self.cursor.lane].edits)
-        again = bool(edits) and what in ("move", "draw") and _same_place(edits[-1], edit)
+        again = bool(edits) and what in _LAST_COUNTS and _same_place(edits[-1], edit)
         if again:  # a drag is one edit, however many points it went through
             edit = {**edits.pop(), **edit}
         changed = self.state.with_lane(self.cursor.lane, edits=(*edits, edit))
         self._become(changed, remember=not again)
+
+    def save_episode(self, path: Path | str) -> Path:
+        """Keep the current lane's tasks, edits too, in a file."""
+        return save_episode(path, self.episode)
+
+    def open_episode(self, path: Path | str) -> None:
+        """Adapt to the tasks of a file that `save_episode` wrote. Edits and branches end."""
+        first = dataclasses.replace(self.lanes[0], edits=({"what": _OPEN, "path": str(path)},))
+        self._become(State(self.state.sampling, (first,)))
 
     def extend(self, steps: int = 1) -> None:
         """So many inner steps more on the current lane."""
@@ -259,7 +270,8 @@ class Session:
         before = self.cursor
         self.cursor = self._within(dataclasses.replace(before, **cursor))
         if self.cursor != before:
-            self._tell("task" if self.cursor.task != before.task else "cursor")
+            other = (self.cursor.task, self.cursor.lane) != (before.task, before.lane)
+            self._tell("task" if other else "cursor")
 
     # ---- those that show it -----------------------------------------------------------------
 
@@ -350,6 +362,8 @@ class Session:
 
     def _edited(self, state: State, place: int, episode: Episode) -> Episode:
         edits = state.lanes[place].edits
+        if edits and edits[0]["what"] == _OPEN:
+            episode, edits = load_episode(edits[0]["path"]), edits[1:]
         return edited(episode, edits, self._open(state.sampling.tasks)) if edits else episode
 
     def _first_sampling(self, given: dict[str, Any]) -> Sampling:

@@ -196,6 +196,14 @@ class SessionPanel(Panel):
         self.shown.remove(lane)
 
     @command
+    def save_episode(self, path: str) -> str:
+        return str(self.shown.save_episode(path))
+
+    @command
+    def open_episode(self, path: str) -> None:
+        self.shown.open_episode(path)
+
+    @command
     def undo(self) -> None:
         self.shown.undo()
 
