@@ -1,13 +1,12 @@
 /** The frame of every panel: what it is, how far it is, what went wrong; and in it the view. */
 
-import { useSignal } from "@preact/signals";
 import { Component, type ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
-import { facts, stepsOf } from "./facts";
+import { stepsOf } from "./facts";
+import { Footer } from "./footer";
 import { type Store } from "./store";
 import { duration } from "./ui/format";
-import { copyText, useFlash } from "./ui/hooks";
-import { keyName, KeyContext, Keys, useKeys } from "./ui/keys";
+import { KeyContext, Keys, useKeys } from "./ui/keys";
 import { VIEWS } from "./views";
 
 export function Panel({ store }: { store: Store }) {
@@ -105,59 +104,6 @@ function Working({ store }: { store: Store }) {
         Stop
       </button>
     </div>
-  );
-}
-
-function Footer({ store, keys }: { store: Store; keys: Keys }) {
-  const listing = useSignal(false);
-  const [word, flash] = useFlash();
-  const about = store.about.value;
-  const cursor = store.cursor.value;
-  const line = facts(about, cursor, store.frames.value[`${cursor.lane}:steps`]);
-  const hasCode = (about.lanes?.length ?? 0) > 0;
-  const copy = () =>
-    void store.send("code").then(async (text) => {
-      await copyText(String(text));
-      flash("copied");
-    });
-  useKeys([
-    { key: "?", help: "this list", run: () => (listing.value = !listing.value) },
-    ...(hasCode ? [{ key: "c", help: "copy what was done as Python", run: copy }] : []),
-  ]);
-  return (
-    <footer class="wb-footer">
-      <div class="wb-row">
-        <span class="wb-facts">{line.join(" · ")}</span>
-        <span class="wb-end wb-row">
-          <span role="status">{word}</span>
-          {hasCode && (
-            <button type="button" onClick={copy} title="Copy what was done as Python (C)">
-              Copy code
-            </button>
-          )}
-          <button
-            type="button"
-            aria-expanded={listing.value}
-            title="The keys that work here (?)"
-            onClick={() => (listing.value = !listing.value)}
-          >
-            Keys
-          </button>
-        </span>
-      </div>
-      {listing.value && (
-        <dl class="wb-keys">
-          {[...new Map(keys.all.value.map((key) => [key.key, key])).values()].map((key) => (
-            <div key={key.key}>
-              <dt>
-                <kbd>{keyName(key.key)}</kbd>
-              </dt>
-              <dd>{key.help}</dd>
-            </div>
-          ))}
-        </dl>
-      )}
-    </footer>
   );
 }
 

@@ -42,13 +42,14 @@ export class Keys {
 
   /** Answers a key press; true when it was one of these. */
   press(event: KeyboardEvent): boolean {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return false;
+    if (event.defaultPrevented || event.altKey) return false;
     if (isTyping(event.target)) return false;
     const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const shifted = event.shiftKey && event.key.length > 1 ? `Shift+${name}` : name;
     const onButton = event.target instanceof HTMLElement && event.target.tagName === "BUTTON";
     if (onButton && (name === " " || name === "Enter")) return false;
-    const found = this.all.peek().findLast((key) => key.key === shifted);
+    const whole = event.ctrlKey || event.metaKey ? `Ctrl+${shifted}` : shifted;
+    const found = this.all.peek().findLast((key) => key.key === whole);
     if (!found) return false;
     event.preventDefault();
     event.stopPropagation();

@@ -17,9 +17,9 @@ export function EpisodeBuilder({ store }: { store: Store }) {
   const examples = readExamples(frameOf(store, "examples"));
   const about = store.about.value;
   const tasks = about.tasks ?? 1;
-  const to = (task: number) => store.move({ task: Math.min(Math.max(task, 0), tasks - 1), example: 0 });
+  const to = (task: number) =>
+    store.move({ task: Math.min(Math.max(task, 0), tasks - 1), example: 0 });
   useKeys([
-    { key: "z", help: "take the last change back", run: () => editor.undo() },
     { key: "PageUp", help: "the task before", run: () => to(store.cursor.peek().task - 1) },
     { key: "PageDown", help: "the next task", run: () => to(store.cursor.peek().task + 1) },
   ]);
@@ -30,21 +30,44 @@ export function EpisodeBuilder({ store }: { store: Store }) {
           <SamplingForm store={store} />
           <Files store={store} />
         </Column>
-        <Column title={`Task ${store.cursor.value.task + 1} of ${tasks}`} store={store} kind="examples" aside={edits(about)}>
+        <Column
+          title={`Task ${store.cursor.value.task + 1} of ${tasks}`}
+          store={store}
+          kind="examples"
+          aside={edits(about)}
+        >
           <div class="wb-row">
-            <button type="button" disabled={store.cursor.value.task === 0} onClick={() => to(store.cursor.peek().task - 1)} aria-label="Task before">
+            <button
+              type="button"
+              disabled={store.cursor.value.task === 0}
+              onClick={() => to(store.cursor.peek().task - 1)}
+              aria-label="Task before"
+            >
               ◀
             </button>
-            <button type="button" disabled={store.cursor.value.task >= tasks - 1} onClick={() => to(store.cursor.peek().task + 1)} aria-label="Next task">
+            <button
+              type="button"
+              disabled={store.cursor.value.task >= tasks - 1}
+              onClick={() => to(store.cursor.peek().task + 1)}
+              aria-label="Next task"
+            >
               ▶
             </button>
           </div>
-          {examples.length > 0 ? <Toolbar store={store} editor={editor} examples={examples} /> : <p class="wb-empty">Control tasks have no examples: they are acted in.</p>}
+          {examples.length > 0 ? (
+            <Toolbar store={store} editor={editor} examples={examples} />
+          ) : (
+            <p class="wb-empty">Control tasks have no examples: they are acted in.</p>
+          )}
           <Points store={store} editor={editor} />
           {(["support", "query"] as const).map((part) =>
             examples.some((one) => one.part === part) ? (
               <section key={part} aria-label={part}>
-                <h3>{part === "support" ? "Support: what is learned from" : "Query: what it is judged by"}</h3>
+                <h3>
+                  {part === "support"
+                    ? "Support: what is learned from"
+                    : "Query: what it is judged by"}
+                </h3>
                 <EpisodeOf store={store} editor={editor} part={part} large={part === "support"} />
               </section>
             ) : null,
@@ -55,14 +78,27 @@ export function EpisodeBuilder({ store }: { store: Store }) {
   );
 }
 
-const edits = (about: Record<string, any>) => (about.edits ? `${about.edits} ${about.edits === 1 ? "edit" : "edits"}` : "as it was drawn");
+const edits = (about: Record<string, any>) =>
+  about.edits ? `${about.edits} ${about.edits === 1 ? "edit" : "edits"}` : "as it was drawn";
 
 /** A regression task as points that can be dragged. */
 function Points({ store, editor }: { store: Store; editor: Editor }) {
   const curves = readCurves(frameOf(store, "curves"));
   if (!curves) return null;
   const { curves: all, place } = curvesOf(curves, readExamples(frameOf(store, "examples")));
-  return <CurveView title="Points" curves={all} step={0} bare editor={editor} place={place} held={editor.held.value} onPick={(part, example) => store.move({ part, example })} height={280} />;
+  return (
+    <CurveView
+      title="Points"
+      curves={all}
+      step={0}
+      bare
+      editor={editor}
+      place={place}
+      held={editor.held.value}
+      onPick={(part, example) => store.move({ part, example })}
+      height={280}
+    />
+  );
 }
 
 /** Keeping an episode in a file, and opening one. */
@@ -76,11 +112,24 @@ function Files({ store }: { store: Store }) {
     );
   return (
     <div class="wb-row wb-files">
-      <input type="text" aria-label="File of the episode" value={path.value} onInput={(event) => (path.value = event.currentTarget.value)} />
-      <button type="button" onClick={() => ask("save_episode", "saved")} title="Keep all tasks, edits too, in this file">
+      <input
+        type="text"
+        aria-label="File of the episode"
+        value={path.value}
+        onInput={(event) => (path.value = event.currentTarget.value)}
+      />
+      <button
+        type="button"
+        onClick={() => ask("save_episode", "saved")}
+        title="Keep all tasks, edits too, in this file"
+      >
         Save
       </button>
-      <button type="button" onClick={() => ask("open_episode", "opened")} title="Adapt to the tasks of this file">
+      <button
+        type="button"
+        onClick={() => ask("open_episode", "opened")}
+        title="Adapt to the tasks of this file"
+      >
         Open
       </button>
       <span role="status" class="wb-quiet">

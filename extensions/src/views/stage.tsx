@@ -21,8 +21,9 @@ export function Stage({ store }: { store: Store }) {
   const editor = useMemo(() => new Editor(store), [store]);
   const drawer = useSignal(false);
   useEffect(() => () => stepper.pause(), [stepper]);
-  useStageKeys(stepper, editor, drawer);
-  const hasLanes = (store.about.value.lanes?.length ?? 0) > 0 && (store.about.value.learners?.length ?? 0) > 0;
+  useStageKeys(stepper, drawer);
+  const hasLanes =
+    (store.about.value.lanes?.length ?? 0) > 0 && (store.about.value.learners?.length ?? 0) > 0;
   const other = stepper.different.value ? stepper.other : null;
   return (
     <div class="wb-stage">
@@ -41,7 +42,12 @@ export function Stage({ store }: { store: Store }) {
       )}
       <div class="wb-three" data-difference={other !== null} onMouseDown={keepFocus}>
         <Episode store={store} editor={editor} />
-        {hasLanes && (other === null ? <Does store={store} editor={editor} /> : <Differ store={store} editor={editor} other={other} />)}
+        {hasLanes &&
+          (other === null ? (
+            <Does store={store} editor={editor} />
+          ) : (
+            <Differ store={store} editor={editor} other={other} />
+          ))}
         {hasLanes && other === null && (
           <Column title="Why" store={store}>
             <Gradients store={store} />
@@ -58,17 +64,24 @@ export function Stage({ store }: { store: Store }) {
   );
 }
 
-function useStageKeys(stepper: Stepper, editor: Editor, drawer: { value: boolean }): void {
+function useStageKeys(stepper: Stepper, drawer: { value: boolean }): void {
   useKeys([
     { key: "ArrowLeft", help: "one inner step back", run: () => stepper.back() },
-    { key: "ArrowRight", help: "one inner step on; after the last, one more", run: () => stepper.next() },
+    {
+      key: "ArrowRight",
+      help: "one inner step on; after the last, one more",
+      run: () => stepper.next(),
+    },
     { key: "Shift+ArrowLeft", help: "before the first step", run: () => stepper.first() },
     { key: "Shift+ArrowRight", help: "after the last step", run: () => stepper.last() },
     { key: " ", help: "play the steps, or stop", run: () => stepper.play() },
     { key: "b", help: "branch here", run: () => void stepper.branch() },
-    { key: "d", help: "two lanes and their difference", run: () => (stepper.different.value = !stepper.different.value) },
+    {
+      key: "d",
+      help: "two lanes and their difference",
+      run: () => (stepper.different.value = !stepper.different.value),
+    },
     { key: "s", help: "settings", run: () => (drawer.value = !drawer.value) },
-    { key: "z", help: "take the last change back", run: () => editor.undo() },
   ]);
 }
 
@@ -78,10 +91,17 @@ function Episode({ store, editor }: { store: Store; editor: Editor }) {
   const about = store.about.value;
   const regression = support[0] && support[0].image === null && support[0].y !== null;
   return (
-    <Column title="Episode" store={store} kind={about.kind === "control" ? "pulls" : "examples"} aside={said(about, support.length)}>
+    <Column
+      title="Episode"
+      store={store}
+      kind={about.kind === "control" ? "pulls" : "examples"}
+      aside={said(about, support.length)}
+    >
       <EpisodeOf store={store} editor={editor} part="support" />
       {support.length > 0 && <Toolbar store={store} editor={editor} examples={examples} />}
-      {regression && <p class="wb-quiet">Drag a point of the curve, or choose one and move it by arrow keys.</p>}
+      {regression && (
+        <p class="wb-quiet">Drag a point of the curve, or choose one and move it by arrow keys.</p>
+      )}
     </Column>
   );
 }
@@ -95,7 +115,12 @@ function said(about: Record<string, any>, support: number): string {
 function Does({ store, editor }: { store: Store; editor: Editor }) {
   const { lane } = store.cursor.value;
   return (
-    <Column title="What it does" store={store} kind={kindOf(store)} aside={<Score store={store} lane={lane} />}>
+    <Column
+      title="What it does"
+      store={store}
+      kind={kindOf(store)}
+      aside={<Score store={store} lane={lane} />}
+    >
       <DoesOf store={store} editor={editor} lane={lane} />
     </Column>
   );
@@ -107,7 +132,12 @@ function Differ({ store, editor, other }: { store: Store; editor: Editor; other:
   return (
     <>
       {[lane, other].map((one) => (
-        <Column key={one} title={laneName(about, one)} store={store} aside={<Score store={store} lane={one} against={one === lane ? other : null} />}>
+        <Column
+          key={one}
+          title={laneName(about, one)}
+          store={store}
+          aside={<Score store={store} lane={one} against={one === lane ? other : null} />}
+        >
           <DoesOf store={store} editor={editor} lane={one} other={one === lane ? other : lane} />
         </Column>
       ))}
@@ -116,5 +146,7 @@ function Differ({ store, editor, other }: { store: Store; editor: Editor; other:
 }
 
 function kindOf(store: Store): string {
-  return { regression: "curves", control: "pulls" }[String(store.about.value.kind)] ?? "predictions";
+  return (
+    { regression: "curves", control: "pulls" }[String(store.about.value.kind)] ?? "predictions"
+  );
 }

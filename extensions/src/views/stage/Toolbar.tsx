@@ -19,7 +19,6 @@ export function Toolbar({ store, editor, examples }: Props) {
   const selected = selectedOf(examples, cursor);
   const can = fitting(selected);
   const names = classNames(examples);
-  const about = store.about.value;
   const title = selected
     ? `${selected.part} ${selected.label === null ? selected.place + 1 : `${selected.name} · ${selected.shot + 1}`}`
     : "no example chosen";
@@ -33,34 +32,17 @@ export function Toolbar({ store, editor, examples }: Props) {
             x {three(selected.x)}, y {three(selected.y)}
           </span>
         )}
-        <span class="wb-end wb-row">
-          <button
-            type="button"
-            disabled={!about.undo}
-            onClick={() => editor.undo()}
-            title="Take the last change back (Z)"
-          >
-            Undo
-          </button>
-          <button
-            type="button"
-            disabled={!about.edits}
-            onClick={() => editor.reset()}
-            title="The session as it began"
-          >
-            Reset
-          </button>
-        </span>
       </div>
       <div class="wb-row">
-        <button
-          type="button"
-          disabled={!can.has("swap")}
-          onClick={() => editor.swap()}
-          title="Another example of its class in its place"
-        >
-          Swap
-        </button>
+        {can.has("swap") && (
+          <button
+            type="button"
+            onClick={() => editor.swap()}
+            title="Another example of its class in its place"
+          >
+            Swap
+          </button>
+        )}
         <button
           type="button"
           disabled={!can.has("duplicate")}

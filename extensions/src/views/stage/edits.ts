@@ -46,7 +46,8 @@ export class Editor {
   }
 
   swap(): void {
-    void this.edit("swap");
+    // Every swap has a seed of its own, so that a second one brings yet another example.
+    void this.edit("swap", { seed: this.store.about.peek().edits ?? 0 });
   }
 
   relabel(label: number): void {
@@ -68,14 +69,6 @@ export class Editor {
   draw(strokes: Stroke[]): void {
     void this.edit("draw", { strokes }, { latest: true });
   }
-
-  undo(): void {
-    void this.store.send("undo").catch(() => {});
-  }
-
-  reset(): void {
-    void this.store.send("reset").catch(() => {});
-  }
 }
 
 /** The example that the cursor is at; undefined where there is none. */
@@ -86,8 +79,8 @@ export function selectedOf(examples: Example[], cursor: Cursor): Example | undef
 /** Which edits fit an example: characters can be drawn, points moved, classes changed. */
 export function fitting(example: Example | undefined): Set<string> {
   if (!example) return new Set();
-  const found = new Set(["swap", "drop", "duplicate", "noise"]);
-  if (example.label !== null) found.add("relabel");
+  const found = new Set(["drop", "duplicate", "noise"]);
+  if (example.label !== null) found.add("relabel").add("swap");
   if (example.image && example.image.shape.length === 2) found.add("draw");
   return found;
 }

@@ -1,0 +1,110 @@
+/** The line below every panel: the state in words, what can be done with all of it, and the keys. */
+
+import { useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import { facts } from "./facts";
+import { type Store } from "./store";
+import { copyText, useFlash } from "./ui/hooks";
+import { keyName, type Keys, useKeys } from "./ui/keys";
+import { askExport } from "./views/dialogs";
+
+export function Footer({ store, keys }: { store: Store; keys: Keys }) {
+  const line = useRef<HTMLElement>(null);
+  const listing = useSignal(false);
+  const code = useSignal<string | null>(null);
+  const about = store.about.value;
+  const cursor = store.cursor.value;
+  const words = facts(about, cursor, store.frames.value[`${cursor.lane}:steps`]);
+  const hasSession = (about.lanes?.length ?? 0) > 0;
+  const showCode = async () => {
+    if (code.peek() !== null) code.value = null;
+    else code.value = String(await store.send("code"));
+  };
+  const undo = () => void store.send("undo").catch(() => {});
+  const download = () => askExport(line.current, store);
+  useKeys([
+    { key: "?", help: "this list", run: () => (listing.value = !listing.value) },
+    ...(hasSession
+      ? [
+          { key: "c", help: "what was done, as Python", run: () => void showCode() },
+          { key: "e", help: "export", run: download },
+          { key: "z", help: "take the last change back", run: undo },
+          { key: "Ctrl+z", help: "the same", run: undo },
+        ]
+      : []),
+  ]);
+  return (
+    <footer class="wb-footer" ref={line}>
+      <div class="wb-row">
+        <span class="wb-facts">{words.join(" · ")}</span>
+        {hasSession && (
+          <span class="wb-end wb-row wb-actions">
+            <button type="button" disabled={!about.undo} onClick={undo} title="Take the last change back (Z)">
+              Undo
+            </button>
+            <button
+              type="button"
+              disabled={!about.undo && !about.edits}
+              onClick={() => void store.send("reset").catch(() => {})}
+              title="Back to how the session began; this can be undone"
+            >
+              Reset
+            </button>
+            <button type="button" aria-expanded={code.value !== null} onClick={() => void showCode()} title="What was done, as Python (C)">
+              Code
+            </button>
+            <button type="button" onClick={download} title="Save a picture, a table or a page (E)">
+              Export
+            </button>
+          </span>
+        )}
+        <button
+          type="button"
+          class={hasSession ? undefined : "wb-end"}
+          aria-expanded={listing.value}
+          aria-label="Keys"
+          title="The keys that work here (?)"
+          onClick={() => (listing.value = !listing.value)}
+        >
+          ?
+        </button>
+      </div>
+      {code.value !== null && <Code text={code.value} onClose={() => (code.value = null)} />}
+      {listing.value && <KeyList keys={keys} />}
+    </footer>
+  );
+}
+
+function Code({ text, onClose }: { text: string; onClose: () => void }) {
+  const [word, flash] = useFlash();
+  return (
+    <section class="wb-code" aria-label="What was done, as Python" role="dialog">
+      <pre tabIndex={0}>{text}</pre>
+      <div class="wb-row">
+        <button type="button" onClick={() => void copyText(text).then(() => flash("copied"))}>
+          Copy
+        </button>
+        <button type="button" onClick={onClose}>
+          Close
+        </button>
+        <span role="status">{word}</span>
+      </div>
+    </section>
+  );
+}
+
+function KeyList({ keys }: { keys: Keys }) {
+  const each = new Map(keys.all.value.map((key) => [key.key, key]));
+  return (
+    <dl class="wb-keys">
+      {[...each.values()].map((key) => (
+        <div key={key.key}>
+          <dt>
+            <kbd>{keyName(key.key)}</kbd>
+          </dt>
+          <dd>{key.help}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
