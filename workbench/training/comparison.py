@@ -104,21 +104,13 @@ def compare(
     shape: Shape | None = None,
     inductive: bool | None = None,
 ) -> Comparison:
-    """Evaluate runs on the same tasks and compare them pair by pair.
+    """Evaluate runs, each in its own test shape or all in `shape`, and compare them pair by pair.
 
-    Runs equal but for their seed form one group, compared by its mean over seeds.
+    What they were trained on may differ; that they are tested on the same tasks is told by the
+    hash of the episodes. Runs equal but for their seed form one group, compared by its mean.
     """
-    if len(runs) < 2:
-        raise UserError("a comparison needs at least two runs")
-    places = [run.directory.resolve() for run in runs]
-    for run, place in zip(runs, places, strict=True):
-        if places.count(place) > 1:
-            raise UserError(f"{run.directory} is named twice: name each run once")
-    experiments = [run.experiment for run in runs]
+    experiments = comparable(runs)
     shape = shape or experiments[0].test
-    if len({e.tasks for e in experiments}) > 1:
-        described = ", ".join(f"{r.directory} on {r.experiment.tasks}" for r in runs)
-        raise UserError(f"these runs were trained on different tasks: {described}")
     results = []
     for run in runs:
         learner, tasks = run.load()
@@ -135,6 +127,23 @@ def compare(
             )
         )
     return paired(runs, experiments, results)
+
+
+def comparable(runs: Sequence[Run]) -> list[Experiment]:
+    """The runs' experiments; refused where they cannot be compared."""
+    if len(runs) < 2:
+        raise UserError("a comparison needs at least two runs")
+    places = [run.directory.resolve() for run in runs]
+    for run, place in zip(runs, places, strict=True):
+        if places.count(place) > 1:
+            raise UserError(f"{run.directory} is named twice: name each run once")
+    experiments = [run.experiment for run in runs]
+    if len({e.tasks for e in experiments}) > 1:
+        described = ", ".join(
+            f"{r.directory} on {e.tasks}" for r, e in zip(runs, experiments, strict=True)
+        )
+        raise UserError(f"these runs were trained on different tasks: {described}")
+    return experiments
 
 
 def paired(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -129,6 +130,43 @@ def evaluate(
     >>> result.metric, len(result.per_step)
     ('mse', 3)
     """
+    result, *_ = deque(
+        evaluations(
+            learner,
+            tasks,
+            shape,
+            episodes=episodes,
+            split=split,
+            steps=steps,
+            seed=seed,
+            inductive=inductive,
+            every_step=every_step,
+        ),
+        maxlen=1,
+    )
+    return result
+
+
+def evaluations(
+    learner: Learner,
+    tasks: Tasks,
+    shape: Shape,
+    *,
+    episodes: int = 600,
+    split: Split = "test",
+    steps: int | None = None,
+    seed: int = DEFAULT_SEED,
+    inductive: bool | None = None,
+    every_step: bool = True,
+) -> Iterator[Evaluation]:
+    """`evaluate` as it goes on: what is known after every block of tasks, the whole last.
+
+    >>> from workbench.training import preset
+    >>> learner, tasks = preset("sinusoid-maml").build()
+    >>> [len(e.values) for e in evaluations(learner, tasks, preset("sinusoid-maml").test,
+    ...                                     episodes=60, steps=0)]
+    [50, 60]
+    """
     if episodes < 2:
         raise UserError(f"episodes is {episodes}: an interval needs at least 2")
     if steps is not None and steps < 0:
@@ -149,23 +187,21 @@ def evaluate(
                 return measure(learner, piece, steps, every_step=every_step).double().cpu()
 
             values += run_chunks(run, pieces, threads)
-        transductive = not learner.inductive and has_batch_norm(learner)
-    control = tasks.kind == "control"
-    return Evaluation(
-        learner=type(learner).__name__,
-        tasks=tasks.name,
-        scheme=tasks.scheme,
-        split=split,
-        ways=None if tasks.kind == "regression" else shape.ways,
-        shots=shape.shots,
-        queries=None if control else shape.queries,
-        metric=tasks.metric,
-        transductive=transductive,
-        seed=seed,
-        episodes_sha256=digest.hexdigest(),
-        seconds=time.perf_counter() - started,
-        values=torch.cat(values),
-    )
+            yield Evaluation(
+                learner=type(learner).__name__,
+                tasks=tasks.name,
+                scheme=tasks.scheme,
+                split=split,
+                ways=None if tasks.kind == "regression" else shape.ways,
+                shots=shape.shots,
+                queries=None if tasks.kind == "control" else shape.queries,
+                metric=tasks.metric,
+                transductive=not learner.inductive and has_batch_norm(learner),
+                seed=seed,
+                episodes_sha256=digest.hexdigest(),
+                seconds=time.perf_counter() - started,
+                values=torch.cat(values),
+            )
 
 
 def test_episodes(
@@ -177,6 +213,21 @@ def test_episodes(
         episode = tasks.sample(_BLOCK, seed=spawn(seed, block), split=split, shape=shape)
         check_finite(episode, tasks.name)
         yield episode[:count] if count < _BLOCK else episode
+
+
+def drawn_at(task: int, seed: int) -> tuple[int, int]:
+    """The seed with which a test task is sampled, and its place among the tasks of that seed.
+
+    >>> from workbench.tasks import open_tasks
+    >>> tasks, shape = open_tasks("sinusoid"), Shape(1, 5, 10)
+    >>> (*_, last) = test_episodes(tasks, shape, 60, "test", 1000)
+    >>> own, place = drawn_at(57, 1000)
+    >>> again = tasks.sample(place + 1, seed=own, split="test", shape=shape)[place:]
+    >>> again.sha256() == last[7:8].sha256()
+    True
+    """
+    block, place = divmod(task, _BLOCK)
+    return spawn(seed, block), place
 
 
 test_episodes.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever pytest thinks
