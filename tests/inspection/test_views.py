@@ -117,7 +117,7 @@ def test_landscape_says_the_loss_at_its_places():
     support, query = Examples(x[:, :6], y[:, :6]), Examples(x[:, 6:], y[:, 6:])
     episode = Episode(support, query, torch.arange(2))
     tape = Tape.record(learner, episode, steps=5)
-    frame = landscape_frame(learner, episode, tape, task=1, points=5)
+    frame = landscape_frame(learner, episode, tape, task=1, size=5)
     path = torch.stack([a.values["weights.weight"][1, 0] for a in tape])
     middle = path.mean(dim=0)
     lengths, directions = torch.linalg.svd(path - middle)[1:]
@@ -140,7 +140,7 @@ def test_landscape_says_the_loss_at_its_places():
 
 def test_the_landscape_of_a_single_step():
     learner, episode, _ = recorded("MAML, classes")
-    frame = landscape_frame(learner, episode, Tape.record(learner, episode, steps=1), points=3)
+    frame = landscape_frame(learner, episode, Tape.record(learner, episode, steps=1), size=3)
     assert frame["explained_x"].iloc[0] == pytest.approx(1.0)
     assert frame["explained_y"].iloc[0] == 0.0
     assert np.isfinite(frame["loss"]).all()

@@ -2,8 +2,11 @@
 
 `Tape` records an adaptation: it is rewound, branched, and saved with its frames to one file.
 
+example_frame     a task's examples as they are: images, points, rows of numbers; and edits
 curve_frame       a regression task: truth, support, query, and the curve after every inner step
 image_frame       a classification task: its images, and what was predicted of them
+prediction_frame  a classification task: the class and confidence of each query, by step
+pull_frame        a control task: what was pulled, what it paid, and the policy's probabilities
 step_frame        loss and metric of every task after every inner step
 norm_frame        norms of weights, gradients and updates by step and layer
 flow_frame        the meta-gradient's norm on its way back through the inner steps
@@ -21,10 +24,16 @@ comparison_frame  each test task's result under each method
 metrics_frame     training and validation by iteration
 stacked           frames of several methods as one, told apart by a column
 
-`KINDS` has those of an adaptation by name. `workbench.figures` draws them.
+`KINDS` has those of an adaptation by name; those in `WHOLE` show all tasks
+of the episode, the others one. `workbench.figures` draws them.
 """
 
-from workbench.inspection.adaptation import curve_frame, image_frame, step_frame
+from workbench.inspection.adaptation import (
+    curve_frame,
+    prediction_frame,
+    pull_frame,
+    step_frame,
+)
 from workbench.inspection.agreement import (
     agreement_frame,
     shot_gradients,
@@ -37,6 +46,7 @@ from workbench.inspection.curvature import (
     landscape_frame,
     largest_eigenvalues,
 )
+from workbench.inspection.examples import example_frame, image_frame
 from workbench.inspection.gradients import (
     Anatomy,
     anatomy,
@@ -45,7 +55,7 @@ from workbench.inspection.gradients import (
     norm_frame,
 )
 from workbench.inspection.influence import influence_frame
-from workbench.inspection.kinds import KINDS, compute
+from workbench.inspection.kinds import KINDS, WHOLE, compute
 from workbench.inspection.memory import embedding_frame, memory_frame
 from workbench.inspection.results import (
     comparison_frame,
@@ -58,6 +68,7 @@ from workbench.inspection.variation import varied
 
 __all__ = [
     "KINDS",
+    "WHOLE",
     "Anatomy",
     "Tape",
     "agreement_frame",
@@ -70,6 +81,7 @@ __all__ = [
     "curve_frame",
     "embedding_frame",
     "evaluation_frame",
+    "example_frame",
     "flow_frame",
     "image_frame",
     "influence_frame",
@@ -78,6 +90,8 @@ __all__ = [
     "memory_frame",
     "metrics_frame",
     "norm_frame",
+    "prediction_frame",
+    "pull_frame",
     "shot_gradients",
     "signal_frame",
     "stacked",

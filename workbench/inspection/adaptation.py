@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,9 @@ from torch import Tensor
 from workbench.algorithms.base import Adapted, Learner
 from workbench.algorithms.losses import example_loss, metric
 from workbench.errors import UserError
-from workbench.tasks.episode import Episode, Examples
+from workbench.inspection.examples import shown
+from workbench.inspection.layers import one_task
+from workbench.tasks.episode import Episode
 from workbench.tasks.sinusoid import FAMILIES, Curves
 
 
@@ -37,7 +38,7 @@ def curve_frame(
     >>> frame["kind"].value_counts(sort=False).to_dict()
     {'truth': 11, 'support': 10, 'query': 10, 'prediction': 22}
     """
-    one = _one_task(episode, task)
+    one, values = one_task(episode, path, task)
     examples = [part for part in (one.support, one.query) if part is not None]
     if not examples or one.ways is not None or examples[0].x[0, 0].numel() != 1:
         raise UserError(
@@ -58,10 +59,10 @@ def curve_frame(
         pieces.append(_points(x, family.curve(one, x), "truth"))
     for kind, part in (("support", one.support), ("query", one.query)):
         if part is not None:
-            shown = _shown(part, 0)
-            pieces.append(_points(part.x[0][shown], part.y[0][shown], kind))
-    for adapted in path:
-        prediction = learner.predict(_one_value(adapted, task), grid)
+            there = shown(part)
+            pieces.append(_points(part.x[0][there], part.y[0][there], kind))
+    for adapted in values:
+        prediction = learner.predict(adapted, grid)
         pieces.append(_points(x, prediction, "prediction", adapted.step))
     frame = pd.concat(pieces, ignore_index=True)
     return frame.astype({"step": "Int64"})
@@ -111,86 +112,102 @@ def step_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
 
 
 @torch.no_grad()
-def image_frame(
-    episode: Episode,
-    learner: Learner | None = None,
-    adapted: Adapted | None = None,
-    task: int = 0,
+def prediction_frame(
+    learner: Learner, episode: Episode, path: Sequence[Adapted], task: int = 0
 ) -> pd.DataFrame:
-    """A classification task of images: a row an image.
+    """What a classification task's queries are taken for after every inner step: a row for each.
 
-    part        support or query
-    label       its true class, counted from 0 within the task
-    name        that class's name, or its number where it has none
-    shot        which image of its class it is, counted from 0
-    image       array, height x width of ink in 0..1, or height x width x 3 of colour
-    prediction  for query images, when a learner and an adapted value are given: the class
-    confidence  the probability that it is given
+    step        after how many inner steps
+    example     the query example, its place in the episode
+    label       its true class
+    prediction  the class that it is given
+    confidence  the probability of that class
+    truth       the probability of the true class
+    correct     whether the two are the same
 
+    >>> from workbench.algorithms import Prototypical, adapt
+    >>> from workbench.models import MLP
     >>> from workbench.tasks import Shape, open_tasks
-    >>> episode = open_tasks("digits").sample(1, seed=0, shape=Shape(ways=2, shots=1, queries=2))
-    >>> image_frame(episode)["part"].tolist()
-    ['support', 'support', 'query', 'query', 'query', 'query']
+    >>> episode = open_tasks("digits").sample(1, seed=0, shape=Shape(2, 1, 3))
+    >>> learner = Prototypical(MLP(64, None))
+    >>> frame = prediction_frame(learner, episode, list(adapt(learner, episode)))
+    >>> frame.groupby("step").size().to_dict()
+    {0: 6, 1: 6}
     """
-    one = _one_task(episode, task)
-    if one.ways is None or one.support is None or one.support.x.dim() not in (4, 5):
+    one, values = one_task(episode, path, task)
+    if one.ways is None or not shown(one.query):
         raise UserError(
-            "image_frame shows classes of images, and these tasks are of another kind: "
-            "use curve_frame or step_frame"
+            "prediction_frame shows which class a query is given, and these tasks have none: "
+            "use curve_frame for regression, or pull_frame for control"
         )
-    names = _names(one)
-    rows: list[dict[str, Any]] = []
-    for part, examples in (("support", one.support), ("query", one.query)):
-        if examples is None:
-            continue
-        labels = examples.y[0].tolist()
-        predictions, confidences = _judged(learner, adapted, examples, task, part)
-        seen: dict[int, int] = {}
-        for place in _shown(examples, 0).nonzero().flatten().tolist():
-            label = labels[place]
-            rows.append(
-                {
-                    "part": part,
-                    "label": label,
-                    "name": names[label],
-                    "shot": seen.get(label, 0),
-                    "image": _pixels(examples.x[0, place]),
-                    "prediction": predictions[place],
-                    "confidence": confidences[place],
-                }
-            )
-            seen[label] = seen.get(label, 0) + 1
-    return pd.DataFrame(rows).astype({"prediction": "Int64", "confidence": "float64"})
+    query = one.query
+    places = shown(query)
+    label = query.y[0, places]
+    pieces = []
+    for adapted in values:
+        logits = learner.predict(adapted, query.x, query.weight)[0, places]
+        probability = logits.double().softmax(dim=-1)
+        confidence, prediction = probability.max(dim=-1)
+        columns = {
+            "step": adapted.step,
+            "example": places,
+            "label": label.cpu().numpy(),
+            "prediction": prediction.cpu().numpy(),
+            "confidence": _numbers(confidence),
+            "truth": _numbers(probability.gather(-1, label.unsqueeze(-1))),
+        }
+        pieces.append(pd.DataFrame(columns))
+    frame = pd.concat(pieces, ignore_index=True)
+    return frame.assign(correct=frame["label"] == frame["prediction"])
 
 
-def _judged(
-    learner: Learner | None, adapted: Adapted | None, examples: Examples, task: int, part: str
-) -> tuple[list[int | None], list[float | None]]:
-    """Predicted class and confidence of every query image; nothing where none was asked for."""
-    count = examples.y.shape[1]
-    if learner is None or adapted is None or part == "support":
-        return [None] * count, [None] * count
-    logits = learner.predict(_one_value(adapted, task), examples.x, examples.weight)[0]
-    confidence, prediction = logits.softmax(dim=-1).max(dim=-1)
-    return prediction.tolist(), confidence.tolist()
+@torch.no_grad()
+def pull_frame(
+    learner: Learner, episode: Episode, path: Sequence[Adapted], task: int = 0
+) -> pd.DataFrame:
+    """A control task's trial: a row a step and arm (action).
 
+    step         the move, counted from 1
+    arm          the action
+    probability  with which the policy chose it then
+    pulled       whether it did
+    reward       what that brought; missing for the arms that were not pulled
+    value        what the policy expected of the rest of the trial, before the move
+    chance       that the arm pays, which the policy does not know; missing where nothing says it
 
-def _one_task(episode: Episode, task: int) -> Episode:
-    if not 0 <= task < len(episode):
+    >>> from workbench.algorithms import RL2, adapt
+    >>> from workbench.models import Policy
+    >>> from workbench.tasks import Shape, open_tasks
+    >>> trial = open_tasks("bandit").sample(2, seed=0, shape=Shape(ways=3, shots=4))
+    >>> learner = RL2(Policy(1, 3, hidden=4))
+    >>> frame = pull_frame(learner, trial, list(adapt(learner, trial)), task=1)
+    >>> len(frame), int(frame["pulled"].sum())
+    (12, 4)
+    """
+    one, values = one_task(episode, path, task)
+    moves = [adapted for adapted in values if "action" in adapted.seen]
+    if one.env is None or not moves:
         raise UserError(
-            f"task is {task} but the episode has {len(episode)}: choose 0 to {len(episode) - 1}"
+            "pull_frame shows the moves of a control task, and there are none: "
+            "record RL² on tasks such as 'bandit', for at least 1 step"
         )
-    return episode[task : task + 1]
-
-
-def _one_value(adapted: Adapted, task: int) -> Adapted:
-    """One task's part of an adaptation."""
-    one = slice(task, task + 1)
-    return Adapted(
-        {name: tensor[one] for name, tensor in adapted.values.items()},
-        {name: tensor[one] for name, tensor in adapted.seen.items()},
-        adapted.step,
-    )
+    means = one.state.get("means")
+    chance = float("nan") if means is None else _numbers(means)
+    pieces = []
+    for adapted in moves:
+        seen, arms = adapted.seen, np.arange(one.env.actions)
+        pulled = arms == int(seen["action"])
+        columns = {
+            "step": adapted.step,
+            "arm": arms,
+            "probability": _numbers(seen["probabilities"]),
+            "pulled": pulled,
+            "reward": np.where(pulled, float(seen["reward"]), np.nan),
+            "value": float(seen["value"]),
+            "chance": chance,
+        }
+        pieces.append(pd.DataFrame(columns))
+    return pd.concat(pieces, ignore_index=True)
 
 
 def _family(episode: Episode) -> Curves | None:
@@ -200,33 +217,6 @@ def _family(episode: Episode) -> Curves | None:
     if family is None or not set(family.ranges) <= set(episode.info):
         return None
     return Curves(name, scheme, family)
-
-
-def _shown(examples: Examples, task: int) -> Tensor:
-    """Which examples of a task are no padding."""
-    if examples.weight is None:
-        return torch.ones(examples.x.shape[1], dtype=torch.bool, device=examples.x.device)
-    return examples.weight[task] > 0
-
-
-def _names(episode: Episode) -> list[str]:
-    """What each class of the task is called."""
-    names, classes = episode.info.get("class_names"), episode.info.get("classes")
-    ways = range(episode.ways or 0)
-    if names is None or classes is None:
-        return [f"class {way}" for way in ways]
-    return [str(names[int(classes[0, way])]) for way in ways]
-
-
-def _pixels(image: Tensor) -> np.ndarray:
-    """Ink or colour in 0..1, channels last; other ranges are stretched to it."""
-    pixels = image.detach().cpu().float().numpy()
-    if pixels.ndim == 3:
-        pixels = pixels[0] if pixels.shape[0] == 1 else np.moveaxis(pixels, 0, -1)
-    low, high = float(pixels.min()), float(pixels.max())
-    if low < 0 or high > 1:
-        pixels = (pixels - low) / max(high - low, 1e-12)
-    return pixels
 
 
 def _numbers(tensor: Tensor) -> np.ndarray:

@@ -185,7 +185,7 @@ def landscape_frame(
     path: Sequence[Adapted],
     task: int = 0,
     *,
-    points: int = 11,
+    size: int = 11,
     margin: float = 0.3,
 ) -> pd.DataFrame:
     """The loss in the plane that a task's path spans best: a row a point and part.
@@ -199,7 +199,7 @@ def landscape_frame(
     explained_x  the fraction of the path's variance that lies along x; the same in every row
     explained_y  along y
 
-    The grid has `points` x `points` places and reaches past the path by `margin` of its extent:
+    The grid has `size` x `size` places and reaches past the path by `margin` of its extent:
     few points first, more where a picture is wanted. A path of a single step spans a line; then y
     is the direction in which the query loss falls fastest beside it.
 
@@ -208,7 +208,7 @@ def landscape_frame(
     >>> from workbench.tasks import open_tasks
     >>> episode, learner = open_tasks("sinusoid").sample(1, seed=0), MAML(MLP(1, 1))
     >>> path = list(adapt(learner, episode, steps=3))
-    >>> landscape_frame(learner, episode, path, points=5)["kind"].value_counts().to_dict()
+    >>> landscape_frame(learner, episode, path, size=5)["kind"].value_counts().to_dict()
     {'grid': 50, 'path': 8}
     """
     fast_weights(path, "landscape_frame")
@@ -229,8 +229,7 @@ def landscape_frame(
     centre = (low + high) / 2
     half = extent * (0.5 + margin)
     xs, ys = (
-        torch.linspace(float(centre[k] - half[k]), float(centre[k] + half[k]), points)
-        for k in (0, 1)
+        torch.linspace(float(centre[k] - half[k]), float(centre[k] + half[k]), size) for k in (0, 1)
     )
     grid = torch.cartesian_prod(xs, ys).to(plane)
     weights = (middle + grid @ plane).to(_flat(values[0]))

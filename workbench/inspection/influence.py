@@ -11,6 +11,7 @@ from torch import Tensor
 from workbench.algorithms.base import Adapted, Learner, adapt, last
 from workbench.algorithms.losses import example_loss
 from workbench.errors import UserError
+from workbench.inspection.layers import check_task
 from workbench.tasks.episode import Episode, Examples
 
 _AT_ONCE = 32  # adaptations that are computed together
@@ -49,11 +50,7 @@ def influence_frame(
     steps = path[-1].step
     rows = []
     for place in tasks:
-        if not 0 <= place < len(episode):
-            raise UserError(
-                f"task is {place} but the episode has {len(episode)}: "
-                f"choose 0 to {len(episode) - 1}"
-            )
+        check_task(episode, place)
         one = episode[place : place + 1]
         weight = one.support.weight
         kept = torch.ones(one.support.y.shape[:2]).to(one.support.x) if weight is None else weight

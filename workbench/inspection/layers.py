@@ -80,12 +80,17 @@ def gradient_learner(learner: Learner, path: Sequence[Adapted], figure: str) -> 
     return learner
 
 
-def one_task(episode: Episode, path: Sequence[Adapted], task: int) -> tuple[Episode, list[Adapted]]:
-    """A single task of an episode, and its part of a path."""
+def check_task(episode: Episode, task: int) -> None:
+    """Refuse a task that the episode does not have."""
     if not 0 <= task < len(episode):
         raise UserError(
             f"task is {task} but the episode has {len(episode)}: choose 0 to {len(episode) - 1}"
         )
+
+
+def one_task(episode: Episode, path: Sequence[Adapted], task: int) -> tuple[Episode, list[Adapted]]:
+    """A single task of an episode, and its part of a path."""
+    check_task(episode, task)
     one = slice(task, task + 1)
     return episode[one], [
         Adapted(

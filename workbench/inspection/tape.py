@@ -20,7 +20,8 @@ from workbench import __version__
 from workbench.algorithms.base import Adapted, Learner, adapt
 from workbench.errors import UserError, nearest
 from workbench.files import read_tensors, save_tensors
-from workbench.inspection.kinds import KINDS, compute
+from workbench.inspection.kinds import KINDS, WHOLE, compute
+from workbench.inspection.layers import check_task
 from workbench.inspection.packing import pack, unpack
 from workbench.inspection.variation import varied
 from workbench.tasks.episode import Episode
@@ -28,6 +29,10 @@ from workbench.tasks.storage import episode_of, episode_record
 
 KIND, SCHEMA = "metatrace", 1
 MEGABYTE = 2**20
+
+# Kinds that are saved for several tasks, and how many.
+_QUICK = {"examples", "curves", "predictions", "pulls", "images", "memory"}
+_QUICK_TASKS = 8
 
 _OWN = ("weights.", "optimizer.")  # what an adaptation carries over to an edited episode
 
@@ -70,7 +75,7 @@ class Tape(Sequence[Adapted]):
         self.parent: Tape | None = None
         self.branched_at: int | None = None
         self._path: list[Adapted] = []
-        self._frames: dict[str, pd.DataFrame] = {}
+        self._frames: dict[tuple[str, int], pd.DataFrame] = {}  # by kind and task
         self._refused: dict[str, str] = {}
         self._let_go = False
         for adapted in path:
@@ -232,26 +237,33 @@ class Tape(Sequence[Adapted]):
 
     # ---- frames and files -------------------------------------------------------------------
 
-    def frame(self, kind: str) -> pd.DataFrame:
-        """A frame of an inspection kind (see `workbench.inspection.KINDS`), kept once computed."""
-        if kind not in KINDS and kind not in self._frames:
+    def frame(self, kind: str, task: int = 0) -> pd.DataFrame:
+        """A frame of an inspection kind (see `workbench.inspection.KINDS`), kept once computed.
+
+        `task` is which of the episode's tasks is shown, by kinds that show a single one.
+        """
+        if kind not in KINDS and (kind, 0) not in self._frames:
             raise UserError(f"there is no inspection '{kind}': {nearest(kind, list(KINDS))}")
-        if kind not in self._frames:
+        check_task(self.episode, task)
+        place = (kind, 0 if kind in WHOLE else task)
+        if place not in self._frames:
             if self.learner is None:
-                why = self._refused.get(kind, f"the tape was saved without its frame '{kind}'")
-                raise UserError(why)
-            self._frames[kind] = compute(kind, self.learner, self.episode, self._path)
-        return self._frames[kind]
+                without = f"the tape was saved without its frame '{kind}' of task {task}"
+                raise UserError(self._refused.get(kind, without))
+            self._frames[place] = compute(kind, self.learner, self.episode, self._path, task)
+        return self._frames[place]
 
     @property
     def frames(self) -> dict[str, pd.DataFrame]:
-        """The frames that are there without computing any."""
-        return dict(self._frames)
+        """The frames that are there without computing any; of the first task only."""
+        return {kind: frame for (kind, task), frame in self._frames.items() if task == 0}
 
     def save(self, path: Path | str, kinds: Sequence[str] | None = None) -> Path:
         """Write a `.metatrace` file: the episode, the values, and the frames of all kinds.
 
-        Kinds that this method or these tasks do not have are left out, with the reason.
+        Kinds that show a single task are written for the first one, the quick ones for the first
+        few, and whatever was looked at. Kinds that this method or these tasks do not have are left
+        out, with the reason.
 
         >>> import tempfile
         >>> from workbench.algorithms import MAML
@@ -268,8 +280,10 @@ class Tape(Sequence[Adapted]):
             raise UserError(f"a tape cannot be written as '{path.name}': end it in .{KIND}")
         if self.learner is not None:
             for kind in KINDS if kinds is None else kinds:
+                quick = _QUICK_TASKS if kind in _QUICK else 1
                 try:
-                    self.frame(kind)
+                    for task in range(min(quick, len(self.episode))):
+                        self.frame(kind, task)
                 except UserError as error:
                     if kinds is not None:
                         raise
@@ -280,9 +294,10 @@ class Tape(Sequence[Adapted]):
                 named = getattr(adapted, part)
                 tensors |= {f"{part}.{adapted.step}.{n}": t for n, t in named.items()}
         frames = {}
-        for kind, frame in self._frames.items():
-            columns, frames[kind] = pack(frame)
-            tensors |= {f"frame.{kind}.{n}": t for n, t in columns.items()}
+        for (kind, task), frame in self._frames.items():
+            name = f"{kind}/{task}" if task else kind
+            columns, frames[name] = pack(frame)
+            tensors |= {f"frame.{name}.{n}": t for n, t in columns.items()}
         header = {
             "schema": SCHEMA,
             "version": __version__,
@@ -309,10 +324,10 @@ class Tape(Sequence[Adapted]):
             tape = Tape(None, episode, values, budget=2**62, about=header["about"])
             tape.budget, tape._let_go = header["budget"], header["let_go"]
             tape._refused = dict(header["refused"])
-            tape._frames = {
-                kind: unpack(_below(tensors, f"frame.{kind}."), record)
-                for kind, record in header["frames"].items()
-            }
+            for name, record in header["frames"].items():
+                kind, _, task = name.partition("/")
+                frame = unpack(_below(tensors, f"frame.{name}."), record)
+                tape._frames[kind, int(task or 0)] = frame
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             if isinstance(error, UserError):
                 raise
