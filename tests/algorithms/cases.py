@@ -40,6 +40,8 @@ from workbench.algorithms import (
     ReptileSettings,
     RL2Settings,
     SNAILSettings,
+    TaskMemory,
+    TaskMemorySettings,
 )
 from workbench.innerloop import InnerOptimizer
 from workbench.models import MLP, Conv4, Policy
@@ -152,6 +154,12 @@ def _dropping() -> nn.Module:
 def _attentive(settings: AttentionSettings) -> Learner:
     base = KnowledgeBase.from_features(normal(torch.tensor(8), (7, 5), torch.float64))
     return AttentionLearner(_embedding(), 5, settings, base=base)
+
+
+def _remembering(model: nn.Module, episode: Episode, settings: TaskMemorySettings) -> Learner:
+    learner = TaskMemory(model, settings)
+    learner.to(torch.float64).update(episode)
+    return learner.to(torch.get_default_dtype())
 
 
 def _spec(*shape: int) -> TaskSpec:
@@ -282,6 +290,17 @@ CASES: dict[str, Case] = {
         AttentionSettings(learner="evolutionary", population=6),
         clouds,
         "by hand",
+    ),
+    "Task memory": Case(
+        lambda s: _remembering(_regressor(), sines(2), s),
+        TaskMemorySettings(**_STEPS, slots=3, temperature=1.0),
+        sines,
+    ),
+    "Task memory, classes": Case(
+        lambda s: _remembering(_classifier(), clouds(3), s),
+        TaskMemorySettings(**_STEPS, slots=2, temperature=1.0),
+        clouds,
+        idle=BEFORE_NORM,
     ),
     "SNAIL": Case(lambda s: SNAIL(_embedding(), 5, WAYS, s), _SNAIL, clouds, idle=BEFORE_NORM),
     "SNAIL, trials": Case(lambda s: SNAIL(None, 1 + 3 + 2, 3, s), _SNAIL, bandits, "actor-critic"),

@@ -18,6 +18,7 @@ from workbench.algorithms.prototypical import Prototypical, PrototypicalSettings
 from workbench.algorithms.reptile import Reptile, ReptileSettings
 from workbench.algorithms.rl2 import RL2, RL2Settings
 from workbench.algorithms.snail import SNAIL, SNAILSettings
+from workbench.algorithms.task_memory import TaskMemory, TaskMemorySettings
 
 __all__ = [
     "ANIL",
@@ -51,6 +52,8 @@ __all__ = [
     "Reptile",
     "ReptileSettings",
     "SNAILSettings",
+    "TaskMemory",
+    "TaskMemorySettings",
     "adapt",
     "last",
 ]

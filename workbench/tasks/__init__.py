@@ -107,6 +107,17 @@ def _bandit(options: list[str]) -> Tasks:
     return Bandits()
 
 
+def _recurring(below: str, options: list[str]) -> Tasks:
+    from workbench.tasks.glyphs import open_glyphs
+    from workbench.tasks.recurring import Recurring
+    from workbench.tasks.sinusoid import FAMILIES, Curves
+
+    _no_options("recurring", options)
+    if below == "glyphs":
+        return Recurring(open_glyphs(within_alphabet=True))
+    return Recurring(Curves("sinusoid", "maml", FAMILIES["sinusoid", "maml"]))
+
+
 def _no_options(family: str, options: list[str]) -> None:
     if options:
         raise UserError(
@@ -129,4 +140,5 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
         for scheme in ("background-evaluation", "vinyals", "random", "background-only")
     },
     "bandit": {"bernoulli": _bandit},
+    "recurring": {name: partial(_recurring, name) for name in ("sinusoid", "glyphs")},
 }

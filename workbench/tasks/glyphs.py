@@ -54,8 +54,10 @@ class Alphabet:
         return _strokes.make_alphabet(style, fold(seed, _CHARACTERS), self.size)
 
 
-def open_glyphs() -> FewShot:
+def open_glyphs(*, within_alphabet: bool = False) -> FewShot:
     """The glyphs as few-shot tasks, their alphabets divided into three splits.
+
+    With `within_alphabet` a task's characters are all of one alphabet.
 
     >>> open_glyphs().sample(2, seed=0, split="test").support.x.shape
     torch.Size([2, 5, 1, 28, 28])
@@ -66,7 +68,7 @@ def open_glyphs() -> FewShot:
     for split, count in ALPHABETS.items():
         mine, names = names[:count], names[count:]
         splits[split] = ClassSplit.of([i for i, group in enumerate(bank.groups) if group in mine])
-    return FewShot(bank, splits, name="glyphs", scheme="alphabets")
+    return FewShot(bank, splits, name="glyphs", scheme="alphabets", within_groups=within_alphabet)
 
 
 @functools.cache

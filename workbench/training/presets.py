@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from workbench.algorithms.attentive import AttentionSettings
 from workbench.algorithms.finetune import FineTuningSettings
 from workbench.algorithms.maml import MAMLSettings
 from workbench.algorithms.mann import MANNSettings
@@ -17,6 +18,7 @@ from workbench.algorithms.prototypical import PrototypicalSettings
 from workbench.algorithms.reptile import ReptileSettings
 from workbench.algorithms.rl2 import RL2Settings
 from workbench.algorithms.snail import SNAILSettings
+from workbench.algorithms.task_memory import TaskMemorySettings
 from workbench.errors import UserError, nearest
 from workbench.innerloop import InnerOptimizer
 from workbench.models import Conv4Settings, MLPSettings, PolicySettings
@@ -70,6 +72,14 @@ _SINUSOID: dict[str, tuple[str, Experiment]] = {
     "sinusoid-reptile": (
         "Reptile on sine waves of the full circle, 50 points in training and 10 in test",
         _SINE_REPTILE,
+    ),
+    "sinusoid-taskmemory": (
+        "task memory on ten sine waves that return: MAML that starts from what it remembers",
+        replace(
+            _SINE,
+            tasks="recurring:sinusoid",
+            learner=TaskMemorySettings(inner_rate=0.01, train_steps=1, test_steps=10),
+        ),
     ),
     "sinusoid-finetune": (
         "one network pretrained on all sine waves, then fine-tuned: the baseline",
@@ -178,6 +188,14 @@ def _images(tasks: str, alphabets: str) -> dict[str, tuple[str, Experiment]]:
                     tasks_per_chunk=4,
                     threads=2,
                 ),
+            ),
+        ),
+        "attention": (
+            f"attention-based meta-learning on {alphabets}, without a knowledge base at first",
+            experiment(
+                AttentionSettings(),
+                Shape(5, 1, 5),
+                _training(20_000, 8, schedule="halve", halvings=10, tasks_per_chunk=4, threads=2),
             ),
         ),
         "mann": (
