@@ -143,11 +143,28 @@ def test_comparison_pairs_and_groups(tiny: Experiment, tmp_path: Path) -> None:
     assert pair.difference <= 0  # the best stands first
 
 
-def test_runs_on_different_tasks_are_not_compared(tiny: Experiment, tmp_path: Path) -> None:
-    train(tiny, tmp_path / "a", progress=False)
-    other = dataclasses.replace(tiny, tasks="harmonics")
-    train(other, tmp_path / "b", progress=False)
-    with pytest.raises(UserError, match="different tasks"):
-        compare([Run(tmp_path / "a"), Run(tmp_path / "b")])
+def test_only_runs_with_the_same_test_tasks_are_compared(tiny: Experiment, tmp_path: Path) -> None:
+    ten_shots = dataclasses.replace(tiny.test, shots=10)
+    for name, experiment in {
+        "a": tiny,
+        "other tasks": dataclasses.replace(tiny, tasks="harmonics"),
+        "other shape": dataclasses.replace(tiny, test=ten_shots),
+    }.items():
+        train(experiment, tmp_path / name, progress=False)
+    first = Run(tmp_path / "a")
+    for name, said in {"other tasks": "harmonics", "other shape": "10 shots"}.items():
+        with pytest.raises(UserError, match=f"different tasks .*{said}"):
+            compare([first, Run(tmp_path / name)], episodes=4)
+    result = compare([first, Run(tmp_path / "other shape")], episodes=4, shape=ten_shots)
+    assert len(result.groups) == 2
     with pytest.raises(UserError, match="at least two"):
-        compare([Run(tmp_path / "a")])
+        compare([first])
+
+
+def test_the_same_test_tasks_are_compared_by_whatever_name(
+    tiny: Experiment, tmp_path: Path
+) -> None:
+    for name, tasks in {"a": "sinusoid", "b": "sinusoid:maml"}.items():
+        train(dataclasses.replace(tiny, tasks=tasks), tmp_path / name, progress=False)
+    result = compare([Run(tmp_path / "a"), Run(tmp_path / "b")], episodes=4)
+    assert len(result.groups) == 2

@@ -51,12 +51,12 @@ def test_best_is_not_overwritten_by_worse(
     values = iter([3.0, 1.0, 2.0])
     real = Trainer.validate
 
-    def faked(self: Trainer, *, planned: bool = True) -> dict[str, object]:
+    def faked(self: Trainer) -> dict[str, object]:
         class Faked:
             mean, ci95, metric = next(values), 0.1, "mse"
 
         monkeypatch.setattr("workbench.training.trainer.evaluate", lambda *a, **k: Faked)
-        return real(self, planned=planned)
+        return real(self)
 
     monkeypatch.setattr(Trainer, "validate", faked)
     outcome = train(tiny, tmp_path / "run", progress=False)
@@ -81,6 +81,20 @@ def test_minutes_pause_a_training(tiny: Experiment, tmp_path: Path) -> None:
     outcome = train(longer(tiny), tmp_path / "run", minutes=0.005, progress=False)
     assert outcome.state == "paused"
     assert Run(tmp_path / "run").checkpoint("latest")[0].header["iteration"] == outcome.iteration
+
+
+def test_a_pause_leaves_best_as_it_would_have_been(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(tiny, progress=False)
+    monkeypatch.setattr("workbench.training.loop._GLANCE_SECONDS", 0)
+    outcome = train(tiny, tmp_path / "run", minutes=1e-9, progress=False)
+    assert outcome.iteration < 10  # paused before the first validation, and again and again
+    while outcome.state == "paused":
+        outcome = train(run=tmp_path / "run", resume=True, minutes=1e-9, progress=False)
+    assert outcome.best == whole.best
+    planned = [r["iteration"] for r in outcome.metrics if r["split"] == "validation"]
+    assert planned == [10, 20, 30]
 
 
 def test_an_interrupt_writes_a_checkpoint(tiny: Experiment, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class Conv4(nn.Sequential):
         filters: int = 64,
         pooling: Pooling = "max",
     ) -> None:
+        Conv4Settings(filters, pooling)  # refuses what there is not
         channels, height, width = input_shape
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         for i in range(1, 5):

@@ -33,6 +33,7 @@ class MLP(nn.Sequential):
         activation: Activation = "relu",
         norm: bool = False,
     ) -> None:
+        MLPSettings(hidden, activation, norm)  # refuses what there is not
         layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
         for i, (a, b) in enumerate(zip((inputs, *hidden), hidden, strict=False), start=1):
             layers[f"linear{i}"] = nn.Linear(a, b)

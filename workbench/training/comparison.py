@@ -110,15 +110,14 @@ def compare(
     hash of the episodes. Runs equal but for their seed form one group, compared by its mean.
     """
     experiments = comparable(runs)
-    shape = shape or experiments[0].test
-    results = []
-    for run in runs:
+    results: list[Evaluation] = []
+    for run, experiment in zip(runs, experiments, strict=True):
         learner, tasks = run.load()
         results.append(
             evaluate(
                 learner,
                 tasks,
-                shape,
+                shape or experiment.test,
                 episodes=episodes,
                 split=split,
                 seed=seed,
@@ -126,6 +125,7 @@ def compare(
                 every_step=False,
             )
         )
+        _check_same_tasks(runs, results)  # before the next run takes its time
     return paired(runs, experiments, results)
 
 
@@ -137,21 +137,32 @@ def comparable(runs: Sequence[Run]) -> list[Experiment]:
     for run, place in zip(runs, places, strict=True):
         if places.count(place) > 1:
             raise UserError(f"{run.directory} is named twice: name each run once")
-    experiments = [run.experiment for run in runs]
-    if len({e.tasks for e in experiments}) > 1:
-        described = ", ".join(
-            f"{r.directory} on {e.tasks}" for r, e in zip(runs, experiments, strict=True)
-        )
-        raise UserError(f"these runs were trained on different tasks: {described}")
-    return experiments
+    return [run.experiment for run in runs]
+
+
+def _check_same_tasks(runs: Sequence[Run], results: Sequence[Evaluation]) -> None:
+    """Refuses evaluations whose episodes are not the same ones, whatever their tasks' names."""
+    first = results[0]
+    for run, result in zip(runs, results, strict=False):
+        if result.episodes_sha256 != first.episodes_sha256:
+            raise UserError(
+                f"{runs[0].directory} and {run.directory} are tested on different tasks "
+                f"({_about(first)}; {_about(result)}): compare runs with the same test tasks"
+            )
+
+
+def _about(result: Evaluation) -> str:
+    """The test tasks of an evaluation in a few words."""
+    sizes = {"ways": result.ways, "shots": result.shots, "queries": result.queries}
+    words = [f"{size} {name}" for name, size in sizes.items() if size is not None]
+    return ", ".join([f"{result.tasks}:{result.scheme}", *words])
 
 
 def paired(
     runs: Sequence[Run], experiments: Sequence[Experiment], results: Sequence[Evaluation]
 ) -> Comparison:
     """The comparison of evaluations that were made on the same tasks."""
-    if len({result.episodes_sha256 for result in results}) > 1:
-        raise UserError("the evaluations were not made on the same tasks: nothing can be paired")
+    _check_same_tasks(runs, results)
     members: dict[str, list[int]] = {}
     for i, experiment in enumerate(experiments):
         key = str(dataclasses.replace(experiment, seed=0).to_record())

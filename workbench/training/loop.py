@@ -216,8 +216,6 @@ class _Session:
                     break
                 if self.deadline is not None and now >= self.deadline:
                     state = "paused"
-                    if settings.validate_every and i % settings.validate_every:
-                        self._validate(bar, planned=False)  # so that `best` knows the last part
                     break
         return self._end("finished" if trainer.finished else state)
 
@@ -266,8 +264,8 @@ class _Session:
         if self.run is not None:
             self.run.append(row)
 
-    def _validate(self, bar: Any, *, planned: bool = True) -> None:
-        row = self.trainer.validate(planned=planned)
+    def _validate(self, bar: Any) -> None:
+        row = self.trainer.validate()
         self._add(row)
         name = self.trainer.tasks.metric
         if row[name] is not None:

@@ -186,8 +186,8 @@ class Trainer:
                 "from before, is kept"
             )
 
-    def validate(self, *, planned: bool = True) -> dict[str, Any]:
-        """Measure on validation tasks; `best` follows. Patience counts planned ones alone."""
+    def validate(self) -> dict[str, Any]:
+        """Measure on validation tasks; `best` follows."""
         result = evaluate(
             self.learner,
             self.tasks,
@@ -201,7 +201,7 @@ class Trainer:
         if math.isfinite(result.mean):
             if self.best is None or sign * result.mean > sign * self.best.value:
                 self.best = Best(result.mean, self.iteration)
-            elif planned:
+            else:
                 since = self.best.validations_since + 1
                 self.best = dataclasses.replace(self.best, validations_since=since)
         return {
