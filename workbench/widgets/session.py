@@ -358,7 +358,9 @@ class Session:
             return first.tape.episode
         tasks = self._open(sampling.tasks)
         shape = Shape(sampling.ways, sampling.shots, sampling.queries)
-        return tasks.sample(sampling.count, seed=sampling.seed, split=sampling.split, shape=shape)
+        last = sampling.first + sampling.count
+        drawn = tasks.sample(last, seed=sampling.seed, split=sampling.split, shape=shape)
+        return drawn[sampling.first :] if sampling.first else drawn
 
     def _edited(self, state: State, place: int, episode: Episode) -> Episode:
         edits = state.lanes[place].edits

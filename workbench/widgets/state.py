@@ -27,6 +27,8 @@ class Sampling:
     queries: Annotated[int, Range(0, span=(0, 100))] = 15  # query examples a class to be judged by
     count: Annotated[int, Range(1, span=(1, 32))] = 4  # tasks adapted to at once, to be compared
     seed: int = 0  # draws other tasks; the same seed draws the same ones everywhere
+    # which of the tasks that the seed draws comes first
+    first: Annotated[int, Range(0, span=(0, 50))] = 0
 
     def __post_init__(self) -> None:
         check_fields(self, "sampling")

@@ -1,0 +1,340 @@
+"""ComparePanel: runs on the same test tasks, and the tasks on which they differ opened in a stage.
+
+It computes in a thread of its own, block by block, without the lock that panels share: its
+learners are its own, and a kernel that waits for a block of images would seem frozen. What it has
+found is handed to the kernel's main thread, which alone touches the widget.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import torch
+import traitlets
+
+from workbench.errors import UserError
+from workbench.fields import Range, check_fields, describe, with_values
+from workbench.figures.axes import LOWER_IS_BETTER
+from workbench.resources import resources
+from workbench.tasks.base import Split
+from workbench.training import Comparison, Run
+from workbench.training.comparison import comparable, paired
+from workbench.training.evaluation import DEFAULT_SEED, drawn_at, evaluations, interval
+from workbench.widgets.panel import Panel, command
+from workbench.widgets.session import Session
+from workbench.widgets.sources import shipped_runs
+from workbench.widgets.views import SessionPanel
+from workbench.widgets.wire import to_wire
+
+
+@dataclass(frozen=True)
+class Comparing:
+    """On which tasks runs are compared."""
+
+    # test tasks: four times as many halve the intervals
+    episodes: Annotated[int, Range(2, span=(50, 2_000), log=True)] = 600
+    split: Split = "test"  # the part of the tasks: test tasks were never trained on
+    seed: int = DEFAULT_SEED  # which tasks are drawn; as in `workbench evaluate` unless changed
+    inductive: bool = False  # normalise a query by the support's statistics, not its own
+
+    def __post_init__(self) -> None:
+        check_fields(self, "comparison")
+
+
+class ComparePanel(Panel):
+    """Runs side by side on the same tasks: means, paired differences, and single tasks.
+
+    runs      directories of runs, or names of shipped ones; runs equal but for their seed are one
+              group; with two or more the comparison begins at once
+    settings  the fields of `Comparing`: episodes, split, seed, inductive
+
+    >>> panel = ComparePanel()
+    >>> panel.about["chosen"]
+    []
+    """
+
+    stage = traitlets.Unicode(help="The model of the stage that is open here.").tag(sync=True)
+
+    def __init__(self, *runs: Path | str, **settings: Any) -> None:
+        self._stop = threading.Event()
+        self.opened: SessionPanel | None = None
+        self.names = [str(run) for run in runs]
+        self.settings = with_values(Comparing(), settings)
+        self.result: Comparison | None = None
+        self._asked = ""  # what the result is of
+        self._worker: threading.Thread | None = None
+        super().__init__("compare")
+        self._show()
+        if len(self.names) > 1:
+            self.compare()
+
+    def close(self) -> None:
+        """Take the panel away, and stop what it computes."""
+        self._stop.set()
+        if self.opened is not None:
+            self.opened.close()
+        super().close()
+
+    # ---- commands -----------------------------------------------------------------------------
+
+    @command
+    def choose(self, names: Sequence[str]) -> None:
+        """Which runs to compare."""
+        for name in names:
+            run_of(name)
+        self.names = list(names)
+        self._show()
+
+    @command
+    def vary(self, **changes: Any) -> None:
+        """Change how they are compared."""
+        self.settings = with_values(self.settings, changes)
+        self._show()
+
+    @command
+    def compare(self) -> None:
+        """Begin anew, in the background."""
+        runs = [run_of(name) for name in self.names]
+        comparable(runs)
+        loaded = [run.load() for run in runs]  # here: building seeds torch's global generator
+        self._stop.set()
+        self._stop = threading.Event()
+        self.result, self._asked = None, self._question()
+        work = partial(_compare, weakref.ref(self), runs, loaded, self.settings, self._stop)
+        self._worker = threading.Thread(target=work, daemon=True)
+        self._show(working=True)
+        self._worker.start()
+
+    @command
+    def stop(self) -> None:
+        """End after the block of tasks that is being computed; what was found stays."""
+        self._stop.set()
+
+    @command
+    def code(self) -> str:
+        """The Python that compares them."""
+        runs = ", ".join(f'run_of("{name}")' for name in self.names)
+        usual = dataclasses.asdict(Comparing())
+        changed = {k: v for k, v in dataclasses.asdict(self.settings).items() if v != usual[k]}
+        more = "".join(f", {name}={value!r}" for name, value in changed.items())
+        return "\n".join(
+            [
+                "from workbench.inspection import comparison_frame",
+                "from workbench.training import compare",
+                "from workbench.widgets.comparing import run_of",
+                "",
+                f"comparison = compare([{runs}]{more})",
+                "frame = comparison_frame({g.name: g.evaluations for g in comparison.groups})",
+            ]
+        )
+
+    @command
+    def pick(self, task: int) -> str:
+        """Open one of the compared tasks in a stage, with all the runs; the line that does so."""
+        given = self.sampling(task)
+        session = Session(*self.names, **given)
+        if self.opened is not None:
+            self.opened.close()
+        self.opened = SessionPanel("stage", session)
+        self.stage = self.opened.model_id or ""
+        self._show()
+        names = ", ".join(f'"{name}"' for name in self.names)
+        return f"Stage({names}, {', '.join(f'{k}={v!r}' for k, v in given.items())})"
+
+    def sampling(self, task: int) -> dict[str, Any]:
+        """How a `Session` draws the very task that was measured."""
+        if not 0 <= task < self.settings.episodes:
+            raise UserError(f"there is no task {task}: choose 0 to {self.settings.episodes - 1}")
+        experiment = run_of(self.names[0]).experiment
+        sizes = dataclasses.asdict(experiment.test)
+        if not all(isinstance(size, int) for size in sizes.values()):
+            raise UserError(
+                "these tasks have several sizes, and a stage shows tasks of one: compare at one "
+                "number of ways and shots to open them"
+            )
+        seed, first = drawn_at(task, self.settings.seed)
+        at = {"split": self.settings.split, "seed": seed, "first": first, "count": 1}
+        return {"tasks": experiment.tasks, **sizes, **at}
+
+    # ---- what is shown ------------------------------------------------------------------------
+
+    @property
+    def working(self) -> bool:
+        """Whether it computes."""
+        return self._worker is not None and self._worker.is_alive()
+
+    def _found(self, known: Comparison, done: int, left: float) -> None:
+        """More tasks were measured."""
+        self.result = known
+        self._show(working=True)
+        if done < self.settings.episodes:
+            self.report("comparing on tasks", done, self.settings.episodes, left)
+
+    def _ended(self, trouble: str) -> None:
+        self.progress = {}
+        if trouble:
+            self.problem = {"text": trouble}
+        self._show(working=False)
+
+    def _question(self) -> str:
+        return repr((self.names, self.settings))
+
+    def _show(self, working: bool | None = None) -> None:
+        with self.hold_sync():
+            if self.result is None:
+                self.frames = {}
+            else:
+                self.frames = {n: to_wire(f) for n, f in frames_of(self.result).items()}
+            self.about = self._about(self.working if working is None else working)
+
+    def _about(self, working: bool) -> dict[str, Any]:
+        about: dict[str, Any] = {
+            "title": "Comparison",
+            "chosen": self.names,
+            "known": known_runs(self.names),
+            "form": describe(self.settings, Comparing()),
+            "working": working,
+            "stale": self.result is not None and self._asked != self._question(),
+            "code": self.code() if self.names else "",
+            "shell": self._shell(),
+        }
+        if self.result is not None:
+            first = self.result.groups[0].evaluations[0]
+            about |= {
+                "metric": self.result.metric,
+                "lower": self.result.metric in LOWER_IS_BETTER,
+                "tasks": f"{first.tasks}:{first.scheme}",
+                "split": first.split,
+                "episodes": len(first.values),
+                "sha256": self.result.episodes_sha256,
+                "transductive": [
+                    g.name for g in self.result.groups if g.evaluations[0].transductive
+                ],
+            }
+        return about
+
+    def _shell(self) -> str:
+        words = ["workbench", "compare", *(str(run_of(name).directory) for name in self.names)]
+        for control in describe(self.settings, Comparing()):
+            if control["value"] != control["default"]:
+                value = [] if control["type"] == "boolean" else [str(control["value"])]
+                words += [f"--{control['name']}", *value]
+        return " ".join(words) if self.names else ""
+
+
+def _compare(
+    reference: weakref.ref[ComparePanel],
+    runs: list[Run],
+    loaded: list[Any],
+    settings: Comparing,
+    stop: threading.Event,
+) -> None:
+    """The worker: every run on a block of tasks, then what is known so far, and so on."""
+
+    def tell(what: Callable[[ComparePanel], None]) -> None:
+        """Hand it over; not to a panel that is gone, or asks for something else by now."""
+
+        def told() -> None:
+            panel = reference()
+            if panel is not None and panel._stop is stop:
+                what(panel)
+
+        panel = reference()
+        if panel is not None:
+            panel._desk.hand(told)
+
+    began, trouble = time.monotonic(), ""
+    experiments = [run.experiment for run in runs]
+    streams = [
+        evaluations(
+            learner,
+            tasks,
+            experiments[0].test,
+            episodes=settings.episodes,
+            split=settings.split,
+            seed=settings.seed,
+            inductive=settings.inductive or None,
+        )
+        for learner, tasks in loaded
+    ]
+    try:
+        for results in zip(*streams, strict=True):
+            known, done = paired(runs, experiments, results), len(results[0].values)
+            left = (time.monotonic() - began) / done * (settings.episodes - done)
+            tell(partial(ComparePanel._found, known=known, done=done, left=left))
+            if stop.is_set():
+                break
+    except UserError as error:
+        trouble = str(error)
+    except Exception as error:  # a fault of the workbench: said where it is seen
+        trouble = f"{type(error).__name__}: {error}"
+    tell(partial(ComparePanel._ended, trouble=trouble))
+
+
+def run_of(name: Path | str) -> Run:
+    """The run in a directory, or the shipped one of that name.
+
+    >>> run_of("sinusoid-maml").experiment.tasks
+    'sinusoid:maml'
+    """
+    if not (Path(name) / "config.json").is_file() and str(name) in shipped_runs():
+        return Run.open(resources("data") / "runs" / str(name))
+    return Run.open(name)
+
+
+def known_runs(also: Sequence[str] = ()) -> list[dict[str, str]]:
+    """What can be compared: those named, the runs beside you, and the shipped ones."""
+    beside = [str(path.parent) for path in sorted(Path("runs").glob("*/config.json"))]
+    found = []
+    for name in dict.fromkeys([*also, *beside, *shipped_runs()]):
+        with contextlib.suppress(UserError):
+            run = run_of(name)
+            if run.checkpoint_path("best").exists() or run.checkpoint_path("latest").exists():
+                found.append({"name": name, "tasks": run.experiment.tasks})
+    return found
+
+
+def frames_of(comparison: Comparison) -> dict[str, pd.DataFrame]:
+    """What is shown of a comparison.
+
+    groups  a row a method: mean over tasks with its 95% interval, and over seeds
+    pairs   a row a pair: the paired difference with its interval, wins, losses, sign test
+    steps   a row a method and inner step: mean with its interval
+    tasks   a row a task: a column a method, after the last step
+    """
+    groups, steps = [], []
+    tasks: dict[str, Any] = {}
+    for group in comparison.groups:
+        record = group.to_record()
+        groups.append(
+            {
+                "method": group.name,
+                "runs": ", ".join(group.runs),
+                "seeds": len(group.seeds),
+                "mean": record["mean"],
+                "ci95": record["ci95_tasks"],
+                "seeds_ci95": record["ci95_seeds"],
+            }
+        )
+        values = torch.stack([e.values for e in group.evaluations]).mean(dim=0)
+        for step, column in enumerate(values.unbind(dim=1)):
+            row = {"method": group.name, "step": step, "mean": float(column.mean())}
+            steps.append(row | {"ci95": interval(column)})
+        tasks |= {"task": range(len(values)), group.name: group.per_task.numpy()}
+    pairs = pd.DataFrame([dataclasses.asdict(pair) for pair in comparison.pairs])
+    return {
+        "groups": pd.DataFrame(groups).astype({"seeds_ci95": "float64"}),
+        "pairs": pairs,
+        "steps": pd.DataFrame(steps),
+        "tasks": pd.DataFrame(tasks),
+    }
