@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -77,6 +78,7 @@ def inspect(arguments: list[str]) -> int:
         /,
         *,
         out: Path,
+        task: int = 0,
         episodes: int | None = None,
         split: Split | None = None,
         steps: int | None = None,
@@ -89,9 +91,11 @@ def inspect(arguments: list[str]) -> int:
 
         Args:
             source: a run directory, or a .metatrace file
-            kind: steps, curves, images, norms, flow, anatomy, agreement, signal, curvature,
-                landscape, influence, memory, embedding or certificate
+            kind: examples, steps, curves, predictions, pulls, images, norms, flow, anatomy,
+                agreement, signal, curvature, landscape, influence, memory, embedding or
+                certificate
             out: the file to write: .csv for the frame, .pdf, .svg or .png for its figure
+            task: which of the tasks, from 0, by kinds that show a single one
             episodes: number of tasks (of a run; a trace has its own, as the following)
             split: which classes the tasks are made of
             steps: inner steps
@@ -128,12 +132,12 @@ def inspect(arguments: list[str]) -> int:
                 seed,
                 checkpoint or "best",
             )
-        frame = tape.frame(kind)
+        frame = tape.frame(kind, task)
         if ending in _TABLES:
             _save_table(frame, out)
         else:
             line = shlex.join(["workbench", "inspect", *arguments])
-            _save_figure(kind, tape, out, line, width, dark)
+            _save_figure(kind, frame, tape.about, out, line, width, dark)
         say(str(out))
 
     parse(form, arguments, "inspect")
@@ -178,17 +182,25 @@ def _check_ending(out: Path, ending: str) -> None:
 def _save_table(frame: pd.DataFrame, out: Path) -> None:
     from workbench.files import write_safely, writing
 
-    table = frame.drop(columns="image", errors="ignore")  # no picture fits a cell
+    # no picture fits a cell
+    table = frame.drop(columns=["image", "inputs", "targets"], errors="ignore")
     with writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
     write_safely(out, table.to_csv(index=False).encode())
 
 
-def _save_figure(kind: str, tape: Tape, out: Path, line: str, width: str, dark: bool) -> None:
+def _save_figure(
+    kind: str,
+    frame: pd.DataFrame,
+    about: Mapping[str, Any],
+    out: Path,
+    line: str,
+    width: str,
+    dark: bool,
+) -> None:
     from workbench.figures import ColumnWidth, Receipt, Style, draw, save
 
-    frame = tape.frame(kind)
     plot = draw(kind, frame, style=Style(ColumnWidth[width.upper()], dark))
-    configuration = tape.about.get("experiment", {})
-    seed = int(tape.about.get("seed", 0))
+    configuration = about.get("experiment", {})
+    seed = int(about.get("seed", 0))
     save(plot, out, Receipt.of(frame, code=line, seed=seed, configuration=configuration))
