@@ -1,7 +1,7 @@
 /** The two axes of a picture: ticks, a faint grid, and what is measured in which unit. */
 
 import { short } from "./format";
-import { type Axis, type Scale } from "./scales";
+import { type Axis, type Scale, tilts } from "./scales";
 
 interface Props {
   x: Scale;
@@ -15,7 +15,7 @@ const named = (axis: Axis) => (axis.unit ? `${axis.label} (${axis.unit})` : axis
 
 export function Axes({ x, y, axes, box, grid = true }: Props) {
   const room = axes.x.names ? (box.right - box.left) / axes.x.names.length : 0;
-  const tilted = room > 0 && room < 56;
+  const tilted = tilts(axes.x, box.right - box.left);
   return (
     <g class="wb-axes" aria-hidden="true">
       {y.ticks.map(({ value, text }) => (
@@ -40,6 +40,9 @@ export function Axes({ x, y, axes, box, grid = true }: Props) {
           )}
         </g>
       ))}
+      {grid && y.domain()[0] < 0 && y.domain()[1] > 0 && (
+        <line class="wb-axis" x1={box.left} x2={box.right} y1={y(0)} y2={y(0)} />
+      )}
       <line class="wb-axis" x1={box.left} x2={box.right} y1={box.bottom} y2={box.bottom} />
       <text class="wb-label" x={4} y={12}>
         {named(axes.y)}

@@ -6,7 +6,7 @@ import { Axes } from "./Axes";
 import { three, withUnit } from "./format";
 import { useUnique, useWidth } from "./hooks";
 import { Drawn, type Held, Legend, type Series } from "./Series";
-import { type Axis, belowLog, extent, makeScale, nearest, type Scale } from "./scales";
+import { type Axis, belowLog, extent, makeScale, nearest, type Scale, tilts } from "./scales";
 
 export type { Series } from "./Series";
 
@@ -27,6 +27,10 @@ interface Props {
   under?: (x: Scale, y: Scale) => ComponentChildren;
   /** Axes end where the numbers end. */
   tight?: boolean;
+  /** Without a legend: the words below say what is what. */
+  quietLegend?: boolean;
+  /** Bars of several series stand at the same places and not side by side. */
+  overlaid?: boolean;
 }
 
 export function Chart(props: Props) {
@@ -43,7 +47,7 @@ export function Chart(props: Props) {
     left: axes.y.names ? 84 : 50,
     right: Math.max(width - 12, 120),
     top: 22,
-    bottom: height - (axes.x.names && (width - 62) / axes.x.names.length < 56 ? 54 : 40),
+    bottom: height - (tilts(axes.x, width - 62) ? 54 : 40),
   };
   const wide = extent(
     series.map((one) => one.x),
@@ -52,7 +56,13 @@ export function Chart(props: Props) {
   const tall = extent(hasBars ? [...ys, [0]] : ys, axes.y.scale === "log");
   // While a point is dragged the axes stay, so that it stays under the pointer.
   const x =
-    held.current?.x ?? makeScale(axes.x, barRoom(series, wide), [box.left, box.right], true);
+    held.current?.x ??
+    makeScale(
+      axes.x,
+      props.tight || axes.x.scale === "log" ? wide : beside(series, wide),
+      [box.left, box.right],
+      true,
+    );
   const y = held.current?.y ?? makeScale(axes.y, tall, [box.bottom, box.top], props.tight);
   const lost =
     axes.y.scale === "log" ? belowLog(series.filter((s) => !s.silent).map((s) => s.y)) : 0;
@@ -142,7 +152,7 @@ export function Chart(props: Props) {
     <figure class="wb-chart" ref={ref}>
       <div class="wb-row">
         <figcaption id={`${id}-title`}>{title}</figcaption>
-        <Legend series={series} />
+        {!props.quietLegend && <Legend series={series} />}
         <span class="wb-end wb-row">
           {(["x", "y"] as const).map(
             (name) =>
@@ -174,8 +184,17 @@ export function Chart(props: Props) {
         style={{ cursor: onPick ? "pointer" : "default", touchAction: onDrag ? "none" : "auto" }}
       >
         {under?.(x, y)}
+        {mark !== undefined && mark >= 0 && axes.x.names && (
+          <rect
+            class="wb-chosen"
+            x={x(mark - 0.5)}
+            width={x(1) - x(0)}
+            y={box.top}
+            height={box.bottom - box.top}
+          />
+        )}
         <Axes x={x} y={y} axes={axes} box={box} grid={!under} />
-        {mark !== undefined && Number.isFinite(x(mark)) && (
+        {mark !== undefined && !axes.x.names && Number.isFinite(x(mark)) && (
           <line class="wb-mark" x1={x(mark)} x2={x(mark)} y1={box.top} y2={box.bottom} />
         )}
         {series.map((one, place) => (
@@ -187,6 +206,7 @@ export function Chart(props: Props) {
             x={x}
             y={y}
             base={box.bottom}
+            overlaid={props.overlaid}
             onKey={onDrag && keyDown}
           />
         ))}
@@ -211,8 +231,14 @@ export function Chart(props: Props) {
 const switched = (axis: Axis, log: boolean | undefined): Axis =>
   log === undefined ? axis : { ...axis, scale: log ? "log" : "linear" };
 
-function barRoom(series: Series[], wide: [number, number] | null): [number, number] | null {
-  return wide && series.some((one) => one.kind === "bars") ? [wide[0] - 0.5, wide[1] + 0.5] : wide;
+/** Room beside bars, and beside points that no line joins. */
+function beside(series: Series[], wide: [number, number] | null): [number, number] | null {
+  if (!wide) return null;
+  const shown = series.filter((one) => !one.silent);
+  const only = (kind: Series["kind"]) =>
+    shown.length > 0 && shown.every((one) => one.kind === kind);
+  const room = only("bars") ? 0.5 : only("points") ? 0.04 * (wide[1] - wide[0]) : 0;
+  return [wide[0] - room, wide[1] + room];
 }
 
 function coordinate(axis: Axis, value: number): string {
@@ -228,12 +254,13 @@ function reading(one: Series, index: number, axes: { x: Axis; y: Axis }): string
 
 /** What is read when nothing is pointed at: all series at the cursor. */
 function resting(series: Series[], mark: number | undefined, props: Props): string {
-  if (mark === undefined) return props.description ?? "";
+  const says = props.description ? [props.description] : [];
+  if (mark === undefined || mark < 0) return says.join();
   const values = series
     .filter((one) => !one.silent)
     .map((one) => [one.name, one.y[Array.from(one.x).indexOf(mark)]] as const)
     .filter(([, value]) => value !== undefined)
     .slice(0, 4)
     .map(([name, value]) => `${name} ${withUnit(value, props.y.unit)}`);
-  return [coordinate(props.x, mark), ...values].join(" · ");
+  return [coordinate(props.x, mark), ...values, ...says].join(" · ");
 }

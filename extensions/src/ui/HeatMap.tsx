@@ -55,6 +55,28 @@ export function shares(
   return { share: (v) => clip(v <= 0 ? 0 : Math.log(v / low) / span), low, high };
 }
 
+/** What the colours stand for. */
+export function ColourKey(props: {
+  low: number;
+  high: number;
+  unit?: string;
+  signed?: boolean;
+  log?: boolean;
+}) {
+  const { low, high, unit = "", signed, log } = props;
+  const stops = [0, 0.25, 0.5, 0.75, 1].map((s) => (signed ? diverging(2 * s - 1) : sequential(s)));
+  return (
+    <span class="wb-end wb-scale">
+      {three(low)}
+      <span
+        aria-hidden="true"
+        style={{ background: `linear-gradient(to right, ${stops.join(", ")})` }}
+      />
+      {three(high)} {unit} {log ? "(log)" : ""}
+    </span>
+  );
+}
+
 const clip = (share: number, low = 0) => Math.min(Math.max(share, low), 1);
 
 export function HeatMap(props: Props) {
@@ -64,7 +86,7 @@ export function HeatMap(props: Props) {
   const [focus, setFocus] = useState<Place | null>(null);
   const id = useUnique();
   const letters = rows.reduce((most, name) => Math.max(most, name.length), 0);
-  const left = Math.min(Math.max(letters, 2) * 6.6 + 10, 120);
+  const left = Math.min(Math.max(letters, props.rowLabel.length, 2) * 6.6 + 10, 120);
   const cell = Math.max(Math.min((width - left - 4) / Math.max(columns.length, 1), 64), 1);
   const height = Math.max(Math.min(props.size ?? 26, 360 / Math.max(rows.length, 1)), 4);
   const gap = cell > 5 && height > 5 ? 1 : 0;
@@ -116,16 +138,7 @@ export function HeatMap(props: Props) {
     <figure class="wb-heat" ref={ref}>
       <div class="wb-row">
         <figcaption id={`${id}-title`}>{title}</figcaption>
-        <span class="wb-end wb-scale">
-          {three(low)}
-          <span
-            aria-hidden="true"
-            style={{
-              background: `linear-gradient(to right, ${[0, 0.25, 0.5, 0.75, 1].map((s) => colour(signed ? 2 * s - 1 : s)).join(", ")})`,
-            }}
-          />
-          {three(high)} {unit ?? ""} {props.log ? "(log)" : ""}
-        </span>
+        <ColourKey low={low} high={high} unit={unit} signed={signed} log={props.log} />
       </div>
       <svg
         width={width}

@@ -90,10 +90,11 @@ interface DrawnProps {
   x: Scale;
   y: Scale;
   base: number;
+  overlaid?: boolean;
   onKey?: (event: KeyboardEvent, grip: Held) => void;
 }
 
-export function Drawn({ one, place, all, x, y, base, onKey }: DrawnProps) {
+export function Drawn({ one, place, all, x, y, base, overlaid, onKey }: DrawnProps) {
   const rows = Array.from(one.x, (_, index) => index);
   const shown = (index: number) =>
     Number.isFinite(x(one.x[index]!)) && Number.isFinite(y(one.y[index]!));
@@ -117,7 +118,7 @@ export function Drawn({ one, place, all, x, y, base, onKey }: DrawnProps) {
     );
   }
   if (one.kind === "bars") {
-    const bars = all.filter((other) => other.kind === "bars");
+    const bars = overlaid ? [one] : all.filter((other) => other.kind === "bars");
     const slot = (Math.abs(x(1) - x(0)) * 0.8) / bars.length;
     const zero = y.log ? base : y(0);
     return (

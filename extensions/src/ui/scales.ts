@@ -44,6 +44,12 @@ export function extent(
   return low <= high ? [low, high] : null;
 }
 
+/** Whether the names of an axis have to be tilted to stand beside each other. */
+export function tilts(axis: Axis, room: number): boolean {
+  const names = axis.names ?? [];
+  return names.some((name) => Math.min(name.length, 18) * 6.5 + 4 > room / names.length);
+}
+
 /** How many finite numbers a log axis cannot show. */
 export function belowLog(columns: Iterable<ArrayLike<number>>): number {
   let count = 0;
@@ -73,24 +79,27 @@ export function makeScale(
   const room = Math.abs(range[1] - range[0]);
   const scale = log ? scaleLog() : scaleLinear();
   scale.domain([low, high]).range(range);
-  if (!tight && !axis.names) scale.nice(log ? undefined : Math.max(Math.floor(room / 45), 2));
+  const count = Math.max(Math.floor(room / (range[0] > range[1] ? 40 : 70)), 2);
+  if (!tight && !axis.names) {
+    if (log) scale.domain([low / (high / low) ** 0.04, high * (high / low) ** 0.04]);
+    else scale.nice(count);
+  }
   const made = ((value: number) => scale(value)) as Scale;
   made.invert = (place) => scale.invert(place);
   made.domain = () => scale.domain() as [number, number];
   made.log = log;
   made.ticks = axis.names
     ? axis.names.map((text, value) => ({ value, text }))
-    : numberTicks(scale.domain() as [number, number], room, log, axis.integer ?? false);
+    : numberTicks(scale.domain() as [number, number], count, log, axis.integer ?? false);
   return made;
 }
 
 function numberTicks(
   [low, high]: [number, number],
-  room: number,
+  count: number,
   log: boolean,
   integer: boolean,
 ): Scale["ticks"] {
-  const count = Math.max(Math.floor(room / 60), 2);
   let values: number[];
   if (log) {
     const powers = Math.floor(Math.log10(high) + 1e-9) - Math.ceil(Math.log10(low) - 1e-9) + 1;

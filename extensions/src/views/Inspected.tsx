@@ -7,6 +7,7 @@ import { type Frame } from "../frame";
 import { type Store } from "../store";
 import { useKeys } from "../ui/keys";
 import { Table } from "../ui/Table";
+import { atCursor, toRow } from "./link";
 
 interface Props {
   store: Store;
@@ -15,24 +16,12 @@ interface Props {
   what: string;
   /** Waits to be asked for by hand: it takes long. */
   byHand?: boolean;
-  /** Rows that belong to the cursor, and what a row of the table says of it. */
-  marked?: (frame: Frame, row: number) => boolean;
-  onPick?: (frame: Frame, row: number) => void;
   /** Whether T shows the table; only one of several on screen can have the key. */
   ownsTable?: boolean;
   children: (frame: Frame) => ComponentChildren;
 }
 
-export function Inspected({
-  store,
-  kind,
-  what,
-  byHand,
-  marked,
-  onPick,
-  ownsTable = true,
-  children,
-}: Props) {
+export function Inspected({ store, kind, what, byHand, ownsTable = true, children }: Props) {
   const cursor = store.cursor.value;
   const frame = store.frames.value[`${cursor.lane}:${kind}`];
   const state = store.about.value.kinds?.[kind] ?? (frame ? "ready" : "open");
@@ -110,7 +99,14 @@ export function Inspected({
           {ownsTable ? "Table (T)" : "Table"}
         </button>
       </div>
-      {table.value && <Table frame={frame} title={what} marked={marked} onPick={onPick} />}
+      {table.value && (
+        <Table
+          frame={frame}
+          title={what}
+          marked={(of, row) => atCursor(of, row, cursor)}
+          onPick={(of, row) => store.move(toRow(of, row))}
+        />
+      )}
     </div>
   );
 }

@@ -1,0 +1,44 @@
+/** How the rows of frames and the cursor belong together. */
+
+import { type Frame } from "../frame";
+import { type Cursor } from "../store";
+
+const LINKED = ["task", "step", "layer", "part", "example"] as const;
+
+/** Whether a row is about what the cursor is at, by the columns that both have. */
+export function atCursor(frame: Frame, row: number, cursor: Cursor): boolean {
+  const shared = LINKED.filter((name) => frame.has(name));
+  return shared.length > 0 && shared.every((name) => frame.at(name, row) === cursor[name]);
+}
+
+/** The cursor's change that a row asks for. */
+export function toRow(frame: Frame, row: number): Partial<Cursor> {
+  const change: Record<string, unknown> = {};
+  for (const name of LINKED) {
+    const value = frame.has(name) ? frame.at(name, row) : null;
+    if (value !== null && (name !== "part" || value === "support" || value === "query")) {
+      change[name] = value;
+    }
+  }
+  return change as Partial<Cursor>;
+}
+
+/** The layers of a frame, without the row over all of them. */
+export function layersOf(frame: Frame): string[] {
+  return frame.distinct<string>("layer").filter((layer) => layer !== "all");
+}
+
+/** The layer under the cursor, where the frame has it. */
+export function layerOf(frame: Frame, cursor: Cursor): string {
+  return frame.distinct<string>("layer").includes(cursor.layer) ? cursor.layer : "all";
+}
+
+/** A number for each key out of the rows of a frame. */
+export function lookup(frame: Frame, keys: string[], value: string): (...of: unknown[]) => number {
+  const found = new Map<string, number>();
+  for (let row = 0; row < frame.rows; row++) {
+    const key = keys.map((name) => frame.at(name, row)).join("\n");
+    found.set(key, (frame.at(value, row) as number | null) ?? NaN);
+  }
+  return (...of) => found.get(of.join("\n")) ?? NaN;
+}

@@ -1,0 +1,159 @@
+/** Do tasks and shots pull the same way? And which support examples help? */
+
+import { type Frame } from "../../frame";
+import { type Cursor, type Store } from "../../store";
+import { Chart } from "../../ui/Chart";
+import { three } from "../../ui/format";
+import { HeatMap } from "../../ui/HeatMap";
+import { look } from "../../ui/palette";
+import { Inspected } from "../Inspected";
+import { layerOf, layersOf, lookup } from "../link";
+
+const BETWEEN: Record<
+  string,
+  { title: string; one: string; to: (place: number) => Partial<Cursor> }
+> = {
+  tasks: { title: "Between tasks' meta-gradients", one: "task", to: (task) => ({ task }) },
+  shots: {
+    title: "Between shots, before the first step",
+    one: "support example",
+    to: (example) => ({ part: "support", example }),
+  },
+};
+
+export function Agreement({ store }: { store: Store }) {
+  return (
+    <>
+      <Inspected store={store} kind="agreement" what="cosines between gradients">
+        {(frame) => (
+          <div class="wb-columns">
+            {frame.distinct<string>("between").map((between) => (
+              <Cosines key={between} store={store} frame={frame} between={between} />
+            ))}
+          </div>
+        )}
+      </Inspected>
+      <Inspected store={store} kind="signal" what="signal to noise by layer" ownsTable={false}>
+        {(frame) => <Signal store={store} frame={frame} />}
+      </Inspected>
+      <h3>What does each support example do for the query?</h3>
+      <Inspected
+        store={store}
+        kind="influence"
+        what="Leaving each one out"
+        byHand
+        ownsTable={false}
+      >
+        {(frame) => <Influence store={store} frame={frame} />}
+      </Inspected>
+    </>
+  );
+}
+
+function Cosines({ store, frame, between }: { store: Store; frame: Frame; between: string }) {
+  const cursor = store.cursor.value;
+  const layer = layerOf(frame, cursor);
+  const rows = frame.where({ between, layer });
+  const cosine = lookup(rows, ["first", "second"], "cosine");
+  const places = [
+    ...new Set([...rows.distinct<number>("first"), ...rows.distinct<number>("second")]),
+  ].sort((a, b) => a - b);
+  const { title, one, to } = BETWEEN[between] ?? BETWEEN.tasks!;
+  const here = places.indexOf(
+    between === "tasks" ? cursor.task : cursor.part === "support" ? cursor.example : -1,
+  );
+  return (
+    <HeatMap
+      title={`${title}, ${layer === "all" ? "all layers" : layer}`}
+      rows={places.map((place) => String(place + 1))}
+      columns={places.map((place) => String(place + 1))}
+      value={(row, column) => {
+        if (row === column) return 1;
+        const value = cosine(places[row], places[column]);
+        return Number.isNaN(value) ? cosine(places[column], places[row]) : value;
+      }}
+      label="cosine"
+      rowLabel={one}
+      columnLabel={`and ${one}`}
+      signed
+      bound={1}
+      marked={{ row: here, column: -1 }}
+      onPick={({ row }) => store.move(to(places[row]!))}
+    />
+  );
+}
+
+function Signal({ store, frame }: { store: Store; frame: Frame }) {
+  const names = [...layersOf(frame), "all"];
+  const kinds = frame.distinct<string>("between");
+  const ratio = lookup(frame, ["between", "layer"], "ratio");
+  const conflict = lookup(frame, ["between", "layer"], "conflict");
+  const places = names.map((_, place) => place);
+  const layer = layerOf(frame, store.cursor.value);
+  const said = kinds.map((k) => `${three(100 * conflict(k, layer))} % of the pairs of ${k}`);
+  const bars = (value: typeof ratio) =>
+    kinds.map((kind, place) => ({
+      name: `between ${kind}`,
+      kind: "bars" as const,
+      x: places,
+      y: names.map((name) => value(kind, name)),
+      colour: look(2 + place).colour,
+    }));
+  const shared = {
+    x: { label: "layer", names },
+    mark: names.indexOf(layer),
+    onPick: ({ x }: { x: number }) =>
+      store.move({ layer: names[Math.min(Math.max(Math.round(x), 0), names.length - 1)] }),
+  };
+  return (
+    <>
+      <p>
+        In {layer === "all" ? "all layers together" : layer}, {said.join(" and ")} are in conflict
+        (their cosine is below 0).
+      </p>
+      <div class="wb-columns">
+        <Chart
+          title="Signal to noise of a single gradient"
+          series={bars(ratio)}
+          y={{ label: "norm of the mean over spread" }}
+          {...shared}
+        />
+        <Chart
+          title="Pairs in conflict"
+          series={bars(conflict)}
+          y={{ label: "share of pairs", domain: [0, 1] }}
+          {...shared}
+        />
+      </div>
+    </>
+  );
+}
+
+function Influence({ store, frame }: { store: Store; frame: Frame }) {
+  const { task, part, example } = store.cursor.value;
+  const rows = frame.where({ task });
+  const examples = Array.from(rows.numbers("example"));
+  return (
+    <Chart
+      title="Query loss without it, less the loss with it"
+      description="Above 0 the example helped; below 0 the task goes better without it"
+      series={[
+        {
+          name: "influence",
+          kind: "bars",
+          x: examples.map((_, place) => place),
+          y: rows.numbers("influence"),
+          colour: look(0).colour,
+          describe: (place) => `support example ${examples[place]! + 1}`,
+        },
+      ]}
+      x={{ label: "support example", names: examples.map((place) => String(place + 1)) }}
+      y={{ label: "influence on the query loss" }}
+      mark={part === "support" ? examples.indexOf(example) : undefined}
+      onPick={({ x }) => {
+        const found = examples[Math.round(x)];
+        if (found !== undefined) store.move({ part: "support", example: found });
+      }}
+    />
+  );
+}

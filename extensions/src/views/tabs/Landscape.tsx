@@ -1,0 +1,191 @@
+/** The loss in the plane of the path, for support and query; and how curved it is. */
+
+import { type Frame } from "../../frame";
+import { type Store } from "../../store";
+import { Chart, type Series } from "../../ui/Chart";
+import { three } from "../../ui/format";
+import { ColourKey, shares } from "../../ui/HeatMap";
+import { INK, look, sequential, stepColour } from "../../ui/palette";
+import { type Scale } from "../../ui/scales";
+import { Inspected } from "../Inspected";
+import { finer, regular } from "../surface";
+
+const BANDS = 12; // of equal colour, whose borders are the contours
+
+export function Landscape({ store }: { store: Store }) {
+  return (
+    <>
+      <Inspected store={store} kind="landscape" what="loss around the path">
+        {(frame) => <Plane store={store} frame={frame} />}
+      </Inspected>
+      <h3>How curved is the loss along the path?</h3>
+      <Inspected
+        store={store}
+        kind="curvature"
+        what="The largest eigenvalues of the Hessian"
+        byHand
+        ownsTable={false}
+      >
+        {(frame) => <Curvature store={store} frame={frame} />}
+      </Inspected>
+    </>
+  );
+}
+
+function Plane({ store, frame }: { store: Store; frame: Frame }) {
+  const [x, y] = [frame.at("explained_x", 0) as number, frame.at("explained_y", 0) as number];
+  const inPlane = three(100 * (x + y));
+  return (
+    <>
+      <p>
+        {y > 0
+          ? `The plane holds ${inPlane} % of the path's variance (${three(100 * x)} % along x, ${three(100 * y)} % along y).`
+          : "The path is a line, along x; y is the direction in which the query loss falls fastest beside it."}
+      </p>
+      <div class="wb-columns">
+        {(["support", "query"] as const).map((part) => (
+          <Surface key={part} store={store} frame={frame.where({ part })} part={part} />
+        ))}
+      </div>
+    </>
+  );
+}
+
+function Surface({ store, frame, part }: { store: Store; frame: Frame; part: string }) {
+  const { step } = store.cursor.value;
+  const grid = frame.where({ kind: "grid" });
+  const path = frame.where({ kind: "path" });
+  const surface = finer(regular(grid), 4);
+  const lowest = Math.min(...surface.values);
+  const scale = { log: lowest > 0 };
+  const { share, low, high } = shares([...surface.values], scale);
+  const steps = Array.from(path.numbers("step"));
+  const [px, py] = [path.numbers("x"), path.numbers("y")];
+  const dots: Series[] = steps.map((of, k) => ({
+    name: `step ${of}`,
+    kind: "points",
+    x: [px[k]!],
+    y: [py[k]!],
+    hollow: part === "query",
+    colour: stepColour(of, steps.length - 1),
+    describe: () => `after step ${of}, ${part} loss ${three(path.at("loss", k) as number)}`,
+  }));
+  const here = steps.indexOf(step);
+  // Every cell reaches half-way to its neighbours; those at the border end with the axes.
+  const under = (x: Scale, y: Scale) => {
+    const edges = (places: number[], spacing: number, scale: Scale) => {
+      const [low, high] = scale.domain();
+      const within = (place: number) => scale(Math.min(Math.max(place, low), high));
+      return places.map((place) => [within(place - spacing / 2), within(place + spacing / 2)]);
+    };
+    const columns = edges(surface.xs, surface.dx, x);
+    const rows = edges(surface.ys, surface.dy, y);
+    return (
+      <g aria-hidden="true">
+        {Array.from(surface.values, (value, k) => {
+          const [left, right] = columns[k % columns.length] as [number, number];
+          const [bottom, top] = rows[Math.floor(k / columns.length)] as [number, number];
+          return (
+            <rect
+              key={k}
+              x={left}
+              y={top}
+              width={right - left + 0.5}
+              height={bottom - top + 0.5}
+              style={{ fill: sequential(Math.round(share(value) * BANDS) / BANDS) }}
+            />
+          );
+        })}
+      </g>
+    );
+  };
+  return (
+    <div>
+      <div class="wb-row">
+        <ColourKey low={low} high={high} unit="loss" log={scale.log} />
+      </div>
+      <Chart
+        title={`${part === "support" ? "Support" : "Query"} loss`}
+        description="A click on a point of the path goes to its step"
+        height={300}
+        quietLegend
+        tight
+        under={under}
+        series={[
+          { name: "path", x: px, y: py, colour: INK, thin: true, silent: true },
+          ...dots,
+          ...(here < 0
+            ? []
+            : [
+                {
+                  name: "here",
+                  kind: "points" as const,
+                  x: [px[here]!],
+                  y: [py[here]!],
+                  colour: "var(--wb-focus)",
+                  marker: 3,
+                  silent: true,
+                },
+              ]),
+        ]}
+        x={{
+          label: "along the path's first direction (units of the weights)",
+          domain: ends(grid, "x"),
+        }}
+        y={{ label: "along its second direction", domain: ends(grid, "y") }}
+        onPick={({ series }) => {
+          const found = steps[series - 1];
+          if (found !== undefined) store.move({ step: found });
+        }}
+      />
+    </div>
+  );
+}
+
+function ends(grid: Frame, name: string): [number, number] {
+  const values = Array.from(grid.numbers(name));
+  return [Math.min(...values), Math.max(...values)];
+}
+
+function Curvature({ store, frame }: { store: Store; frame: Frame }) {
+  const { task, step } = store.cursor.value;
+  const own = frame.where({ task });
+  const rate = store.about.value.forms?.settings?.find(
+    (field) => field.name === "inner_rate",
+  )?.value;
+  const series: Series[] = own.groups<string>("part").flatMap(([part, rows], place) =>
+    rows.groups<number>("rank").map(([rank, ranked]) => ({
+      name: rank === 0 ? `${part}, largest` : `${part}, ${rank + 1}.`,
+      x: ranked.numbers("step"),
+      y: ranked.numbers("eigenvalue"),
+      colour: look(place).colour,
+      marker: place,
+      hollow: part === "query",
+      thin: rank > 0,
+      dots: rank === 0,
+      silent: rank > 0,
+    })),
+  );
+  const steps = own.distinct<number>("step");
+  if (typeof rate === "number" && rate > 0 && steps.length > 1) {
+    const ends = [Math.min(...steps), Math.max(...steps)];
+    series.push({
+      name: "2 / inner rate: steeper is unstable",
+      x: ends,
+      y: ends.map(() => 2 / rate),
+      thin: true,
+      dashed: true,
+    });
+  }
+  return (
+    <Chart
+      title="Largest eigenvalues of the Hessian"
+      description="Descent on the support is stable while inner rate × eigenvalue is below 2"
+      series={series}
+      x={{ label: "inner step", integer: true }}
+      y={{ label: "eigenvalue", switchable: true }}
+      mark={step}
+      onPick={({ x }) => store.move({ step: Math.max(Math.round(x), 0) })}
+    />
+  );
+}
