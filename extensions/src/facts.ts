@@ -26,10 +26,10 @@ export function facts(about: About, cursor: Cursor, steps: Frame | undefined): s
   if (about.title) found.push(about.title);
   const shots = sampling.shots;
   if (about.ways) found.push(`${about.ways}-way${shots ? ` ${shots}-shot` : ""}`);
-  else if (shots && about.kind === "curves")
+  else if (shots && about.kind === "regression")
     found.push(`${shots} ${shots === 1 ? "shot" : "shots"}`);
   if ((about.tasks ?? 0) > 1) found.push(`task ${cursor.task + 1} of ${about.tasks}`);
-  if (about.lanes?.length) found.push(`step ${cursor.step} of ${stepsOf(about, cursor)}`);
+  if (stepsOf(about, cursor) > 0) found.push(`step ${cursor.step} of ${stepsOf(about, cursor)}`);
   const measure = steps?.has("loss") ? "loss" : "reward";
   if (steps?.has(measure)) {
     const rows = steps.where({ task: cursor.task, step: cursor.step });

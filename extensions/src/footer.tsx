@@ -39,7 +39,12 @@ export function Footer({ store, keys }: { store: Store; keys: Keys }) {
         <span class="wb-facts">{words.join(" · ")}</span>
         {hasSession && (
           <span class="wb-end wb-row wb-actions">
-            <button type="button" disabled={!about.undo} onClick={undo} title="Take the last change back (Z)">
+            <button
+              type="button"
+              disabled={!about.undo}
+              onClick={undo}
+              title="Take the last change back (Z)"
+            >
               Undo
             </button>
             <button
@@ -50,7 +55,12 @@ export function Footer({ store, keys }: { store: Store; keys: Keys }) {
             >
               Reset
             </button>
-            <button type="button" aria-expanded={code.value !== null} onClick={() => void showCode()} title="What was done, as Python (C)">
+            <button
+              type="button"
+              aria-expanded={code.value !== null}
+              onClick={() => void showCode()}
+              title="What was done, as Python (C)"
+            >
               Code
             </button>
             <button type="button" onClick={download} title="Save a picture, a table or a page (E)">

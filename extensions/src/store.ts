@@ -42,7 +42,7 @@ export interface About {
   note?: string;
   learner?: string;
   learners?: { name: string; note: string }[];
-  /** Of tasks: curves, images, text, table, control. */
+  /** Of tasks: classification, regression or control. */
   kind?: string;
   tasks?: number;
   ways?: number | null;

@@ -18,6 +18,8 @@ export interface Picture {
   state?: "right" | "wrong" | "changed";
   /** Its class's colour, as a line above the picture. */
   colour?: string;
+  /** Its class's marker, beside the bar. */
+  marker?: number;
   /** Which of the groups it belongs to; pictures of one group stand together. */
   group?: number;
 }
@@ -90,12 +92,27 @@ export function Ink({
 function vertical(options: HTMLElement[], here: number, down: boolean): number {
   const boxes = options.map((option) => option.getBoundingClientRect());
   const from = boxes[here]!;
-  const beyond = boxes.map((box, place) => ({ place, rise: (box.top - from.top) * (down ? 1 : -1), aside: Math.abs(box.left - from.left) }));
-  const next = beyond.filter((one) => one.rise > 1).sort((a, b) => a.rise - b.rise || a.aside - b.aside);
+  const beyond = boxes.map((box, place) => ({
+    place,
+    rise: (box.top - from.top) * (down ? 1 : -1),
+    aside: Math.abs(box.left - from.left),
+  }));
+  const next = beyond
+    .filter((one) => one.rise > 1)
+    .sort((a, b) => a.rise - b.rise || a.aside - b.aside);
   return next[0]?.place ?? -1;
 }
 
-export function Images({ title, pictures, columns, groups, size = 44, selected, onPick, onKey }: Props) {
+export function Images({
+  title,
+  pictures,
+  columns,
+  groups,
+  size = 44,
+  selected,
+  onPick,
+  onKey,
+}: Props) {
   const list = useRef<HTMLDivElement>(null);
   const current = Math.min(Math.max(selected ?? 0, 0), Math.max(pictures.length - 1, 0));
   const keyDown = (event: TargetedKeyboardEvent<HTMLDivElement>) => {
@@ -106,10 +123,13 @@ export function Images({ title, pictures, columns, groups, size = 44, selected, 
     if (move) {
       const down = event.key === "ArrowDown";
       const next =
-        event.key === "ArrowLeft" ? here - 1
-        : event.key === "ArrowRight" ? here + 1
-        : columns ? here + (down ? columns : -columns)
-        : vertical(options, here, down);
+        event.key === "ArrowLeft"
+          ? here - 1
+          : event.key === "ArrowRight"
+            ? here + 1
+            : columns
+              ? here + (down ? columns : -columns)
+              : vertical(options, here, down);
       if (options[next]) {
         options[next].focus();
         onPick?.(next);
@@ -135,7 +155,21 @@ export function Images({ title, pictures, columns, groups, size = 44, selected, 
       <Ink pixels={picture.pixels} shape={picture.shape} size={size} />
       {picture.confidence !== undefined && picture.confidence !== null && (
         <span class="wb-confidence" aria-hidden="true">
-          <span style={{ width: `${100 * picture.confidence}%`, background: picture.colour }} />
+          {picture.marker !== undefined && (
+            <svg width="8" height="8">
+              <Marker
+                x={4}
+                y={4}
+                marker={picture.marker}
+                colour={picture.colour}
+                size={22}
+                stroke-width={0}
+              />
+            </svg>
+          )}
+          <span>
+            <span style={{ width: `${100 * picture.confidence}%`, background: picture.colour }} />
+          </span>
         </span>
       )}
       {picture.caption && <span class="wb-caption">{picture.caption}</span>}
@@ -153,14 +187,26 @@ export function Images({ title, pictures, columns, groups, size = 44, selected, 
               </svg>
               <span>{group.name}</span>
             </span>
-            <div class="wb-images">{pictures.map((picture, index) => ((picture.group ?? 0) === number ? tile(picture, index) : null))}</div>
+            <div class="wb-images">
+              {pictures.map((picture, index) =>
+                (picture.group ?? 0) === number ? tile(picture, index) : null,
+              )}
+            </div>
           </div>
         ))}
       </div>
     );
   }
   return (
-    <div class="wb-images" {...shared} style={columns ? { display: "grid", gridTemplateColumns: `repeat(${columns}, max-content)` } : undefined}>
+    <div
+      class="wb-images"
+      {...shared}
+      style={
+        columns
+          ? { display: "grid", gridTemplateColumns: `repeat(${columns}, max-content)` }
+          : undefined
+      }
+    >
       {pictures.map(tile)}
     </div>
   );

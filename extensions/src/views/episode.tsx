@@ -60,18 +60,20 @@ export function EpisodeBuilder({ store }: { store: Store }) {
             <p class="wb-empty">Control tasks have no examples: they are acted in.</p>
           )}
           <Points store={store} editor={editor} />
-          {(["support", "query"] as const).map((part) =>
-            examples.some((one) => one.part === part) ? (
-              <section key={part} aria-label={part}>
-                <h3>
-                  {part === "support"
-                    ? "Support: what is learned from"
-                    : "Query: what it is judged by"}
-                </h3>
-                <EpisodeOf store={store} editor={editor} part={part} large={part === "support"} />
-              </section>
-            ) : null,
-          )}
+          <div class="wb-columns">
+            {(["support", "query"] as const).map((part) =>
+              examples.some((one) => one.part === part) ? (
+                <section key={part} aria-label={part}>
+                  <h3>
+                    {part === "support"
+                      ? "Support: what is learned from"
+                      : "Query: what it is judged by"}
+                  </h3>
+                  <EpisodeOf store={store} editor={editor} part={part} large={part === "support"} />
+                </section>
+              ) : null,
+            )}
+          </div>
         </Column>
       </div>
     </div>

@@ -53,13 +53,13 @@ export function Stage({ store }: { store: Store }) {
             <Gradients store={store} />
           </Column>
         )}
+        {hasLanes && (
+          <div class="wb-time">
+            <Player store={store} stepper={stepper} />
+            <Timeline store={store} stepper={stepper} />
+          </div>
+        )}
       </div>
-      {hasLanes && (
-        <div class="wb-time">
-          <Player store={store} stepper={stepper} />
-          <Timeline store={store} stepper={stepper} />
-        </div>
-      )}
     </div>
   );
 }
@@ -89,7 +89,6 @@ function Episode({ store, editor }: { store: Store; editor: Editor }) {
   const examples = readExamples(frameOf(store, "examples"));
   const support = examples.filter((one) => one.part === "support");
   const about = store.about.value;
-  const regression = support[0] && support[0].image === null && support[0].y !== null;
   return (
     <Column
       title="Episode"
@@ -99,9 +98,6 @@ function Episode({ store, editor }: { store: Store; editor: Editor }) {
     >
       <EpisodeOf store={store} editor={editor} part="support" />
       {support.length > 0 && <Toolbar store={store} editor={editor} examples={examples} />}
-      {regression && (
-        <p class="wb-quiet">Drag a point of the curve, or choose one and move it by arrow keys.</p>
-      )}
     </Column>
   );
 }

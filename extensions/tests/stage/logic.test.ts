@@ -71,14 +71,26 @@ test("a pen draws while it is down and leaves out what is too near to see", () =
   pad = moveTo(pad, 0.102, 0.1);
   pad = moveTo(pad, 0.5, 2);
   pad = lift(pad);
-  expect(moveTo(pad, 0.9, 0.9).strokes).toEqual([[[0.1, 0.1], [0.5, 1]]]);
+  expect(moveTo(pad, 0.9, 0.9).strokes).toEqual([
+    [
+      [0.1, 0.1],
+      [0.5, 1],
+    ],
+  ]);
   expect(withoutLast(pad).strokes).toEqual([]);
 });
 
 test("a character can be drawn by keys alone", () => {
   let pad = CLEAN;
-  for (const key of ["ArrowUp", " ", "ArrowRight", "ArrowRight", " ", "ArrowDown"]) pad = pressed(pad, key, true)!;
-  expect(pad.strokes).toEqual([[[0.5, 0.4], [0.6, 0.4], [0.7, 0.4]]]);
+  for (const key of ["ArrowUp", " ", "ArrowRight", "ArrowRight", " ", "ArrowDown"])
+    pad = pressed(pad, key, true)!;
+  expect(pad.strokes).toEqual([
+    [
+      [0.5, 0.4],
+      [0.6, 0.4],
+      [0.7, 0.4],
+    ],
+  ]);
   expect(pad.pen).toEqual([0.7, 0.5]);
   expect(pressed(pad, "Backspace", false)!.strokes).toEqual([]);
   expect(pressed(pad, "x", false)).toBeNull();
@@ -96,7 +108,13 @@ const examples = frame({
 test("examples keep the places that edits know them by", () => {
   const read = readExamples(examples);
   expect(read.map((one) => one.place)).toEqual([0, 2, 0, 1]);
-  expect(read[1]).toMatchObject({ part: "support", label: 1, name: "b", edited: "swapped", image: null });
+  expect(read[1]).toMatchObject({
+    part: "support",
+    label: 1,
+    name: "b",
+    edited: "swapped",
+    image: null,
+  });
   expect(classNames(read)).toEqual(["a", "b"]);
   expect(readExamples(examples)).toBe(read); // read once
   expect([...fitting(read[0])].sort()).toEqual(["drop", "duplicate", "noise", "relabel", "swap"]);
@@ -122,7 +140,9 @@ test("predictions are found by step and example, and said in words", () => {
   });
   const right = { prediction: 0, confidence: 0.9 };
   expect(described(query, ["a", "b"], right).state).toBeUndefined();
-  expect(described(query, ["a", "b"], right, { prediction: 1, confidence: 1 }).state).toBe("changed");
+  expect(described(query, ["a", "b"], right, { prediction: 1, confidence: 1 }).state).toBe(
+    "changed",
+  );
 });
 
 test("the course of a task is its query loss, by step", () => {
@@ -133,7 +153,12 @@ test("the course of a task is its query loss, by step", () => {
     loss: [5, 6, 1, 2, 9],
     mse: [5, 6, 1, 2, 9],
   });
-  expect(readCourse(steps, 0)).toEqual({ name: "loss", values: [6, 2], support: [5, 1], accuracy: null });
+  expect(readCourse(steps, 0)).toEqual({
+    name: "loss",
+    values: [6, 2],
+    support: [5, 1],
+    accuracy: null,
+  });
   const trial = frame({ task: [0, 0], step: [0, 1], part: ["trial", "trial"], reward: [0, 1] });
   expect(readCourse(trial, 0)).toMatchObject({ name: "reward", values: [0, 1] });
 });
@@ -141,13 +166,27 @@ test("the course of a task is its query loss, by step", () => {
 const curves = frame({
   x: [-1, 1, 0, -1, 1, -1, 1, -1, 1],
   y: [0, 1, 0.5, 0, 0, 0.5, 5, 0, 90],
-  kind: ["truth", "truth", "support", "prediction", "prediction", "prediction", "prediction", "prediction", "prediction"],
+  kind: [
+    "truth",
+    "truth",
+    "support",
+    "prediction",
+    "prediction",
+    "prediction",
+    "prediction",
+    "prediction",
+    "prediction",
+  ],
   step: [null, null, null, 0, 0, 1, 1, 2, 2],
 });
 
 test("axes hold all steps, but not what runs away", () => {
   const read = readCurves(curves)!;
-  expect(read.steps.map((one) => [...one.y])).toEqual([[0, 0], [0.5, 5], [0, 90]]);
+  expect(read.steps.map((one) => [...one.y])).toEqual([
+    [0, 0],
+    [0.5, 5],
+    [0, 90],
+  ]);
   expect(read.domain.x).toEqual([-1, 1]);
   expect(read.domain.y).toEqual([0, 1.5]);
 });
@@ -156,12 +195,25 @@ test("before is grey, ghosts are thin, and a dragged point is where the hand has
   const read = readCurves(curves)!;
   const held = { task: 0, part: "support" as const, example: 7, x: 0.2, y: -3 };
   const { series, parts } = seriesOf({ curves: read, step: 2, held, place: () => 7 });
-  expect(series.map((one) => one.name)).toEqual(["truth", "step 1", "before", "after step 2", "support"]);
+  expect(series.map((one) => one.name)).toEqual([
+    "truth",
+    "step 1",
+    "before",
+    "after step 2",
+    "support",
+  ]);
   expect(series[1]).toMatchObject({ thin: true, silent: true });
   expect(parts.get(4)).toBe("support");
   expect([...(series[4]!.x as Float64Array)]).toEqual([0.2]);
-  expect(seriesOf({ curves: read, step: 0 }).series.map((one) => one.name)).toEqual(["truth", "before", "support"]);
-  expect(seriesOf({ curves: read, step: 0, bare: true }).series.map((one) => one.name)).toEqual(["truth", "support"]);
+  expect(seriesOf({ curves: read, step: 0 }).series.map((one) => one.name)).toEqual([
+    "truth",
+    "before",
+    "support",
+  ]);
+  expect(seriesOf({ curves: read, step: 0, bare: true }).series.map((one) => one.name)).toEqual([
+    "truth",
+    "support",
+  ]);
 });
 
 test("some of many are evenly spaced, with the first and the last", () => {
@@ -242,7 +294,14 @@ test("a dragged point is shown at once; Python gets the newest place only", asyn
   expect(editor.held.value).toMatchObject({ example: 2, x: 0.3, y: 1.2 });
   expect(store.cursor.value.example).toBe(2);
   expect(model.sent).toHaveLength(1);
-  expect(model.sent[0]!.args).toEqual({ what: "move", task: 0, part: "support", example: 2, x: 0.1235, y: 1 });
+  expect(model.sent[0]!.args).toEqual({
+    what: "move",
+    task: 0,
+    part: "support",
+    example: 2,
+    x: 0.1235,
+    y: 1,
+  });
   model.answer(0, { result: null });
   expect(model.sent).toHaveLength(2);
   expect(model.sent[1]!.args).toMatchObject({ x: 0.3, y: 1.2 });

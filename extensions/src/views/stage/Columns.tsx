@@ -6,7 +6,18 @@ import type { Store } from "../../store";
 import { three } from "../../ui/format";
 import { Table } from "../../ui/Table";
 import { CurveView, panelOf } from "./CurveView";
-import { classNames, type Curve, type Curves, type Example, frameOf, readCourse, readCurves, readExamples, readPredictions, readPulls } from "./data";
+import {
+  classNames,
+  type Curve,
+  type Curves,
+  type Example,
+  frameOf,
+  readCourse,
+  readCurves,
+  readExamples,
+  readPredictions,
+  readPulls,
+} from "./data";
 import type { Editor } from "./edits";
 import { laneColour } from "./lanes";
 import { Pictures } from "./Pictures";
@@ -14,7 +25,19 @@ import { Beliefs, PullList } from "./PullsView";
 import { Listed } from "./Listed";
 
 /** A part of the stage with its name, something said of it, and the table behind it. */
-export function Column({ title, aside, store, kind, children }: { title: string; aside?: ComponentChildren; store: Store; kind?: string; children: ComponentChildren }) {
+export function Column({
+  title,
+  aside,
+  store,
+  kind,
+  children,
+}: {
+  title: string;
+  aside?: ComponentChildren;
+  store: Store;
+  kind?: string;
+  children: ComponentChildren;
+}) {
   const table = useSignal(false);
   const frame = kind ? frameOf(store, kind) : undefined;
   return (
@@ -23,7 +46,12 @@ export function Column({ title, aside, store, kind, children }: { title: string;
         <h2>{title}</h2>
         <span class="wb-quiet wb-figure">{aside}</span>
         {frame && (
-          <button type="button" class="wb-end wb-plain" aria-expanded={table.value} onClick={() => (table.value = !table.value)}>
+          <button
+            type="button"
+            class="wb-end wb-plain"
+            aria-expanded={table.value}
+            onClick={() => (table.value = !table.value)}
+          >
             Table
           </button>
         )}
@@ -45,17 +73,27 @@ export function keepFocus(event: MouseEvent): void {
 function pointsOf(examples: Example[]): { points: Curve; places: number[] } {
   const real = examples.filter((one) => one.x !== null && one.y !== null);
   return {
-    points: { x: Float64Array.from(real, (one) => one.x!), y: Float64Array.from(real, (one) => one.y!) },
+    points: {
+      x: Float64Array.from(real, (one) => one.x!),
+      y: Float64Array.from(real, (one) => one.y!),
+    },
     places: real.map((one) => one.place),
   };
 }
 
 /** The curves with the points as the examples have them, who know their places after one is dropped. */
-export function curvesOf(curves: Curves, examples: Example[]): { curves: Curves; place: (part: "support" | "query", index: number) => number } {
+export function curvesOf(
+  curves: Curves,
+  examples: Example[],
+): { curves: Curves; place: (part: "support" | "query", index: number) => number } {
   const support = pointsOf(examples.filter((one) => one.part === "support"));
   const query = pointsOf(examples.filter((one) => one.part === "query"));
   return {
-    curves: { ...curves, support: support.points.x.length ? support.points : curves.support, query: query.points.x.length ? query.points : curves.query },
+    curves: {
+      ...curves,
+      support: support.points.x.length ? support.points : curves.support,
+      query: query.points.x.length ? query.points : curves.query,
+    },
     place: (part, index) => (part === "support" ? support : query).places[index] ?? index,
   };
 }
@@ -66,7 +104,12 @@ interface Shown {
 }
 
 /** The support set (and the query set), as it is. */
-export function EpisodeOf({ store, editor, part, large }: Shown & { part: "support" | "query"; large?: boolean }) {
+export function EpisodeOf({
+  store,
+  editor,
+  part,
+  large,
+}: Shown & { part: "support" | "query"; large?: boolean }) {
   const examples = readExamples(frameOf(store, "examples"));
   const shown = examples.filter((one) => one.part === part);
   const pulls = readPulls(frameOf(store, "pulls"));
@@ -74,13 +117,36 @@ export function EpisodeOf({ store, editor, part, large }: Shown & { part: "suppo
   if (pulls) return <PullList pulls={pulls} step={store.cursor.value.step} store={store} />;
   if (shown.length === 0) return <p class="wb-empty">no {part} examples</p>;
   if (shown[0]!.image) {
-    return <Pictures title={part} examples={shown} names={classNames(examples)} cursor={store.cursor.value} onPick={pick} size={large ? 56 : part === "support" ? 48 : 30} />;
+    return (
+      <Pictures
+        title={part}
+        examples={shown}
+        names={classNames(examples)}
+        cursor={store.cursor.value}
+        onPick={pick}
+        size={large ? 52 : part === "support" ? 48 : 34}
+      />
+    );
   }
-  return <Listed title={part} examples={shown} cursor={store.cursor.value} onPick={pick} editor={editor} />;
+  return (
+    <Listed
+      title={part}
+      examples={shown}
+      cursor={store.cursor.value}
+      onPick={pick}
+      editor={editor}
+    />
+  );
 }
 
 /** What the adaptation does: predictions, curve, or beliefs; of a lane, perhaps held against another. */
-export function DoesOf({ store, editor, lane, other, height }: Shown & { lane: number; other?: number | null; height?: number }) {
+export function DoesOf({
+  store,
+  editor,
+  lane,
+  other,
+  height,
+}: Shown & { lane: number; other?: number | null; height?: number }) {
   const step = Math.min(store.cursor.value.step, store.about.value.lanes?.[lane]?.steps ?? 0);
   const examples = readExamples(frameOf(store, "examples", lane));
   const curves = readCurves(frameOf(store, "curves", lane));
@@ -109,12 +175,27 @@ export function DoesOf({ store, editor, lane, other, height }: Shown & { lane: n
   }
   const predictions = frameOf(store, "predictions", lane);
   const query = examples.filter((one) => one.part === "query");
-  if (!predictions || query.length === 0) return <p class="wb-empty">{about(store, "predictions") ?? "no query examples to be judged by"}</p>;
+  if (!predictions || query.length === 0)
+    return (
+      <p class="wb-empty">{about(store, "predictions") ?? "no query examples to be judged by"}</p>
+    );
   const judged = readPredictions(predictions, step);
-  const theirs = against === null ? undefined : readPredictions(frameOf(store, "predictions", against), step);
+  const theirs =
+    against === null ? undefined : readPredictions(frameOf(store, "predictions", against), step);
   const pick = (example: Example) => store.move({ part: "query", example: example.place });
   const View = query[0]!.image ? Pictures : Listed;
-  return <View title="predictions on the query" examples={query} names={classNames(examples)} cursor={store.cursor.value} onPick={pick} size={30} judged={judged} against={theirs} />;
+  return (
+    <View
+      title="predictions on the query"
+      examples={query}
+      names={classNames(examples)}
+      cursor={store.cursor.value}
+      onPick={pick}
+      size={34}
+      judged={judged}
+      against={theirs}
+    />
+  );
 }
 
 /** Why a kind cannot be had, if that is known. */
@@ -124,12 +205,22 @@ function about(store: Store, kind: string): string | undefined {
 }
 
 /** How many are right, or how large the loss is, at the cursor. */
-export function Score({ store, lane, against }: { store: Store; lane: number; against?: number | null }) {
+export function Score({
+  store,
+  lane,
+  against,
+}: {
+  store: Store;
+  lane: number;
+  against?: number | null;
+}) {
   const { task, step } = store.cursor.value;
   const at = (number: number) => {
     const course = readCourse(frameOf(store, "steps", number), task);
     const place = Math.min(step, (course?.values.length ?? 1) - 1);
-    return course ? { name: course.name, value: course.values[place]!, accuracy: course.accuracy?.[place] } : null;
+    return course
+      ? { name: course.name, value: course.values[place]!, accuracy: course.accuracy?.[place] }
+      : null;
   };
   const mine = at(lane);
   const theirs = against === null || against === undefined ? null : at(against);

@@ -16,18 +16,32 @@ export function samplingFields(about: Record<string, any>): Field[] {
   });
 }
 
-const ask = (store: Store, command: string, name: string, value: Value) => void store.send(command, { [name]: value }, { latest: true }).catch(() => {});
+const ask = (store: Store, command: string, name: string, value: Value) =>
+  void store.send(command, { [name]: value }, { latest: true }).catch(() => {});
 
 /** The form of which tasks are drawn. */
 export function SamplingForm({ store }: { store: Store }) {
-  return <Form title="Tasks" fields={samplingFields(store.about.value)} onChange={(name, value) => ask(store, "sample", name, value)} />;
+  return (
+    <Form
+      title="Tasks"
+      fields={samplingFields(store.about.value)}
+      onChange={(name, value) => ask(store, "sample", name, value)}
+    />
+  );
 }
 
 /** The form of the learner's settings in this lane. */
 export function SettingsForm({ store }: { store: Store }) {
   const fields: Field[] = store.about.value.forms?.settings ?? [];
-  if (fields.length === 0) return <p class="wb-empty">Nothing of this learner can be varied without training it anew.</p>;
-  return <Form title="Adaptation" fields={fields} onChange={(name, value) => ask(store, "vary", name, value)} />;
+  if (fields.length === 0)
+    return <p class="wb-empty">Nothing of this learner can be varied without training it anew.</p>;
+  return (
+    <Form
+      title="Adaptation"
+      fields={fields}
+      onChange={(name, value) => ask(store, "vary", name, value)}
+    />
+  );
 }
 
 interface Props {
@@ -39,7 +53,9 @@ interface Props {
 export function Choices({ store, open }: Props) {
   const about = store.about.value;
   const tasks = about.tasks ?? 1;
-  const seed = Number(about.forms?.sampling?.find((field: Field) => field.name === "seed")?.value ?? 0);
+  const seed = Number(
+    about.forms?.sampling?.find((field: Field) => field.name === "seed")?.value ?? 0,
+  );
   return (
     <div class="wb-row wb-choices">
       <Learners store={store} />
@@ -47,9 +63,17 @@ export function Choices({ store, open }: Props) {
         <span class="wb-row wb-tight">
           <span class="wb-quiet">task</span>
           {tasks <= 8 ? (
-            <Segments label="Task" names={Array.from({ length: tasks }, (_, task) => String(task + 1))} chosen={store.cursor.value.task} onChoose={(task) => store.move({ task })} />
+            <Segments
+              label="Task"
+              names={Array.from({ length: tasks }, (_, task) => String(task + 1))}
+              chosen={store.cursor.value.task}
+              onChoose={(task) => store.move({ task })}
+            />
           ) : (
-            <select aria-label="Task" onChange={(event) => store.move({ task: event.currentTarget.selectedIndex })}>
+            <select
+              aria-label="Task"
+              onChange={(event) => store.move({ task: event.currentTarget.selectedIndex })}
+            >
               {Array.from({ length: tasks }, (_, task) => (
                 <option key={task} selected={task === store.cursor.value.task}>
                   {task + 1} of {tasks}
@@ -59,12 +83,25 @@ export function Choices({ store, open }: Props) {
           )}
         </span>
       )}
-      <button type="button" title={`Other tasks: the seed is ${seed}`} onClick={() => ask(store, "sample", "seed", seed + 1)}>
+      <button
+        type="button"
+        title={`Other tasks: the seed is ${seed}`}
+        onClick={() => ask(store, "sample", "seed", seed + 1)}
+      >
         ⚄ Other tasks
       </button>
       <span class="wb-end wb-row wb-tight">
-        {about.note && <span class="wb-quiet">{about.note}</span>}
-        <button type="button" aria-expanded={open.value} onClick={() => (open.value = !open.value)} title="Settings of the adaptation and of the tasks (S)">
+        {about.note && (
+          <span class="wb-quiet wb-note" title={about.note}>
+            {about.note}
+          </span>
+        )}
+        <button
+          type="button"
+          aria-expanded={open.value}
+          onClick={() => (open.value = !open.value)}
+          title="Settings of the adaptation and of the tasks (S)"
+        >
           Settings
         </button>
       </span>
@@ -77,13 +114,26 @@ function Learners({ store }: { store: Store }) {
   const learners: { name: string; note: string }[] = about.learners ?? [];
   if (learners.length === 0) return null;
   const chosen = learners.findIndex((one) => one.name === about.learner);
-  const choose = (place: number) => void store.send("choose", { learner: learners[place]!.name }).catch(() => {});
+  const choose = (place: number) =>
+    void store.send("choose", { learner: learners[place]!.name }).catch(() => {});
   if (learners.length === 1) return <strong title={learners[0]!.note}>{learners[0]!.name}</strong>;
   if (learners.length <= 4) {
-    return <Segments label="Learner" names={learners.map((one) => one.name)} titles={learners.map((one) => one.note)} chosen={chosen} onChoose={choose} />;
+    return (
+      <Segments
+        label="Learner"
+        names={learners.map((one) => one.name)}
+        titles={learners.map((one) => one.note)}
+        chosen={chosen}
+        onChoose={choose}
+      />
+    );
   }
   return (
-    <select aria-label="Learner" title={about.note} onChange={(event) => choose(event.currentTarget.selectedIndex)}>
+    <select
+      aria-label="Learner"
+      title={about.note}
+      onChange={(event) => choose(event.currentTarget.selectedIndex)}
+    >
       {learners.map((one, place) => (
         <option key={one.name} selected={place === chosen}>
           {one.name}
@@ -105,7 +155,13 @@ function Segments({ label, names, titles, chosen, onChoose }: SegmentsProps) {
   return (
     <span class="wb-segments" role="group" aria-label={label}>
       {names.map((name, place) => (
-        <button key={name} type="button" aria-pressed={place === chosen} title={titles?.[place]} onClick={() => place !== chosen && onChoose(place)}>
+        <button
+          key={name}
+          type="button"
+          aria-pressed={place === chosen}
+          title={titles?.[place]}
+          onClick={() => place !== chosen && onChoose(place)}
+        >
           {name}
         </button>
       ))}

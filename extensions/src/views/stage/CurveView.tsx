@@ -25,7 +25,11 @@ interface Props {
 }
 
 /** A part's points, with the one that is being dragged where the hand has it. */
-export function withHeld(points: Curve, part: "support" | "query", { held, place = same }: Pick<Props, "held" | "place">): Curve {
+export function withHeld(
+  points: Curve,
+  part: "support" | "query",
+  { held, place = same }: Pick<Props, "held" | "place">,
+): Curve {
   if (held?.part !== part) return points;
   const index = [...points.x.keys()].find((k) => place(part, k) === held.example);
   if (index === undefined) return points;

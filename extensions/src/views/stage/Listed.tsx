@@ -23,13 +23,16 @@ interface Props {
 /** What an example is, in one line. */
 export function content(example: Example): string {
   if (example.text) return example.text;
-  if (example.x !== null && example.y !== null) return `x ${three(example.x)} → y ${three(example.y)}`;
+  if (example.x !== null && example.y !== null)
+    return `x ${three(example.x)} → y ${three(example.y)}`;
   return `${example.name} ${example.shot + 1}`;
 }
 
 export function Listed({ title, examples, cursor, onPick, names = [], judged, against }: Props) {
   const list = useRef<HTMLUListElement>(null);
-  const selected = examples.findIndex((one) => one.part === cursor.part && one.place === cursor.example);
+  const selected = examples.findIndex(
+    (one) => one.part === cursor.part && one.place === cursor.example,
+  );
   const keyDown = (event: TargetedKeyboardEvent<HTMLUListElement>) => {
     const options = [...(list.current?.children ?? [])] as HTMLElement[];
     const here = options.indexOf(event.target as HTMLElement);
@@ -46,7 +49,10 @@ export function Listed({ title, examples, cursor, onPick, names = [], judged, ag
       {examples.map((example, index) => {
         const found = judged?.get(example.place);
         const wrong = found !== undefined && found.prediction !== example.label;
-        const changed = found !== undefined && against !== undefined && against.get(example.place)?.prediction !== found.prediction;
+        const changed =
+          found !== undefined &&
+          against !== undefined &&
+          against.get(example.place)?.prediction !== found.prediction;
         return (
           <li
             key={example.place}
@@ -56,7 +62,9 @@ export function Listed({ title, examples, cursor, onPick, names = [], judged, ag
             data-state={changed ? "changed" : wrong ? "wrong" : undefined}
             onClick={() => onPick(example)}
           >
-            {example.label !== null && <i style={{ background: look(example.label).colour }} title={example.name} />}
+            {example.label !== null && (
+              <i style={{ background: look(example.label).colour }} title={example.name} />
+            )}
             <span>{content(example)}</span>
             {example.edited && <span class="wb-badge">{example.edited}</span>}
             {found && (

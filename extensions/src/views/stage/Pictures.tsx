@@ -40,7 +40,7 @@ export function described(
         ? `; the other lane says ${names[other.prediction] ?? `class ${other.prediction}`}`
         : ""),
     confidence: judged.confidence,
-    colour: look(judged.prediction).colour,
+    ...look(judged.prediction),
     state: changed ? "changed" : right ? undefined : "wrong",
   };
 }

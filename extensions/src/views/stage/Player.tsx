@@ -14,20 +14,48 @@ export function Player({ store, stepper }: { store: Store; stepper: Stepper }) {
   return (
     <div class="wb-row wb-player" role="toolbar" aria-label="Steps">
       <span class="wb-row wb-tight">
-        <button type="button" disabled={step === 0} onClick={() => stepper.first()} title="Before the first step (Shift ←)" aria-label="First">
-          ⏮
+        <button
+          type="button"
+          disabled={step === 0}
+          onClick={() => stepper.first()}
+          title="Before the first step (Shift ←)"
+          aria-label="First"
+        >
+          <Icon name="first" />
         </button>
-        <button type="button" disabled={step === 0} onClick={() => stepper.back()} title="One inner step back (←)" aria-label="Back">
-          ◀
+        <button
+          type="button"
+          disabled={step === 0}
+          onClick={() => stepper.back()}
+          title="One inner step back (←)"
+          aria-label="Back"
+        >
+          <Icon name="back" />
         </button>
-        <button type="button" onClick={() => stepper.play()} title={playing ? "Stop (Space)" : "Play the steps (Space)"} aria-label={playing ? "Stop" : "Play"}>
-          {playing ? "❚❚" : "▷"}
+        <button
+          type="button"
+          onClick={() => stepper.play()}
+          title={playing ? "Stop (Space)" : "Play the steps (Space)"}
+          aria-label={playing ? "Stop" : "Play"}
+        >
+          <Icon name={playing ? "stop" : "play"} />
         </button>
-        <button type="button" onClick={() => stepper.next()} title={step < steps ? "The next inner step (→)" : "One inner step more (→)"} aria-label="Next">
-          {step < steps ? "▶" : "＋"}
+        <button
+          type="button"
+          onClick={() => stepper.next()}
+          title={step < steps ? "The next inner step (→)" : "One inner step more (→)"}
+          aria-label="Next"
+        >
+          <Icon name={step < steps ? "next" : "more"} />
         </button>
-        <button type="button" disabled={step === steps} onClick={() => stepper.last()} title="After the last step (Shift →)" aria-label="Last">
-          ⏭
+        <button
+          type="button"
+          disabled={step === steps}
+          onClick={() => stepper.last()}
+          title="After the last step (Shift →)"
+          aria-label="Last"
+        >
+          <Icon name="last" />
         </button>
       </span>
       <span class="wb-figure wb-now-step">
@@ -35,21 +63,60 @@ export function Player({ store, stepper }: { store: Store; stepper: Stepper }) {
       </span>
       <span class="wb-end wb-row wb-tight">
         {lanes.length > 1 && (
-          <button type="button" aria-pressed={stepper.different.value} onClick={() => (stepper.different.value = !stepper.different.value)} title="Two lanes side by side (D)">
+          <button
+            type="button"
+            aria-pressed={stepper.different.value}
+            onClick={() => (stepper.different.value = !stepper.different.value)}
+            title="Two lanes side by side (D)"
+          >
             Difference
           </button>
         )}
         {lane > 0 && (
-          <button type="button" onClick={() => void stepper.remove(lane)} title="Take this branch away">
+          <button
+            type="button"
+            onClick={() => void stepper.remove(lane)}
+            title="Take this branch away"
+          >
             Remove branch
           </button>
         )}
-        <button type="button" onClick={() => void stepper.branch()} title="A branch from this step, to be given other settings or examples (B)">
+        <button
+          type="button"
+          onClick={() => void stepper.branch()}
+          title="A branch from this step, to be given other settings or examples (B)"
+        >
           Branch here
         </button>
       </span>
       <Spoken store={store} stepper={stepper} />
     </div>
+  );
+}
+
+const ICONS = {
+  first: "M3 3v10M13 3L6 8l7 5z",
+  back: "M11 3L4 8l7 5z",
+  play: "M4 2.5L13.5 8 4 13.5z",
+  stop: "M5 3v10M11 3v10",
+  next: "M5 3l7 5-7 5z",
+  more: "M8 3v10M3 8h10",
+  last: "M13 3v10M3 3l7 5-7 5z",
+};
+
+/** Drawn, as not every font has such signs; of play only the outline. */
+function Icon({ name }: { name: keyof typeof ICONS }) {
+  return (
+    <svg
+      class="wb-icon"
+      data-icon={name}
+      width="14"
+      height="14"
+      viewBox="0 0 16 16"
+      aria-hidden="true"
+    >
+      <path d={ICONS[name]} />
+    </svg>
   );
 }
 

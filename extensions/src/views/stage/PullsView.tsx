@@ -9,7 +9,7 @@ import type { Pulls } from "./data";
 /** The pulls as a list: the one that the cursor is at stands out, later ones are pale. */
 export function PullList({ pulls, step, store }: { pulls: Pulls; step: number; store: Store }) {
   return (
-    <ol class="wb-pulls" aria-label="Pulls">
+    <ol class="wb-pulls" aria-label="Pulls" data-many={pulls.pulls.length > 12}>
       {pulls.pulls.map((pull) => (
         <li
           key={pull.step}
@@ -32,6 +32,10 @@ export function PullList({ pulls, step, store }: { pulls: Pulls; step: number; s
     </ol>
   );
 }
+
+/** A probability for the eye; the exact one stands where the mouse rests. */
+const percent = (value = 0) =>
+  value > 0 && value < 0.001 ? "< 0.1 %" : `${(100 * value).toFixed(1)} %`;
 
 /** How likely each arm is by step, and the value that the policy expects. */
 export function Beliefs({ pulls, step, store }: { pulls: Pulls; step: number; store: Store }) {
@@ -61,12 +65,13 @@ export function Beliefs({ pulls, step, store }: { pulls: Pulls; step: number; st
               />
               {pulls.chances && <i style={{ left: `${100 * pulls.chances[arm]!}%` }} />}
             </span>
-            <span class="wb-figure">{three(now?.probabilities[arm])}</span>
+            <span class="wb-figure">{percent(now?.probabilities[arm])}</span>
           </li>
         ))}
       </ul>
       <p class="wb-quiet">
-        bar: probability to be pulled{pulls.chances ? " · mark: the arm's own chance to pay" : ""}
+        bar: probability to be pulled at pull {now?.step ?? 1}
+        {pulls.chances ? " · mark: the arm's own chance to pay" : ""}
       </p>
       <Chart
         title="Probability of each arm"
@@ -77,7 +82,7 @@ export function Beliefs({ pulls, step, store }: { pulls: Pulls; step: number; st
           dots: steps.length <= 12,
           ...look(arm),
         }))}
-        x={{ label: "pull", integer: true }}
+        x={{ label: "pull", integer: true, domain: [0, steps.length] }}
         y={{ label: "probability", domain: [0, 1] }}
         mark={step}
         onPick={onPick}
@@ -100,7 +105,7 @@ export function Beliefs({ pulls, step, store }: { pulls: Pulls; step: number; st
               ]
             : []),
         ]}
-        x={{ label: "pull", integer: true }}
+        x={{ label: "pull", integer: true, domain: [0, steps.length] }}
         y={{ label: "reward", domain: [0, 1] }}
         mark={step}
         onPick={onPick}

@@ -20,7 +20,9 @@ export function Toolbar({ store, editor, examples }: Props) {
   const can = fitting(selected);
   const names = classNames(examples);
   const title = selected
-    ? `${selected.part} ${selected.label === null ? selected.place + 1 : `${selected.name} · ${selected.shot + 1}`}`
+    ? selected.label === null
+      ? `${selected.part} ${selected.shot + 1}`
+      : `${selected.name}, ${selected.part} ${selected.shot + 1}`
     : "no example chosen";
   return (
     <div class="wb-toolbar" role="toolbar" aria-label="Edit the chosen example">
