@@ -58,7 +58,7 @@ def workbench(
 def test_a_trace_holds_the_adaptation_of_the_run(saved: Path, sine: Path) -> None:
     tape = Tape.load(saved)
     assert (tape.steps, len(tape.episode), tape.learner_name) == (2, 3, "MAML")
-    refused = {"images", "memory"}
+    refused = {"images", "memory", "predictions", "pulls"}
     assert set(tape.frames) == set(KINDS) - refused
     learner, tasks = Run.open(sine).load()
     shape = Run.open(sine).experiment.test
@@ -77,6 +77,20 @@ def test_every_kind_goes_to_a_table(workbench: Callable[..., Result], saved: Pat
         table = pd.read_csv(f"new/{kind}.csv")
         assert table.columns.tolist() == tape.frame(kind).columns.tolist()
         assert len(table) == len(tape.frame(kind))
+
+
+def test_a_table_is_of_the_task_that_is_asked_for(
+    workbench: Callable[..., Result], saved: Path
+) -> None:
+    tape = Tape.load(saved)
+    for task in (0, 2):
+        result = workbench("inspect", saved, "examples", "--task", task, "--out", "a.csv")
+        assert result.code == 0
+        x = tape.episode.support.x[task, :, 0].tolist() + tape.episode.query.x[task, :, 0].tolist()
+        np.testing.assert_allclose(pd.read_csv("a.csv")["x"], x, rtol=1e-6)
+    assert (
+        "choose 0 to 2" in workbench("inspect", saved, "curves", "--task", 3, "--out", "a.csv").err
+    )
 
 
 @pytest.mark.parametrize("kind", ["flow", "anatomy", "agreement", "landscape", "norms", "steps"])
@@ -116,7 +130,7 @@ def test_a_run_and_its_trace_show_the_same(
         (["inspect", "TRACE", "images", "--out", "a.csv"], "shows classes of images"),
         (["inspect", "TRACE", "flow", "--out", "a.csv", "--seed", "3"], "already recorded"),
         (["inspect", "BAD", "flow", "--out", "a.csv"], "damaged or no metatrace"),
-        (["trace", "RUN", "--out", "a.txt"], "ends in .metatrace"),
+        (["trace", "RUN", "--out", "a.txt"], "end it in .metatrace"),
         (["trace", "RUN"], "--out"),
         (["trace", "nowhere", "--out", "a.metatrace"], "no run directory"),
         (["trace", "RUN", "--out", "/proc/none/a.metatrace", "--steps", "0"], "cannot be written"),
