@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from tests.algorithms.cases import CASES
-from workbench.algorithms import Adapted, Learner, adapt
+from workbench.algorithms import Adapted, Learner, adapt, last
+from workbench.algorithms.losses import metric
 from workbench.randomness import fold, normal
-from workbench.tasks import Episode
+from workbench.tasks import Episode, Examples
 
 EXACTLY = {"rtol": 0.0, "atol": 0.0}
 CLOSELY = {"rtol": 1e-10, "atol": 1e-11}
@@ -54,3 +55,25 @@ def assert_same_paths(found: list[Adapted], expected: list[Adapted], **tolerance
 
 def cloned(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: t.detach().clone() for name, t in tensors.items()}
+
+
+def bindings(tasks: int, seed: int) -> Episode:
+    """Two fixed inputs whose labels are drawn anew for every task: only a memory can tell them."""
+    swap = torch.randint(2, (tasks, 1), generator=torch.Generator().manual_seed(seed))
+    y = torch.tensor([0, 1, 0, 1]).expand(tasks, -1) ^ swap
+    x = torch.eye(2)[[0, 1, 0, 1]].expand(tasks, -1, -1)
+    seeds = torch.arange(tasks) + 1000 * seed
+    return Episode(Examples(x, y), Examples(x[:, :2], y[:, :2]), seeds, 2)
+
+
+def taught_to_bind(learner: Learner, rate: float, steps: int) -> float:
+    """The accuracy on new bindings after some training."""
+    optimizer = torch.optim.Adam(learner.parameters(), rate)
+    for seed in range(steps):
+        optimizer.zero_grad()
+        learner(bindings(32, seed)).mean().backward()
+        optimizer.step()
+    test = bindings(200, 999)
+    with torch.no_grad():
+        logits = learner.predict(last(adapt(learner, test)), test.query.x)
+    return metric(logits, test.query).mean().item()

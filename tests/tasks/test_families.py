@@ -150,6 +150,7 @@ def test_all_names_can_be_asked_for() -> None:
         "digits",
         "omniglot",
         "bandit",
+        "recurring",
     }
 
 
