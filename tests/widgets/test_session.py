@@ -167,18 +167,33 @@ def everything(session: Session) -> None:
     session.move(task=1, step=3)
 
 
-@pytest.mark.parametrize("kind", ["curves", "steps", "examples", "flow"])
-def test_the_code_makes_the_same_frame_in_a_fresh_process(session, kind, tmp_path):
-    everything(session)
-    code = session.code(kind)
-    check = "\nfrom workbench.figures.columns import frame_sha256\nprint(frame_sha256(frame))"
-    done = subprocess.run(
-        [sys.executable, "-c", code + check], capture_output=True, text=True, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
+def test_the_code_makes_the_same_frames_in_a_fresh_process(session, tmp_path):
     from workbench.figures.columns import frame_sha256
 
-    assert done.stdout.strip() == frame_sha256(session.frame(kind))
+    everything(session)
+    kinds = ["curves", "steps", "examples", "landscape"]
+    code = (
+        session.code()
+        + f"""
+from workbench.figures.columns import frame_sha256
+for kind in {kinds}:
+    print(frame_sha256(session.frame(kind)))
+session.remove(1)
+session.branch(2, {{"optimizer.momentum": 0.9}}, steps=6)
+print(frame_sha256(session.frame("flow")))
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    here = [frame_sha256(session.frame(kind)) for kind in kinds]
+    with pytest.raises(UserError, match="branch at step 0"):
+        session.frame("flow")  # the branch drops an example on its way
+    session.remove(1)
+    session.branch(2, {"optimizer.momentum": 0.9}, steps=6)
+    assert done.stdout.split() == [*here, frame_sha256(session.frame("flow"))]
+    assert session.code("flow").splitlines()[-1] == 'frame = session.frame("flow")'
 
 
 def test_a_named_session_is_found_again(tmp_path, monkeypatch):

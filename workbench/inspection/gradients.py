@@ -243,7 +243,10 @@ def _backwards(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> I
             start = _leaves(path[i])
             inputs = _carried(start)
             reached = _carried(learner.step(start, episode))
-            pairs = [(t, arriving[n]) for n, t in reached.items() if t.requires_grad]
+            # A branch with another optimizer let go of what the old one kept.
+            pairs = [
+                (t, arriving[n]) for n, t in reached.items() if t.requires_grad and n in arriving
+            ]
             found = torch.autograd.grad(
                 [t for t, _ in pairs],
                 [*inputs.values(), *parameters],

@@ -60,6 +60,9 @@ KINDS: dict[str, Make] = {
 # Kinds that show all tasks of the episode together; every other one shows a single task.
 WHOLE = {"steps", "norms", "flow", "anatomy", "curvature", "influence", "certificate"}
 
+# Kinds that adapt anew, or go back through every step: they know one learner and one episode.
+UNROLLED = {"flow", "anatomy", "agreement", "signal", "influence", "certificate"}
+
 
 def compute(
     kind: str, learner: Learner, episode: Episode, path: Sequence[Adapted], task: int = 0

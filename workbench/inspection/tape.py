@@ -20,10 +20,10 @@ from workbench import __version__
 from workbench.algorithms.base import Adapted, Learner, adapt
 from workbench.errors import UserError, nearest
 from workbench.files import read_tensors, save_tensors
-from workbench.inspection.kinds import KINDS, WHOLE, compute
+from workbench.inspection.kinds import KINDS, UNROLLED, WHOLE, compute
 from workbench.inspection.layers import check_task
 from workbench.inspection.packing import pack, unpack
-from workbench.inspection.variation import varied
+from workbench.inspection.variation import switched, varied, without_optimizer
 from workbench.tasks.episode import Episode
 from workbench.tasks.storage import episode_of, episode_record
 
@@ -78,6 +78,7 @@ class Tape(Sequence[Adapted]):
         self._frames: dict[tuple[str, int], pd.DataFrame] = {}  # by kind and task
         self._refused: dict[str, str] = {}
         self._let_go = False
+        self._mixed = False  # a branch that began with other examples, or another learner
         for adapted in path:
             self._append(adapted)
 
@@ -206,10 +207,15 @@ class Tape(Sequence[Adapted]):
         learner = varied(learner or self._needed(), **settings)
         start, head = self._path[step], self._path[:step]
         if _optimizer(_description(learner)) != _optimizer(self._said()):
-            values = {n: t for n, t in start.values.items() if not n.startswith("optimizer.")}
-            start = Adapted(values, start.seen, start.step)
+            start = without_optimizer(start)
+        mixed = self._mixed
         if episode is not None:
             start = _moved(start, learner, episode)
+            mixed = mixed or (step > 0)
+        if self.learner is None or not _same_parameters(self.learner, learner):
+            mixed = mixed or (step > 0)
+        else:
+            learner = switched(self.learner, learner, step)
         child = Tape(
             learner,
             self.episode if episode is None else episode,
@@ -220,7 +226,7 @@ class Tape(Sequence[Adapted]):
         child._path[:step] = head
         if start is self._path[step]:
             child._path[step] = start
-        child.parent, child.branched_at = self, step
+        child.parent, child.branched_at, child._mixed = self, step, mixed
         return child.extend(self.steps if steps is None else steps)
 
     def _said(self) -> dict[str, Any]:
@@ -250,6 +256,12 @@ class Tape(Sequence[Adapted]):
             if self.learner is None:
                 without = f"the tape was saved without its frame '{kind}' of task {task}"
                 raise UserError(self._refused.get(kind, without))
+            if self._mixed and kind in UNROLLED:
+                raise UserError(
+                    f"'{kind}' follows one learner on the same examples from the first step, and "
+                    f"this branch changed them at step {self.branched_at}: look at the lane that "
+                    "it leaves, or branch at step 0"
+                )
             self._frames[place] = compute(kind, self.learner, self.episode, self._path, task)
         return self._frames[place]
 
@@ -353,6 +365,10 @@ def _moved(start: Adapted, learner: Learner, episode: Episode) -> Adapted:
     if own or start.step == 0:
         return Adapted({**fresh.values, **own}, start.seen, start.step)
     return start
+
+
+def _same_parameters(a: Learner, b: Learner) -> bool:
+    return {id(p) for p in a.parameters()} == {id(p) for p in b.parameters()}
 
 
 def _optimizer(description: Mapping[str, Any]) -> Any:

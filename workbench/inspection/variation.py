@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 from typing import Any, TypeVar
 
-from workbench.algorithms.base import Learner
+from workbench.algorithms.base import Adapted, Learner
 from workbench.errors import UserError, nearest
 
 L = TypeVar("L", bound=Learner)
@@ -16,6 +17,9 @@ _FREE = (
     *("inner_rate", "train_steps", "test_steps", "order", "truncate", "optimizer", "clip"),
     *("rematerialise", "batch", "distance", "temperature", "looks", "scale", "augment"),
 )
+
+# Those that say how an adaptation is differentiated, not where it goes.
+_DERIVED = ("order", "truncate", "rematerialise", "train_steps", "test_steps")
 
 
 def varied(learner: L, **settings: Any) -> L:
@@ -47,7 +51,64 @@ def varied(learner: L, **settings: Any) -> L:
     object.__setattr__(other, "settings", changed)
     if hasattr(learner, "loop"):
         object.__setattr__(other, "loop", changed.inner_loop())
+    if hasattr(learner, "before"):
+        derived = {name: value for name, value in settings.items() if name in _DERIVED}
+        before: Any = learner.before
+        object.__setattr__(other, "before", varied(before, **derived))
     return other
+
+
+def switched(before: Learner, after: L, at: int) -> L:
+    """A learner that takes its first `at` steps as one learner and goes on as another.
+
+    Both must have the same parameters, as `varied` leaves them: then what is differentiated
+    through a branch is what was done.
+
+    >>> from workbench.algorithms import MAML
+    >>> from workbench.models import MLP
+    >>> slow = MAML(MLP(1, 1))
+    >>> both = switched(slow, varied(slow, inner_rate=0.5), 2)
+    >>> isinstance(both, MAML), both.settings.inner_rate, both.before.settings.inner_rate
+    (True, 0.5, 0.01)
+    """
+    if at == 0 or before is after:
+        return after
+    other = copy.copy(after)
+    made: Any = _switching(type(after))
+    other.__class__ = made
+    object.__setattr__(other, "before", before)  # not a submodule: its parameters are the same
+    object.__setattr__(other, "at", at)
+    return other
+
+
+@functools.cache
+def _switching(cls: Any) -> Any:
+    """The method, with steps that go by another learner's settings first."""
+
+    def step(self: Any, adapted: Adapted, episode: Any) -> Adapted:
+        if adapted.step < self.at:
+            return self.before.step(adapted, episode)
+        if adapted.step == self.at and _optimizer(self) != _optimizer(self.before):
+            adapted = without_optimizer(adapted)
+        return cls.step(self, adapted, episode)
+
+    return type(cls.__name__, (cls,), {"step": step, "__module__": cls.__module__})
+
+
+def without_optimizer(adapted: Adapted) -> Adapted:
+    """A value from which another inner optimizer goes on: the old one's state means nothing to it.
+
+    >>> import torch
+    >>> list(without_optimizer(Adapted({"weights.w": torch.zeros(1), "optimizer.m": torch.zeros(1)})
+    ...     ).values)
+    ['weights.w']
+    """
+    values = {n: t for n, t in adapted.values.items() if not n.startswith("optimizer.")}
+    return Adapted(values, adapted.seen, adapted.step)
+
+
+def _optimizer(learner: Any) -> Any:
+    return getattr(getattr(learner, "settings", None), "optimizer", None)
 
 
 def free_settings(learner: Learner) -> list[str]:

@@ -58,6 +58,12 @@ class Panel(anywidget.AnyWidget):
         self.on_msg(_received)
         _close_those_of_an_earlier_run(self)
 
+    def close(self) -> None:
+        """Take the view away, and the layout that ipywidgets gives to each."""
+        layout = self.layout
+        super().close()
+        layout.close()
+
     # ---- commands -----------------------------------------------------------------------------
 
     def receive(self, message: dict[str, Any]) -> None:

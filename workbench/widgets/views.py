@@ -15,6 +15,7 @@ from workbench.inspection.kinds import KINDS
 from workbench.inspection.tape import MEGABYTE, Tape
 from workbench.inspection.variation import free_settings
 from workbench.tasks import names as task_names
+from workbench.widgets.exporting import Exporting, Subject
 from workbench.widgets.panel import Panel, command
 from workbench.widgets.session import Session
 from workbench.widgets.wire import to_wire
@@ -24,7 +25,7 @@ SHOWN = ("examples", "steps", "curves", "predictions", "pulls", "norms", "memory
 _QUICK = 0.1  # seconds below which a kind is computed again by itself after a change
 
 
-class SessionPanel(Panel):
+class SessionPanel(Exporting, Panel):
     """A view of a session; all views of it follow each other.
 
     session  what it shows, or what `Session` can be made of, as 'sinusoid-maml'
@@ -45,8 +46,11 @@ class SessionPanel(Panel):
 
     def close(self) -> None:
         """Take the view away; the session stays."""
-        self._unwatch()
+        if hasattr(self, "_unwatch"):  # not where it could not be made
+            self._unwatch()
         super().close()
+        # A cell's result is kept in `Out`: what it showed need not be kept with it.
+        self._wired, self.frames, self.shown = {}, {}, None
 
     # ---- from the session to the browser ------------------------------------------------------
 
@@ -234,6 +238,10 @@ class SessionPanel(Panel):
     def code(self, kind: str | None = None) -> str:
         return self.shown.code(kind)
 
+    def subject(self, kind: str) -> Subject:
+        """What is exported: a kind, of the current lane and task."""
+        return Subject.of(self.shown, kind)
+
 
 def _told(panel: weakref.ref[SessionPanel], topic: str) -> None:
     shown = panel()
@@ -248,3 +256,12 @@ def Stage(session: Any, *more: Any, **sampling: Any) -> SessionPanel:
     'stage'
     """
     return SessionPanel("stage", session, *more, **sampling)
+
+
+def ExportPanel(session: Any, *more: Any, **sampling: Any) -> SessionPanel:
+    """Files for a paper of what a session shows, with a preview at true size.
+
+    >>> ExportPanel("sinusoid-maml", count=2).view
+    'export'
+    """
+    return SessionPanel("export", session, *more, **sampling)
