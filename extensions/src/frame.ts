@@ -65,6 +65,20 @@ class Source {
     if (!data) this.decoded.set(name, (data = typed(this.column(name))));
     return data;
   }
+
+  /** Whether a row has a value, decided on the raw numbers: scrubbing asks it of many rows. */
+  test(name: string, value: Cell): (place: number) => boolean {
+    const column = this.column(name);
+    const data = this.data(name);
+    if (column.type === "words") {
+      const code = value === null ? -1 : (column.words?.indexOf(String(value)) ?? -1);
+      if (value !== null && code < 0) return () => false;
+      return (place) => data[place] === code;
+    }
+    if (value === null) return (place) => Number.isNaN(data[place]);
+    const number = Number(value);
+    return (place) => data[place] === number;
+  }
 }
 
 /** A row's condition: a value for each of some columns, or a function of the row. */
@@ -73,6 +87,7 @@ export type Condition = Record<string, Cell> | ((row: number) => boolean);
 export class Frame {
   readonly rows: number;
   private keptNumbers = new Map<string, Numbers>();
+  private keptFrames = new Map<string, Frame>();
   private keptWords = new Map<string, (string | null)[]>();
 
   private constructor(
@@ -149,13 +164,23 @@ export class Frame {
     return Number.isNaN(value) ? null : value;
   }
 
-  /** The rows for which a condition holds. */
+  /** The rows for which a condition holds. The same values give the same frame again. */
   where(condition: Condition): Frame {
-    const holds =
-      typeof condition === "function"
-        ? condition
-        : (row: number) =>
-            Object.entries(condition).every(([name, value]) => this.at(name, row) === value);
+    if (typeof condition === "function") return this.those(condition);
+    const key = JSON.stringify(condition);
+    let found = this.keptFrames.get(key);
+    if (!found) {
+      const tests = Object.entries(condition).map(([name, value]) => this.source.test(name, value));
+      found = this.those((row) => {
+        const place = this.place(row);
+        return tests.every((test) => test(place));
+      });
+      this.keptFrames.set(key, found);
+    }
+    return found;
+  }
+
+  private those(holds: (row: number) => boolean): Frame {
     const chosen: number[] = [];
     for (let row = 0; row < this.rows; row++) if (holds(row)) chosen.push(this.place(row));
     return new Frame(this.source, Int32Array.from(chosen), this.rows);

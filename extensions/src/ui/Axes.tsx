@@ -9,11 +9,13 @@ interface Props {
   axes: { x: Axis; y: Axis };
   box: { left: number; right: number; top: number; bottom: number };
   grid?: boolean;
+  /** A line at zero, from which bars rise and fall. */
+  zero?: boolean;
 }
 
 const named = (axis: Axis) => (axis.unit ? `${axis.label} (${axis.unit})` : axis.label);
 
-export function Axes({ x, y, axes, box, grid = true }: Props) {
+export function Axes({ x, y, axes, box, grid = true, zero }: Props) {
   const room = axes.x.names ? (box.right - box.left) / axes.x.names.length : 0;
   const tilted = tilts(axes.x, box.right - box.left);
   return (
@@ -40,7 +42,7 @@ export function Axes({ x, y, axes, box, grid = true }: Props) {
           )}
         </g>
       ))}
-      {grid && y.domain()[0] < 0 && y.domain()[1] > 0 && (
+      {zero && y.domain()[0] < 0 && y.domain()[1] > 0 && (
         <line class="wb-axis" x1={box.left} x2={box.right} y1={y(0)} y2={y(0)} />
       )}
       <line class="wb-axis" x1={box.left} x2={box.right} y1={box.bottom} y2={box.bottom} />

@@ -193,7 +193,7 @@ export function Chart(props: Props) {
             height={box.bottom - box.top}
           />
         )}
-        <Axes x={x} y={y} axes={axes} box={box} grid={!under} />
+        <Axes x={x} y={y} axes={axes} box={box} grid={!under} zero={hasBars} />
         {mark !== undefined && !axes.x.names && Number.isFinite(x(mark)) && (
           <line class="wb-mark" x1={x(mark)} x2={x(mark)} y1={box.top} y2={box.bottom} />
         )}

@@ -1,9 +1,9 @@
 /** A cell a number: layers by steps, tasks by tasks, queries by memory entries. */
 
 import { type TargetedKeyboardEvent, type TargetedPointerEvent } from "preact";
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { short, three, withUnit } from "./format";
-import { useUnique, useWidth } from "./hooks";
+import { useSteady, useUnique, useWidth } from "./hooks";
 import { diverging, sequential } from "./palette";
 
 export interface Place {
@@ -55,6 +55,15 @@ export function shares(
   return { share: (v) => clip(v <= 0 ? 0 : Math.log(v / low) / span), low, high };
 }
 
+type Row = (number | null | undefined)[];
+
+const isNumber = (value: unknown): value is number =>
+  typeof value === "number" && !Number.isNaN(value);
+
+const sameTable = (a: Row[], b: Row[]) =>
+  a.length === b.length &&
+  a.every((row, r) => row.length === b[r]!.length && row.every((v, c) => Object.is(v, b[r]![c])));
+
 /** What the colours stand for. */
 export function ColourKey(props: {
   low: number;
@@ -90,13 +99,35 @@ export function HeatMap(props: Props) {
   const cell = Math.max(Math.min((width - left - 4) / Math.max(columns.length, 1), 64), 1);
   const height = Math.max(Math.min(props.size ?? 26, 360 / Math.max(rows.length, 1)), 4);
   const gap = cell > 5 && height > 5 ? 1 : 0;
-  const table = rows.map((_, row) => columns.map((_, column) => value(row, column)));
+  const table = useSteady(
+    rows.map((_, row) => columns.map((_, column) => value(row, column))),
+    sameTable,
+  );
   const { share, low, high } = shares(table.flat(), props);
   const colour = signed ? diverging : sequential;
   const every = Math.ceil((Math.max(...columns.map((c) => Math.min(c.length, 8))) * 7 + 6) / cell);
   const everyRow = Math.ceil(11 / height);
   const head = 16;
   const bottom = head + rows.length * height;
+
+  // Thousands of cells that are as they were are not compared one by one while somebody scrubs.
+  const cells = useMemo(
+    () =>
+      table.map((line, row) =>
+        line.map((number, column) => (
+          <rect
+            key={`${row},${column}`}
+            x={left + column * cell}
+            y={head + row * height}
+            width={cell - gap}
+            height={height - gap}
+            class={isNumber(number) ? undefined : "wb-missing"}
+            style={{ fill: isNumber(number) ? colour(share(number)) : undefined }}
+          />
+        )),
+      ),
+    [table, left, cell, height, signed, props.log, props.bound],
+  );
 
   const spot = (event: TargetedPointerEvent<SVGSVGElement>): Place | null => {
     const frame = event.currentTarget.getBoundingClientRect();
@@ -192,28 +223,7 @@ export function HeatMap(props: Props) {
             {props.columnLabel} →
           </text>
         </g>
-        {table.map((line, row) =>
-          line.map((number, column) => (
-            <rect
-              key={`${row},${column}`}
-              x={left + column * cell}
-              y={head + row * height}
-              width={cell - gap}
-              height={height - gap}
-              class={
-                number === null || number === undefined || Number.isNaN(number)
-                  ? "wb-missing"
-                  : undefined
-              }
-              style={{
-                fill:
-                  typeof number === "number" && !Number.isNaN(number)
-                    ? colour(share(number))
-                    : undefined,
-              }}
-            />
-          )),
-        )}
+        {cells}
         {marked && marked.column >= 0 && marked.column < columns.length && (
           <rect
             class="wb-marked"

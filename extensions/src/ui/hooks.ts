@@ -23,6 +23,13 @@ export function useWidth<T extends Element>(otherwise = 480): [RefObject<T | nul
   return [ref, width];
 }
 
+/** The value from before as long as the new one says the same. */
+export function useSteady<T>(value: T, same: (a: T, b: T) => boolean): T {
+  const kept = useRef(value);
+  if (!same(kept.current, value)) kept.current = value;
+  return kept.current;
+}
+
 /** Whether the mouse button or a key's text belongs to a control and not to the panel. */
 export function isTyping(target: EventTarget | null): boolean {
   return (

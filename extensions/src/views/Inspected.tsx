@@ -21,24 +21,42 @@ interface Props {
   children: (frame: Frame) => ComponentChildren;
 }
 
+// The last good picture stays, greyed, when what it was computed from has changed.
+const LAST = new WeakMap<Store, Map<string, Frame>>();
+
+function lastGood(store: Store, place: string, fresh: Frame | undefined): Frame | undefined {
+  const known = LAST.get(store) ?? new Map<string, Frame>();
+  LAST.set(store, known);
+  if (fresh) known.set(place, fresh);
+  return known.get(place);
+}
+
 export function Inspected({ store, kind, what, byHand, ownsTable = true, children }: Props) {
-  const cursor = store.cursor.value;
-  const frame = store.frames.value[`${cursor.lane}:${kind}`];
-  const state = store.about.value.kinds?.[kind] ?? (frame ? "ready" : "open");
-  const waiting = useSignal(false);
+  const { lane, task } = store.cursor.value;
+  const fresh = store.frames.value[`${lane}:${kind}`];
+  const state = store.about.value.kinds?.[kind] ?? (fresh ? "ready" : "open");
+  const place = `${lane}:${kind}:${task}`;
+  const asked = useSignal({ place: "", failed: false });
+  const waiting = asked.value.place === place && !asked.value.failed;
   const table = useSignal(false);
   const ask = () => {
-    if (waiting.peek()) return;
-    waiting.value = true;
-    const done = () => (waiting.value = false);
-    store.send("inspect", { kind }).then(done, done);
+    const now = { place, failed: false };
+    asked.value = now;
+    const answered = (failed: boolean) => {
+      if (asked.peek() === now) asked.value = { place: failed ? place : "", failed };
+    };
+    store.send("inspect", { kind }).then(
+      () => answered(false),
+      () => answered(true),
+    );
   };
-  const missing = state === "open" || (state === "ready" && !frame);
-  const task = cursor.task;
+  const missing = !fresh && (state === "open" || state === "ready");
   useEffect(() => {
-    if (missing && !byHand && !frame) ask();
-  }, [missing, kind, cursor.lane, task]);
-  const stale = frame !== undefined && state === "stale";
+    if (missing && !byHand) ask();
+  }, [missing, place]);
+  const stale = state === "stale";
+  const frame = fresh ?? (stale ? lastGood(store, place, undefined) : undefined);
+  if (fresh) lastGood(store, place, fresh);
   useKeys([
     ...(ownsTable && frame
       ? [
@@ -49,30 +67,23 @@ export function Inspected({ store, kind, what, byHand, ownsTable = true, childre
           },
         ]
       : []),
-    ...(ownsTable && (stale || state === "stale")
-      ? [{ key: "r", help: "compute again", run: ask }]
-      : []),
+    ...(ownsTable && stale ? [{ key: "r", help: "compute again", run: ask }] : []),
   ]);
   if (!frame) {
-    if (waiting.value || (missing && !byHand))
+    if (waiting) {
       return (
         <p class="wb-empty" role="status">
           Computing {what} …
         </p>
       );
-    const refused = state !== "open" && state !== "ready" && state !== "stale";
+    }
+    const refused = state !== "open" && state !== "ready" && !stale;
     return (
       <div class="wb-empty">
-        {refused ? (
-          <p>{state}.</p>
-        ) : (
-          <p>
-            {what} {state === "stale" ? "was computed before something changed" : "takes a moment"}.
-          </p>
-        )}
+        <p>{refused ? `${state}.` : stale ? "Something changed since this was computed." : what}</p>
         {!refused && (
           <button type="button" onClick={ask}>
-            {state === "stale" ? "Compute again (R)" : "Compute"}
+            {stale ? "Compute again (R)" : "Compute"}
           </button>
         )}
       </div>
@@ -83,7 +94,7 @@ export function Inspected({ store, kind, what, byHand, ownsTable = true, childre
       {stale && (
         <p class="wb-limited" role="status">
           Settings changed since this was computed.{" "}
-          <button type="button" onClick={ask} disabled={waiting.value}>
+          <button type="button" onClick={ask} disabled={waiting}>
             Compute again (R)
           </button>
         </p>
@@ -103,7 +114,7 @@ export function Inspected({ store, kind, what, byHand, ownsTable = true, childre
         <Table
           frame={frame}
           title={what}
-          marked={(of, row) => atCursor(of, row, cursor)}
+          marked={(of, row) => atCursor(of, row, store.cursor.value)}
           onPick={(of, row) => store.move(toRow(of, row))}
         />
       )}

@@ -34,7 +34,21 @@ export function layerOf(frame: Frame, cursor: Cursor): string {
 }
 
 /** A number for each key out of the rows of a frame. */
-export function lookup(frame: Frame, keys: string[], value: string): (...of: unknown[]) => number {
+export function lookup(frame: Frame, keys: string[], value: string): Lookup {
+  const name = [...keys, value].join();
+  const known = LOOKUPS.get(frame) ?? new Map<string, Lookup>();
+  LOOKUPS.set(frame, known);
+  let made = known.get(name);
+  if (!made) known.set(name, (made = makeLookup(frame, keys, value)));
+  return made;
+}
+
+type Lookup = (...of: unknown[]) => number;
+
+// A frame does not change, so what was looked up in it once holds: scrubbing asks again and again.
+const LOOKUPS = new WeakMap<Frame, Map<string, Lookup>>();
+
+function makeLookup(frame: Frame, keys: string[], value: string): Lookup {
   const found = new Map<string, number>();
   for (let row = 0; row < frame.rows; row++) {
     const key = keys.map((name) => frame.at(name, row)).join("\n");

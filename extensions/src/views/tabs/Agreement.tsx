@@ -21,6 +21,8 @@ const BETWEEN: Record<
   },
 };
 
+const HUGE = 1e6; // a loss that says "impossible"
+
 export function Agreement({ store }: { store: Store }) {
   return (
     <>
@@ -133,16 +135,23 @@ function Influence({ store, frame }: { store: Store; frame: Frame }) {
   const { task, part, example } = store.cursor.value;
   const rows = frame.where({ task });
   const examples = Array.from(rows.numbers("example"));
+  // Without the only example of a class a method that knows it by its examples cannot tell it.
+  const needed = Array.from(rows.numbers("influence"), (value) => value > HUGE);
+  const without = examples.filter((_, place) => needed[place]).map((place) => place + 1);
   return (
     <Chart
       title="Query loss without it, less the loss with it"
-      description="Above 0 the example helped; below 0 the task goes better without it"
+      description={
+        without.length
+          ? `No bar: without support example ${without.join(", ")} a class cannot be told at all`
+          : "Above 0 the example helped; below 0 the task goes better without it"
+      }
       series={[
         {
           name: "influence",
           kind: "bars",
           x: examples.map((_, place) => place),
-          y: rows.numbers("influence"),
+          y: Array.from(rows.numbers("influence"), (v, place) => (needed[place] ? NaN : v)),
           colour: look(0).colour,
           describe: (place) => `support example ${examples[place]! + 1}`,
         },

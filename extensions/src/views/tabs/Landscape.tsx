@@ -1,5 +1,7 @@
 /** The loss in the plane of the path, for support and query; and how curved it is. */
 
+import { type ComponentChildren } from "preact";
+import { useMemo, useRef } from "preact/hooks";
 import { type Frame } from "../../frame";
 import { type Store } from "../../store";
 import { Chart, type Series } from "../../ui/Chart";
@@ -55,7 +57,8 @@ function Surface({ store, frame, part }: { store: Store; frame: Frame; part: str
   const { step } = store.cursor.value;
   const grid = frame.where({ kind: "grid" });
   const path = frame.where({ kind: "path" });
-  const surface = finer(regular(grid), 4);
+  const surface = useMemo(() => finer(regular(grid), 4), [grid]);
+  const drawn = useRef<{ key: string; surface: unknown; cells: ComponentChildren }>(null);
   const lowest = Math.min(...surface.values);
   const scale = { log: lowest > 0 };
   const { share, low, high } = shares([...surface.values], scale);
@@ -73,6 +76,14 @@ function Surface({ store, frame, part }: { store: Store; frame: Frame; part: str
   const here = steps.indexOf(step);
   // Every cell reaches half-way to its neighbours; those at the border end with the axes.
   const under = (x: Scale, y: Scale) => {
+    // Drawn once for each size: a step of the cursor changes none of them.
+    const key = [...x.domain().map(x), ...y.domain().map(y)].join();
+    if (drawn.current?.key !== key || drawn.current.surface !== surface) {
+      drawn.current = { key, surface, cells: cellsOf(x, y) };
+    }
+    return drawn.current.cells;
+  };
+  const cellsOf = (x: Scale, y: Scale) => {
     const edges = (places: number[], spacing: number, scale: Scale) => {
       const [low, high] = scale.domain();
       const within = (place: number) => scale(Math.min(Math.max(place, low), high));
