@@ -74,7 +74,8 @@ def switched(before: Learner, after: L, at: int) -> L:
     if at == 0 or before is after:
         return after
     other = copy.copy(after)
-    made: Any = _switching(type(after))
+    method: Any = type(after)
+    made = _switching(method)
     other.__class__ = made
     object.__setattr__(other, "before", before)  # not a submodule: its parameters are the same
     object.__setattr__(other, "at", at)
