@@ -50,7 +50,7 @@ class SessionPanel(Exporting, Panel):
             self._unwatch()
         super().close()
         # A cell's result is kept in `Out`: what it showed need not be kept with it.
-        self._wired, self.frames, self.shown = {}, {}, None
+        self._wired, self.frames, self.shown, self._unwatch = {}, {}, None, lambda: None
 
     # ---- from the session to the browser ------------------------------------------------------
 
