@@ -206,8 +206,12 @@ test("a heat map is walked through by keys and says what is there", () => {
   press(map, "ArrowDown");
   press(map, "ArrowRight");
   expect(root.querySelector(".wb-readout")!.textContent).toBe("layer b · step 2 · norm 12 u");
+  expect(pick.mock.calls.map(([place]) => place)).toEqual([
+    { row: 1, column: 1 },
+    { row: 1, column: 2 },
+  ]);
   press(map, "Enter");
-  expect(pick).toHaveBeenCalledWith({ row: 1, column: 2 });
+  expect(pick).toHaveBeenCalledTimes(3);
 });
 
 test("a point is dragged by arrow keys as far as on screen", () => {

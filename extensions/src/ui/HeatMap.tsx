@@ -156,6 +156,7 @@ export function HeatMap(props: Props) {
       const row = Math.min(Math.max(here.row + move[0], 0), rows.length - 1);
       const column = Math.min(Math.max(here.column + move[1], 0), columns.length - 1);
       setFocus({ row, column });
+      onPick?.({ row, column }); // the cursor goes along, as with the arrow keys elsewhere
     } else if (event.key === "Enter" || event.key === " ") onPick?.(here);
     else return;
     event.preventDefault();
