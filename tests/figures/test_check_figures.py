@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tests.figures.test_figures import assert_whole, lines
+from workbench.errors import UserError
 from workbench.figures import (
     Style,
+    arm_pulls,
     embedding_map,
+    episode_examples,
     examples,
     gradient_certificate,
     gradient_signal,
     loss_curvature,
+    query_predictions,
     support_influence,
 )
 
@@ -91,3 +96,40 @@ def test_embedding_of_a_regression_has_no_classes():
     plot = embedding_map(frame)
     assert "class" not in plot.alt_text
     assert_whole(plot)
+
+
+def test_predictions_cross_out_what_was_taken_for_another_class():
+    frame = examples.predictions()
+    axes = query_predictions(frame).axes[0]
+    table = axes.collections[0].get_array().reshape(6, 3)
+    by_class = frame.sort_values(["label", "example"], kind="stable")
+    np.testing.assert_allclose(table[:, 2], by_class[by_class["step"] == 2]["truth"])
+    crosses = next(line for line in axes.lines if line.get_marker() == "x")
+    wrong = frame[~frame["correct"]]
+    assert len(crosses.get_xdata()) == len(wrong) == 6
+    assert sorted(crosses.get_xdata()) == sorted(wrong["step"])
+
+
+def test_pulls_stand_where_the_arm_was_pulled_and_say_what_it_paid():
+    frame = examples.pulls()
+    axes = arm_pulls(frame).axes[0]
+    drawn = lines(axes)
+    pulled = frame[frame["pulled"]]
+    for label, paid in (("paid", 1.0), ("paid nothing", 0.0)):
+        own = pulled[pulled["reward"] == paid]
+        np.testing.assert_array_equal(drawn[label].get_xdata(), own["step"])
+        np.testing.assert_array_equal(drawn[label].get_ydata(), own["arm"])
+    assert [text.get_text() for text in axes.get_yticklabels()][2] == "arm 2: 0.9"
+    unknown = arm_pulls(frame.assign(chance=np.nan))
+    assert "best" not in unknown.alt_text
+
+
+def test_a_task_is_drawn_as_images_or_as_points():
+    images = examples.images().drop(columns=["prediction", "confidence"])
+    assert "3-way task" in episode_examples(images).alt_text
+    points = pd.DataFrame({"part": ["support", "query"], "label": None, "x": [0.0, 1.0], "y": 2.0})
+    drawn = lines(episode_examples(points).axes[0])
+    assert drawn["support (1)"].get_markerfacecolor() == Style().ink
+    assert drawn["query (1)"].get_markerfacecolor() == Style().ground
+    with pytest.raises(UserError, match="save the frame as a table"):
+        episode_examples(points.drop(columns="x"))

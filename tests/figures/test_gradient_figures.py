@@ -14,6 +14,7 @@ from workbench.figures import (
     DRAWN,
     FIRST_ORDER,
     SECOND_ORDER,
+    arm_pulls,
     draw,
     embedding_map,
     examples,
@@ -26,6 +27,7 @@ from workbench.figures import (
     loss_curvature,
     loss_landscape,
     memory_reads,
+    query_predictions,
     render,
     support_influence,
 )
@@ -42,6 +44,8 @@ FIGURES = {
     "support_influence": (support_influence, examples.influence, "influence"),
     "loss_curvature": (loss_curvature, examples.curvature, "eigenvalue"),
     "embedding_map": (embedding_map, examples.embedding, "x"),
+    "query_predictions": (query_predictions, examples.predictions, "truth"),
+    "arm_pulls": (arm_pulls, examples.pulls, "probability"),
 }
 every_figure = pytest.mark.parametrize("name", FIGURES)
 

@@ -15,7 +15,8 @@ from workbench.figures.checks import gradient_certificate, gradient_signal
 from workbench.figures.columns import frame_sha256
 from workbench.figures.comparisons import comparison
 from workbench.figures.curves import adapted_curves
-from workbench.figures.episodes import episode_grid
+from workbench.figures.decisions import arm_pulls, query_predictions
+from workbench.figures.episodes import episode_examples, episode_grid
 from workbench.figures.export import Receipt, read_receipt, render, save
 from workbench.figures.gradients import (
     gradient_agreement,
@@ -37,6 +38,7 @@ from workbench.figures.style import (
     Plot,
     Style,
 )
+from workbench.figures.tables import latex_table
 
 __all__ = [
     "DRAWN",
@@ -49,9 +51,11 @@ __all__ = [
     "Receipt",
     "Style",
     "adapted_curves",
+    "arm_pulls",
     "comparison",
     "draw",
     "embedding_map",
+    "episode_examples",
     "episode_grid",
     "examples",
     "frame_sha256",
@@ -60,12 +64,14 @@ __all__ = [
     "gradient_certificate",
     "gradient_flow",
     "gradient_signal",
+    "latex_table",
     "layer_norms",
     "learning_curves",
     "loss_by_step",
     "loss_curvature",
     "loss_landscape",
     "memory_reads",
+    "query_predictions",
     "read_receipt",
     "render",
     "save",

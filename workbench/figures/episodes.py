@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
 
-from workbench.figures.axes import short
+from workbench.errors import UserError
+from workbench.figures.axes import dress, short
 from workbench.figures.columns import require
 from workbench.figures.style import OKABE_ITO, PAPER, ColumnWidth, Plot, Style, drawing
 
@@ -162,3 +163,54 @@ def _describe(frame: pd.DataFrame, ways: int, counts: dict[str, int]) -> str:
     judged = frame[(frame["part"] == "query") & frame["prediction"].notna()]
     right = int((judged["prediction"] == judged["label"]).sum())
     return f"{text}: {right} of {len(judged)} query images predicted right."
+
+
+def episode_examples(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
+    """A task as it is, before anything adapts: images by class, or points of a curve.
+
+    frame  columns part and label, and name, shot and image of images or x and y of points; as
+           `workbench.inspection.example_frame` makes them
+
+    >>> from workbench.figures import examples
+    >>> points = examples.curves().query("kind == 'support'").rename(columns={"kind": "part"})
+    >>> episode_examples(points.assign(label=None)).alt_text
+    'A regression task of 5 support points and 0 query points.'
+    """
+    require(frame, "episode_examples", ["part", "label"], "example_frame", [])
+    if "image" in frame:
+        return episode_grid(frame, style=style)
+    if not {"x", "y"} <= set(frame.columns):
+        raise UserError(
+            "episode_examples draws images, and points of a curve; these examples are neither: "
+            "save the frame as a table"
+        )
+    with drawing(style, style.height(0.66)) as plot:
+        axes = plot.subplots()
+        counts = {}
+        for part, fill, edge in (
+            ("query", style.ground, style.ink),
+            ("support", style.ink, style.ground),
+        ):
+            own = frame[frame["part"] == part]
+            counts[part] = len(own)
+            axes.plot(
+                own["x"],
+                own["y"],
+                linestyle="none",
+                marker="o",
+                markersize=(4.6 if part == "support" else 3.2) * style.scale,
+                markerfacecolor=fill,
+                markeredgecolor=edge,
+                markeredgewidth=0.6 * style.scale,
+                label=f"{part} ({len(own)})",
+            )
+        axes.set_xlabel("x")
+        axes.set_ylabel("y")
+        for axis in (axes.xaxis, axes.yaxis):
+            dress(axis)
+        plot.key(axes)
+        plot.alt_text = (
+            f"A regression task of {counts['support']} support points and {counts['query']} query "
+            "points."
+        )
+    return plot

@@ -239,3 +239,30 @@ def embedding() -> pd.DataFrame:
                     rows.append((step, part, label * count + example, label, x, y))
     columns = ["step", "part", "example", "label", "x", "y"]
     return pd.DataFrame(rows, columns=columns).assign(explained_x=0.7, explained_y=0.2)
+
+
+def predictions() -> pd.DataFrame:
+    """Six queries of three classes, all but one of which are told apart after two steps."""
+    rows = []
+    for step in range(3):
+        for example in range(6):
+            label = example % 3
+            truth = 0.3 if example == 4 else 0.35 + 0.3 * step - 0.02 * example
+            correct = (step == 0 and label == 0) or (step > 0 and example != 4)
+            given = label if correct else (label + 1) % 3
+            rows.append((step, example, label, given, max(truth, 0.4), truth, correct))
+    columns = ["step", "example", "label", "prediction", "confidence", "truth", "correct"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def pulls() -> pd.DataFrame:
+    """A trial of six pulls in which the best of three arms is found."""
+    rows = []
+    chances, pulled, rewards = (0.2, 0.5, 0.9), (0, 1, 2, 2, 2, 2), (0, 1, 1, 0, 1, 1)
+    for step, (chosen, reward) in enumerate(zip(pulled, rewards, strict=True), 1):
+        for arm, chance in enumerate(chances):
+            probability = 0.6 if arm == chosen else 0.2
+            got = float(reward) if arm == chosen else np.nan
+            rows.append((step, arm, probability, arm == chosen, got, 3.0 - step / 3, chance))
+    columns = ["step", "arm", "probability", "pulled", "reward", "value", "chance"]
+    return pd.DataFrame(rows, columns=columns)

@@ -92,8 +92,10 @@ def save(figure: Plot, path: str | Path, receipt: Receipt) -> Path:
     return path
 
 
-def render(figure: Plot, format: str, receipt: Receipt | None = None) -> bytes:
-    """A figure's bytes in one of the formats pdf, svg, png.
+def render(
+    figure: Plot, format: str, receipt: Receipt | None = None, *, dpi: float | None = None
+) -> bytes:
+    """A figure's bytes in one of the formats pdf, svg, png; `dpi` of a png, 300 unless given.
 
     >>> from workbench.figures import Style
     >>> render(Plot(Style(), 2.0), "pdf")[:5]
@@ -111,7 +113,9 @@ def render(figure: Plot, format: str, receipt: Receipt | None = None) -> bytes:
     else:
         metadata = {"Software": made_by, "Description": figure.alt_text, "Receipt": note}
     content = io.BytesIO()
-    figure.savefig(content, format=format, metadata={k: v for k, v in metadata.items() if v != ""})
+    options = {} if dpi is None else {"dpi": dpi}
+    metadata = {k: v for k, v in metadata.items() if v != ""}
+    figure.savefig(content, format=format, metadata=metadata, **options)
     return content.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""The figure of each kind of inspection (`workbench.inspection.KINDS`), by name."""
+"""The figure of each kind of inspection (`workbench.inspection.KINDS`), by name, and of results."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import pandas as pd
 
 from workbench.errors import UserError, nearest
 from workbench.figures.checks import gradient_certificate, gradient_signal
+from workbench.figures.comparisons import comparison
 from workbench.figures.curves import adapted_curves
-from workbench.figures.episodes import episode_grid
+from workbench.figures.decisions import arm_pulls, query_predictions
+from workbench.figures.episodes import episode_examples, episode_grid
 from workbench.figures.gradients import (
     gradient_agreement,
     gradient_anatomy,
@@ -19,7 +21,7 @@ from workbench.figures.gradients import (
 from workbench.figures.influences import support_influence
 from workbench.figures.landscapes import loss_curvature, loss_landscape
 from workbench.figures.memories import embedding_map, memory_reads
-from workbench.figures.progress import loss_by_step
+from workbench.figures.progress import learning_curves, loss_by_step
 from workbench.figures.style import PAPER, Plot, Style
 
 
@@ -29,8 +31,11 @@ def _steps(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
 
 
 DRAWN: dict[str, Callable[..., Plot]] = {
+    "examples": episode_examples,
     "steps": _steps,
     "curves": adapted_curves,
+    "predictions": query_predictions,
+    "pulls": arm_pulls,
     "images": episode_grid,
     "norms": layer_norms,
     "flow": gradient_flow,
@@ -43,6 +48,8 @@ DRAWN: dict[str, Callable[..., Plot]] = {
     "memory": memory_reads,
     "embedding": embedding_map,
     "certificate": gradient_certificate,
+    "training": learning_curves,
+    "comparison": comparison,
 }
 
 

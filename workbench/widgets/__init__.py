@@ -23,13 +23,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workbench.widgets.comparing import ComparePanel as ComparePanel
+    from workbench.widgets.exporting import export as export
     from workbench.widgets.session import Session as Session
     from workbench.widgets.sources import shipped_runs as shipped_runs
+    from workbench.widgets.training import TrainPanel as TrainPanel
+    from workbench.widgets.views import ExportPanel as ExportPanel
     from workbench.widgets.views import Stage as Stage
 
 _HOMES = {
+    "ComparePanel": "workbench.widgets.comparing",
+    "ExportPanel": "workbench.widgets.views",
     "Session": "workbench.widgets.session",
     "Stage": "workbench.widgets.views",
+    "TrainPanel": "workbench.widgets.training",
+    "export": "workbench.widgets.exporting",
     "shipped_runs": "workbench.widgets.sources",
 }
 

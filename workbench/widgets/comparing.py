@@ -25,11 +25,13 @@ import traitlets
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields, describe, with_values
 from workbench.figures.axes import LOWER_IS_BETTER
+from workbench.inspection import comparison_frame
 from workbench.resources import resources
 from workbench.tasks.base import Split
 from workbench.training import Comparison, Run
 from workbench.training.comparison import comparable, paired
 from workbench.training.evaluation import DEFAULT_SEED, drawn_at, evaluations, interval
+from workbench.widgets.exporting import Exporting, Subject
 from workbench.widgets.panel import Panel, command
 from workbench.widgets.session import Session
 from workbench.widgets.sources import shipped_runs
@@ -51,7 +53,7 @@ class Comparing:
         check_fields(self, "comparison")
 
 
-class ComparePanel(Panel):
+class ComparePanel(Exporting, Panel):
     """Runs side by side on the same tasks: means, paired differences, and single tasks.
 
     runs      directories of runs, or names of shipped ones; runs equal but for their seed are one
@@ -165,6 +167,15 @@ class ComparePanel(Panel):
         seed, first = drawn_at(task, self.settings.seed)
         at = {"split": self.settings.split, "seed": seed, "first": first, "count": 1}
         return {"tasks": experiment.tasks, **sizes, **at}
+
+    def subject(self, kind: str) -> Subject:
+        """The comparison, for export."""
+        if self.result is None or self.about["working"] or self.about["stale"]:
+            raise UserError("the comparison is not finished: compare first, and then export")
+        if self.about["episodes"] < self.settings.episodes:
+            raise UserError("the comparison was stopped: compare all tasks, and then export")
+        frame = comparison_frame({g.name: g.evaluations for g in self.result.groups})
+        return Subject("comparison", frame, self.code(), self.settings.seed)
 
     # ---- what is shown ------------------------------------------------------------------------
 

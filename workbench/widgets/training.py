@@ -15,9 +15,11 @@ from typing import Any
 import traitlets
 
 from workbench.errors import UserError
+from workbench.inspection import metrics_frame, stacked
 from workbench.training import Run, presets, resume_in_background
 from workbench.training.trainer import tried
 from workbench.widgets.drafts import Draft
+from workbench.widgets.exporting import Exporting, Subject
 from workbench.widgets.following import Followed
 from workbench.widgets.panel import Panel, command
 
@@ -26,7 +28,7 @@ _DRAWN = 6  # runs whose curves are drawn at first: those that train, then the n
 _ENDED = ("paused", "interrupted", "killed", "failed", "new")  # from which one can go on
 
 
-class TrainPanel(Panel):
+class TrainPanel(Exporting, Panel):
     """Training in the background: settings, live curves of several runs, stop and resume.
 
     folder  where run directories lie and are made
@@ -205,6 +207,20 @@ class TrainPanel(Panel):
         run.checkpoint()  # refused where there is nothing to open yet
         self.chosen = str(run.directory)
         return f'Stage("{run.directory}")'
+
+    def subject(self, kind: str) -> Subject:
+        """The curves that are drawn, for export."""
+        drawn = [name for name in self._names_drawn() if self.runs[name].wire is not None]
+        if not drawn:
+            raise UserError("no curve is drawn: start a run, or draw one of those that there are")
+        directories = {name: str(self.runs[name].run.directory) for name in drawn}
+        named = ", ".join(f'"{n}": metrics_frame("{d}")' for n, d in directories.items())
+        code = (
+            "from workbench.inspection import metrics_frame, stacked\n\n"
+            f"frame = stacked({{{named}}})"
+        )
+        frame = stacked({name: metrics_frame(path) for name, path in directories.items()})
+        return Subject("training", frame, code)
 
     def _run(self, name: str) -> Run:
         if name not in self.runs:
