@@ -64,7 +64,7 @@ def test_retrieves_the_mean_under_how_well_each_fits() -> None:
 
 
 def test_a_recognised_task_moves_its_entry_and_a_new_one_takes_a_slot() -> None:
-    learner = build(slots=4, familiar=1.5, share=0.25, inner_rate=0.1, attention="hard")
+    learner = build(slots=4, familiar=1.5, share=0.25, inner_rate=0.02, attention="hard")
     (first,) = learner.update(visits(1, 1), steps=300)
     assert first == (0, False, False, math.inf)
     before = learner.entries.get_buffer("head/bias")[0].clone()
@@ -102,7 +102,7 @@ def test_adapting_leaves_the_memory_alone() -> None:
 def test_returning_tasks_start_with_less_loss() -> None:
     """A stream of three curves; each is then met again with other points."""
     learner = build(slots=6, inner_rate=0.05, attention="hard", familiar=1.0)
-    learner.update(visits(3, 8), steps=120)
+    learner.update(visits(3, 12), steps=200)
     new = visits(3, 60, seed=5)
     with torch.no_grad():
         known = example_loss(learner.predict(learner.begin(new), new.query.x), new.query)
@@ -110,7 +110,7 @@ def test_returning_tasks_start_with_less_loss() -> None:
         theta = example_loss(learner.predict(learner.begin(new), new.query.x), new.query)
     gain = theta - known
     assert gain.mean() - 1.96 * gain.std() / math.sqrt(60) > 0
-    assert known.mean() < 0.3 * theta.mean()
+    assert known.mean() < 0.5 * theta.mean()
 
 
 def test_reads_are_the_trust_in_each_slot() -> None:
@@ -144,6 +144,8 @@ def test_families_return_with_new_examples() -> None:
 
 
 def test_refusals() -> None:
+    with pytest.raises(UserError, match="not finite"):
+        build(inner_rate=100.0).update(visits(1, 1), steps=30)
     with pytest.raises(UserError, match="slots is 0"):
         TaskMemorySettings(slots=0)
     with pytest.raises(UserError, match="share is 0"):

@@ -28,6 +28,7 @@ from workbench.algorithms.classes import Temperature
 from workbench.algorithms.gradient import GradientLearner, GradientSettings
 from workbench.algorithms.losses import example_loss
 from workbench.algorithms.memory import MemoryLearner
+from workbench.errors import UserError
 from workbench.fields import Range
 from workbench.innerloop import forward_tasks, weights_of
 from workbench.models import ModelSettings
@@ -153,7 +154,13 @@ class TaskMemory(GradientLearner, MemoryLearner):
             new = self.filled < self.settings.slots
             slot = place if known else int(self.recognised.argmin())
             share = self.settings.share if known else 1.0
-            for name, weight in weights_of(adapted.values).items():
+            learned = weights_of(adapted.values)
+            if not all(bool(weight.isfinite().all()) for weight in learned.values()):
+                raise UserError(
+                    f"adapting in {adapted.step} steps led to weights that are not finite, which "
+                    "were not remembered: lower the inner rate or the steps"
+                )
+            for name, weight in learned.items():
                 self.entries.get_buffer(name.replace(".", "/"))[slot].lerp_(weight[0], share)
             self.recognised[slot] = clock
             clock += 1
