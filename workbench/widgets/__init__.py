@@ -7,8 +7,9 @@ The vocabulary:
   does to it is a line of Python too: `session.code()` shows the lines.
 - `Stage(session)` shows an adaptation on one page; `EpisodeBuilder`, `GradientInspector` and
   `MemoryPanel` show a part of it at full width. Panels of one session follow each other.
-- `TrainPanel` trains in the background, `ComparePanel` puts finished runs side by side, and
-  `ExportPanel` makes files for a paper of what a session shows.
+- `TrainPanel` trains in the background, `ComparePanel` puts finished runs side by side.
+- `ExportPanel` makes files for a paper of what a session shows, as `export` does from Python;
+  `write_page` makes one HTML file of a stage that steps without kernel or network.
 
 Wherever a session is asked for, what it can be made of will do: `Stage("sinusoid-maml")` opens the
 trained run of that name (`shipped_runs()` lists those that come with the workbench),
@@ -25,20 +26,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.widgets.comparing import ComparePanel as ComparePanel
     from workbench.widgets.exporting import export as export
+    from workbench.widgets.page import write_page as write_page
     from workbench.widgets.session import Session as Session
     from workbench.widgets.sources import shipped_runs as shipped_runs
     from workbench.widgets.training import TrainPanel as TrainPanel
+    from workbench.widgets.views import EpisodeBuilder as EpisodeBuilder
     from workbench.widgets.views import ExportPanel as ExportPanel
+    from workbench.widgets.views import GradientInspector as GradientInspector
+    from workbench.widgets.views import MemoryPanel as MemoryPanel
     from workbench.widgets.views import Stage as Stage
 
 _HOMES = {
     "ComparePanel": "workbench.widgets.comparing",
+    "EpisodeBuilder": "workbench.widgets.views",
     "ExportPanel": "workbench.widgets.views",
+    "GradientInspector": "workbench.widgets.views",
+    "MemoryPanel": "workbench.widgets.views",
     "Session": "workbench.widgets.session",
     "Stage": "workbench.widgets.views",
     "TrainPanel": "workbench.widgets.training",
     "export": "workbench.widgets.exporting",
     "shipped_runs": "workbench.widgets.sources",
+    "write_page": "workbench.widgets.page",
 }
 
 __all__ = list(_HOMES)

@@ -265,3 +265,31 @@ def ExportPanel(session: Any, *more: Any, **sampling: Any) -> SessionPanel:
     'export'
     """
     return SessionPanel("export", session, *more, **sampling)
+
+
+def EpisodeBuilder(session: Any = None, *more: Any, **sampling: Any) -> SessionPanel:
+    """Tasks as they are: to be sized, drawn anew, and edited example by example.
+
+    >>> EpisodeBuilder(tasks="digits", ways=2).shown.kind
+    'classification'
+    """
+    shown = Session(**sampling) if session is None else session
+    return SessionPanel("episode", shown, *more, **({} if session is None else sampling))
+
+
+def GradientInspector(session: Any, *more: Any, **sampling: Any) -> SessionPanel:
+    """The meta-gradient taken apart, and the losses and layers that it comes from.
+
+    >>> GradientInspector("sinusoid-maml", count=2).view
+    'gradients'
+    """
+    return SessionPanel("gradients", session, *more, **sampling)
+
+
+def MemoryPanel(session: Any, *more: Any, **sampling: Any) -> SessionPanel:
+    """What a method has written into its memory, and how much each query reads of it.
+
+    >>> MemoryPanel("bandit-rl2", count=2).view
+    'memory'
+    """
+    return SessionPanel("memory", session, *more, **sampling)
