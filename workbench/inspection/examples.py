@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from workbench.algorithms.base import Adapted, Learner
 from workbench.errors import UserError
@@ -54,13 +53,18 @@ def example_frame(episode: Episode, task: int = 0) -> pd.DataFrame:
     names = _names(one)
     rows: list[dict[str, Any]] = []
     for part in ("support", "query"):
-        examples: Examples = getattr(one, part)
+        examples: Examples | None = getattr(one, part)
+        if examples is None:
+            continue
         edits = _edits(episode, task, part)
         index = one.info.get(f"{part}_index")
+        x, y = (t[0].detach().cpu().numpy() for t in (examples.x, examples.y))
+        count = len(y)
+        of_weight = [1.0] * count if examples.weight is None else examples.weight[0].tolist()
+        of_index = [-1] * count if index is None else index[0].tolist()
         seen: dict[int | None, int] = {}
         for place in shown(examples):
-            label = None if one.ways is None else int(examples.y[0, place])
-            row = -1 if index is None else int(index[0, place])
+            label = None if one.ways is None else int(y[place])
             rows.append(
                 {
                     "part": part,
@@ -68,11 +72,11 @@ def example_frame(episode: Episode, task: int = 0) -> pd.DataFrame:
                     "label": label,
                     "name": None if label is None else names[label],
                     "shot": seen.get(label, 0),
-                    "weight": 1.0 if examples.weight is None else float(examples.weight[0, place]),
+                    "weight": of_weight[place],
                     "edited": edits.get(place),
-                    "index": None if row < 0 else row,
-                    **_inputs(examples.x[0, place]),
-                    **({} if one.ways is not None else _target(examples.y[0, place])),
+                    "index": None if of_index[place] < 0 else of_index[place],
+                    **_inputs(x[place]),
+                    **({} if one.ways is not None else _target(y[place])),
                 }
             )
             seen[label] = seen.get(label, 0) + 1
@@ -129,19 +133,19 @@ def shown(examples: Examples | None) -> list[int]:
     return [int(place) for place in examples.weight[0].nonzero()]
 
 
-def _inputs(x: Tensor) -> Mapping[str, Any]:
+def _inputs(x: np.ndarray) -> Mapping[str, Any]:
     """What an example is, as columns."""
-    if x.dim() in (2, 3):
+    if x.ndim in (2, 3):
         return {"image": _pixels(x)}
-    numbers = x.detach().cpu().float().flatten().numpy()
+    numbers = x.astype("float32").flatten()
     if numbers.size == 1:
         return {"x": float(numbers[0])}
     text = " ".join(f"{number:.3g}" for number in numbers[:_NUMBERS])
     return {"inputs": numbers, "text": text + (" …" if numbers.size > _NUMBERS else "")}
 
 
-def _target(y: Tensor) -> Mapping[str, Any]:
-    return {"y": float(y)} if y.numel() == 1 else {"targets": y.detach().cpu().numpy().flatten()}
+def _target(y: np.ndarray) -> Mapping[str, Any]:
+    return {"y": float(y.item())} if y.size == 1 else {"targets": y.flatten()}
 
 
 def _edits(episode: Episode, task: int, part: str) -> dict[int, str]:
@@ -169,9 +173,9 @@ def _names(episode: Episode) -> list[str]:
     return [str(names[int(classes[0, way])]) for way in ways]
 
 
-def _pixels(image: Tensor) -> np.ndarray:
+def _pixels(image: np.ndarray) -> np.ndarray:
     """Ink or colour in 0..1, channels last; other ranges are stretched to it."""
-    pixels = image.detach().cpu().float().numpy()
+    pixels = image.astype("float32")
     if pixels.ndim == 3:
         pixels = pixels[0] if pixels.shape[0] == 1 else np.moveaxis(pixels, 0, -1)
     low, high = float(pixels.min()), float(pixels.max())
