@@ -1,6 +1,6 @@
 """Runs the benchmarks in the environment that holds the peers, and prints tables of ratios.
 
-    make bench                                   everything, some ten minutes
+    make bench                                   everything, some ten minutes on an idle machine
     make bench ARGS="--only speed --rounds 3"    one part, quicker
     make bench ARGS="--json bench.json"          and every sample into a file
 

@@ -212,6 +212,21 @@ def test_rematerialised_equals_plain_where_only_the_head_adapts():
         torch.testing.assert_close(again.gradients[key], value, rtol=1e-11, atol=1e-12)
 
 
+def test_rematerialised_tasks_run_one_by_one_unless_told_otherwise(monkeypatch):
+    learner = MAML(MLP(1, 1), MAMLSettings(rematerialise=True))
+    sizes = []
+    real = MAML.meta_gradient
+
+    def counted(self, episode):
+        sizes.append(len(episode))
+        return real(self, episode)
+
+    monkeypatch.setattr(MAML, "meta_gradient", counted)
+    for given in (0, 2):
+        MetaGradients(learner, compiled="off", tasks_per_chunk=given)(sines(4))
+    assert sizes == [1, 1, 1, 1, 2, 2]
+
+
 def test_rematerialised_steps_refuse_a_third_level():
     learner = MAML(MLP(1, 1), MAMLSettings(rematerialise=True))
     losses = learner(sines())

@@ -61,6 +61,11 @@ class Learner(nn.Module):
     kinds: tuple[Kind, ...] = ("classification", "regression")  # of tasks it can learn from
     inductive: bool = False  # normalise the query by the support's statistics
 
+    @property
+    def rematerialises(self) -> bool:
+        """Whether it saves memory at the price of time: its tasks are then computed one by one."""
+        return False
+
     @abstractmethod
     def begin(self, episode: Episode) -> Adapted:
         """Where an adaptation starts: theta, an empty memory, a hidden state."""

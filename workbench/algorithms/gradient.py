@@ -87,6 +87,11 @@ class GradientLearner(Learner):
             }
         )
 
+    @property
+    def rematerialises(self) -> bool:
+        """Whether the settings ask for it."""
+        return self.loop.rematerialise
+
     def begin(self, episode: Episode) -> Adapted:
         """Every task starts from theta, copied: training on must not change what was adapted."""
         theta = dict(self.model.named_parameters())

@@ -14,7 +14,6 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +23,7 @@ from torch.overrides import TorchFunctionMode
 
 from workbench.errors import UserError
 from workbench.innerloop.batch_norm import batch_norm
+from workbench.innerloop.convolution import Geometry, convolution
 from workbench.randomness import fold, uniform
 
 Parameters = Mapping[str, Tensor]
@@ -118,10 +118,16 @@ _SHARES_WEIGHTS: weakref.WeakKeyDictionary[nn.Module, bool] = weakref.WeakKeyDic
 def _run(module: nn.Module, parameters: Parameters, x: Tensor, context: _Context) -> Tensor:
     if _is_walked(module):
         noise = context.noise
-        for i, (name, child) in enumerate(module._modules.items()):  # with those that come twice
+        layers = list(module._modules.items())  # with those that come twice
+        for i, (name, child) in enumerate(layers):
             assert child is not None
             inner = _Context(context.rows, None if noise is None else fold(noise, i))
-            x = _run(child, _below(parameters, name), x, inner)
+            own = _below(parameters, name)
+            following = layers[i + 1][1] if i + 1 < len(layers) else None
+            if type(child) is nn.Conv2d and type(following) is nn.BatchNorm2d:
+                # What it adds goes with the mean that is taken away next: its gradient is 0.
+                own = {k: p for k, p in own.items() if k != "bias"}
+            x = _run(child, own, x, inner)
         return x
     form = FORMS.get(type(module))
     if form is not None:
@@ -177,33 +183,33 @@ def _beside(tensor: Tensor, x: Tensor) -> Tensor:
 
 
 def _conv2d(module: nn.Conv2d, parameters: Parameters, x: Tensor, context: _Context) -> Tensor:
-    if module.padding_mode != "zeros":
+    if module.padding_mode != "zeros" or isinstance(module.padding, str):
         return _vmapped(module, parameters, x, context)
     _check_size(module, x, 2, module.in_channels)
     tasks, examples = x.shape[:2]
     weight, bias = parameters["weight"], parameters.get("bias")
-    settings: dict[str, Any] = {
-        "stride": module.stride,
-        "padding": module.padding,
-        "dilation": module.dilation,
-    }
+    stride, padding, dilation = module.stride, module.padding, module.dilation
     by_example = x.transpose(0, 1)
     if not _stacked(module, parameters, "weight"):
-        y = F.conv2d(by_example.flatten(0, 1), weight, groups=module.groups, **settings)
+        y = F.conv2d(
+            by_example.flatten(0, 1), weight, None, stride, padding, dilation, module.groups
+        )
         y = y.unflatten(0, (examples, tasks)).transpose(0, 1)
-        if bias is None:
-            return y
-        return y + (bias[:, None, None] if bias.dim() == 1 else bias[:, None, :, None, None])
-    if bias is not None and bias.dim() == 1:
-        bias = bias.expand(tasks, -1)
-    y = F.conv2d(
-        by_example.flatten(1, 2),
-        weight.flatten(0, 1),
-        None if bias is None else bias.flatten(),
-        groups=tasks * module.groups,
-        **settings,
-    )
-    return y.unflatten(1, (tasks, -1)).transpose(0, 1)
+    else:
+        geometry = Geometry(stride, padding, dilation, tasks * module.groups)
+        images, kernels = (
+            _channels_last(t) for t in (by_example.flatten(1, 2), weight.flatten(0, 1))
+        )
+        y = convolution(images, kernels, geometry)
+        y = y.unflatten(1, (tasks, -1)).transpose(0, 1)
+    if bias is None:
+        return y
+    return y + (bias[:, None, None] if bias.dim() == 1 else bias[:, None, :, None, None])
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    """In the memory order in which the CPU's pooling and normalisation are quickest."""
+    return images.to(memory_format=torch.channels_last) if images.device.type == "cpu" else images
 
 
 def _batch_norm(

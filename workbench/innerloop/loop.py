@@ -114,11 +114,15 @@ class InnerLoop:
             )
         seen = {"loss": of_tasks.detach()}
 
-        def observe(gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+        def observe(found: Sequence[Tensor | None]) -> list[Tensor]:
+            gradients = [
+                torch.zeros_like(w) if g is None else g
+                for w, g in zip(weights.values(), found, strict=True)
+            ]
             if self.clip:
                 gradients = _clip_each_task(gradients, self.clip)
-            for (name, w), g in zip(weights.items(), gradients, strict=True):
-                seen[f"gradient.{name}"] = torch.zeros_like(w) if g is None else g.detach()
+            for name, g in zip(weights, gradients, strict=True):
+                seen[f"gradient.{name}"] = g.detach()
             return gradients
 
         new, new_state = self.optimizer.step(objective, weights, state, rates, step, observe)
@@ -219,11 +223,11 @@ def implicit(
     return dict(zip(found, tensors, strict=True))
 
 
-def _clip_each_task(gradients: Sequence[Tensor | None], largest: float) -> list[Tensor | None]:
-    squares = [g.flatten(1).square().sum(dim=1) for g in gradients if g is not None]
+def _clip_each_task(gradients: Sequence[Tensor], largest: float) -> list[Tensor]:
+    squares = [g.flatten(1).square().sum(dim=1) for g in gradients]
     norm = torch.stack(squares).sum(dim=0).clamp(min=1e-24).sqrt()
     factor = (largest / norm).clamp(max=1.0)
-    return [None if g is None else g * factor.reshape(-1, *[1] * (g.dim() - 1)) for g in gradients]
+    return [g * factor.reshape(-1, *[1] * (g.dim() - 1)) for g in gradients]
 
 
 def _detached(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -28,8 +28,9 @@ class MetaGradients:
 
     compiled         'on' traces and compiles each new shape once (with a certificate); 'auto'
                      does so where it pays: a net without convolutions, trained long enough
-    tasks_per_chunk  tasks at a time, 0 for all at once: less memory, and for convolutional nets
-                     more speed; the chunks' gradients are added in their order
+    tasks_per_chunk  tasks at a time: less memory, and for convolutional nets more speed; the
+                     chunks' gradients are added in their order. 0 is all at once, or one by one
+                     where the learner rematerialises, since it was asked to save memory
     threads          chunks at a time, each with one thread of its own inside
 
     >>> from workbench.algorithms import MAML
@@ -72,7 +73,7 @@ class MetaGradients:
 
     def __call__(self, episode: Episode) -> MetaGradient:
         function = self._compiled or self.learner.meta_gradient
-        size = self.tasks_per_chunk or len(episode)
+        size = self.tasks_per_chunk or (1 if self.learner.rematerialises else len(episode))
         if size >= len(episode):
             return function(episode)
         chunks = episode.split(size)

@@ -48,7 +48,7 @@ class TrainingSettings:
     halvings: Annotated[int, Range(1, span=(1, 20))] = 10
     # greatest norm of the meta-gradient
     clip: Annotated[float | None, Range(above=0, span=(0.1, 100), log=True)] = None
-    # tasks computed at once; 0 is all
+    # tasks computed at once; 0 is all, or one by one where the learner rematerialises
     tasks_per_chunk: Annotated[int, Range(0, span=(0, 64))] = 0
     threads: Annotated[int, Range(1, span=(1, 16))] = 1  # chunks computed at the same time
     compiled: Literal["auto", "on", "off"] = "auto"  # trace and compile the meta-gradient
