@@ -14,6 +14,7 @@ from workbench.algorithms.losses import example_loss, metric
 from workbench.errors import UserError
 from workbench.inspection.examples import shown
 from workbench.inspection.layers import one_task
+from workbench.inspection.tidy import table
 from workbench.tasks.episode import Episode
 from workbench.tasks.sinusoid import FAMILIES, Curves
 
@@ -64,8 +65,7 @@ def curve_frame(
     for adapted in values:
         prediction = learner.predict(adapted, grid)
         pieces.append(_points(x, prediction, "prediction", adapted.step))
-    frame = pd.concat(pieces, ignore_index=True)
-    return frame.astype({"step": "Int64"})
+    return table(pieces).astype({"step": "Int64"})
 
 
 @torch.no_grad()
@@ -87,14 +87,14 @@ def step_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
     >>> step_frame(learner, episode, list(adapt(learner, episode, steps=1))).columns.tolist()
     ['task', 'step', 'part', 'loss', 'mse']
     """
-    tasks = range(len(episode))
+    tasks = np.arange(len(episode))
     pieces = []
     reward = torch.zeros(len(episode), device=episode.seed.device)
     for adapted in path:
         if episode.env is not None:
             reward = reward + adapted.seen.get("reward", torch.zeros_like(reward))
             measures = {"reward": _numbers(reward)}
-            pieces.append(_rows(tasks, adapted.step, "trial", measures))
+            pieces.append({"task": tasks, "step": adapted.step, "part": "trial", **measures})
             continue
         for part, examples in (("support", episode.support), ("query", episode.query)):
             if examples is None:
@@ -105,10 +105,10 @@ def step_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
                 "loss": _numbers(example_loss(prediction, examples)),
                 name: _numbers(metric(prediction, examples)),
             }
-            pieces.append(_rows(tasks, adapted.step, part, measures))
+            pieces.append({"task": tasks, "step": adapted.step, "part": part, **measures})
     if not pieces:
         raise UserError("the path is empty: pass list(adapt(learner, episode))")
-    return pd.concat(pieces, ignore_index=True)
+    return table(pieces)
 
 
 @torch.no_grad()
@@ -150,14 +150,14 @@ def prediction_frame(
         confidence, prediction = probability.max(dim=-1)
         columns = {
             "step": adapted.step,
-            "example": places,
+            "example": np.array(places),
             "label": label.cpu().numpy(),
             "prediction": prediction.cpu().numpy(),
             "confidence": _numbers(confidence),
             "truth": _numbers(probability.gather(-1, label.unsqueeze(-1))),
         }
-        pieces.append(pd.DataFrame(columns))
-    frame = pd.concat(pieces, ignore_index=True)
+        pieces.append(columns)
+    frame = table(pieces)
     return frame.assign(correct=frame["label"] == frame["prediction"])
 
 
@@ -206,8 +206,8 @@ def pull_frame(
             "value": float(seen["value"]),
             "chance": chance,
         }
-        pieces.append(pd.DataFrame(columns))
-    return pd.concat(pieces, ignore_index=True)
+        pieces.append(columns)
+    return table(pieces)
 
 
 def _family(episode: Episode) -> Curves | None:
@@ -223,9 +223,5 @@ def _numbers(tensor: Tensor) -> np.ndarray:
     return tensor.detach().double().cpu().flatten().numpy()
 
 
-def _points(x: Tensor, y: Tensor, kind: str, step: int | None = None) -> pd.DataFrame:
-    return pd.DataFrame({"x": _numbers(x), "y": _numbers(y), "kind": kind, "step": step})
-
-
-def _rows(tasks: range, step: int, part: str, measures: dict[str, np.ndarray]) -> pd.DataFrame:
-    return pd.DataFrame({"task": tasks, "step": step, "part": part, **measures})
+def _points(x: Tensor, y: Tensor, kind: str, step: int | None = None) -> dict[str, Any]:
+    return {"x": _numbers(x), "y": _numbers(y), "kind": kind, "step": step}

@@ -20,6 +20,8 @@ def to_wire(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def _column(column: pd.Series) -> dict[str, Any]:
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind == "f":
+        return {"type": "number", "data": column.to_numpy("<f8").tobytes()}
     if pd.api.types.is_bool_dtype(column) and not column.isna().any():
         return {"type": "boolean", "data": column.to_numpy("uint8").tobytes()}
     if pd.api.types.is_integer_dtype(column) and not column.isna().any():
