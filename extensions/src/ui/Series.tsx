@@ -145,32 +145,36 @@ export function Drawn({ one, place, all, x, y, base, overlaid, onKey }: DrawnPro
     (k) => x(one.x[k]!),
     (k) => y(one.y[k]!),
   ).defined(shown);
+  // A marker at every so-manieth place of a long line tells it as well.
+  const every = one.kind === "points" || one.draggable ? 1 : Math.ceil(rows.length / 26);
   return (
     <g>
       {one.kind !== "points" && <path d={path(rows) ?? ""} style={stroke(one)} />}
       {(one.kind === "points" || one.dots) &&
-        rows.filter(shown).map((k) => (
-          <Marker
-            key={k}
-            x={x(one.x[k]!)}
-            y={y(one.y[k]!)}
-            marker={one.marker}
-            colour={colour}
-            hollow={one.hollow}
-            size={one.draggable ? 80 : undefined}
-            {...(one.draggable && onKey
-              ? {
-                  "data-point": `${place}-${k}`,
-                  class: "wb-grip",
-                  tabIndex: 0,
-                  role: "button",
-                  "aria-label": `${one.describe?.(k) ?? `${one.name} ${k + 1}`}: ${three(one.x[k])}, ${three(one.y[k])}. Arrow keys move it`,
-                  onKeyDown: (event: KeyboardEvent) =>
-                    onKey(event, { series: place, index: k, x, y }),
-                }
-              : {})}
-          />
-        ))}
+        rows
+          .filter((k) => k % every === 0 && shown(k))
+          .map((k) => (
+            <Marker
+              key={k}
+              x={x(one.x[k]!)}
+              y={y(one.y[k]!)}
+              marker={one.marker}
+              colour={colour}
+              hollow={one.hollow}
+              size={one.draggable ? 80 : undefined}
+              {...(one.draggable && onKey
+                ? {
+                    "data-point": `${place}-${k}`,
+                    class: "wb-grip",
+                    tabIndex: 0,
+                    role: "button",
+                    "aria-label": `${one.describe?.(k) ?? `${one.name} ${k + 1}`}: ${three(one.x[k])}, ${three(one.y[k])}. Arrow keys move it`,
+                    onKeyDown: (event: KeyboardEvent) =>
+                      onKey(event, { series: place, index: k, x, y }),
+                  }
+                : {})}
+            />
+          ))}
     </g>
   );
 }

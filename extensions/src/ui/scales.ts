@@ -12,6 +12,8 @@ export interface Axis {
   switchable?: boolean;
   /** What is shown at least; otherwise what the numbers need. */
   domain?: [number, number];
+  /** What is shown at most: what lies beyond is cut off at the edge. */
+  limits?: [number, number];
   /** Ticks at whole numbers only. */
   integer?: boolean;
   /** Words that stand at 0, 1, 2, … in place of numbers. */
@@ -72,6 +74,7 @@ export function makeScale(
   if (axis.names) [low, high] = [-0.5, axis.names.length - 0.5];
   else if (axis.domain)
     [low, high] = [Math.min(low, axis.domain[0]), Math.max(high, axis.domain[1])];
+  if (axis.limits) [low, high] = [Math.max(low, axis.limits[0]), Math.min(high, axis.limits[1])];
   if (low === high)
     [low, high] = log
       ? [low / 2, high * 2]
@@ -89,9 +92,15 @@ export function makeScale(
   made.domain = () => scale.domain() as [number, number];
   made.log = log;
   made.ticks = axis.names
-    ? axis.names.map((text, value) => ({ value, text }))
+    ? axis.names.map((text, value) => ({ value, text })).filter(thinned(axis.names.length, room))
     : numberTicks(scale.domain() as [number, number], count, log, axis.integer ?? false);
   return made;
+}
+
+/** Of many names only as many as can be read. */
+function thinned(count: number, room: number): (_: unknown, place: number) => boolean {
+  const every = Math.max(Math.ceil((count * 14) / room), 1);
+  return (_, place) => place % every === 0;
 }
 
 function numberTicks(

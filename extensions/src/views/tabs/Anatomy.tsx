@@ -2,12 +2,14 @@
 
 import { type Frame } from "../../frame";
 import { type Store } from "../../store";
-import { Chart } from "../../ui/Chart";
+import { Chart, type Series } from "../../ui/Chart";
 import { three } from "../../ui/format";
 import { HeatMap } from "../../ui/HeatMap";
 import { FIRST_ORDER, SECOND_ORDER } from "../../ui/palette";
 import { Inspected } from "../Inspected";
 import { layerOf, layersOf, lookup } from "../link";
+
+const FEW = 12; // steps beside whose corrections the first order can stand on one axis
 
 export function Anatomy({ store }: { store: Store }) {
   return (
@@ -28,10 +30,12 @@ export function answer(
   second: number,
   full: number,
   cosine: number,
+  first = NaN,
 ): { number: string; words: string } {
   const part = second / full;
   const angle = (Math.acos(Math.min(Math.max(cosine, -1), 1)) * 180) / Math.PI;
-  const turned = `first order alone would point ${three(angle)}° away from the exact meta-gradient`;
+  const length = Number.isFinite(first) ? ` and be ${three(first / full)} times as long` : "";
+  const turned = `first order alone would point ${three(angle)}° away from the exact meta-gradient${length}`;
   if (!Number.isFinite(part)) return { number: "–", words: "the meta-gradient is zero here" };
   const number = `${three(100 * part)} %`;
   if (part < 0.01) return { number, words: `Hardly second order: ${turned}` };
@@ -55,8 +59,23 @@ function Parts({ store, frame }: { store: Store; frame: Frame }) {
     norm(layer, "second order"),
     norm(layer, "full"),
     cosine(layer, "first order"),
+    norm(layer, "first order"),
   );
   const places = names.map((_, place) => place);
+  const ofFirst: Series = {
+    name: "first order",
+    kind: "bars",
+    x: [0],
+    y: [share(layer, "first order")],
+    colour: FIRST_ORDER,
+  };
+  const ofSteps: Series = {
+    name: "correction of a step",
+    kind: "bars",
+    x: steps,
+    y: steps.map((step) => stepShare(layer, step)),
+    colour: SECOND_ORDER,
+  };
   return (
     <>
       <p class="wb-answer">
@@ -95,23 +114,8 @@ function Parts({ store, frame }: { store: Store; frame: Frame }) {
         />
         <Chart
           title={`Share of the whole, ${layer === "all" ? "all layers" : layer}`}
-          description="First order and all steps sum to 1"
-          series={[
-            {
-              name: "first order",
-              kind: "bars",
-              x: [0],
-              y: [share(layer, "first order")],
-              colour: FIRST_ORDER,
-            },
-            {
-              name: "correction of a step",
-              kind: "bars",
-              x: steps,
-              y: steps.map((s) => stepShare(layer, s)),
-              colour: SECOND_ORDER,
-            },
-          ]}
+          description={`First order ${three(share(layer, "first order"))}: it and all steps sum to 1`}
+          series={[...(steps.length > FEW ? [] : [ofFirst]), ofSteps]}
           overlaid
           x={{ label: "correction of inner step", names: ["first", ...steps.map(String)] }}
           y={{ label: "share" }}
