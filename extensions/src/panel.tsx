@@ -8,6 +8,7 @@ import { type Store } from "./store";
 import { duration } from "./ui/format";
 import { KeyContext, Keys, useKeys } from "./ui/keys";
 import { VIEWS } from "./views";
+import { Exports } from "./views/export";
 
 export function Panel({ store }: { store: Store }) {
   const keys = useMemo(() => new Keys(), []);
@@ -25,12 +26,14 @@ export function Panel({ store }: { store: Store }) {
       >
         <Problem store={store} />
         <Working store={store} />
-        <div class="wb-body" data-failed={store.problem.value ? "true" : undefined}>
-          <Guard>
-            <Shown store={store} />
-          </Guard>
-        </div>
-        <Footer store={store} keys={keys} />
+        <Exports store={store}>
+          <div class="wb-body" data-failed={store.problem.value ? "true" : undefined}>
+            <Guard>
+              <Shown store={store} />
+            </Guard>
+          </div>
+          <Footer store={store} keys={keys} />
+        </Exports>
       </section>
     </KeyContext.Provider>
   );

@@ -12,6 +12,8 @@ export interface Model {
   send(content: unknown): void;
   on(event: string, callback: (...args: any[]) => void): void;
   off(event: string, callback: (...args: any[]) => void): void;
+  /** Finds the models of other widgets; a page without a kernel has none. */
+  widget_manager?: { get_model(id: string): Promise<unknown> };
 }
 
 /** Where everybody looks; the same in all panels of a session. */
@@ -79,6 +81,8 @@ export interface Store {
   move(change: Partial<Cursor>): void;
   /** Asks Python for something. With `latest`, one is under way and only the newest waits. */
   send(command: string, args?: object, options?: { latest?: boolean }): Promise<any>;
+  /** The store of another panel, by its model's id; who asks disposes of it. */
+  panel(id: string): Promise<Store>;
   /** Puts a problem's text away. */
   dismiss(): void;
   dispose(): void;
@@ -236,6 +240,10 @@ export function makeStore(model: Model): Store {
     busy,
     move,
     send,
+    panel: async (id) => {
+      if (!model.widget_manager) throw new Error("there is no kernel here that has other panels");
+      return makeStore((await model.widget_manager.get_model(id)) as Model);
+    },
     dismiss: () => (problem.value = null),
     dispose: () => {
       if (timer !== undefined) tellPython();

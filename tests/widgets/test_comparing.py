@@ -176,7 +176,7 @@ def test_a_task_opens_as_it_was_measured_bit_for_bit(make: Callable[..., Compare
     measured = [block[i : i + 1] for block in blocks for i in range(len(block))][task]
     for opened in (panel.opened.shown.episode, _session(line).episode):
         assert opened.sha256() == measured.sha256()
-    assert panel.stage == panel.opened.model_id
+    assert panel.about["stage"] == panel.opened.model_id
     assert "choose 0 to 119" in answer(panel, "pick", task=120)["error"]
 
 

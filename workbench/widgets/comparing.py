@@ -20,7 +20,6 @@ from typing import Annotated, Any
 
 import pandas as pd
 import torch
-import traitlets
 
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields, describe, with_values
@@ -64,8 +63,6 @@ class ComparePanel(Exporting, Panel):
     >>> panel.about["chosen"]
     []
     """
-
-    stage = traitlets.Unicode(help="The model of the stage that is open here.").tag(sync=True)
 
     def __init__(self, *runs: Path | str, **settings: Any) -> None:
         self._stop = threading.Event()
@@ -148,7 +145,6 @@ class ComparePanel(Exporting, Panel):
         if self.opened is not None:
             self.opened.close()
         self.opened = SessionPanel("stage", session)
-        self.stage = self.opened.model_id or ""
         self._show()
         names = ", ".join(f'"{name}"' for name in self.names)
         return f"Stage({names}, {', '.join(f'{k}={v!r}' for k, v in given.items())})"
@@ -212,6 +208,7 @@ class ComparePanel(Exporting, Panel):
         about: dict[str, Any] = {
             "title": "Comparison",
             "chosen": self.names,
+            "stage": "" if self.opened is None else self.opened.model_id,
             "known": known_runs(self.names),
             "form": describe(self.settings, Comparing()),
             "working": working,

@@ -1,0 +1,288 @@
+/** Export: any view as a file for a paper, seen at true size before it is written. */
+
+import { useSignal } from "@preact/signals";
+import { type ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { type Store } from "../store";
+import { type Field, type Value } from "../ui/fields";
+import { Form } from "../ui/Form";
+import { copyText, useFlash, useUnique } from "../ui/hooks";
+import { useKeys } from "../ui/keys";
+import { EXPORT, type ExportAsked } from "./dialogs";
+import "./export.css";
+
+/** What each kind is called in a list. */
+const KINDS: Record<string, string> = {
+  examples: "the episode",
+  steps: "loss and metric by step",
+  curves: "adapted curves",
+  predictions: "predictions by step",
+  pulls: "pulls and rewards",
+  images: "images with predictions",
+  norms: "norms by layer",
+  flow: "flow of the meta-gradient",
+  anatomy: "anatomy: first and second order",
+  agreement: "agreement of gradients",
+  signal: "signal and noise of gradients",
+  curvature: "curvature",
+  landscape: "loss landscape",
+  influence: "influence of support examples",
+  memory: "what queries read of the memory",
+  embedding: "embedding",
+  certificate: "certificate of the meta-gradient",
+  training: "learning curves",
+  comparison: "comparison of runs",
+};
+
+const WHOLE = new Set(["html", "metatrace"]); // hold all of a session, whatever the view
+
+const SHEETS = ["train", "compare"]; // panels whose footer has no button for it
+
+interface Preview {
+  name: string;
+  folder: string;
+  receipt: string;
+  code: string;
+  rows: number;
+  picture?: string;
+  inches?: [number, number];
+  words?: string;
+  text?: string;
+}
+
+/** What can be exported of what a panel shows. */
+function kindsOf(store: Store): string[] {
+  if (store.view === "train") return ["training"];
+  if (store.view === "compare") return ["comparison"];
+  const states = store.about.value.kinds ?? {};
+  const found = Object.keys(states).filter((kind) => /^(ready|open|stale)$/.test(states[kind]!));
+  return found.length ? found : ["examples"];
+}
+
+/** The view that one most likely wants. */
+function usual(store: Store, kinds: string[]): string {
+  const first = { regression: "curves", classification: "images", control: "pulls" };
+  const kind = first[store.about.value.kind as keyof typeof first];
+  return kind && kinds.includes(kind) ? kind : kinds[0]!;
+}
+
+export function Exporter({ store, kind }: { store: Store; kind?: string }) {
+  const kinds = kindsOf(store);
+  const chosen = useSignal(kind && kinds.includes(kind) ? kind : usual(store, kinds));
+  const form = useSignal<Field[]>([]);
+  const preview = useSignal<Preview | null>(null);
+  const failed = useSignal("");
+  const name = useSignal("");
+  const written = useSignal("");
+  const exists = useSignal(false);
+  const id = useUnique();
+  const settings = Object.fromEntries(form.value.map((field) => [field.name, field.value]));
+  const format = String(settings.format ?? "pdf");
+
+  useEffect(() => void store.send("export_form").then((fields) => (form.value = fields)), [store]);
+  const asked = JSON.stringify([chosen.value, settings, store.about.value.lanes, store.cursor.value]);
+  useEffect(() => {
+    if (!form.value.length) return;
+    exists.value = false;
+    store.send("preview", { kind: chosen.value, ...settings }, { latest: true }).then(
+      (found: Preview) => {
+        preview.value = found;
+        name.value = found.name;
+        failed.value = "";
+      },
+      (error: Error) => (failed.value = error.message),
+    );
+  }, [asked]);
+
+  const write = (options: object) =>
+    store
+      .send("export", { kind: chosen.value, name: name.value, ...options, ...settings })
+      .then((made: { path: string; bytes: number; content?: string; media?: string }) => {
+        if (made.content) keep(made.content, made.media ?? "", name.value);
+        const size = made.bytes < 1e5 ? `${Math.ceil(made.bytes / 1e3)} kB` : `${(made.bytes / 1e6).toFixed(1)} MB`;
+        written.value = made.content ? `downloaded ${name.value}, ${size}` : `wrote ${made.path}, ${size}`;
+        exists.value = false;
+      })
+      .catch((error: Error) => {
+        exists.value = error.message.includes(" exists: ");
+      });
+  const shown = preview.value;
+  return (
+    <div class="wb-export wb-columns">
+      <section aria-label="What to export">
+        <div class="wb-field">
+          <label for={id}>view</label>
+          <select id={id} value={chosen.value} onChange={(event) => (chosen.value = event.currentTarget.value)}>
+            {kinds.map((one) => (
+              <option key={one} value={one}>
+                {KINDS[one] ?? one}
+              </option>
+            ))}
+          </select>
+        </div>
+        <Form
+          title="How the file looks"
+          bare
+          fields={form.value}
+          onChange={(field: string, value: Value) => {
+            form.value = form.value.map((one) => (one.name === field ? { ...one, value } : one));
+            written.value = "";
+          }}
+        />
+        <div class="wb-field">
+          <label for={`${id}-name`}>file in {shown?.folder ?? "figures"}/</label>
+          <input
+            id={`${id}-name`}
+            type="text"
+            value={name.value}
+            onChange={(event) => (name.value = event.currentTarget.value)}
+          />
+        </div>
+        <div class="wb-row wb-actions">
+          <button type="button" class="wb-primary" disabled={!shown || failed.value !== ""} onClick={() => void write({})}>
+            Write the file
+          </button>
+          {exists.value && (
+            <button type="button" onClick={() => void write({ replace: true })}>
+              Replace it
+            </button>
+          )}
+          <button type="button" disabled={!shown || failed.value !== ""} onClick={() => void write({ download: true })}>
+            Download
+          </button>
+        </div>
+        <p role="status">{written.value}</p>
+        {shown && (
+          <>
+            <Code title="Python that writes this file" text={shown.code} />
+            <Code title="Receipt inside the file" text={pretty(shown.receipt)} />
+          </>
+        )}
+      </section>
+      <section aria-label="Preview" class="wb-preview" data-stale={failed.value !== ""}>
+        {failed.value ? (
+          <p class="wb-empty" role="alert">
+            {failed.value}
+          </p>
+        ) : !shown ? (
+          <p class="wb-empty">Drawing …</p>
+        ) : shown.picture && shown.inches ? (
+          <figure>
+            <div class="wb-paper" tabIndex={0} role="region" aria-label="The figure at true size">
+              <img
+                src={`data:image/png;base64,${shown.picture}`}
+                width={96 * shown.inches[0]}
+                height={96 * shown.inches[1]}
+                alt={shown.words}
+              />
+            </div>
+            <figcaption class="wb-quiet">
+              True size, {shown.inches.map((side) => side.toFixed(2)).join(" × ")} in. In words: {shown.words}
+            </figcaption>
+          </figure>
+        ) : WHOLE.has(format) ? (
+          <p class="wb-empty">
+            {format === "html"
+              ? "A page with the whole stage, to be stepped and inspected in any browser without a kernel."
+              : "The adaptation with every step and every frame, which `Tape.load` and `Stage` open again."}{" "}
+            Writing it computes what was not looked at yet.
+          </p>
+        ) : (
+          <pre class="wb-text" tabIndex={0}>
+            {shown.text}
+          </pre>
+        )}
+      </section>
+    </div>
+  );
+}
+
+function pretty(receipt: string): string {
+  return JSON.stringify(JSON.parse(receipt), null, 2);
+}
+
+/** Gives bytes to the browser, to keep among its downloads. */
+function keep(content: string, media: string, name: string): void {
+  const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([bytes], { type: media }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+/** Lines to copy, folded away. */
+export function Code({ title, text, open }: { title: string; text: string; open?: boolean }) {
+  const [word, flash] = useFlash();
+  return (
+    <details class="wb-code" open={open}>
+      <summary>{title}</summary>
+      <pre>{text}</pre>
+      <button type="button" onClick={() => void copyText(text).then(() => flash("copied"))}>
+        Copy
+      </button>{" "}
+      <span role="status">{word}</span>
+    </details>
+  );
+}
+
+export function ExportView({ store }: { store: Store }) {
+  return <Exporter store={store} />;
+}
+
+/** The export dialog of a panel: opens where a view asks for it, or by E. */
+export function Exports({ store, children }: { store: Store; children: ComponentChildren }) {
+  const open = useSignal(false);
+  const around = useRef<HTMLDivElement>(null);
+  const dialog = useRef<HTMLDivElement>(null);
+  const before = useRef<HTMLElement | null>(null);
+  const show = () => {
+    before.current = document.activeElement as HTMLElement | null;
+    open.value = true;
+  };
+  const hide = () => {
+    open.value = false;
+    before.current?.focus();
+  };
+  useEffect(() => {
+    const asked = (event: Event) => {
+      if ((event as CustomEvent<ExportAsked>).detail.store !== store) return;
+      event.stopPropagation();
+      if (store.view !== "export") show(); // which is the dialog already
+    };
+    const element = around.current;
+    element?.addEventListener(EXPORT, asked);
+    return () => element?.removeEventListener(EXPORT, asked);
+  }, [store]);
+  useEffect(() => {
+    if (open.value) dialog.current?.focus();
+  }, [open.value]);
+  useKeys(SHEETS.includes(store.view) ? [{ key: "e", help: "export", run: show }] : []);
+  return (
+    <div ref={around}>
+      {children}
+      {open.value && (
+        <div
+          ref={dialog}
+          class="wb-dialog"
+          role="dialog"
+          aria-label="Export"
+          tabIndex={-1}
+          onKeyDown={(event) => {
+            if (event.key !== "Escape") return;
+            event.stopPropagation();
+            hide();
+          }}
+        >
+          <div class="wb-row">
+            <strong>Export</strong>
+            <button type="button" class="wb-end" onClick={hide} aria-label="Close the export dialog">
+              ✕
+            </button>
+          </div>
+          <Exporter store={store} />
+        </div>
+      )}
+    </div>
+  );
+}
