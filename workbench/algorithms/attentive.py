@@ -107,6 +107,8 @@ class AttentionLearner(MemoryLearner):
     (2, 30)
     """
 
+    slot_values = ("fused", "labels")
+
     def __init__(
         self,
         embedding: nn.Module,

@@ -84,6 +84,8 @@ class MANN(MemoryLearner):
     (6, torch.Size([2, 128, 40]))
     """
 
+    slot_values = ("memory",)
+
     def __init__(
         self,
         embedding: nn.Module,

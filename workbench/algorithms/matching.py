@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.base import Adapted
 from workbench.algorithms.classes import (
     Temperature,
     check_classification,
@@ -32,6 +32,7 @@ from workbench.algorithms.classes import (
     labelled,
     one_hot,
 )
+from workbench.algorithms.memory import MemoryLearner, each_its_own
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 from workbench.innerloop import check_stackable
@@ -60,7 +61,7 @@ class MatchingSettings:
         return Matching(embedding, self, features=features)
 
 
-class Matching(Learner):
+class Matching(MemoryLearner):
     """Attends to the support and takes its labels.
 
     `features` is the size of the embedding; only the full context needs to be told.
@@ -74,6 +75,8 @@ class Matching(Learner):
     >>> attention.shape[-1] == episode.support.y.shape[1]
     True
     """
+
+    slot_values = ("keys", "labels")
 
     def __init__(
         self,
@@ -126,6 +129,14 @@ class Matching(Learner):
     def read(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """How much each input attends to each support example: `[task, example, support]`."""
         return self._scores(adapted, x, weight).softmax(dim=-1)
+
+    def reads(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
+        """The attention; each support example is a slot."""
+        return {"attention": self.read(adapted, x, weight)}
+
+    def writes(self, adapted: Adapted, episode: Episode) -> Tensor:
+        """Each support example to its own slot."""
+        return each_its_own(adapted, episode, adapted.values["labels"])
 
     def embed(
         self, adapted: Adapted, x: Tensor, weight: Tensor | None = None, *, support: bool = False

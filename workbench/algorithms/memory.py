@@ -1,12 +1,15 @@
 """What every method with a memory can be asked, so that one view shows them all.
 
 A memory has *slots*. Support examples are written to them, `writes`; inputs read them by one or
-more heads, `reads`. What else a method keeps of a slot (how much it was used) is its own.
+more heads, `reads`. A slot can be emptied or given what another holds, and predictions follow at
+once. Two more are shown where a method has them: the value `usage` [task, slot], how much each
+slot was used lately, and what was seen as `erased` [task, slot], 1 where a slot was cleared.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -18,7 +21,12 @@ from workbench.tasks.episode import Episode
 
 
 class MemoryLearner(Learner):
-    """A learner whose adaptation writes to a memory that its predictions read."""
+    """A learner whose adaptation writes to a memory that its predictions read.
+
+    `slot_values` names the values `[task, slot, ...]` that hold what the slots hold.
+    """
+
+    slot_values: tuple[str, ...] = ()
 
     @abstractmethod
     def reads(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
@@ -30,6 +38,53 @@ class MemoryLearner(Learner):
 
         `[task, slot, support]`; zero where nothing was written.
         """
+
+    def without(self, adapted: Adapted, slots: Iterable[int]) -> Adapted:
+        """The adaptation with some slots emptied, in every task.
+
+        >>> from workbench.algorithms import Matching, adapt, last
+        >>> from workbench.models import MLP
+        >>> from workbench.tasks import open_tasks
+        >>> episode = open_tasks("digits").sample(1, seed=0)
+        >>> learner = Matching(MLP(64, None))
+        >>> adapted = learner.without(last(adapt(learner, episode)), [0])
+        >>> bool(learner.read(adapted, episode.query.x)[..., 0].any())
+        False
+        """
+        emptied = list(slots)
+
+        def empty(tensor: Tensor) -> None:
+            tensor[:, emptied] = 0
+
+        return self._edited(adapted, emptied, empty)
+
+    def given(self, adapted: Adapted, slot: int, source: int) -> Adapted:
+        """The adaptation with a slot that holds what another does, in every task."""
+
+        def copy(tensor: Tensor) -> None:
+            tensor[:, slot] = tensor[:, source]
+
+        return self._edited(adapted, [slot, source], copy)
+
+    def _edited(
+        self, adapted: Adapted, slots: list[int], change: Callable[[Tensor], None]
+    ) -> Adapted:
+        held = {n: adapted.values[n].clone() for n in self.slot_values if n in adapted.values}
+        if not held:
+            raise UserError(
+                f"{type(self).__name__} has written nothing to its slots yet that could be "
+                "changed: take a step first"
+            )
+        count = next(iter(held.values())).shape[1]
+        for slot in slots:
+            if not 0 <= slot < count:
+                raise UserError(
+                    f"slot {slot} was to be changed and this task wrote to {count}: "
+                    f"choose 0 to {count - 1}"
+                )
+        for tensor in held.values():
+            change(tensor)
+        return Adapted({**adapted.values, **held}, adapted.seen, adapted.step)
 
 
 def each_its_own(adapted: Adapted, episode: Episode, like: Tensor, *, step: int = 1) -> Tensor:

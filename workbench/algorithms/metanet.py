@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.base import Adapted
 from workbench.algorithms.classes import (
     Temperature,
     check_classification,
@@ -38,11 +38,12 @@ from workbench.algorithms.classes import (
     labelled,
     one_hot,
 )
+from workbench.algorithms.memory import MemoryLearner, each_its_own, shuffled
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 from workbench.innerloop import check_stackable
 from workbench.models import ModelSettings
-from workbench.randomness import fold, uniform
+from workbench.randomness import fold
 from workbench.tasks.base import TaskSpec
 from workbench.tasks.episode import Episode
 
@@ -72,7 +73,7 @@ class MetaNetSettings:
         return MetaNet(trunk, features, spec.outputs, self)
 
 
-class MetaNet(Learner):
+class MetaNet(MemoryLearner):
     """Reads fast weights out of a memory that loss gradients were written to.
 
     `features` is the size of what the trunk gives, `ways` the most classes of a task.
@@ -85,6 +86,8 @@ class MetaNet(Learner):
     >>> [name for name in list(adapt(learner, episode))[-1].values if "fast" in name]
     ['fast.embedding', 'fast.layer1', 'fast.layer2']
     """
+
+    slot_values = ("keys", "present", "fast.layer1", "fast.layer2")
 
     def __init__(
         self,
@@ -144,15 +147,21 @@ class MetaNet(Learner):
         """How much each input reads of each entry of the memory: `[task, example, support]`."""
         return self._attention(adapted, _with_one(self._features(adapted, x, weight)))
 
+    def reads(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
+        """The attention; each support example is a slot."""
+        return {"attention": self.read(adapted, x, weight)}
+
+    def writes(self, adapted: Adapted, episode: Episode) -> Tensor:
+        """Each support example to its own slot, in the second step."""
+        return each_its_own(adapted, episode, adapted.values["count"], step=2)
+
     def _learn_embedding(self, adapted: Adapted, episode: Episode) -> Named:
         """Q*, from the representation-loss gradients of a few support examples."""
         support, ways = labelled(episode)
         features = self._features(adapted, support.x, support.weight, support=True)
         labels = one_hot(support, ways, like=features)
         present = labels.sum(dim=-1)
-        place = (present.cumsum(dim=1) - 1).clamp(min=0).long()  # among those that count
-        draws = uniform(fold(episode.seed, adapted.step), (present.shape[1],), features.dtype)
-        order = (draws.gather(1, place) - present).argsort(dim=1)  # padding last
+        order = shuffled(present, fold(episode.seed, adapted.step))
         order = order[:, : self.settings.sampled].unsqueeze(-1)
         labels = labels.gather(1, order.expand(-1, -1, ways))
         inputs = _with_one(features.gather(1, order.expand(-1, -1, features.shape[-1])))

@@ -17,7 +17,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.base import Adapted
 from workbench.algorithms.classes import (
     Temperature,
     check_classification,
@@ -26,6 +26,7 @@ from workbench.algorithms.classes import (
     one_hot,
 )
 from workbench.algorithms.losses import example_loss
+from workbench.algorithms.memory import MemoryLearner
 from workbench.fields import check_fields
 from workbench.innerloop import check_stackable
 from workbench.models import ModelSettings
@@ -51,7 +52,7 @@ class PrototypicalSettings:
         return Prototypical(model.build(spec.input_shape, None), self)
 
 
-class Prototypical(Learner):
+class Prototypical(MemoryLearner):
     """Compares a query with the mean embedding of each class.
 
     >>> from workbench.algorithms import adapt, last
@@ -63,6 +64,8 @@ class Prototypical(Learner):
     >>> tuple(adapted.values["prototypes"].shape) == (2, episode.ways, 40)
     True
     """
+
+    slot_values = ("prototypes", "count")
 
     def __init__(
         self, embedding: nn.Module, settings: PrototypicalSettings = PrototypicalSettings()
@@ -99,6 +102,17 @@ class Prototypical(Learner):
         if "prototypes" not in adapted.values:
             return count.new_zeros(*x.shape[:2], count.shape[1])
         return self.compare(self.embed(adapted, x, weight), adapted.values["prototypes"], count)
+
+    def reads(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
+        """The chance of each class, whose prototype is a slot."""
+        return {"prototypes": self.predict(adapted, x, weight).softmax(dim=-1)}
+
+    def writes(self, adapted: Adapted, episode: Episode) -> Tensor:
+        """Each support example's share in the mean of its class."""
+        support, ways = labelled(episode)
+        labels = one_hot(support, ways, like=adapted.values["count"])
+        share = labels / labels.sum(dim=1, keepdim=True).clamp(min=1)
+        return share.mT * float(adapted.step == 1)
 
     def embed(
         self, adapted: Adapted, x: Tensor, weight: Tensor | None = None, *, support: bool = False

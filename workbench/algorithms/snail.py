@@ -93,6 +93,7 @@ class SNAIL(MemoryLearner):
     """
 
     kinds = ("classification", "control")
+    slot_values = ("past",)
 
     def __init__(
         self,

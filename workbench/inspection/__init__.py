@@ -17,6 +17,8 @@ curvature_frame   the largest eigenvalues of the loss's Hessian
 landscape_frame   support and query loss in the plane of the path
 influence_frame   what each support example does for the query, by leaving it out
 memory_frame      what queries read of a memory: attention, or distances to prototypes
+slot_frame        what was written to a memory, where, when, and by which example
+usage_frame       how full and how used each slot was, and what had to go
 embedding_frame   where examples lie in the embedding
 certificate_frame the meta-gradient against finite differences
 evaluation_frame  results after every inner step from evaluations, for several methods
@@ -56,7 +58,7 @@ from workbench.inspection.gradients import (
 )
 from workbench.inspection.influence import influence_frame
 from workbench.inspection.kinds import KINDS, WHOLE, compute
-from workbench.inspection.memory import embedding_frame, memory_frame
+from workbench.inspection.memory import embedding_frame, memory_frame, slot_frame, usage_frame
 from workbench.inspection.results import (
     comparison_frame,
     evaluation_frame,
@@ -94,8 +96,10 @@ __all__ = [
     "pull_frame",
     "shot_gradients",
     "signal_frame",
+    "slot_frame",
     "stacked",
     "step_frame",
     "task_gradients",
+    "usage_frame",
     "varied",
 ]

@@ -20,7 +20,7 @@ from workbench.inspection.curvature import curvature_frame, landscape_frame
 from workbench.inspection.examples import example_frame, image_frame
 from workbench.inspection.gradients import anatomy_frame, flow_frame, norm_frame
 from workbench.inspection.influence import influence_frame
-from workbench.inspection.memory import embedding_frame, memory_frame
+from workbench.inspection.memory import embedding_frame, memory_frame, slot_frame, usage_frame
 from workbench.tasks.episode import Episode
 
 Make = Callable[..., pd.DataFrame]
@@ -52,6 +52,8 @@ KINDS: dict[str, Make] = {
     "landscape": landscape_frame,
     "influence": influence_frame,
     "memory": memory_frame,
+    "slots": slot_frame,
+    "usage": usage_frame,
     "embedding": embedding_frame,
     "certificate": certificate_frame,
 }

@@ -1,4 +1,4 @@
-"""Memory: what queries read of it, and where examples lie in the embedding."""
+"""Memory: what was written to it, what queries read of it, and where examples are embedded."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from workbench.algorithms.base import Adapted, Learner
 from workbench.algorithms.gradient import GradientLearner
+from workbench.algorithms.memory import MemoryLearner
+from workbench.algorithms.prototypical import Prototypical
 from workbench.errors import UserError
 from workbench.innerloop import weights_of
 from workbench.inspection.layers import one_task
@@ -22,14 +24,17 @@ from workbench.tasks.episode import Episode, Examples
 def memory_frame(
     learner: Learner, episode: Episode, path: Sequence[Adapted], task: int = 0
 ) -> pd.DataFrame:
-    """What each query of a task reads of the memory: a row a query and entry.
+    """What each query of a task reads of the memory: a row a query, head and entry.
 
     query  its place among the query examples
-    label  its true class
-    entry  which entry of the memory: a support example, or a class for prototypes
-    class  the entry's class
-    kind   attention (sums to 1 for every query) or distance (squared, to a prototype)
+    label  its true class; missing for regression
+    entry  which slot of the memory: a support example, a class for prototypes, ...
+    class  the class of what was written there most; missing where nothing was
+    kind   attention (a share of what the query reads) or distance (squared, to a prototype)
     value  of it
+    head   by which head it was read
+
+    Slots that hold nothing and are hardly read (below 0.001 by all queries) are left out.
 
     >>> from workbench.algorithms import Prototypical, adapt
     >>> from workbench.models import MLP
@@ -40,37 +45,187 @@ def memory_frame(
     >>> len(frame), frame["kind"].unique().tolist()
     (12, ['distance'])
     """
-    one, values = one_task(episode, path, task)
-    final = values[-1]
-    if not (hasattr(learner, "read") or hasattr(learner, "embed")):
+    learner, one, values = _remembering(learner, episode, path, task)
+    final, query = values[-1], one.query
+    if isinstance(learner, Prototypical):
+        kind, reads = "distance", {"prototypes": _distances(learner, final, query)}
+    else:
+        kind, reads = "attention", learner.reads(final, query.x, query.weight)
+    held = _held(learner, one, values)  # [slot, class], or nothing but slots for regression
+    labels = _labels(one, query)
+    columns: dict[str, list[Any]] = {name: [] for name in _READS}
+    for head, found in reads.items():
+        table = found[0].double().cpu()
+        read = table.abs().amax(dim=0) >= _LITTLE
+        shown = held.any(dim=1) | (read & (kind == "attention"))
+        if len(reads) > 1:  # a head may be for some slots alone
+            shown = shown & table.any(dim=0)
+        entries = shown.nonzero().flatten().tolist()
+        classes = {entry: _class(held, entry, one) for entry in entries}
+        for place in _counted(query):
+            columns["query"] += [place] * len(entries)
+            columns["label"] += [labels[place]] * len(entries)
+            columns["entry"] += entries
+            columns["class"] += [classes[entry] for entry in entries]
+            columns["kind"] += [kind] * len(entries)
+            columns["value"] += table[place, entries].tolist()
+            columns["head"] += [head] * len(entries)
+    return _whole(pd.DataFrame(columns), "label", "class")
+
+
+@torch.no_grad()
+def slot_frame(
+    learner: Learner, episode: Episode, path: Sequence[Adapted], task: int = 0
+) -> pd.DataFrame:
+    """What was written to the memory of a task: a row a step, slot and support example.
+
+    step     the inner step in which it was written
+    slot     where to
+    example  the support example that wrote it, by its place
+    class    that example's class; missing for regression
+    weight   how much of the slot's new content it is, over all heads
+    erased   whether the slot was cleared for it
+
+    >>> from workbench.algorithms import Matching, adapt
+    >>> from workbench.models import MLP
+    >>> from workbench.tasks import Shape, open_tasks
+    >>> episode = open_tasks("digits").sample(1, seed=0, shape=Shape(2, 1, 3))
+    >>> learner = Matching(MLP(64, None))
+    >>> slot_frame(learner, episode, list(adapt(learner, episode)))["slot"].tolist()
+    [0, 1]
+    """
+    learner, one, values = _remembering(learner, episode, path, task)
+    labels = _labels(one, one.support)
+    columns: dict[str, list[Any]] = {name: [] for name in _WRITTEN}
+    for adapted in values[1:]:
+        written = learner.writes(adapted, one)[0].double().cpu()
+        slots, examples = (written > _NOTHING).nonzero(as_tuple=True)
+        erased = _erased(adapted, len(written))
+        columns["step"] += [adapted.step] * len(slots)
+        columns["slot"] += slots.tolist()
+        columns["example"] += examples.tolist()
+        columns["class"] += [labels[example] for example in examples.tolist()]
+        columns["weight"] += written[slots, examples].tolist()
+        columns["erased"] += [erased[slot] for slot in slots.tolist()]
+    if not columns["slot"]:
         raise UserError(
-            f"{type(learner).__name__} has no memory that queries read: "
-            "use Matching Networks, Prototypical Networks or MetaNet"
+            f"{type(learner).__name__} wrote nothing to its memory in these steps: record those "
+            "that do; a task memory is written by its `update`"
+        )
+    return _whole(pd.DataFrame(columns), "class")
+
+
+@torch.no_grad()
+def usage_frame(
+    learner: Learner, episode: Episode, path: Sequence[Adapted], task: int = 0
+) -> pd.DataFrame:
+    """How full and how used the memory of a task was: a row a step and slot.
+
+    step     after so many inner steps, from 1
+    slot     its number
+    written  how much was written to it in that step
+    held     how much was written to it since it was last cleared
+    usage    how much it was used lately, where the method keeps account of that; else missing
+    erased   whether it was cleared in that step
+    evicted  whether that step cleared what had been written there before
+
+    >>> from workbench.algorithms import MANN, adapt
+    >>> from workbench.algorithms.mann import MANNSettings
+    >>> from workbench.models import MLP
+    >>> from workbench.tasks import Shape, open_tasks
+    >>> episode = open_tasks("digits").sample(1, seed=0, shape=Shape(2, 3, 1))
+    >>> learner = MANN(MLP(64, None), 40, 2, MANNSettings(slots=8, heads=2))
+    >>> frame = usage_frame(learner, episode, list(adapt(learner, episode)))
+    >>> len(frame), bool(frame["evicted"].any())  # 6 items, 2 slots each, 8 slots
+    (48, True)
+    """
+    learner, one, values = _remembering(learner, episode, path, task)
+    held, frames = None, []
+    for adapted in values[1:]:
+        written = learner.writes(adapted, one)[0].sum(dim=1).double().cpu()
+        erased = torch.tensor(_erased(adapted, len(written)))
+        held = torch.zeros_like(written) if held is None else held
+        usage = adapted.values.get("usage")
+        frames.append(
+            pd.DataFrame(
+                {
+                    "step": adapted.step,
+                    "slot": range(len(written)),
+                    "written": written.numpy(),
+                    "held": torch.where(erased, 0, held).add(written).numpy(),
+                    "usage": float("nan") if usage is None else usage[0].double().cpu().numpy(),
+                    "erased": erased.numpy(),
+                    "evicted": (erased & (held > _HELD)).numpy(),
+                }
+            )
+        )
+        held = torch.where(erased, 0, held) + written
+    return pd.concat(frames, ignore_index=True)
+
+
+_READS = ("query", "label", "entry", "class", "kind", "value", "head")
+_WRITTEN = ("step", "slot", "example", "class", "weight", "erased")
+_LITTLE = 1e-3  # a share that is not worth a row
+_NOTHING = 1e-6  # a write that rounding may have left
+_HELD = 0.05  # written to a slot since it was cleared, by which it counts as holding something
+
+
+def _remembering(
+    learner: Learner, episode: Episode, path: Sequence[Adapted], task: int
+) -> tuple[MemoryLearner, Episode, list[Adapted]]:
+    """A learner with a memory, and one task of what it did."""
+    one, values = one_task(episode, path, task)
+    if not isinstance(learner, MemoryLearner) or one.support is None:
+        raise UserError(
+            f"{type(learner).__name__} has no memory that queries read: use Matching Networks, "
+            "Prototypical Networks, MetaNet, MANN, SNAIL, attention or task memory"
         )
     if len(values) < 2:
         raise UserError("the memory is empty before the first step: record a longer path")
-    query, support = one.query, one.support
-    read: Any = getattr(learner, "read", None)
-    if read is not None:
-        kind = "attention"
-        found = read(final, query.x, query.weight)[0]
-        classes = support.y[0].tolist()
-        entries = _counted(support)
-    else:
-        kind = "distance"
-        embed: Any = learner.embed
-        features = embed(final, query.x, query.weight)[0]
-        prototypes = final.values["prototypes"][0]
-        found = (features.unsqueeze(1) - prototypes.unsqueeze(0)).square().sum(dim=-1)
-        classes = list(range(len(prototypes)))
-        entries = [k for k in classes if float(final.values["count"][0, k]) > 0]
-    table = found.double().cpu()
-    rows = [
-        (place, int(query.y[0, place]), entry, classes[entry], kind, float(table[place, entry]))
-        for place in _counted(query)
-        for entry in entries
-    ]
-    return pd.DataFrame(rows, columns=["query", "label", "entry", "class", "kind", "value"])
+    return learner, one, list(values)
+
+
+def _held(learner: MemoryLearner, one: Episode, values: Sequence[Adapted]) -> Tensor:
+    """How much each slot holds of each class, `[slot, class]`; of anything for regression."""
+    total: Tensor | None = None
+    classes = one.support.y if one.ways is not None else torch.zeros_like(one.support.y[..., 0])
+    one_hot = torch.nn.functional.one_hot(classes[0].long().reshape(-1), one.ways or 1)
+    for adapted in values[1:]:
+        written = learner.writes(adapted, one)[0]
+        erased = torch.tensor(_erased(adapted, len(written)), device=written.device)
+        new = written @ one_hot.to(written)
+        total = new if total is None else torch.where(erased.unsqueeze(1), 0, total) + new
+    assert total is not None
+    return torch.where(total > _NOTHING, total, 0).cpu()
+
+
+def _class(held: Tensor, entry: int, one: Episode) -> int | None:
+    if one.ways is None or not bool(held[entry].any()):
+        return None
+    return int(held[entry].argmax())
+
+
+def _erased(adapted: Adapted, slots: int) -> list[bool]:
+    erased = adapted.seen.get("erased")
+    return [False] * slots if erased is None else (erased[0] > 0).tolist()
+
+
+def _distances(learner: Prototypical, adapted: Adapted, query: Examples) -> Tensor:
+    features = learner.embed(adapted, query.x, query.weight)
+    prototypes = adapted.values["prototypes"]
+    return (features.unsqueeze(2) - prototypes.unsqueeze(1)).square().sum(dim=-1)
+
+
+def _labels(one: Episode, examples: Examples) -> list[int | None]:
+    """The class of each example; nothing for regression."""
+    return [None] * examples.y.shape[1] if one.ways is None else examples.y[0].tolist()
+
+
+def _whole(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Whole numbers that may be missing."""
+    if not any(frame[name].isna().any() for name in columns):
+        return frame
+    return frame.astype(dict.fromkeys(columns, "Int64"))
 
 
 @torch.no_grad()
@@ -96,6 +251,8 @@ def embedding_frame(
     16
     """
     one, values = one_task(episode, path, task)
+    if one.support is None:
+        raise UserError("embedding_frame shows examples and these are trials: use pulls")
     embed = _embedding(learner)
     if not isinstance(learner, GradientLearner):
         values = values[-1:]
