@@ -179,7 +179,7 @@ export function HeatMap(props: Props) {
         aria-roledescription="heat map"
         aria-labelledby={`${id}-title`}
         aria-describedby={`${id}-says`}
-        tabIndex={0}
+        tabindex={0}
         onPointerMove={(event) => setAt(spot(event))}
         onPointerLeave={() => setAt(null)}
         onClick={(event) => {

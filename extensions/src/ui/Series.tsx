@@ -166,7 +166,7 @@ export function Drawn({ one, place, all, x, y, base, overlaid, onKey }: DrawnPro
                 ? {
                     "data-point": `${place}-${k}`,
                     class: "wb-grip",
-                    tabIndex: 0,
+                    tabindex: 0,
                     role: "button",
                     "aria-label": `${one.describe?.(k) ?? `${one.name} ${k + 1}`}: ${three(one.x[k])}, ${three(one.y[k])}. Arrow keys move it`,
                     onKeyDown: (event: KeyboardEvent) =>
