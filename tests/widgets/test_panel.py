@@ -39,7 +39,7 @@ def column(frame, name):
 
 def test_it_shows_the_session_at_once(stage):
     assert stage.view == "stage"
-    assert {"0:examples", "0:steps", "0:curves", "0:norms"} <= set(stage.frames)
+    assert {"0:examples", "0:steps", "0:curves"} <= set(stage.frames)
     steps = stage.shown.frame("steps", task=0)
     assert (column(stage.frames["0:steps"], "loss") == steps["loss"].to_numpy()).all()
     about = stage.about

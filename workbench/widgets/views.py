@@ -21,7 +21,7 @@ from workbench.widgets.session import Session
 from workbench.widgets.wire import to_wire
 
 # What is shown of every adaptation at once; the other kinds are computed when asked for.
-SHOWN = ("examples", "steps", "curves", "predictions", "pulls", "norms", "memory")
+SHOWN = ("examples", "steps", "curves", "predictions", "pulls")
 _QUICK = 0.1  # seconds below which a kind is computed again by itself after a change
 
 
@@ -105,6 +105,7 @@ class SessionPanel(Exporting, Panel):
             "learners": [{"name": s, "note": o.note} for s, o in session.sources.items()],
             "learner": session.lanes[session.cursor.lane].learner,
             "kind": session.kind,
+            "task": session.cursor.task,
             "tasks": len(session.episode),
             "ways": session.episode.ways,
             "milliseconds": 1000 * session.seconds,
@@ -135,6 +136,7 @@ class SessionPanel(Exporting, Panel):
             "learner": one.learner,
             "settings": dict(one.settings),
             "edits": len(one.edits),
+            "memory": [dict(change) for change in one.memory],
         }
 
     def _about_kinds(self) -> dict[str, str]:
@@ -194,6 +196,10 @@ class SessionPanel(Exporting, Panel):
     @command
     def branch(self, step: int, settings: dict[str, Any] | None = None) -> int:
         return self.shown.branch(step, settings)
+
+    @command
+    def rewrite(self, slot: int, source: int | None = None) -> int:
+        return self.shown.rewrite(slot, source)
 
     @command
     def remove(self, lane: int) -> None:

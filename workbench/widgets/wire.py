@@ -20,6 +20,8 @@ def to_wire(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def _column(column: pd.Series) -> dict[str, Any]:
+    if column.dtype == np.float64:  # most columns, and the way below takes pandas ten times as long
+        return {"type": "number", "data": column.to_numpy("<f8").tobytes()}
     if isinstance(column.dtype, np.dtype) and column.dtype.kind == "f":
         return {"type": "number", "data": column.to_numpy("<f8").tobytes()}
     if pd.api.types.is_bool_dtype(column) and not column.isna().any():
