@@ -197,19 +197,31 @@ export function Chart(props: Props) {
         {mark !== undefined && !axes.x.names && Number.isFinite(x(mark)) && (
           <line class="wb-mark" x1={x(mark)} x2={x(mark)} y1={box.top} y2={box.bottom} />
         )}
-        {series.map((one, place) => (
-          <Drawn
-            key={place}
-            one={one}
-            place={place}
-            all={series}
-            x={x}
-            y={y}
-            base={box.bottom}
-            overlaid={props.overlaid}
-            onKey={onDrag && keyDown}
-          />
-        ))}
+        {props.y.limits && (
+          <clipPath id={`${id}-inside`}>
+            <rect
+              x={box.left - 8}
+              y={box.top - 8}
+              width={box.right - box.left + 16}
+              height={box.bottom - box.top + 8}
+            />
+          </clipPath>
+        )}
+        <g clip-path={props.y.limits && `url(#${id}-inside)`}>
+          {series.map((one, place) => (
+            <Drawn
+              key={place}
+              one={one}
+              place={place}
+              all={series}
+              x={x}
+              y={y}
+              base={box.bottom}
+              overlaid={props.overlaid}
+              onKey={onDrag && keyDown}
+            />
+          ))}
+        </g>
         {found && (
           <circle
             class="wb-ring"

@@ -103,9 +103,8 @@ function Episode({ store, editor }: { store: Store; editor: Editor }) {
 }
 
 function said(about: Record<string, any>, support: number): string {
-  const edits = about.edits ? ` · ${about.edits} ${about.edits === 1 ? "edit" : "edits"}` : "";
   if (about.kind === "control") return "pulls and what they paid";
-  return `support · ${support} ${support === 1 ? "example" : "examples"}${edits}`;
+  return `${support} support ${support === 1 ? "example" : "examples"}`;
 }
 
 function Does({ store, editor }: { store: Store; editor: Editor }) {
@@ -125,16 +124,17 @@ function Does({ store, editor }: { store: Store; editor: Editor }) {
 function Differ({ store, editor, other }: { store: Store; editor: Editor; other: number }) {
   const { lane } = store.cursor.value;
   const about = store.about.value;
+  const pair = [lane, other].sort((a, b) => a - b); // the older one stands left
   return (
     <>
-      {[lane, other].map((one) => (
+      {pair.map((one, place) => (
         <Column
           key={one}
           title={laneName(about, one)}
           store={store}
-          aside={<Score store={store} lane={one} against={one === lane ? other : null} />}
+          aside={<Score store={store} lane={one} against={place === 1 ? pair[0] : null} />}
         >
-          <DoesOf store={store} editor={editor} lane={one} other={one === lane ? other : lane} />
+          <DoesOf store={store} editor={editor} lane={one} other={pair[1 - place]!} />
         </Column>
       ))}
     </>

@@ -199,7 +199,7 @@ test("before is grey, ghosts are thin, and a dragged point is where the hand has
     "truth",
     "step 1",
     "before",
-    "after step 2",
+    "step 2",
     "support",
   ]);
   expect(series[1]).toMatchObject({ thin: true, silent: true });

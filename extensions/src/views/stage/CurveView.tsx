@@ -1,6 +1,7 @@
 /** A curve to be learned: its examples, how the prediction bends towards them, and the truth. */
 
 import { Chart, type Series } from "../../ui/Chart";
+import { three } from "../../ui/format";
 import { BEFORE, stepColour } from "../../ui/palette";
 import { type Curve, type Curves, some } from "./data";
 import type { Editor, Held } from "./edits";
@@ -66,7 +67,7 @@ export function seriesOf(props: Omit<Props, "title">): {
     if (against)
       series.push({ name: against.name, ...against.curve, dashed: true, colour: "var(--wb-ink)" });
     series.push({
-      name: now === 0 ? "before" : `after step ${now}`,
+      name: now === 0 ? "before" : `step ${now}`,
       ...curves.steps[now]!,
       colour: now === 0 ? BEFORE : (colour ?? "var(--wb-after)"),
     });
@@ -103,10 +104,12 @@ export function CurveView(props: Props) {
     >
       <Chart
         title={title}
-        description={editor ? "Drag a support point, and the adaptation follows" : undefined}
+        description={
+          leaves(props) ?? (editor ? "Drag a support point, and the adaptation follows" : undefined)
+        }
         series={series}
         x={{ label: "x", domain: curves.domain.x }}
-        y={{ label: "y", domain: curves.domain.y }}
+        y={{ label: "y", domain: curves.domain.y, limits: curves.domain.y }}
         height={height}
         onPick={
           onPick &&
@@ -125,6 +128,24 @@ export function CurveView(props: Props) {
       />
     </div>
   );
+}
+
+/** What is said of a prediction that runs out of the picture. */
+export function leaves({
+  curves,
+  step,
+  bare,
+}: Pick<Props, "curves" | "step" | "bare">): string | undefined {
+  const now = curves.steps[Math.min(step, curves.steps.length - 1)];
+  if (bare || !now) return undefined;
+  const far = now.y.reduce(
+    (most, y) => (Math.abs(y) > Math.abs(most) || Number.isNaN(y) ? y : most),
+    0,
+  );
+  const [low, high] = curves.domain.y;
+  return far >= low && far <= high
+    ? undefined
+    : `The prediction leaves the picture: it reaches ${three(far)}`;
 }
 
 /** The panel that an element is in: it takes the focus back from what was pointed at, so that its

@@ -1,7 +1,7 @@
 /** Steps in a row, the loss over them, branches below: clicked, dragged, or gone along by keys. */
 
 import { line } from "d3-shape";
-import { scaleLinear } from "d3-scale";
+import { scaleLinear, scaleLog } from "d3-scale";
 import type { TargetedPointerEvent } from "preact";
 import { useRef } from "preact/hooks";
 import type { Store } from "../../store";
@@ -15,6 +15,7 @@ import {
   heightOf,
   laneAt,
   laneColour,
+  laneLabel,
   laneName,
   placeOf,
   stepAt,
@@ -33,7 +34,7 @@ export function Timeline({ store, stepper }: Props) {
   const lanes = about.lanes ?? [];
   const cursor = store.cursor.value;
   if (lanes.length === 0) return <div class="wb-timeline" ref={ref} />;
-  const g = geometry(lanes, width, width < 560 ? 84 : 116);
+  const g = geometry(lanes, width, width < 560 ? 110 : 150);
   const height = heightOf(lanes.length - 1, g) + 26;
   const courses = lanes.map((_, lane) => readCourse(frameOf(store, "steps", lane), cursor.task));
   const here = courses[cursor.lane]?.values[cursor.step];
@@ -74,7 +75,7 @@ export function Timeline({ store, stepper }: Props) {
         width={width}
         height={height}
         role="slider"
-        tabIndex={0}
+        tabindex={0}
         aria-label="Timeline: inner step"
         aria-valuemin={0}
         aria-valuemax={stepper.steps}
@@ -92,6 +93,7 @@ export function Timeline({ store, stepper }: Props) {
             key={number}
             number={number}
             name={laneName(about, number)}
+            label={laneLabel(about, number)}
             lane={{ parent: lane.parent ?? null, at: lane.at ?? 0, steps: lane.steps }}
             current={number === cursor.lane}
             step={cursor.step}
@@ -126,17 +128,21 @@ export function Timeline({ store, stepper }: Props) {
   );
 }
 
+/** Losses from bottom to top; by factors where they differ by more than the eye can follow. */
 function lossScale(courses: (Course | null)[], g: Geometry) {
   let [low, high] = [Infinity, -Infinity];
   for (const course of courses) {
-    for (const value of course?.values ?? [])
+    for (const value of course?.values ?? []) {
       if (Number.isFinite(value)) [low, high] = [Math.min(low, value), Math.max(high, value)];
+    }
   }
   if (!(low <= high)) [low, high] = [0, 1];
+  const range = [g.curve, 14];
+  if (low > 0 && high / low > 1000) return scaleLog().domain([low, high]).range(range);
   const floor = low > 0 && low < 0.6 * high ? 0 : low;
   return scaleLinear()
     .domain([floor, high === floor ? floor + 1 : high])
-    .range([g.curve, 12]);
+    .range(range);
 }
 
 function Courses({
@@ -160,6 +166,7 @@ function Courses({
     <g>
       <text class="wb-lane-name" x={0} y={g.curve / 2 + 12}>
         {name === "loss" ? "query loss" : name}
+        {"base" in y ? " (log)" : ""}
       </text>
       {[high, low].map((value) => (
         <text key={value} class="wb-tick-label" x={g.left - 10} y={y(value) + 4} text-anchor="end">
@@ -213,13 +220,14 @@ function Reading({
 interface LaneProps {
   number: number;
   name: string;
+  label: string;
   lane: { parent: number | null; at: number; steps: number };
   current: boolean;
   step: number;
   g: Geometry;
 }
 
-function LaneOf({ number, name, lane, current, step, g }: LaneProps) {
+function LaneOf({ number, name, label, lane, current, step, g }: LaneProps) {
   const y = heightOf(number, g);
   const from = lane.parent === null ? 0 : lane.at;
   const [start, end] = [placeOf(from, g), placeOf(lane.steps, g)];
@@ -229,7 +237,7 @@ function LaneOf({ number, name, lane, current, step, g }: LaneProps) {
     <g class="wb-lane" data-current={current} style={{ "--lane": laneColour(number) }}>
       <text class="wb-lane-name" x={0} y={y + 4}>
         <title>{name}</title>
-        {short(name, g.left < 100 ? 12 : 17)}
+        {short(label, g.left < 120 ? 14 : 21)}
       </text>
       {lane.parent !== null && (
         <path

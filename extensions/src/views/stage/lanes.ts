@@ -16,7 +16,7 @@ export interface Geometry {
 }
 
 /** The geometry of a timeline of this width. */
-export function geometry(lanes: readonly { steps: number }[], width: number, left = 116): Geometry {
+export function geometry(lanes: readonly { steps: number }[], width: number, left = 150): Geometry {
   const steps = Math.max(...lanes.map((lane) => lane.steps), 1);
   return {
     left,
@@ -67,6 +67,13 @@ export function laneName(about: About, lane: number): string {
     return about.title ?? one?.learner ?? "adaptation";
   const differs = difference(about.lanes!, one);
   return `branch ${lane}${differs && `: ${differs}`}`;
+}
+
+/** The same, for a narrow margin: '1 · inner rate 0.1'. */
+export function laneLabel(about: About, lane: number): string {
+  return laneName(about, lane)
+    .replace(/^branch (\d+):? ?/, (_, number) => `${number} · `)
+    .replace(/ · $/, "");
 }
 
 /** What is other in a branch than in the lane that it came from, in few words. */
