@@ -245,3 +245,25 @@ def test_learners_of_your_own(session):
     assert "maml is the MAML that was given" in mine.code()
     with pytest.raises(UserError, match="cannot show a int"):
         Session(3)
+
+
+def test_slots_are_emptied_and_filled_on_a_branch(tmp_path):
+    session = Session("digits-protonet", count=2)
+    before = session.frame("predictions")
+    lane = session.rewrite(1)
+    assert lane == session.cursor.lane == 1
+    at_the_end = session.frame("predictions").query("step == 1")
+    assert set(at_the_end["prediction"]) == {0}  # the second class has no prototype left
+    assert session.frame("predictions", lane=0).equals(before)
+    session.rewrite(1, source=0)  # the same branch goes on being changed
+    assert len(session.lanes) == 2
+    shared = session.frame("predictions").query("step == 1")
+    assert shared["confidence"].tolist() == pytest.approx([0.5] * len(shared))
+    assert "session.rewrite(slot=1, step=1)" in session.code()
+    found: dict = {}
+    exec(session.code("predictions"), found)
+    assert found["frame"].equals(session.frame("predictions"))
+    with pytest.raises(UserError, match="slot 9"):
+        session.rewrite(9)
+    with pytest.raises(UserError, match="no memory with slots"):
+        Session("sinusoid-maml", count=1).rewrite(0)

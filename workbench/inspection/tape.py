@@ -18,6 +18,7 @@ from torch import Tensor
 
 from workbench import __version__
 from workbench.algorithms.base import Adapted, Learner, adapt
+from workbench.algorithms.memory import MemoryLearner
 from workbench.errors import UserError, nearest
 from workbench.files import read_tensors, save_tensors
 from workbench.inspection.kinds import KINDS, UNROLLED, WHOLE, compute
@@ -190,6 +191,7 @@ class Tape(Sequence[Adapted]):
         learner: Learner | None = None,
         episode: Episode | None = None,
         steps: int | None = None,
+        memory: Sequence[Mapping[str, int]] = (),
         **settings: Any,
     ) -> Tape:
         """A tape of its own that shares the values up to `step` and then goes another way.
@@ -198,6 +200,7 @@ class Tape(Sequence[Adapted]):
         settings  settings of this one to change: inner_rate, optimizer, clip, ...
         episode   other examples: an edited support
         steps     how many inner steps in all, by default as many as this tape has
+        memory    slots to empty, {"slot": 3}, or to fill with another's, {"slot": 3, "source": 1}
         """
         if not 0 <= step <= self.steps:
             raise UserError(
@@ -216,6 +219,8 @@ class Tape(Sequence[Adapted]):
             mixed = mixed or (step > 0)
         else:
             learner = switched(self.learner, learner, step)
+        if memory:
+            start, mixed = _remembering(learner, start, memory), True
         child = Tape(
             learner,
             self.episode if episode is None else episode,
@@ -364,6 +369,21 @@ def _moved(start: Adapted, learner: Learner, episode: Episode) -> Adapted:
             )
     if own or start.step == 0:
         return Adapted({**fresh.values, **own}, start.seen, start.step)
+    return start
+
+
+def _remembering(learner: Learner, start: Adapted, changes: Sequence[Mapping[str, int]]) -> Adapted:
+    """The value with slots of its memory emptied, or filled with what others hold."""
+    if not isinstance(learner, MemoryLearner):
+        raise UserError(
+            f"{type(learner).__name__} has no memory with slots to change: "
+            "branch with other settings, or edit the support"
+        )
+    for change in changes:
+        if "source" in change:
+            start = learner.given(start, change["slot"], change["source"])
+        else:
+            start = learner.without(start, [change["slot"]])
     return start
 
 

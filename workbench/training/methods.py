@@ -12,12 +12,9 @@ import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbench.errors import UserError
-
-if TYPE_CHECKING:
-    from workbench.training.experiment import Experiment
 
 PACKAGE = "methods"
 
@@ -35,13 +32,13 @@ def import_own(name: str) -> ModuleType:
     return importlib.import_module(name)
 
 
-def own_presets() -> dict[str, tuple[str, Experiment]]:
-    """The presets of the methods beside you, each with its line; a broken file is named.
+def own_presets() -> dict[str, tuple[str, Any]]:
+    """The presets of the methods beside you: each one's line and experiment; a broken file is named.
 
     >>> own_presets()
     {}
     """
-    found: dict[str, tuple[str, Experiment]] = {}
+    found: dict[str, tuple[str, Any]] = {}
     for path in sorted(Path(PACKAGE).glob("*.py")):
         if path.stem.startswith("_"):
             continue
@@ -55,7 +52,7 @@ def own_presets() -> dict[str, tuple[str, Experiment]]:
     return found
 
 
-def own_files(experiment: Experiment) -> dict[str, dict[str, Any]]:
+def own_files(experiment: Any) -> dict[str, dict[str, Any]]:
     """The files outside the package that an experiment needs, with their hash and their text.
 
     >>> from workbench.training import preset

@@ -25,7 +25,11 @@ def code_of(session: Session, kind: str | None = None) -> str:
             steps = {} if lane.steps is None else {"steps": lane.steps}
             before = session.lanes[lane.parent].settings
             changed = {k: v for k, v in lane.settings.items() if before.get(k, _KNOWN) != v}
-            lines.append(f"session.branch({_call(lane.at, **steps, **changed)})")
+            above = session.lanes[lane.parent]
+            inside = above.parent is not None and above.at == lane.at
+            if not lane.memory or steps or changed or inside:
+                lines.append(f"session.branch({_call(lane.at, **steps, **changed)})")
+            lines += [f"session.rewrite({_call(**one, step=lane.at)})" for one in lane.memory]
         else:
             if lane.learner != next(iter(session.sources), ""):
                 lines.append(f"session.choose({lane.learner!r})")

@@ -245,6 +245,27 @@ class Session:
         self.move(lane=len(self.lanes) - 1)
         return self.cursor.lane
 
+    def rewrite(self, slot: int, source: int | None = None, *, step: int | None = None) -> int:
+        """Empty a slot of the memory, or fill it with what another holds, on a branch; its lane.
+
+        The branch leaves at `step`, by default the cursor's (or the first that has written).
+        """
+        at = max(self.cursor.step, 1) if step is None else step
+        change = {"slot": slot} if source is None else {"slot": slot, "source": source}
+        here = self.lanes[self.cursor.lane]
+        state = self.state
+        if here.parent is None or here.at != at:
+            lane = Lane(here.learner, here.settings, (), None, self.cursor.lane, at, (change,))
+            state = dataclasses.replace(state, lanes=(*self.lanes, lane))
+        else:
+            state = state.with_lane(self.cursor.lane, memory=(*here.memory, change))
+        added = len(state.lanes) > len(self.lanes)
+        self._become(state)
+        if added:
+            self.move(lane=len(self.lanes) - 1)
+        self.move(step=max(self.cursor.step, at))
+        return self.cursor.lane
+
     def remove(self, lane: int) -> None:
         """Take a branch away, and all that branches from it."""
         if not 0 < lane < len(self.lanes):
@@ -326,7 +347,9 @@ class Session:
         if lane.parent is not None:
             parent = tapes[state.key(lane.parent)]
             episode = self._edited(state, place, parent.episode) if lane.edits else None
-            return parent.branch(lane.at, learner=learner, episode=episode, steps=lane.steps)
+            return parent.branch(
+                lane.at, learner=learner, episode=episode, steps=lane.steps, memory=lane.memory
+            )
         episode = self._edited(state, place, self._sampled(state.sampling))
         parameter = next(learner.parameters())
         episode = episode.to(parameter.device, parameter.dtype)

@@ -18,12 +18,8 @@ class Sampling:
 
     tasks: str = "sinusoid:maml"  # the family or data set that tasks are drawn from
     split: Split = "test"  # the part of it: test tasks were never trained on
-    ways: Annotated[int, Range(1, span=(1, 20))] = (
-        5  # classes of a task (a bandit's arms)
-    )
-    shots: Annotated[int, Range(1, span=(1, 50))] = (
-        1  # support examples a class (a bandit's pulls)
-    )
+    ways: Annotated[int, Range(1, span=(1, 20))] = 5  # classes of a task (a bandit's arms)
+    shots: Annotated[int, Range(1, span=(1, 50))] = 1  # support examples a class (a bandit's pulls)
     queries: Annotated[int, Range(0, span=(0, 100))] = 15  # query examples a class to be judged by
     count: Annotated[int, Range(1, span=(1, 32))] = 4  # tasks adapted to at once, to be compared
     seed: int = 0  # draws other tasks; the same seed draws the same ones everywhere
@@ -43,6 +39,7 @@ class Lane:
     edits     of the episode, in order: {"what": "move", "task": 0, ...}
     steps     inner steps; None is the learner's own number
     parent    the lane it branches from, and `at` which step; None for the first
+    memory    slots emptied, {"slot": 3}, or filled, {"slot": 3, "source": 1}, where it branches
     """
 
     learner: str = ""
@@ -51,6 +48,7 @@ class Lane:
     steps: int | None = None
     parent: int | None = None
     at: int = 0
+    memory: tuple[Mapping[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,5 +104,9 @@ class State:
     @staticmethod
     def from_record(record: Mapping[str, Any]) -> State:
         """The state of such data."""
-        lanes = tuple(Lane(**{**lane, "edits": tuple(lane["edits"])}) for lane in record["lanes"])
+        listed = ("edits", "memory")
+        lanes = tuple(
+            Lane(**{**lane, **{name: tuple(lane[name]) for name in listed}})
+            for lane in record["lanes"]
+        )
         return State(Sampling(**record["sampling"]), lanes)
