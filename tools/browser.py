@@ -308,7 +308,7 @@ class Notebook:
 
     def panels(self) -> Locator:
         """The panels in the cells' outputs, in order."""
-        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .wb-panel")
+        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) section.wb")
 
     def close(self) -> None:
         """Close it with its kernel, unsaved."""
