@@ -27,7 +27,10 @@ from workbench.figures import (
     loss_curvature,
     loss_landscape,
     memory_reads,
+    memory_slots,
+    memory_usage,
     query_predictions,
+    reliability,
     render,
     support_influence,
 )
@@ -39,6 +42,9 @@ FIGURES = {
     "layer_norms": (layer_norms, examples.norms, "norm"),
     "loss_landscape": (loss_landscape, examples.landscape, "loss"),
     "memory_reads": (memory_reads, examples.memory, "value"),
+    "memory_slots": (memory_slots, examples.slots, "weight"),
+    "memory_usage": (memory_usage, examples.usage, "held"),
+    "reliability": (reliability, examples.reliability, "accuracy"),
     "gradient_signal": (gradient_signal, examples.signal, "ratio"),
     "gradient_certificate": (gradient_certificate, examples.certificate, "error"),
     "support_influence": (support_influence, examples.influence, "influence"),
@@ -154,6 +160,23 @@ def test_memory_counts_who_is_read_rightly():
     assert "5 of 6" in plot.axes[0].get_title(loc="left")
     far = frame.assign(kind="distance", value=1 - frame["value"])
     assert "5 of 6" in memory_reads(far).alt_text
+
+
+def test_memory_is_the_mean_over_heads_and_may_hold_what_has_no_class():
+    frame = examples.memory().assign(head="one")
+    other = frame.assign(head="two", value=1 / 3)
+    drawn = memory_reads(pd.concat([frame, other])).axes[0].collections[0].get_array().flatten()
+    assert sorted(set(np.round(drawn, 4))) == [0.2417, 0.5167]
+    unknown = frame.assign(**{"class": frame["class"].astype("Int64").where(frame["entry"] > 0)})
+    assert "3 of 6" in memory_reads(unknown).alt_text
+    assert_whole(memory_reads(unknown.assign(label=pd.NA)))
+
+
+def test_usage_marks_what_had_to_go():
+    plot = memory_usage(examples.usage())
+    assert plot.axes[0].collections[1].get_offsets().tolist() == [[5.0, 0.0]]
+    plain = examples.usage().assign(usage=np.nan, evicted=False)
+    assert memory_usage(plain).alt_text.startswith("Content of 4 slots")
 
 
 def test_a_kind_without_a_figure_says_so():

@@ -11,6 +11,7 @@ np.float64(7.16)
 """
 
 from workbench.figures import examples
+from workbench.figures.calibration import reliability
 from workbench.figures.checks import gradient_certificate, gradient_signal
 from workbench.figures.columns import frame_sha256
 from workbench.figures.comparisons import comparison
@@ -29,6 +30,7 @@ from workbench.figures.kinds import DRAWN, draw
 from workbench.figures.landscapes import loss_curvature, loss_landscape
 from workbench.figures.memories import embedding_map, memory_reads
 from workbench.figures.progress import learning_curves, loss_by_step
+from workbench.figures.slots import memory_slots, memory_usage
 from workbench.figures.style import (
     FIRST_ORDER,
     OKABE_ITO,
@@ -71,8 +73,11 @@ __all__ = [
     "loss_curvature",
     "loss_landscape",
     "memory_reads",
+    "memory_slots",
+    "memory_usage",
     "query_predictions",
     "read_receipt",
+    "reliability",
     "render",
     "save",
     "support_influence",

@@ -180,6 +180,44 @@ def memory() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["query", "label", "entry", "class", "kind", "value"])
 
 
+def slots() -> pd.DataFrame:
+    """Six support examples written to four slots, two of which came to hold two classes."""
+    rows = [
+        (step, (step - 1) % 4, step - 1, (step - 1) // 2, 0.9, step > 4) for step in range(1, 7)
+    ]
+    columns = ["step", "slot", "example", "class", "weight", "erased"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def usage() -> pd.DataFrame:
+    """Four slots over six steps; in the fifth what the first one held has to go."""
+    rows = []
+    for step in range(1, 7):
+        for slot in range(4):
+            last = max((s for s in range(1, step + 1) if (s - 1) % 4 == slot), default=0)
+            used = 0.9 ** (step - last) if last else 0.0
+            gone = step == 5 and slot == 0
+            rows.append((step, slot, float(step == last), float(last > 0), used, gone, gone))
+    columns = ["step", "slot", "written", "held", "usage", "erased", "evicted"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def reliability() -> pd.DataFrame:
+    """A learner that is a little surer than it is right."""
+    low = np.arange(5) / 5
+    confidence = low + 0.1
+    return pd.DataFrame(
+        {
+            "low": low,
+            "high": low + 0.2,
+            "examples": [10, 20, 30, 60, 80],
+            "confidence": confidence,
+            "accuracy": confidence - 0.05,
+            "error": 0.05,
+        }
+    )
+
+
 def signal() -> pd.DataFrame:
     """Gradients of tasks that agree more than those of shots."""
     rows = []

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from workbench.errors import UserError, nearest
+from workbench.figures.calibration import reliability
 from workbench.figures.checks import gradient_certificate, gradient_signal
 from workbench.figures.comparisons import comparison
 from workbench.figures.curves import adapted_curves
@@ -22,6 +23,7 @@ from workbench.figures.influences import support_influence
 from workbench.figures.landscapes import loss_curvature, loss_landscape
 from workbench.figures.memories import embedding_map, memory_reads
 from workbench.figures.progress import learning_curves, loss_by_step
+from workbench.figures.slots import memory_slots, memory_usage
 from workbench.figures.style import PAPER, Plot, Style
 
 
@@ -46,8 +48,11 @@ DRAWN: dict[str, Callable[..., Plot]] = {
     "landscape": loss_landscape,
     "influence": support_influence,
     "memory": memory_reads,
+    "slots": memory_slots,
+    "usage": memory_usage,
     "embedding": embedding_map,
     "certificate": gradient_certificate,
+    "reliability": reliability,
     "training": learning_curves,
     "comparison": comparison,
 }

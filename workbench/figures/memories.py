@@ -13,7 +13,7 @@ from workbench.figures.style import PAPER, Plot, Style, drawing
 
 
 def memory_reads(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
-    """Queries by entries: attention, or squared distance to prototypes.
+    """Queries by entries: attention (its mean over heads), or squared distance to prototypes.
 
     frame  columns query, label, entry, class, kind and value, as
            `workbench.inspection.memory_frame` makes them
@@ -27,11 +27,16 @@ def memory_reads(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     require(frame, "memory_reads", columns, "memory_frame", ["query", "entry", "value"])
     kind = str(frame["kind"].iloc[0])
     order = frame.sort_values(["label", "query"])["query"].unique()
-    table = frame.pivot(index="query", columns="entry", values="value").loc[order]
+    means = frame.groupby(["query", "entry"])["value"].mean()
+    table = means.unstack("entry").loc[order]
     best = table.idxmin(axis=1) if kind == "distance" else table.idxmax(axis=1)
     classes = frame.drop_duplicates("entry").set_index("entry")["class"]
-    labels = frame.drop_duplicates("query").set_index("query")["label"].loc[order]
-    right = int((classes.loc[best].to_numpy() == labels.to_numpy()).sum())
+    truth = frame.drop_duplicates("query").set_index("query")["label"].loc[order]
+    labels, found = (  # nan where a class is missing, which equals none
+        some.astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+        for some in (truth, classes.loc[best])
+    )
+    right = int((found == labels).sum())
     rows, entries = table.shape
     with drawing(style, style.height(min(1.1, 0.28 + 0.03 * rows))) as plot:
         axes = plot.subplots()
@@ -47,9 +52,9 @@ def memory_reads(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             label="squared distance" if kind == "distance" else kind,
             signed=False,
         )
-        for edge in np.flatnonzero(np.diff(labels.to_numpy())):
+        for edge in np.flatnonzero(np.nan_to_num(np.diff(labels))):
             axes.axhline(edge + 0.5, color=style.ink, linewidth=0.6 * style.scale)
-        what = "class" if kind == "distance" else "support example"
+        what = "class" if kind == "distance" else "slot"
         axes.set_xlabel(f"entry of the memory ({what})")
         axes.set_ylabel("query, by class")
         for axis in (axes.xaxis, axes.yaxis):

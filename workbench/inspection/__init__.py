@@ -21,6 +21,7 @@ slot_frame        what was written to a memory, where, when, and by which exampl
 usage_frame       how full and how used each slot was, and what had to go
 embedding_frame   where examples lie in the embedding
 certificate_frame the meta-gradient against finite differences
+reliability_frame how often a learner is right, by how sure it is
 evaluation_frame  results after every inner step from evaluations, for several methods
 comparison_frame  each test task's result under each method
 metrics_frame     training and validation by iteration
@@ -42,6 +43,7 @@ from workbench.inspection.agreement import (
     signal_frame,
     task_gradients,
 )
+from workbench.inspection.calibration import reliability_frame
 from workbench.inspection.certificate import certificate_frame
 from workbench.inspection.curvature import (
     curvature_frame,
@@ -94,6 +96,7 @@ __all__ = [
     "norm_frame",
     "prediction_frame",
     "pull_frame",
+    "reliability_frame",
     "shot_gradients",
     "signal_frame",
     "slot_frame",
