@@ -2,6 +2,7 @@
 
 import { type TargetedKeyboardEvent } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { short } from "./format";
 import { Marker } from "./Marker";
 
 export interface Picture {
@@ -178,14 +179,14 @@ export function Images({
   const shared = { role: "listbox", "aria-label": title, ref: list, onKeyDown: keyDown } as const;
   if (groups) {
     return (
-      <div class="wb-grouped" {...shared}>
+      <div class="wb-classes" {...shared}>
         {groups.map((group, number) => (
-          <div key={number} role="group" aria-label={group.name} class="wb-group">
-            <span class="wb-group-name" title={group.name} aria-hidden="true">
+          <div key={number} role="group" aria-label={group.name} class="wb-class">
+            <span class="wb-class-name" title={group.name} aria-hidden="true">
               <svg width="12" height="12">
                 <Marker x={6} y={6} marker={group.marker} colour={group.colour} />
               </svg>
-              <span>{group.name}</span>
+              <span>{short(group.name, 12)}</span>
             </span>
             <div class="wb-images">
               {pictures.map((picture, index) =>

@@ -34,26 +34,33 @@ export function EpisodeBuilder({ store }: { store: Store }) {
           title={`Task ${store.cursor.value.task + 1} of ${tasks}`}
           store={store}
           kind="examples"
+          ownsTable
           aside={edits(about)}
+          tools={
+            tasks > 1 && (
+              <>
+                <button
+                  type="button"
+                  class="wb-plain"
+                  disabled={store.cursor.value.task === 0}
+                  onClick={() => to(store.cursor.peek().task - 1)}
+                  aria-label="Task before"
+                >
+                  ◀
+                </button>
+                <button
+                  type="button"
+                  class="wb-plain"
+                  disabled={store.cursor.value.task >= tasks - 1}
+                  onClick={() => to(store.cursor.peek().task + 1)}
+                  aria-label="Next task"
+                >
+                  ▶
+                </button>
+              </>
+            )
+          }
         >
-          <div class="wb-row">
-            <button
-              type="button"
-              disabled={store.cursor.value.task === 0}
-              onClick={() => to(store.cursor.peek().task - 1)}
-              aria-label="Task before"
-            >
-              ◀
-            </button>
-            <button
-              type="button"
-              disabled={store.cursor.value.task >= tasks - 1}
-              onClick={() => to(store.cursor.peek().task + 1)}
-              aria-label="Next task"
-            >
-              ▶
-            </button>
-          </div>
           {examples.length > 0 ? (
             <Toolbar store={store} editor={editor} examples={examples} />
           ) : (

@@ -79,7 +79,7 @@ function useStageKeys(stepper: Stepper, drawer: { value: boolean }): void {
     {
       key: "d",
       help: "two lanes and their difference",
-      run: () => (stepper.different.value = !stepper.different.value),
+      run: () => stepper.compare(),
     },
     { key: "s", help: "settings", run: () => (drawer.value = !drawer.value) },
   ]);

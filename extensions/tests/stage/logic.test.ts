@@ -195,13 +195,7 @@ test("before is grey, ghosts are thin, and a dragged point is where the hand has
   const read = readCurves(curves)!;
   const held = { task: 0, part: "support" as const, example: 7, x: 0.2, y: -3 };
   const { series, parts } = seriesOf({ curves: read, step: 2, held, place: () => 7 });
-  expect(series.map((one) => one.name)).toEqual([
-    "truth",
-    "step 1",
-    "before",
-    "step 2",
-    "support",
-  ]);
+  expect(series.map((one) => one.name)).toEqual(["truth", "step 1", "before", "step 2", "support"]);
   expect(series[1]).toMatchObject({ thin: true, silent: true });
   expect(parts.get(4)).toBe("support");
   expect([...(series[4]!.x as Float64Array)]).toEqual([0.2]);

@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import type { Store } from "../../store";
 import { three } from "../../ui/format";
+import { useKeys } from "../../ui/keys";
 import { Table } from "../../ui/Table";
 import { CurveView, panelOf } from "./CurveView";
 import {
@@ -25,40 +26,43 @@ import { Beliefs, PullList } from "./PullsView";
 import { Listed } from "./Listed";
 
 /** A part of the stage with its name, something said of it, and the table behind it. */
-export function Column({
-  title,
-  aside,
-  store,
-  kind,
-  children,
-}: {
-  title: string;
-  aside?: ComponentChildren;
-  store: Store;
-  kind?: string;
-  children: ComponentChildren;
-}) {
+export function Column({ title, aside, tools, store, kind, ownsTable, children }: ColumnProps) {
   const table = useSignal(false);
   const frame = kind ? frameOf(store, kind) : undefined;
+  const turn = () => (table.value = !table.value);
+  useKeys(
+    ownsTable && frame ? [{ key: "t", help: "the table behind the picture", run: turn }] : [],
+  );
   return (
     <section class="wb-column" aria-label={title}>
       <header class="wb-row">
         <h2>{title}</h2>
         <span class="wb-quiet wb-figure">{aside}</span>
-        {frame && (
-          <button
-            type="button"
-            class="wb-end wb-plain"
-            aria-expanded={table.value}
-            onClick={() => (table.value = !table.value)}
-          >
-            Table
-          </button>
-        )}
+        <span class="wb-end wb-tools">
+          {tools}
+          {frame && (
+            <button type="button" class="wb-plain" aria-expanded={table.value} onClick={turn}>
+              {ownsTable ? "Table (T)" : "Table"}
+            </button>
+          )}
+        </span>
       </header>
       {table.value && frame ? <Table frame={frame} title={kind!} /> : children}
     </section>
   );
+}
+
+interface ColumnProps {
+  title: string;
+  /** Said of it, in few words. */
+  aside?: ComponentChildren;
+  tools?: ComponentChildren;
+  store: Store;
+  /** The kind of frame that is behind it. */
+  kind?: string;
+  /** Whether T shows the table; only one on screen can have the key. */
+  ownsTable?: boolean;
+  children: ComponentChildren;
 }
 
 /** A tile that is clicked leaves the focus with the panel, so that arrows still step. */

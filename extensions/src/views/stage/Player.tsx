@@ -3,7 +3,7 @@
 import type { Store } from "../../store";
 import { three } from "../../ui/format";
 import { frameOf, readCourse } from "./data";
-import { laneName } from "./lanes";
+import { difference, laneName } from "./lanes";
 import type { Stepper } from "./stepper";
 
 export function Player({ store, stepper }: { store: Store; stepper: Stepper }) {
@@ -61,12 +61,15 @@ export function Player({ store, stepper }: { store: Store; stepper: Stepper }) {
       <span class="wb-figure wb-now-step">
         step {step} of {steps}
       </span>
+      {lane > 0 && difference(lanes, lanes[lane]!) === "" && (
+        <span class="wb-quiet">as its origin until its settings or examples change</span>
+      )}
       <span class="wb-end wb-row wb-tight">
         {lanes.length > 1 && (
           <button
             type="button"
             aria-pressed={stepper.different.value}
-            onClick={() => (stepper.different.value = !stepper.different.value)}
+            onClick={() => stepper.compare()}
             title="Two lanes side by side (D)"
           >
             Difference

@@ -56,7 +56,7 @@ export function Beliefs({ pulls, step, store }: { pulls: Pulls; step: number; st
             title={`arm ${arm + 1}: pulled with probability ${three(now?.probabilities[arm])}${pulls.chances ? `, pays with ${three(pulls.chances[arm])}` : ""}`}
           >
             <span>arm {arm + 1}</span>
-            <span class="wb-bar">
+            <span class="wb-likely">
               <span
                 style={{
                   width: `${100 * (now?.probabilities[arm] ?? 0)}%`,

@@ -85,6 +85,12 @@ export class Stepper {
     return this.lane?.parent ?? lanes.length - 1;
   }
 
+  /** Shows two lanes side by side, or one again. */
+  compare(): void {
+    const lanes = this.store.about.peek().lanes?.length ?? 0;
+    this.different.value = !this.different.peek() && lanes > 1;
+  }
+
   private show(step: number, lane = this.store.cursor.peek().lane): void {
     const steps = this.store.about.peek().lanes?.[lane]?.steps ?? 0;
     this.store.move({ lane, step: Math.min(Math.max(step, 0), steps) });

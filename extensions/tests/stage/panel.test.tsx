@@ -1,0 +1,251 @@
+import { render } from "preact";
+import { act } from "preact/test-utils";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Panel } from "../../src/panel";
+import { makeStore, type Store } from "../../src/store";
+import { EXPORT } from "../../src/views/dialogs";
+import { wire } from "../frames";
+import { FakeModel } from "../model";
+
+let root: HTMLElement;
+let model: FakeModel;
+let store: Store;
+
+const lane = (steps: number, more: object = {}) => ({
+  learner: "sine",
+  steps,
+  parent: null,
+  at: 0,
+  settings: {},
+  edits: 0,
+  ...more,
+});
+const rows = (count: number, value: (row: number) => any) =>
+  Array.from({ length: count }, (_, row) => value(row));
+
+/** A regression session with two steps and a branch. */
+function sine(): FakeModel {
+  const steps = wire({
+    task: rows(6, () => 0),
+    step: rows(6, (k) => Math.floor(k / 2)),
+    part: rows(6, (k) => (k % 2 ? "query" : "support")),
+    loss: rows(6, (k) => 6 - k),
+  });
+  const curve = wire({
+    x: [-1, 1, 0, 0.5, ...rows(6, (k) => (k % 2 ? 1 : -1))],
+    y: [0, 1, 0.5, 0.7, ...rows(6, (k) => k / 6)],
+    kind: ["truth", "truth", "support", "support", ...rows(6, () => "prediction")],
+    step: [null, null, null, null, ...rows(6, (k) => Math.floor(k / 2))],
+  });
+  const examples = wire({
+    part: ["support", "support"],
+    example: [0, 3],
+    label: [null, null],
+    name: [null, "x"],
+    shot: [0, 1],
+    edited: [null, "moved"],
+    x: [0, 0.5],
+    y: [0.5, 0.7],
+  });
+  const kinds = { steps, curves: curve, examples };
+  return new FakeModel({
+    view: "stage",
+    about: {
+      title: "MAML",
+      kind: "regression",
+      tasks: 2,
+      learner: "sine",
+      learners: [
+        { name: "sine", note: "trained" },
+        { name: "other", note: "not trained" },
+      ],
+      lanes: [lane(2), lane(2, { parent: 0, at: 1, settings: { inner_rate: 0.1 } })],
+      kinds: { steps: "ready" },
+      forms: { sampling: [], settings: [] },
+      undo: true,
+    },
+    cursor: { task: 0, step: 0, lane: 0, part: "support", example: 0, layer: "all" },
+    frames: Object.fromEntries(
+      [0, 1].flatMap((one) =>
+        Object.entries(kinds).map(([kind, frame]) => [`${one}:${kind}`, frame]),
+      ),
+    ),
+  });
+}
+
+function mount(made: FakeModel): void {
+  model = made;
+  store = makeStore(model);
+  act(() => render(<Panel store={store} />, root));
+}
+const find = (selector: string) => root.querySelector(selector) as HTMLElement;
+const all = (selector: string) => [...root.querySelectorAll(selector)] as HTMLElement[];
+const button = (name: string) =>
+  all("button").find(
+    (one) =>
+      one.textContent === name || one.ariaLabel === name || one.getAttribute("aria-label") === name,
+  )!;
+const click = (element: Element) =>
+  act(() => void element.dispatchEvent(new MouseEvent("click", { bubbles: true })));
+const press = (key: string, from: Element = find(".wb"), more: object = {}) => {
+  const event = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, ...more });
+  act(() => void from.dispatchEvent(event));
+  return event;
+};
+const sent = () => model.sent.map((one) => [one.command, one.args]);
+
+beforeEach(() => document.body.append((root = document.createElement("div"))));
+afterEach(() => {
+  act(() => render(null, root));
+  store.dispose();
+  root.remove();
+});
+
+test("JupyterLab's shortcuts are off where the panel has the focus", () => {
+  mount(sine());
+  expect(find(".wb").getAttribute("data-lm-suppress-shortcuts")).toBe("true");
+  const outside = vi.fn();
+  document.addEventListener("keydown", outside);
+  expect(press("ArrowRight").defaultPrevented).toBe(true);
+  expect(outside).not.toHaveBeenCalled();
+  document.removeEventListener("keydown", outside);
+});
+
+test("arrows step once each, with no message; Shift goes to the ends", () => {
+  mount(sine());
+  press("ArrowRight");
+  expect(store.cursor.value.step).toBe(1);
+  press("ArrowRight", undefined, { shiftKey: true });
+  expect(store.cursor.value.step).toBe(2);
+  expect(find("[role=slider]").getAttribute("aria-valuetext")).toBe("MAML, step 2 of 2, loss 1");
+  expect(find(".wb-player [role=status]").textContent).toBe("step 2 of 2, loss 1");
+  press("ArrowLeft", undefined, { shiftKey: true });
+  expect(store.cursor.value.step).toBe(0);
+  expect(sent()).toEqual([]);
+  press("ArrowRight", undefined, { shiftKey: true });
+  press("ArrowRight");
+  expect(sent()).toEqual([["extend", { steps: 1 }]]);
+});
+
+test("letters branch, undo, ask for code and export; text fields keep theirs", () => {
+  mount(sine());
+  press("ArrowRight");
+  press("b");
+  press("z");
+  press("z", undefined, { ctrlKey: true });
+  press("c");
+  expect(sent().map(([command]) => command)).toEqual(["branch", "undo", "undo", "code"]);
+  expect(sent()[0]![1]).toEqual({ step: 1 });
+  const asked = vi.fn();
+  root.addEventListener(EXPORT, asked, true);
+  press("e");
+  expect(asked).toHaveBeenCalledOnce();
+  const before = model.sent.length;
+  const field = document.createElement("input");
+  find(".wb").append(field);
+  press("b", field);
+  expect(model.sent).toHaveLength(before);
+  field.remove();
+});
+
+test("code is shown, to be copied", async () => {
+  mount(sine());
+  press("c");
+  await act(async () => model.answer(0, { result: "session = Session()" }));
+  await vi.waitFor(() => expect(find(".wb-code pre").textContent).toBe("session = Session()"));
+});
+
+test("two lanes stand side by side, the older one left, with their difference", () => {
+  mount(sine());
+  expect(all(".wb-column h2").map((one) => one.textContent)).toEqual([
+    "Episode",
+    "What it does",
+    "Why",
+  ]);
+  press("d");
+  expect(all(".wb-column h2").map((one) => one.textContent)).toEqual([
+    "Episode",
+    "MAML",
+    "branch 1: inner rate 0.1",
+  ]);
+  expect(find(".wb-change").textContent).toContain("(0)");
+  press("d");
+  expect(all(".wb-column")).toHaveLength(3);
+});
+
+test("up and down on the timeline change the lane", () => {
+  mount(sine());
+  press("ArrowDown", find("[role=slider]"));
+  expect(store.cursor.value.lane).toBe(1);
+  press("ArrowDown", find("[role=slider]"));
+  expect(store.cursor.value.lane).toBe(1);
+});
+
+test("the chosen example is edited, by its place", () => {
+  mount(sine());
+  expect(all(".wb-listed [role=option]")).toHaveLength(2);
+  press("ArrowDown", all(".wb-listed [role=option]")[0]);
+  expect(store.cursor.value).toMatchObject({ part: "support", example: 3, step: 0 });
+  expect(find(".wb-toolbar .wb-badge").textContent).toBe("moved");
+  click(button("Drop"));
+  expect(sent()).toEqual([["edit", { what: "drop", task: 0, part: "support", example: 3 }]]);
+  expect(button("Swap")).toBeUndefined(); // points have no stock to be swapped from
+});
+
+test("a point is moved by keys, and stands there before Python answers", () => {
+  mount(sine());
+  const grip = () => all(".wb-curve .wb-grip")[1]!;
+  const before = grip().getAttribute("transform");
+  press("ArrowUp", grip());
+  expect(grip().getAttribute("transform")).not.toBe(before);
+  expect(sent()[0]).toMatchObject(["edit", { what: "move", example: 3, part: "support", task: 0 }]);
+  expect(store.cursor.value.step).toBe(0); // the arrow was the point's
+});
+
+test("learners and tasks are chosen above", () => {
+  mount(sine());
+  click(button("other"));
+  expect(sent()).toEqual([["choose", { learner: "other" }]]);
+  click(button("2"));
+  expect(store.cursor.value.task).toBe(1);
+});
+
+test("a bandit shows pulls, probabilities and rewards", () => {
+  const made = sine();
+  const pulls = wire({
+    step: [1, 1, 2, 2],
+    arm: [0, 1, 0, 1],
+    probability: [0.25, 0.75, 0.5, 0.5],
+    pulled: [0, 1, 1, 0],
+    reward: [null, 1, 0, null],
+    value: [1.5, 1.5, 0.5, 0.5],
+    chance: [0.1, 0.9, 0.1, 0.9],
+  });
+  made.traits.about.kind = "control";
+  made.traits.frames = {
+    "0:pulls": pulls,
+    "0:steps": wire({ task: [0, 0], step: [0, 1], part: ["trial", "trial"], reward: [0, 1] }),
+  };
+  mount(made);
+  expect(all(".wb-pulls li").map((one) => one.textContent)).toEqual(["1arm 21", "2arm 10"]);
+  expect(all(".wb-arms .wb-figure").map((one) => one.textContent)).toEqual(["25.0 %", "75.0 %"]);
+  click(all(".wb-pulls button")[1]!);
+  expect(store.cursor.value.step).toBe(2);
+  expect(all(".wb-arms .wb-figure").map((one) => one.textContent)).toEqual(["50.0 %", "50.0 %"]);
+});
+
+test("the builder goes through the tasks, and keeps an episode in a file", () => {
+  const made = sine();
+  made.traits.view = "episode";
+  mount(made);
+  press("PageDown");
+  expect(store.cursor.value.task).toBe(1);
+  press("t");
+  expect(find(".wb-table")).not.toBeNull();
+  click(button("Save"));
+  click(button("Open"));
+  expect(sent()).toEqual([
+    ["save_episode", { path: "my.episode" }],
+    ["open_episode", { path: "my.episode" }],
+  ]);
+});
