@@ -157,9 +157,9 @@ class SessionPanel(Exporting, Panel):
 
     def _settings(self, tape: Tape) -> list[dict[str, Any]]:
         """Controls for what can be varied of the learner under the cursor."""
-        if tape.learner is None:
-            return []
         settings: Any = getattr(tape.learner, "settings", None)
+        if tape.learner is None or settings is None:
+            return []
         source = self.shown.source
         start: Any = getattr(source.learner, "settings", None) if source else None
         free = free_settings(tape.learner)
