@@ -208,7 +208,7 @@ def test_a_named_session_is_found_again(tmp_path, monkeypatch):
     assert same(again.tape, first.tape)
     other = Session("sinusoid-maml", name="mine", count=3)  # the cell was changed: it begins anew
     assert len(other.lanes) == 1
-    other.path.write_text("{damaged")
+    (tmp_path / ".workbench" / "sessions" / "mine.json").write_text("{damaged")
     assert not Session("sinusoid-maml", name="mine", count=3).restored
 
 
@@ -245,6 +245,8 @@ def test_learners_of_your_own(session):
     assert "maml is the MAML that was given" in mine.code()
     with pytest.raises(UserError, match="cannot show a int"):
         Session(3)
+    with pytest.raises(UserError, match="part of a file's"):
+        Session("sinusoid-maml", name="../other")
 
 
 def test_slots_are_emptied_and_filled_on_a_branch(tmp_path):

@@ -4,41 +4,46 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from workbench.widgets.session import Session
+from workbench.widgets.sources import Source
+from workbench.widgets.state import Cursor, Sampling, State
 
 _KNOWN = "your own learner"
 
 
-def code_of(session: Session, kind: str | None = None) -> str:
-    """The lines for `Session.code`."""
+def code_of(
+    sources: Mapping[str, Source],
+    usual: Sampling,
+    state: State,
+    here: Cursor,
+    kind: str | None = None,
+) -> str:
+    """The lines that make a session in this state, whose usual sampling need not be said."""
     lines = ["from workbench.widgets import Session", ""]
-    own = [name for name, source in session.sources.items() if source.note == _KNOWN]
+    own = [name for name, source in sources.items() if source.note == _KNOWN]
     lines += [f"# {_variable(name)} is the {name} that was given to the session" for name in own]
-    lines.append(f"session = Session({_arguments(session, own)})")
-    for place, lane in enumerate(session.lanes):
+    lines.append(f"session = Session({_arguments(sources, own, usual, state.sampling)})")
+    for place, lane in enumerate(state.lanes):
         if lane.parent is not None:
             if lane.parent != place - 1:
                 lines.append(f"session.move(lane={lane.parent})")
             steps = {} if lane.steps is None else {"steps": lane.steps}
-            before = session.lanes[lane.parent].settings
+            before = state.lanes[lane.parent].settings
             changed = {k: v for k, v in lane.settings.items() if before.get(k, _KNOWN) != v}
-            above = session.lanes[lane.parent]
+            above = state.lanes[lane.parent]
             inside = above.parent is not None and above.at == lane.at
             if not lane.memory or steps or changed or inside:
                 lines.append(f"session.branch({_call(lane.at, **steps, **changed)})")
             lines += [f"session.rewrite({_call(**one, step=lane.at)})" for one in lane.memory]
         else:
-            if lane.learner != next(iter(session.sources), ""):
+            if lane.learner != next(iter(sources), ""):
                 lines.append(f"session.choose({lane.learner!r})")
             steps = {} if lane.steps is None else {"steps": lane.steps}
             if lane.settings or steps:
                 lines.append(f"session.vary({_call(**lane.settings, **steps)})")
         lines += [_edit(edit) for edit in lane.edits]
-    here = session.cursor
-    moved = {"lane": here.lane} if here.lane != len(session.lanes) - 1 else {}
+    moved = {"lane": here.lane} if here.lane != len(state.lanes) - 1 else {}
     moved |= {name: getattr(here, name) for name in ("task", "step") if getattr(here, name)}
     if moved:
         lines.append(f"session.move({_call(**moved)})")
@@ -47,14 +52,15 @@ def code_of(session: Session, kind: str | None = None) -> str:
     return "\n".join(lines)
 
 
-def _arguments(session: Session, own: list[str]) -> str:
+def _arguments(
+    sources: Mapping[str, Source], own: list[str], usual: Sampling, sampling: Sampling
+) -> str:
     """Learners by name, and the sampling where it is not what they come with."""
-    parts = [_variable(name) if name in own else f'"{name}"' for name in session.sources]
-    usual = dataclasses.asdict(session.usual)
-    sampling = dataclasses.asdict(session.state.sampling)
-    moved = sampling["tasks"] != usual["tasks"]  # then the usual sizes are those of the new tasks
+    parts = [_variable(name) if name in own else f'"{name}"' for name in sources]
+    moved = sampling.tasks != usual.tasks  # then the usual sizes are those of the new tasks
     sizes = ("ways", "shots", "queries") if moved else ()
-    parts += [f"{k}={_word(v)}" for k, v in sampling.items() if v != usual[k] or k in sizes]
+    said, known = dataclasses.asdict(sampling), dataclasses.asdict(usual)
+    parts += [f"{k}={_word(v)}" for k, v in said.items() if v != known[k] or k in sizes]
     return ", ".join(parts)
 
 

@@ -8,7 +8,6 @@ restored after a kernel restart, and what code to copy is written from.
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -18,24 +17,21 @@ from typing import Any
 import pandas as pd
 import torch
 
-from workbench.algorithms.base import Learner
 from workbench.errors import UserError, nearest
 from workbench.fields import with_values
-from workbench.inspection import Tape, example_frame, varied
+from workbench.inspection import Tape, example_frame
 from workbench.inspection.tape import MEGABYTE
-from workbench.tasks import Episode, Shape, Tasks, load_episode, open_tasks, save_episode
-from workbench.tasks.base import SPLITS
-from workbench.tasks.editing import edited
+from workbench.tasks import Episode, Tasks, save_episode
 from workbench.widgets.code import code_of
+from workbench.widgets.keeping import keep, kept
+from workbench.widgets.recording import OPEN, Recorder
 from workbench.widgets.sources import Source, source_of
-from workbench.widgets.state import Cursor, Lane, Sampling, State
+from workbench.widgets.state import Cursor, Lane, State
 from workbench.widgets.turns import one_at_a_time
 
 Watcher = Callable[[str], None]
 
-_MOST_QUERIES = 20  # of a task, where nothing else was asked for: enough to see
 _UNDO = 100
-_OPEN = "open"  # what an episode from a file counts as: the first of a lane's edits
 _LAST_COUNTS = ("move", "draw", "noise")  # edits that replace the one before, of the same example
 
 
@@ -64,6 +60,10 @@ class Session:
         budget: int = 256 * MEGABYTE,
         **sampling: Any,
     ) -> None:
+        if name and not name.replace("-", "").replace("_", "").isalnum():
+            raise UserError(
+                f"a session's name is part of a file's: '{name}' may have no signs but - _"
+            )
         self.sources: dict[str, Source] = {}
         for given in learners:
             source = source_of(given)
@@ -76,9 +76,10 @@ class Session:
         self._watchers: list[Watcher] = []
         self._past: list[State] = []
         self._tapes: dict[str, Tape] = {}
-        self._opened: dict[str, Tasks] = {}
-        self.usual = self._first_sampling({})
-        given = self._first_sampling(sampling) if sampling else self.usual
+        self._first = tuple(self.sources)
+        self._recorder = Recorder(self.sources, budget)
+        self.usual = self._recorder.sampling({})
+        given = self._recorder.sampling(sampling) if sampling else self.usual
         self._start = State(given, (Lane(next(iter(self.sources), "")),))
         self.state = self._start
         if not self._restore():
@@ -94,7 +95,7 @@ class Session:
     @property
     def tasks(self) -> Tasks:
         """The family of tasks, or the data set."""
-        return self._open(self.state.sampling.tasks)
+        return self._recorder.open(self.state.sampling.tasks)
 
     @property
     def kind(self) -> str:
@@ -137,7 +138,7 @@ class Session:
         """A lane's tasks, as they were edited."""
         if self.sources:
             return self.tape_of(lane).episode
-        return self._edited(self.state, lane, self._sampled(self.state.sampling))
+        return self._recorder.episode(self.state)
 
     def frame(self, kind: str, lane: int | None = None, task: int | None = None) -> pd.DataFrame:
         """The frame of a kind of inspection, by default of the current lane and task."""
@@ -157,7 +158,7 @@ class Session:
         session = Session("sinusoid-maml", count=2, seed=3)
         frame = session.frame("steps")
         """
-        return code_of(self, kind)
+        return code_of(self.sources, self.usual, self.state, self.cursor, kind)
 
     # ---- what can be done -------------------------------------------------------------------
 
@@ -213,7 +214,7 @@ class Session:
 
     def open_episode(self, path: Path | str) -> None:
         """Adapt to the tasks of a file that `save_episode` wrote. Edits and branches end."""
-        first = dataclasses.replace(self.lanes[0], edits=({"what": _OPEN, "path": str(path)},))
+        first = dataclasses.replace(self.lanes[0], edits=({"what": OPEN, "path": str(path)},))
         self._become(State(self.state.sampling, (first,)))
 
     def extend(self, steps: int = 1) -> None:
@@ -313,104 +314,13 @@ class Session:
         """Take over a state once all of it could be computed; else nothing has changed."""
         begun = time.perf_counter()
         with one_at_a_time(), torch.enable_grad():
-            tapes = self._computed(state)
+            tapes = self._recorder.tapes(state, self._tapes)
         self.seconds = time.perf_counter() - begun
         if remember:
             self._past = [*self._past[-_UNDO:], self.state]
         self.state, self._tapes = state, tapes
         self.cursor = self._within(self.cursor)
         self._tell("state")
-
-    def _computed(self, state: State) -> dict[str, Tape]:
-        """The tape of every lane; those that are the same as before are kept."""
-        if not self.sources:
-            for place in range(len(state.lanes)):
-                self._edited(state, place, self._sampled(state.sampling))
-            return {}
-        tapes: dict[str, Tape] = {}
-        for place, lane in enumerate(state.lanes):
-            key = state.key(place)
-            tapes[key] = self._tapes.get(key) or self._record(state, place, lane, tapes)
-        return tapes
-
-    def _record(self, state: State, place: int, lane: Lane, tapes: Mapping[str, Tape]) -> Tape:
-        source = self.sources[lane.learner]
-        if source.tape is not None:
-            if lane == Lane(lane.learner) and state.sampling == self._start.sampling:
-                return source.tape
-            if source.learner is None:
-                raise UserError(
-                    "a saved tape shows what was recorded and cannot adapt anew: "
-                    "open the run that it came from to edit, vary or branch"
-                )
-        learner = self._varied(lane)
-        if lane.parent is not None:
-            parent = tapes[state.key(lane.parent)]
-            episode = self._edited(state, place, parent.episode) if lane.edits else None
-            return parent.branch(
-                lane.at, learner=learner, episode=episode, steps=lane.steps, memory=lane.memory
-            )
-        episode = self._edited(state, place, self._sampled(state.sampling))
-        parameter = next(learner.parameters())
-        episode = episode.to(parameter.device, parameter.dtype)
-        return Tape.record(learner, episode, lane.steps, budget=self.budget, about=source.about)
-
-    def _varied(self, lane: Lane) -> Learner:
-        learner = self.sources[lane.learner].learner
-        assert learner is not None
-        if not lane.settings:
-            return learner
-        old: Any = getattr(learner, "settings", None)
-        new = with_values(old, lane.settings)
-        changed = {
-            f.name: getattr(new, f.name)
-            for f in dataclasses.fields(new)
-            if getattr(new, f.name) != getattr(old, f.name)
-        }
-        return varied(learner, **changed)
-
-    def _open(self, name: str) -> Tasks:
-        if name not in self._opened:
-            own = [s.tasks for s in self.sources.values() if s.tasks and s.tasks_name == name]
-            self._opened[name] = own[0] if own else open_tasks(name)
-        return self._opened[name]
-
-    def _sampled(self, sampling: Sampling) -> Episode:
-        first = next(iter(self.sources.values()), None)
-        if first is not None and first.tape is not None and sampling == self._start.sampling:
-            return first.tape.episode
-        tasks = self._open(sampling.tasks)
-        shape = Shape(sampling.ways, sampling.shots, sampling.queries)
-        last = sampling.first + sampling.count
-        drawn = tasks.sample(last, seed=sampling.seed, split=sampling.split, shape=shape)
-        return drawn[sampling.first :] if sampling.first else drawn
-
-    def _edited(self, state: State, place: int, episode: Episode) -> Episode:
-        edits = state.lanes[place].edits
-        if edits and edits[0]["what"] == _OPEN:
-            episode, edits = load_episode(edits[0]["path"]), edits[1:]
-        return edited(episode, edits, self._open(state.sampling.tasks)) if edits else episode
-
-    def _first_sampling(self, given: dict[str, Any]) -> Sampling:
-        """What the first learner was made for, where nothing else is asked for."""
-        source = next(iter(self.sources.values()), None)
-        first: dict[str, Any] = {}
-        if source is not None and source.shape is not None:
-            shape = source.shape
-            first = {"tasks": source.tasks_name, "ways": _most(shape.ways)}
-            first |= {"shots": _most(shape.shots), "queries": min(shape.queries, _MOST_QUERIES)}
-        elif source is not None and source.tape is not None:
-            first = sampling_of(source.tape)
-        if "tasks" in given:
-            tasks = given["tasks"]
-            if isinstance(tasks, Tasks):
-                given["tasks"] = f"{tasks.name}:{tasks.scheme}"
-                self._opened[given["tasks"]] = tasks
-            elif given["tasks"] != first.get("tasks"):
-                shape = self._open(given["tasks"]).default_shape
-                first |= {"ways": _most(shape.ways), "shots": _most(shape.shots)}
-                first |= {"queries": min(shape.queries, _MOST_QUERIES)}
-        return with_values(Sampling(), first | given)
 
     def _within(self, cursor: Cursor) -> Cursor:
         lane = min(max(cursor.lane, 0), len(self.lanes) - 1)
@@ -425,65 +335,33 @@ class Session:
 
     # ---- kept over a kernel restart ---------------------------------------------------------
 
-    @property
-    def path(self) -> Path | None:
-        """The file that keeps a named session."""
-        return Path(".workbench") / "sessions" / f"{self.name}.json" if self.name else None
-
     def _keep(self) -> None:
-        if self.path is None:
-            return
-        record = {
-            "start": self._start.to_record(),
-            "learners": list(self.sources),
-            "state": self.state.to_record(),
-            "cursor": dataclasses.asdict(self.cursor),
-        }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_suffix(".new")
-        beside.write_text(json.dumps(record))
-        beside.replace(self.path)
+        if self.name:
+            record = {"state": self.state.to_record(), "cursor": dataclasses.asdict(self.cursor)}
+            keep(self.name, self._origin(), record)
 
     def _restore(self) -> bool:
         """Go on where the session of this name was left; not if it began as another one."""
-        if self.path is None or not self.path.exists():
-            return False
+        record = kept(self.name, self._origin()) if self.name else None
         try:
-            record = json.loads(self.path.read_text())
-            same = record["start"] == self._start.to_record()
-            if not same or record["learners"][: len(self.sources)] != list(self.sources):
+            if record is None:
                 return False
             self._become(State.from_record(record["state"]), remember=False)
             self.move(**record["cursor"])
-        except (ValueError, KeyError, TypeError):  # damaged, or of another version
+        except (ValueError, KeyError, TypeError):  # of another version, or a file is gone
             return False
         self.restored = self.state != self._start
         return True
+
+    def _origin(self) -> dict[str, Any]:
+        """What a session began as: with another beginning it is another session."""
+        return {"start": self._start.to_record(), "learners": list(self._first)}
 
 
 def _unused(name: str, taken: Mapping[str, Any]) -> str:
     """The name, or the first of `name 2`, `name 3`, ... that is free."""
     names = (name, *(f"{name} {number}" for number in range(2, len(taken) + 3)))
     return next(one for one in names if one not in taken)
-
-
-def _most(size: int | tuple[int, int]) -> int:
-    return size if isinstance(size, int) else size[1]
-
-
-def sampling_of(tape: Tape) -> dict[str, Any]:
-    """What is known of how a tape's tasks were drawn."""
-    episode, info = tape.episode, tape.episode.info
-    known: dict[str, Any] = {"count": len(episode), "seed": int(tape.about.get("seed", 0))}
-    if "dataset" in info:
-        known["tasks"] = f"{info['dataset']}:{info['scheme']}"
-    if info.get("split") in SPLITS:
-        known["split"] = info["split"]
-    if episode.support is not None:
-        ways = episode.ways or 1
-        known |= {"ways": ways, "shots": max(1, episode.support.y.shape[1] // ways)}
-        known["queries"] = episode.query.y.shape[1] // ways
-    return known
 
 
 def _same_place(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:

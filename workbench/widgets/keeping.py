@@ -1,0 +1,33 @@
+"""Named sessions as files, from which they are found again after a kernel restart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(".workbench") / "sessions"  # beside the notebook
+
+
+def keep(name: str, origin: Mapping[str, Any], record: Mapping[str, Any]) -> Path:
+    """Write a session down: what it began as, and what it is.
+
+    Many times a second while a point is dragged, so without waiting for the disk.
+    """
+    path = FOLDER / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".new")
+    beside.write_text(json.dumps({"origin": origin, **record}))
+    beside.replace(path)
+    return path
+
+
+def kept(name: str, origin: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The record of the session of that name; None where there is none that began like this."""
+    path = FOLDER / f"{name}.json"
+    try:
+        record: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return record if record.get("origin") == origin else None
