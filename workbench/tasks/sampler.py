@@ -129,7 +129,7 @@ class FewShot(Tasks):
         warped_training: bool = False,
         default_shape: Shape | None = None,
     ) -> None:
-        self.bank, self.name, self.scheme = bank, name, scheme
+        self.bank, self.splits, self.name, self.scheme = bank, dict(splits), name, scheme
         self.within_groups, self.warped_training = within_groups, warped_training
         self.default_shape = default_shape or self.default_shape
         self._starts = bank.starts

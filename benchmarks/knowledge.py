@@ -1,0 +1,200 @@
+"""What a knowledge base is worth: one trained embedding, bases filled in every way, paired.
+
+    workbench train glyphs-attention --run RUN
+    python -m benchmarks.knowledge RUN
+
+The drawings of every character are divided in two: the tasks are drawn from one half, the bases
+filled from the other, without its labels ('features', 'clusters') or with those of the training
+characters ('labels'). The heads (gate, scales, temperatures) learn on training tasks with a base of
+training characters; then the base is exchanged for one of the test alphabets' own drawings and
+600 test tasks are judged. The embedding stays as it was trained, so that all of them share it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from workbench.algorithms import AttentionLearner, AttentionSettings, KnowledgeBase, adapt, last
+from workbench.algorithms.base import trainable
+from workbench.algorithms.losses import metric
+from workbench.inspection import reliability_frame
+from workbench.randomness import permutation
+from workbench.tasks import Episode, Examples, Shape
+from workbench.tasks.base import Split
+from workbench.tasks.sampler import FewShot
+from workbench.training.evaluation import interval, test_episodes
+from workbench.training.runs import Run
+
+ENTRIES, CHUNK = 5, 50
+WAYS: dict[str, dict[str, Any]] = {
+    "soft": {},
+    "hard, straight through": {"attention": "gumbel", "entries": ENTRIES},
+    "hard, REINFORCE": {"attention": "reinforce", "entries": ENTRIES},
+    "soft, evolved": {"learner": "evolutionary"},
+}
+
+
+def halves(tasks: FewShot) -> tuple[FewShot, dict[Split, Tensor]]:
+    """Tasks of one half of every character's drawings, and by split the other half's images."""
+    each = int(tasks.bank.counts.min())
+    x = tasks.bank.x.unflatten(0, (-1, each))
+    bank = dataclasses.replace(
+        tasks.bank,
+        x=x[:, : each // 2].flatten(0, 1),
+        counts=torch.full((len(x),), each // 2),
+    )
+    splits = {split: tasks.splits[split] for split in ("train", "validation", "test")}
+    kept = FewShot(bank, splits, name=tasks.name, scheme=f"{tasks.scheme}, half of the drawings")
+    rest = {
+        split: (x[chosen.classes.unique(), each // 2 :] * tasks.bank.scale)
+        for split, chosen in splits.items()
+    }
+    return kept, rest
+
+
+@torch.no_grad()
+def featured(embedder: AttentionLearner, episode: Episode) -> Episode:
+    """The episode with every image replaced by its embedding, as the episode's batch gives it."""
+    start = embedder.begin(episode)
+
+    def embedded(examples: Examples, support: bool) -> Examples:
+        features = embedder.embed(start, examples.x, support=support)
+        return dataclasses.replace(examples, x=features)
+
+    return dataclasses.replace(
+        episode, support=embedded(episode.support, True), query=embedded(episode.query, False)
+    )
+
+
+@torch.no_grad()
+def pooled(embedder: AttentionLearner, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Embeddings of `[class, drawing, ...]` in batches of random neighbours, and their classes."""
+    labels = torch.arange(len(images)).repeat_interleave(images.shape[1])
+    order = permutation(torch.tensor([0]), len(labels))[0]
+    parts = []
+    for some in order.split(CHUNK):
+        x = images.flatten(0, 1)[some].unsqueeze(0)
+        parts.append(embedder.run(embedder.embedding, dict(embedder.embedding.named_parameters()),
+                                  x, embedder.begin(_nothing(x)), support=True)[0])  # fmt: skip
+    return torch.cat(parts), labels[order]
+
+
+def _nothing(x: Tensor) -> Episode:
+    examples = Examples(x, torch.zeros(x.shape[:2], dtype=torch.long))
+    return Episode(examples, examples, torch.zeros(1, dtype=torch.long), 1)
+
+
+def filled(kind: str, features: Tensor, labels: Tensor, clusters: int) -> KnowledgeBase | None:
+    """A base filled in one way."""
+    if kind == "none":
+        return None
+    if kind == "clusters":
+        return KnowledgeBase.from_clusters(features, clusters)
+    if kind == "labels":
+        return KnowledgeBase.from_labels(features, labels)
+    return KnowledgeBase.from_features(features)
+
+
+def taught(
+    settings: AttentionSettings,
+    base: KnowledgeBase | None,
+    episodes: list[Episode],
+    features: int,
+    cold: Tensor,
+) -> AttentionLearner:
+    """A head that learned on training tasks with this base."""
+    learner = AttentionLearner(nn.Identity(), features, settings, base=base)
+    learner.head["cold"].data.copy_(cold)
+    optimizer = torch.optim.Adam([p for _, p in trainable(learner)], 0.02)
+    for episode in episodes:
+        for name, gradient in learner.meta_gradient(episode).gradients.items():
+            learner.get_parameter(name).grad = gradient
+        optimizer.step()
+    return learner.eval()
+
+
+@torch.no_grad()
+def judged(learner: AttentionLearner, episodes: list[Episode]) -> Tensor:
+    """Each test task's accuracy."""
+    found = []
+    for episode in episodes:
+        adapted = last(adapt(learner, episode))
+        found.append(metric(learner.predict(adapted, episode.query.x), episode.query))
+    return torch.cat(found).double()
+
+
+def main() -> None:
+    """Measure, and print a table or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="directory of a trained run of AttentionLearner")
+    parser.add_argument("--episodes", type=int, default=600, help="test tasks")
+    parser.add_argument("--steps", type=int, default=100, help="meta-steps of a head")
+    parser.add_argument("--figure", type=Path, help="where to draw the reliability of N(x)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    chosen = parser.parse_args()
+    embedder, tasks = Run.open(chosen.run).load()
+    assert isinstance(embedder, AttentionLearner)
+    assert isinstance(tasks, FewShot)
+    embedder.eval()
+    kept, rest = halves(tasks)
+    shape = Shape(5, 1, 5)
+    train = [
+        featured(embedder, kept.sample(16, seed=seed, shape=shape)) for seed in range(chosen.steps)
+    ]
+    test = [
+        featured(embedder, block)
+        for block in test_episodes(kept, shape, chosen.episodes, "test", 1000)
+    ]
+    known = {split: pooled(embedder, rest[split]) for split in ("train", "test")}
+    size = known["train"][0].shape[1]
+    cold = embedder.head["cold"].detach()
+    results: dict[str, Tensor] = {}
+    frames = {}
+    for name, options in WAYS.items():
+        for kind in ("none", "features", "clusters", "labels"):
+            if kind == "none" and name != "soft":
+                continue
+            own = filled(kind, *known["train"], clusters=len(rest["train"]))
+            learner = taught(AttentionSettings(**options), own, train, size, cold)
+            if kind in ("features", "clusters"):  # exchanged: drawings of the test alphabets
+                learner.know(filled(kind, *known["test"], clusters=len(rest["test"])))
+            label = kind if kind == "none" else f"{kind}, {name}"
+            results[label] = judged(learner, test)
+            frames[label] = reliability_frame(learner, test)
+    rows = []
+    for label, values in results.items():
+        gain = values - results["none"]
+        rows.append(
+            {
+                "base and attention": label,
+                "accuracy": float(values.mean()),
+                "ci95": interval(values),
+                "gain": float(gain.mean()),
+                "gain_ci95": interval(gain),
+                "calibration_error": float(frames[label]["error"].iloc[0]),
+            }
+        )
+    if chosen.figure:
+        from workbench.figures import reliability, save
+
+        save(reliability(frames["features, soft"]), chosen.figure)
+    if chosen.json:
+        print(json.dumps(rows))
+        return
+    for row in rows:
+        print(
+            f"{row['base and attention']:<36}{100 * row['accuracy']:7.2f} ± {100 * row['ci95']:.2f}"
+            f"   gain {100 * row['gain']:+6.2f} ± {100 * row['gain_ci95']:.2f}"
+            f"   calibration error {row['calibration_error']:.3f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
