@@ -186,7 +186,7 @@ export function Images({
               <svg width="12" height="12">
                 <Marker x={6} y={6} marker={group.marker} colour={group.colour} />
               </svg>
-              <span>{short(group.name, 12)}</span>
+              <span>{short(group.name, 13)}</span>
             </span>
             <div class="wb-images">
               {pictures.map((picture, index) =>
