@@ -13,7 +13,8 @@ import pytest
 from workbench.errors import UserError
 from workbench.inspection.kinds import KINDS
 from workbench.widgets.session import Session
-from workbench.widgets.views import SHOWN, SessionPanel, Stage
+from workbench.widgets.showing import SHOWN
+from workbench.widgets.views import SessionPanel, Stage
 from workbench.widgets.wire import to_wire
 
 
@@ -82,10 +83,10 @@ def test_kinds_are_computed_when_asked_for_and_kept_up_to_date(stage):
     assert "0:flow" not in stage.frames
     ask(stage, "inspect", kind="flow")
     assert stage.about["kinds"]["flow"] == "ready"
-    stage._asked["flow"] = 1.0  # as if it were slow
+    stage._showing._asked["flow"] = 1.0  # as if it were slow
     ask(stage, "vary", inner_rate=0.02)
     assert stage.about["kinds"]["flow"] == "stale"
-    stage._asked["flow"] = 0.0
+    stage._showing._asked["flow"] = 0.0
     ask(stage, "vary", inner_rate=0.03)
     assert stage.about["kinds"]["flow"] == "ready"
     assert "did you mean 'flow'" in ask(stage, "inspect", kind="flwo")["error"]
@@ -102,9 +103,9 @@ def test_one_cursor_for_all_panels(stage):
 
 
 def test_unchanged_frames_are_not_made_again(stage):
-    before = stage._wired[0, "curves", 0]
+    before = stage._showing._wired[0, "curves", 0]
     ask(stage, "branch", step=1, settings={"inner_rate": 0.1})
-    assert stage._wired[0, "curves", 0] is before
+    assert stage._showing._wired[0, "curves", 0] is before
 
 
 def test_events_from_other_threads_are_all_done(stage):

@@ -38,6 +38,11 @@ _GROUPS = {
 }
 _ELSE = "Machine"  # seed, device, precision
 _WHEN = {"train": "in training", "test": "in evaluation"}
+_LABELS = {  # where the field's own name says too little beside those of the other parts
+    ITERATIONS: "outer steps",
+    "training.rate": "outer rate",
+    "training.tasks": "tasks in a meta-batch",
+}
 
 
 @dataclass(frozen=True)
@@ -88,10 +93,11 @@ class Draft:
         """The controls, each with its `group` and whether it is one of the `first`."""
         controls = describe(self.experiment, self.start)
         for control in controls:
-            part, _, rest = control["name"].partition(".")
+            part = control["name"].partition(".")[0]
             control["group"] = _GROUPS.get(part, _ELSE)
             control["first"] = control["name"] in FIRST
-            if part in _WHEN and rest:
+            control["label"] = _LABELS.get(control["name"], control["label"])
+            if part in _WHEN:
                 control["label"] += f" {_WHEN[part]}"
             if control["name"] == ITERATIONS:
                 control["default"] = preset(self.preset).training.iterations
@@ -100,7 +106,8 @@ class Draft:
                 value = control["value"]
                 control["type"] = "choice"
                 control["choices"] = known if value in known else [value, *known]
-        return controls
+        order = {name: place for place, name in enumerate(FIRST)}
+        return sorted(controls, key=lambda control: order.get(control["name"], len(order)))
 
     def code(self, directory: Path) -> str:
         """The Python that trains it.

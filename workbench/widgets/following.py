@@ -123,6 +123,8 @@ class Followed:
         """Why it ended; of one that died without a word the last line of its log."""
         if self.broken:
             return self.broken
+        if self.alive and not self.rows:
+            return "building, perhaps compiling: nothing was measured yet"
         if self.status.state in ("new", "killed"):
             line = last_line(self.run.directory / "log.txt")
             return f"{self.status.reason}: {line}" if self.status.reason and line else line

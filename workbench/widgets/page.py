@@ -16,7 +16,7 @@ from workbench.files import write_safely, writing
 from workbench.inspection.kinds import KINDS
 from workbench.widgets.panel import bundle
 from workbench.widgets.session import Session
-from workbench.widgets.views import SessionPanel
+from workbench.widgets.showing import Showing
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -80,16 +80,19 @@ def write_page(session: Session, path: Path | str) -> Path:
     path = Path(path)
     if path.suffix != ".html":
         raise UserError(f"a page cannot be written as '{path.name}': end it in .html")
-    panel = SessionPanel("stage", session)
-    try:
-        for kind in KINDS:
-            if panel.about["kinds"].get(kind) == "open":
-                panel.try_to_inspect(kind)
-        state = {name: getattr(panel, name) for name in ("view", "about", "frames", "cursor")}
-    finally:
-        panel.close()
+    showing = Showing(session)
+    for kind in KINDS:
+        if showing.about()["kinds"].get(kind) == "open":
+            showing.ask(kind)
+    about = showing.about()
+    state: dict[str, Any] = {
+        "view": "stage",
+        "about": about,
+        "frames": showing.frames(),
+        "cursor": showing.cursor(),
+    }
     state |= {"session": session.id, "problem": {}, "progress": {}, "code": session.code()}
-    title = state["about"].get("title", "Episode")
+    title = about.get("title", "Episode")
     content = _PAGE.format(
         title=html.escape(f"{title} on {session.state.sampling.tasks}"),
         css=bundle("panel.css"),

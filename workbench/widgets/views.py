@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import time
 import weakref
 from typing import Any
 
 import traitlets
 
 from workbench.errors import UserError
-from workbench.fields import describe
-from workbench.inspection.kinds import KINDS
-from workbench.inspection.tape import MEGABYTE, Tape
-from workbench.inspection.variation import free_settings
-from workbench.tasks import names as task_names
 from workbench.widgets.exporting import Exporting, Subject
 from workbench.widgets.panel import Panel, command
 from workbench.widgets.session import Session
-from workbench.widgets.wire import to_wire
-
-# What is shown of every adaptation at once; the other kinds are computed when asked for.
-SHOWN = ("examples", "steps", "curves", "predictions", "pulls")
-_QUICK = 0.1  # seconds below which a kind is computed again by itself after a change
+from workbench.widgets.showing import Showing
 
 
 class SessionPanel(Exporting, Panel):
@@ -35,14 +24,12 @@ class SessionPanel(Exporting, Panel):
         if not isinstance(session, Session):
             session = Session(session, *more, **sampling)
         self.shown = session
-        self._asked: dict[str, float] = {}  # kinds that were asked for, and the seconds they took
-        self._wired: dict[tuple[int, str, int], dict[str, Any]] = {}
-        self._refused: dict[tuple[int, str, int], str] = {}
-        self._keys: dict[int, Any] = {}
+        self._showing: Any = Showing(session)
         super().__init__(view, session.id)
         me = weakref.ref(self)
         self._unwatch = session.watch(lambda topic: _told(me, topic))
-        self.refresh("state")
+        self._show()
+        self.cursor = self._showing.cursor()
 
     def close(self) -> None:
         """Take the view away; the session stays."""
@@ -50,125 +37,26 @@ class SessionPanel(Exporting, Panel):
             self._unwatch()
         super().close()
         # A cell's result is kept in `Out`: what it showed need not be kept with it.
-        self._wired, self.frames, self.shown, self._unwatch = {}, {}, None, lambda: None
+        self._showing, self.frames, self.shown, self._unwatch = None, {}, None, lambda: None
 
     # ---- from the session to the browser ------------------------------------------------------
 
     def refresh(self, topic: str) -> None:
         """Bring what is shown up to date: of 'state' or 'task' all, of 'cursor' only that."""
         if topic != "cursor":
-            frames, self._wired, self._refused = {}, *self._collected()
-            for (lane, kind, _), wire in self._wired.items():
-                frames[f"{lane}:{kind}"] = wire
-            with self.hold_sync():
-                self.frames = frames
-                self.about = self._about()
-        self.cursor = dataclasses.asdict(self.shown.cursor)
+            self._showing.refresh()
+            self._show()
+        self.cursor = self._showing.cursor()
 
-    def _collected(self) -> tuple[dict[Any, Any], dict[Any, str]]:
-        """Every lane's frames on the wire; those of lanes that did not change are kept."""
-        session, task = self.shown, self.shown.cursor.task
-        wired: dict[Any, Any] = {}
-        refused: dict[Any, str] = {}
-        keys: dict[int, Any] = {}
-        for lane in range(len(session.lanes)):
-            keys[lane] = session.key(lane)
-            same = self._keys.get(lane) == keys[lane]
-            for kind in self._kinds():
-                place = (lane, kind, task)
-                if same and place in self._wired:
-                    wired[place] = self._wired[place]
-                elif same and place in self._refused:
-                    refused[place] = self._refused[place]
-                elif kind in SHOWN or self._asked[kind] < _QUICK:
-                    self._collect(place, wired, refused)
-        self._keys = keys
-        return wired, refused
-
-    def _collect(self, place: tuple[int, str, int], wired: Any, refused: Any) -> None:
-        lane, kind, task = place
-        begun = time.perf_counter()
-        try:
-            wired[place] = to_wire(self.shown.frame(kind, lane, task))
-        except UserError as error:
-            refused[place] = str(error)
-        if kind in self._asked:
-            self._asked[kind] = time.perf_counter() - begun
-
-    def _kinds(self) -> list[str]:
-        shown = SHOWN if self.shown.sources else ("examples",)
-        return [*shown, *(kind for kind in self._asked if kind not in shown)]
-
-    def _about(self) -> dict[str, Any]:
-        session = self.shown
-        about: dict[str, Any] = {
-            "learners": [{"name": s, "note": o.note} for s, o in session.sources.items()],
-            "learner": session.lanes[session.cursor.lane].learner,
-            "kind": session.kind,
-            "task": session.cursor.task,
-            "tasks": len(session.episode),
-            "ways": session.episode.ways,
-            "milliseconds": 1000 * session.seconds,
-            "edits": len(session.lanes[session.cursor.lane].edits),
-            "undo": session.can_undo,
-            "restored": session.restored,
-            "lanes": [self._about_lane(lane) for lane in range(len(session.lanes))],
-            "kinds": self._about_kinds(),
-            "forms": {"sampling": describe(session.state.sampling, session.usual)},
-            "choices": {"tasks": task_names()},
-        }
-        if session.sources:
-            tape = session.tape
-            about["title"] = tape.learner_name
-            about["note"] = session.source.note if session.source else ""
-            about["megabytes"] = tape.nbytes / MEGABYTE
-            about["limited"] = tape.limited
-            about["forms"]["settings"] = self._settings(tape)
-        return about
-
-    def _about_lane(self, lane: int) -> dict[str, Any]:
-        one = self.shown.lanes[lane]
-        steps = self.shown.tape_of(lane).steps if self.shown.sources else 0
-        return {
-            "parent": one.parent,
-            "at": one.at,
-            "steps": steps,
-            "learner": one.learner,
-            "settings": dict(one.settings),
-            "edits": len(one.edits),
-            "memory": [dict(change) for change in one.memory],
-        }
-
-    def _about_kinds(self) -> dict[str, str]:
-        """Of every kind 'ready', 'open' (it can be asked for), 'stale', or why it cannot be had."""
-        lane, task = self.shown.cursor.lane, self.shown.cursor.task
-        if not self.shown.sources:
-            return {}
-        found = {}
-        for kind in KINDS:
-            place = (lane, kind, task)
-            if place in self._wired:
-                found[kind] = "ready"
-            elif place in self._refused:
-                found[kind] = self._refused[place]
-            else:
-                found[kind] = "stale" if kind in self._asked else "open"
-        return found
-
-    def _settings(self, tape: Tape) -> list[dict[str, Any]]:
-        """Controls for what can be varied of the learner under the cursor."""
-        settings: Any = getattr(tape.learner, "settings", None)
-        if tape.learner is None or settings is None:
-            return []
-        source = self.shown.source
-        start: Any = getattr(source.learner, "settings", None) if source else None
-        free = free_settings(tape.learner)
-        return [c for c in describe(settings, start) if c["name"].partition(".")[0] in free]
+    def _show(self) -> None:
+        with self.hold_sync():
+            self.frames = self._showing.frames()
+            self.about = self._showing.about()
 
     @traitlets.observe("cursor")
     def _on_cursor(self, change: Any) -> None:
         """The browser moved the cursor; the session tells the other panels."""
-        if change["new"] != dataclasses.asdict(self.shown.cursor):
+        if change["new"] != self._showing.cursor():
             self._desk.hand(lambda: self.shown.move(**dict(self.cursor)))
 
     # ---- commands -----------------------------------------------------------------------------
@@ -224,21 +112,10 @@ class SessionPanel(Exporting, Panel):
     @command
     def inspect(self, kind: str) -> None:
         """Compute a kind for the current lane and task."""
-        refusal = self.try_to_inspect(kind)
+        refusal = self._showing.ask(kind)
+        self._show()
         if refusal:
             raise UserError(refusal)
-
-    def try_to_inspect(self, kind: str) -> str:
-        """Compute a kind; why it cannot be had, or nothing."""
-        session = self.shown
-        place = (session.cursor.lane, kind, session.cursor.task)
-        self._asked.setdefault(kind, 0.0)
-        self._refused.pop(place, None)
-        self._collect(place, self._wired, self._refused)
-        with self.hold_sync():
-            self.frames = {f"{lane}:{k}": wire for (lane, k, _), wire in self._wired.items()}
-            self.about = self._about()
-        return self._refused.get(place, "")
 
     @command
     def code(self, kind: str | None = None) -> str:
