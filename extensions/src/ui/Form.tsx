@@ -1,5 +1,6 @@
 /** Settings as controls: each field's type says which. */
 
+import { type TargetedKeyboardEvent } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import {
   differing,
@@ -126,6 +127,7 @@ function Input({ field, id, change }: InputProps) {
           type="text"
           value={String(field.value ?? "")}
           onChange={(e) => change(e.currentTarget.value)}
+          onKeyDown={onEnter((box) => change(box.value))}
         />
       );
     case "seed":
@@ -175,7 +177,21 @@ function Slider({ field, change }: Omit<InputProps, "id">) {
   );
 }
 
+/** Enter takes what was typed: inside JupyterLab a browser does not do so by itself. */
+export const onEnter =
+  (take: (box: HTMLInputElement) => void) => (event: TargetedKeyboardEvent<HTMLInputElement>) => {
+    if (event.key === "Enter") take(event.currentTarget);
+  };
+
 function NumberBox({ field, id, change }: InputProps) {
+  const take = (box: HTMLInputElement) => {
+    const found = parsed(field, box.value);
+    if (found === null) box.value = String(field.value ?? "");
+    else {
+      box.value = String(found);
+      change(found);
+    }
+  };
   return (
     <input
       id={id}
@@ -184,14 +200,8 @@ function NumberBox({ field, id, change }: InputProps) {
       inputMode="decimal"
       aria-describedby={`${id}-help`}
       value={String(field.value ?? "")}
-      onChange={(event) => {
-        const found = parsed(field, event.currentTarget.value);
-        if (found === null) event.currentTarget.value = String(field.value ?? "");
-        else {
-          event.currentTarget.value = String(found);
-          change(found);
-        }
-      }}
+      onChange={(event) => take(event.currentTarget)}
+      onKeyDown={onEnter(take)}
     />
   );
 }

@@ -167,7 +167,7 @@ function Means({ groups, metric }: { groups: Frame; metric: string }) {
                   {seeds && <span class="wb-quiet"> ({groups.at("seeds", row)} seeds)</span>}
                 </th>
                 <td class="wb-number">{withHalf(mean, half, metric)}</td>
-                <td class="wb-bar">
+                <td class="wb-interval">
                   <Interval value={mean} half={half} all={reach(groups, "mean")} {...look(row)} />
                 </td>
               </tr>
@@ -262,7 +262,7 @@ function Pairs({ pairs, metric, chosen, onChoose }: PairsProps) {
                   </label>
                 </th>
                 <td class="wb-number">{withHalf(at("difference"), at("ci95"), metric)}</td>
-                <td class="wb-bar">
+                <td class="wb-interval">
                   <Interval
                     value={at("difference")}
                     half={at("ci95")}

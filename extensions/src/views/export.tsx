@@ -99,7 +99,7 @@ export function Exporter({ store, kind }: { store: Store; kind?: string }) {
       .send("export", { kind: chosen.value, name: name.value, ...options, ...settings })
       .then((made: { path: string; bytes: number; content?: string; media?: string }) => {
         if (made.content) keep(made.content, made.media ?? "", name.value);
-        const size = made.bytes < 1e5 ? `${Math.ceil(made.bytes / 1e3)} kB` : `${(made.bytes / 1e6).toFixed(1)} MB`;
+        const size = made.bytes < 1e6 ? `${Math.ceil(made.bytes / 1e3)} kB` : `${(made.bytes / 1e6).toFixed(1)} MB`;
         written.value = made.content ? `downloaded ${name.value}, ${size}` : `wrote ${made.path}, ${size}`;
         exists.value = false;
       })
@@ -176,7 +176,7 @@ export function Exporter({ store, kind }: { store: Store; kind?: string }) {
                 alt={shown.words}
               />
             </div>
-            <figcaption class="wb-quiet">
+            <figcaption class="wb-words wb-quiet">
               True size, {shown.inches.map((side) => side.toFixed(2)).join(" × ")} in. In words: {shown.words}
             </figcaption>
           </figure>

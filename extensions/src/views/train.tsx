@@ -6,7 +6,7 @@ import { type Frame } from "../frame";
 import { type Store } from "../store";
 import { Chart, type Series } from "../ui/Chart";
 import { differing, type Field, said, type Value } from "../ui/fields";
-import { Form } from "../ui/Form";
+import { Form, onEnter } from "../ui/Form";
 import { duration, three } from "../ui/format";
 import { useUnique } from "../ui/hooks";
 import { Marker } from "../ui/Marker";
@@ -41,6 +41,8 @@ interface RunOf {
   resumes: boolean;
   opens: boolean;
 }
+
+const GROUPS = ["Tasks", "Model", "Learner", "Training", "Machine"];
 
 export function Train({ store }: { store: Store }) {
   useEffect(() => {
@@ -81,7 +83,8 @@ function Next({ store }: { store: Store }) {
   const all = useSignal(false);
   const form: Setting[] = about.form ?? [];
   const change = (name: string, value: Value) => store.send("vary", { [name]: value }).catch(() => {});
-  const groups = [...new Set(form.map((field) => field.group))];
+  const call = (box: HTMLInputElement) => void store.send("call", { name: box.value }).catch(() => {});
+  const groups = GROUPS.filter((group) => form.some((field) => field.group === group));
   const changed = differing(form);
   const line = (about.presets ?? []).find((one: { name: string }) => one.name === about.preset)?.line;
   return (
@@ -131,7 +134,8 @@ function Next({ store }: { store: Store }) {
           id={`${id}-name`}
           type="text"
           value={about.name}
-          onChange={(event) => void store.send("call", { name: event.currentTarget.value }).catch(() => {})}
+          onChange={(event) => call(event.currentTarget)}
+          onKeyDown={onEnter(call)}
         />
         <button type="button" class="wb-primary" onClick={() => void store.send("start").catch(() => {})}>
           Start
