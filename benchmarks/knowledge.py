@@ -168,7 +168,7 @@ def main() -> None:
             label = kind if kind == "none" else f"{kind}, {name}"
             results[label] = judged(learner, test)
             frames[label] = reliability_frame(learner, test)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for label, values in results.items():
         gain = values - results["none"]
         rows.append(
