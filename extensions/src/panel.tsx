@@ -22,7 +22,11 @@ export function Panel({ store }: { store: Store }) {
         tabIndex={0}
         aria-label={`Workbench: ${store.view}`}
         aria-busy={store.busy.value}
-        onKeyDown={(event) => keys.press(event)}
+        onKeyDown={(event) => {
+          keys.press(event);
+          // Nor may it take the arrows of a slider inside, which the attribute does not prevent.
+          if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+        }}
       >
         <Problem store={store} />
         <Working store={store} />

@@ -79,8 +79,9 @@ export interface Store {
   readonly busy: ReadonlySignal<boolean>;
   /** Moves the cursor, in all panels of the session at once and in Python a little later. */
   move(change: Partial<Cursor>): void;
-  /** Asks Python for something. With `latest`, one is under way and only the newest waits. */
-  send(command: string, args?: object, options?: { latest?: boolean }): Promise<any>;
+  /** Asks Python for something. With `latest`, one is under way and only the newest waits; where a
+   * command changes now this and now that, `latest` says which, so that none is lost. */
+  send(command: string, args?: object, options?: { latest?: boolean | string }): Promise<any>;
   /** The store of another panel, by its model's id; who asks disposes of it. */
   panel(id: string): Promise<Store>;
   /** Puts a problem's text away. */
@@ -184,16 +185,16 @@ export function makeStore(model: Model): Store {
   };
 
   // Commands and their answers.
-  const asked = new Map<number, { command: string; who: Waiting; latest: boolean }>();
+  const asked = new Map<number, { command: string; who: Waiting; queue: string }>();
   const next = new Map<string, Waiting>();
   const underWay = new Set<string>();
   let number = 0;
-  const ask = (command: string, who: Waiting, latest: boolean) => {
+  const ask = (command: string, who: Waiting, queue: string) => {
     if (timer !== undefined) tellPython(); // a command is meant where the cursor is
     visited.clear(); // and may move it
     const id = ++number;
-    asked.set(id, { command, who, latest });
-    if (latest) underWay.add(command);
+    asked.set(id, { command, who, queue });
+    if (queue) underWay.add(queue);
     busy.value = true;
     model.send({ id, command, args: who.args });
   };
@@ -208,24 +209,25 @@ export function makeStore(model: Model): Store {
       problem.value = filled(model.get("problem"));
       found.who.resolve(message.result);
     }
-    if (found.latest) {
-      underWay.delete(found.command);
-      const newest = next.get(found.command);
-      next.delete(found.command);
-      if (newest) ask(found.command, newest, true);
+    if (found.queue) {
+      underWay.delete(found.queue);
+      const newest = next.get(found.queue);
+      next.delete(found.queue);
+      if (newest) ask(found.command, newest, found.queue);
     }
     busy.value = asked.size > 0;
   });
   const send: Store["send"] = (command, args = {}, options = {}) => {
-    if (options.latest && underWay.has(command)) {
-      const before = next.get(command);
+    const queue = options.latest ? `${command} ${options.latest}` : "";
+    if (underWay.has(queue)) {
+      const before = next.get(queue);
       const newest = waiting(args);
       before?.resolve(newest.promise); // who was overtaken gets the newer answer
-      next.set(command, newest);
+      next.set(queue, newest);
       return newest.promise;
     }
     const who = waiting(args);
-    ask(command, who, options.latest ?? false);
+    ask(command, who, queue);
     return who.promise;
   };
 

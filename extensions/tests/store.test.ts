@@ -91,6 +91,17 @@ test("of the latest-wins commands one is under way and only the newest waits", a
   store.dispose();
 });
 
+test("a change of one setting is not overtaken by one of another", async () => {
+  const model = new FakeModel();
+  const store = makeStore(model);
+  for (const args of [{ ways: 4 }, { ways: 3 }, { shots: 2 }])
+    void store.send("sample", args, { latest: Object.keys(args)[0]! });
+  expect(model.sent.map((message) => message.args)).toEqual([{ ways: 4 }, { shots: 2 }]);
+  model.answer(0, { result: null });
+  expect(model.sent[2]!.args).toEqual({ ways: 3 });
+  store.dispose();
+});
+
 test("an error is a problem until something works", async () => {
   const model = new FakeModel();
   const store = makeStore(model);

@@ -17,7 +17,7 @@ export function samplingFields(about: Record<string, any>): Field[] {
 }
 
 const ask = (store: Store, command: string, name: string, value: Value) =>
-  void store.send(command, { [name]: value }, { latest: true }).catch(() => {});
+  void store.send(command, { [name]: value }, { latest: name }).catch(() => {});
 
 /** The form of which tasks are drawn. */
 export function SamplingForm({ store }: { store: Store }) {

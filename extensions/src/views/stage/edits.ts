@@ -14,6 +14,10 @@ export interface Held {
   y: number;
 }
 
+/** Changes of one example overtake each other, but never those of another. */
+const place = ({ task, part, example }: Pick<Cursor, "task" | "part" | "example">) =>
+  `${task} ${part} ${example}`;
+
 const digits = (value: number) => Number(value.toPrecision(4));
 
 export class Editor {
@@ -27,7 +31,7 @@ export class Editor {
   private edit(
     what: string,
     more: object = {},
-    options: { latest?: boolean } = {},
+    options: { latest?: string } = {},
   ): Promise<unknown> {
     const { task, part, example } = this.store.cursor.peek();
     return this.store.send("edit", { what, task, part, example, ...more }, options).catch(() => {});
@@ -40,7 +44,7 @@ export class Editor {
     this.held.value = to;
     const number = ++this.moves;
     this.store.move({ part, example });
-    void this.edit("move", to, { latest: true }).then(() => {
+    void this.edit("move", to, { latest: place(to) }).then(() => {
       if (number === this.moves) this.held.value = null;
     });
   }
@@ -63,11 +67,11 @@ export class Editor {
   }
 
   noise(amount: number): void {
-    void this.edit("noise", { amount }, { latest: true });
+    void this.edit("noise", { amount }, { latest: `noise ${place(this.store.cursor.peek())}` });
   }
 
   draw(strokes: Stroke[]): void {
-    void this.edit("draw", { strokes }, { latest: true });
+    void this.edit("draw", { strokes }, { latest: `draw ${place(this.store.cursor.peek())}` });
   }
 }
 
