@@ -27,7 +27,7 @@ import psutil
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).parent.parent
-SECONDS = 60  # that anything may take before it is given up
+SECONDS = 240  # that anything may take before it is given up, on a busy machine
 
 FLAGS = [
     "--no-sandbox",
@@ -166,7 +166,8 @@ class Watched:
         context.on("page", lambda page: page.on("websocket", lambda ws: self._went(ws.url)))
 
     def _own(self, url: str) -> bool:
-        local = (self.address, self.address.replace("http", "ws", 1), "data:", "blob:", "about:")
+        here = (self.address, self.address.replace("http", "ws", 1))
+        local = (*here, "data:", "blob:", "about:", "file:")
         return url.startswith(local)
 
     def _went(self, url: str) -> None:
@@ -195,7 +196,7 @@ def lab_page(
                 reduced_motion="reduce",
                 permissions=["clipboard-read", "clipboard-write"],
             )
-            context.set_default_timeout(1000 * SECONDS / 2)
+            context.set_default_timeout(1000 * SECONDS / 4)
             watched = Watched(server.address)
             watched.attach(context)
             page = context.new_page()

@@ -12,6 +12,13 @@ from playwright.sync_api import Page
 from tools.browser import Notebook, Server, chromium, jupyterlab, lab_page
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test of a file waits for JupyterLab and for a notebook's cells as well."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(600))
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """JupyterLab with a copy of the notebooks; without a Chromium the test skips, but not in CI."""
@@ -32,8 +39,8 @@ def page(server: Server) -> Iterator[Page]:
     assert not watched.errors, f"on the console: {watched.errors}"
 
 
-@pytest.fixture
-def opened(page: Page, server: Server) -> Iterator[Callable[[str], Notebook]]:
+@pytest.fixture(scope="module")
+def opened(page: Page) -> Iterator[Callable[[str], Notebook]]:
     """opened("00-start") is that notebook with its cells run; it closes with its kernel."""
     notebooks: list[Notebook] = []
 
@@ -47,5 +54,3 @@ def opened(page: Page, server: Server) -> Iterator[Callable[[str], Notebook]]:
     yield opening
     for notebook in notebooks:
         notebook.close()
-        for kept in Path(server.folder, "notebooks", ".workbench", "sessions").glob("*.json"):
-            kept.unlink()

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator
 
 from tools.browser import Notebook
 
-SECONDS = 30
+SECONDS = 60  # that a change may take on a busy machine
 
 
 def until(holds: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:

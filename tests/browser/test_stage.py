@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
 
 from tests.browser.panels import Shown, line_of, shows, until
 from tools.browser import ROOT, Notebook, Server
@@ -20,15 +19,8 @@ HASH = "__import__('workbench.figures', fromlist=['x']).frame_sha256(session.fra
 
 
 @pytest.fixture(scope="module")
-def notebook(page: Page) -> Notebook:
-    """00-start, its cells run."""
-    found = Notebook(page, "notebooks/00-start.ipynb")
-    begun = time.monotonic()
-    found.run_all()
-    found.panels().first.wait_for()
-    found.seconds = time.monotonic() - begun
-    assert found.errors() == []
-    return found
+def notebook(opened: Callable[[str], Notebook]) -> Notebook:
+    return opened("00-start")
 
 
 @pytest.fixture
