@@ -1,0 +1,209 @@
+/** The tables of a comparison: means, paired differences, and the tasks that differ most. */
+
+import { scaleLinear } from "d3-scale";
+import { type Frame } from "../../frame";
+import { three } from "../../ui/format";
+import { useWidth } from "../../ui/hooks";
+import { Marker } from "../../ui/Marker";
+import { look } from "../../ui/palette";
+
+const SHOWN = 10; // tasks on which two runs differ most
+
+/** Accuracies are shown in per cent. */
+export const factorOf = (metric: string) => (metric === "accuracy" ? 100 : 1);
+export const unitOf = (metric: string) => (metric === "accuracy" ? "%" : undefined);
+const withHalf = (value: number, half: number, metric: string) =>
+  `${three(factorOf(metric) * value)} ± ${three(factorOf(metric) * half)}`;
+
+/** Each method's mean as a mark with its interval, and as numbers. */
+export function Means({ groups, metric }: { groups: Frame; metric: string }) {
+  const seeds = groups.numbers("seeds").some((count) => count > 1);
+  return (
+    <figure>
+      <figcaption>Means{metric === "accuracy" ? " (%)" : ""}</figcaption>
+      <table class="wb-runs">
+        <tbody>
+          {groups.words("method").map((method, row) => {
+            const [mean, half] = [groups.at("mean", row) as number, groups.at("ci95", row) as number];
+            return (
+              <tr key={method}>
+                <th scope="row" title={groups.at("runs", row) as string}>
+                  {method}
+                  {seeds && <span class="wb-quiet"> ({groups.at("seeds", row)} seeds)</span>}
+                </th>
+                <td class="wb-number">{withHalf(mean, half, metric)}</td>
+                <td class="wb-interval">
+                  <Interval value={mean} half={half} all={reach(groups, "mean")} {...look(row)} />
+                </td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </figure>
+  );
+}
+
+/** From the lowest to the highest end of the intervals in a frame. */
+function reach(frame: Frame, column: string): [number, number] {
+  const [values, halves] = [frame.numbers(column), frame.numbers("ci95")];
+  const ends = Array.from(values, (value, row) => [value - halves[row]!, value + halves[row]!]).flat();
+  const good = ends.filter(Number.isFinite);
+  return good.length ? [Math.min(...good), Math.max(...good)] : [0, 1];
+}
+
+interface IntervalProps {
+  value: number;
+  half: number;
+  all: [number, number];
+  colour: string;
+  marker: number;
+  zero?: boolean;
+}
+
+function Interval({ value, half, all, colour, marker, zero }: IntervalProps) {
+  const [ref, width] = useWidth<HTMLDivElement>(160);
+  const domain = zero ? [Math.min(all[0], 0), Math.max(all[1], 0)] : all;
+  const x = scaleLinear().domain(domain).range([8, width - 8]);
+  return (
+    <div ref={ref} aria-hidden="true">
+      <svg width={width} height={18}>
+        {zero && <line class="wb-tick" x1={x(0)} x2={x(0)} y2={18} />}
+        <line x1={x(value - half)} x2={x(value + half)} y1={9} y2={9} style={{ stroke: colour, strokeWidth: 2 }} />
+        <Marker x={x(value)} y={9} marker={marker} colour={colour} />
+      </svg>
+    </div>
+  );
+}
+
+interface PairsProps {
+  pairs: Frame;
+  metric: string;
+  chosen: number;
+  onChoose: (row: number) => void;
+}
+
+export function Pairs({ pairs, metric, chosen, onChoose }: PairsProps) {
+  const rows = [...Array(pairs.rows).keys()];
+  return (
+    <figure>
+      <figcaption>
+        Paired differences, task by task{metric === "accuracy" ? " (points)" : ""}
+      </figcaption>
+      <table class="wb-runs">
+        <thead>
+          <tr>
+            <th scope="col">first − second</th>
+            <th scope="col" class="wb-number">
+              difference
+            </th>
+            <th scope="col">
+              <span class="wb-hidden">interval</span>
+            </th>
+            <th scope="col" class="wb-number" title="Tasks on which the first is better, worse, the same">
+              better, worse, same
+            </th>
+            <th scope="col" class="wb-number" title="Two-sided sign test">
+              p
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => {
+            const at = (name: string) => pairs.at(name, row) as number;
+            const name = `${pairs.at("first", row)} − ${pairs.at("second", row)}`;
+            return (
+              <tr key={name} aria-current={row === chosen} class="wb-pick" onClick={() => onChoose(row)}>
+                <th scope="row">
+                  <label>
+                    <input
+                      type="radio"
+                      name="wb-pair"
+                      checked={row === chosen}
+                      onChange={() => onChoose(row)}
+                      aria-label={`Tasks on which ${name} is largest`}
+                    />{" "}
+                    {name}
+                  </label>
+                </th>
+                <td class="wb-number">{withHalf(at("difference"), at("ci95"), metric)}</td>
+                <td class="wb-interval">
+                  <Interval
+                    value={at("difference")}
+                    half={at("ci95")}
+                    all={reach(pairs, "difference")}
+                    colour="var(--wb-ink)"
+                    marker={0}
+                    zero
+                  />
+                </td>
+                <td class="wb-number">
+                  {at("wins")}, {at("losses")}, {at("ties")}
+                </td>
+                <td class="wb-number">{at("sign_p") < 0.001 ? "< 0.001" : three(at("sign_p"))}</td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </figure>
+  );
+}
+
+interface DifferingProps {
+  tasks: Frame;
+  pairs: Frame;
+  pair: number;
+  metric: string;
+  onOpen: (task: number) => void;
+}
+
+export function Differing({ tasks, pairs, pair, metric, onOpen }: DifferingProps) {
+  const [first, second] = [pairs.at("first", pair) as string, pairs.at("second", pair) as string];
+  const [a, b, numbers] = [tasks.numbers(first), tasks.numbers(second), tasks.numbers("task")];
+  const order = Array.from(a, (_, row) => row)
+    .sort((i, j) => Math.abs(a[j]! - b[j]!) - Math.abs(a[i]! - b[i]!) || i - j)
+    .slice(0, SHOWN);
+  const factor = factorOf(metric);
+  return (
+    <figure>
+      <figcaption>Tasks on which they differ most</figcaption>
+      <div class="wb-scrolls">
+        <table class="wb-runs">
+          <thead>
+            <tr>
+              <th scope="col">task</th>
+              <th scope="col" class="wb-number">
+                {first}
+              </th>
+              <th scope="col" class="wb-number">
+                {second}
+              </th>
+              <th scope="col" class="wb-number">
+                difference
+              </th>
+              <th scope="col">
+                <span class="wb-hidden">open</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {order.map((row) => (
+              <tr key={row}>
+                <th scope="row">{numbers[row]}</th>
+                <td class="wb-number">{three(factor * a[row]!)}</td>
+                <td class="wb-number">{three(factor * b[row]!)}</td>
+                <td class="wb-number">{three(factor * (a[row]! - b[row]!))}</td>
+                <td>
+                  <button type="button" onClick={() => onOpen(numbers[row]!)} aria-label={`Open task ${numbers[row]}`}>
+                    Open
+                  </button>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </figure>
+  );
+}
