@@ -4,9 +4,9 @@ import { line } from "d3-shape";
 import { scaleLinear, scaleLog } from "d3-scale";
 import type { TargetedPointerEvent } from "preact";
 import { useRef } from "preact/hooks";
-import type { Store } from "../../store";
+import type { Lane, Store } from "../../store";
 import { short, three } from "../../ui/format";
-import { useWidth } from "../../ui/hooks";
+import { sameList, steady, useWidth } from "../../ui/hooks";
 import { type Course, frameOf, readCourse } from "./data";
 import {
   every,
@@ -96,23 +96,13 @@ export function Timeline({ store, stepper }: Props) {
             label={laneLabel(about, number)}
             lane={{ parent: lane.parent ?? null, at: lane.at ?? 0, steps: lane.steps }}
             current={number === cursor.lane}
-            step={cursor.step}
             g={g}
           />
         ))}
-        {Array.from({ length: g.steps + 1 }, (_, step) => step)
-          .filter((step) => step % every(g) === 0)
-          .map((step) => (
-            <text
-              key={step}
-              class="wb-tick-label"
-              x={placeOf(step, g)}
-              y={height - 4}
-              text-anchor="middle"
-            >
-              {step}
-            </text>
-          ))}
+        <Numbers g={g} y={height - 4} />
+        {cursor.step >= startOf(lanes, cursor.lane) && (
+          <Now lane={cursor.lane} step={cursor.step} g={g} />
+        )}
         <line
           class="wb-now"
           x1={placeOf(cursor.step, g)}
@@ -145,15 +135,54 @@ function lossScale(courses: (Course | null)[], g: Geometry) {
     .range(range);
 }
 
-function Courses({
-  courses,
-  g,
-  current,
-}: {
+// What does not move with the cursor is drawn once: a lane may have a hundred steps.
+const sameShape = (a: Geometry, b: Geometry) => JSON.stringify(a) === JSON.stringify(b);
+
+const Numbers = steady(
+  ({ g, y }: { g: Geometry; y: number }) => (
+    <g>
+      {Array.from({ length: g.steps + 1 }, (_, step) => step)
+        .filter((step) => step % every(g) === 0)
+        .map((step) => (
+          <text key={step} class="wb-tick-label" x={placeOf(step, g)} y={y} text-anchor="middle">
+            {step}
+          </text>
+        ))}
+    </g>
+  ),
+  (a, b) => a.y === b.y && sameShape(a.g, b.g),
+);
+
+/** A branch shares the steps before it with the lane that it came from. */
+const startOf = (lanes: Lane[], lane: number) =>
+  lanes[lane]?.parent === null ? 0 : (lanes[lane]?.at ?? 0);
+
+/** The step under the cursor, where steps are dots. */
+function Now({ lane, step, g }: { lane: number; step: number; g: Geometry }) {
+  return (
+    <circle
+      class="wb-step"
+      data-now="true"
+      style={{ "--lane": laneColour(lane) }}
+      cx={placeOf(step, g)}
+      cy={heightOf(lane, g)}
+      r={6}
+    />
+  );
+}
+
+interface CoursesProps {
   courses: (Course | null)[];
   g: Geometry;
   current: number;
-}) {
+}
+
+const Courses = steady(
+  CoursesNow,
+  (a, b) => a.current === b.current && sameList(a.courses, b.courses) && sameShape(a.g, b.g),
+);
+
+function CoursesNow({ courses, g, current }: CoursesProps) {
   const y = lossScale(courses, g);
   const name = courses[current]?.name ?? "loss";
   const [low, high] = y.domain() as [number, number];
@@ -223,11 +252,23 @@ interface LaneProps {
   label: string;
   lane: { parent: number | null; at: number; steps: number };
   current: boolean;
-  step: number;
   g: Geometry;
 }
 
-function LaneOf({ number, name, label, lane, current, step, g }: LaneProps) {
+const LaneOf = steady(
+  LaneNow,
+  (a, b) =>
+    a.number === b.number &&
+    a.name === b.name &&
+    a.label === b.label &&
+    a.current === b.current &&
+    a.lane.parent === b.lane.parent &&
+    a.lane.at === b.lane.at &&
+    a.lane.steps === b.lane.steps &&
+    sameShape(a.g, b.g),
+);
+
+function LaneNow({ number, name, label, lane, current, g }: LaneProps) {
   const y = heightOf(number, g);
   const from = lane.parent === null ? 0 : lane.at;
   const [start, end] = [placeOf(from, g), placeOf(lane.steps, g)];
@@ -237,7 +278,7 @@ function LaneOf({ number, name, label, lane, current, step, g }: LaneProps) {
     <g class="wb-lane" data-current={current} style={{ "--lane": laneColour(number) }}>
       <text class="wb-lane-name" x={0} y={y + 4}>
         <title>{name}</title>
-        {short(label, g.left < 120 ? 14 : 21)}
+        {short(label, g.left < 120 ? 13 : 18)}
       </text>
       {lane.parent !== null && (
         <path
@@ -268,10 +309,9 @@ function LaneOf({ number, name, label, lane, current, step, g }: LaneProps) {
             <circle
               key={k}
               class="wb-step"
-              data-now={current && k === step}
               cx={placeOf(k, g)}
               cy={y}
-              r={current && k === step ? 6 : 4}
+              r={4}
             />
           ),
         )}
