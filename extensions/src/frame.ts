@@ -89,6 +89,7 @@ export class Frame {
   private keptNumbers = new Map<string, Numbers>();
   private keptFrames = new Map<string, Frame>();
   private keptWords = new Map<string, (string | null)[]>();
+  private keptDistinct = new Map<string, Cell[]>();
 
   private constructor(
     private readonly source: Source,
@@ -188,12 +189,16 @@ export class Frame {
 
   /** The different values of a column, in the order in which they first appear. */
   distinct<T extends Cell = Cell>(name: string): T[] {
-    const seen = new Set<Cell>();
-    for (let row = 0; row < this.rows; row++) {
-      const value = this.at(name, row);
-      if (value !== null) seen.add(value);
+    let found = this.keptDistinct.get(name);
+    if (!found) {
+      const seen = new Set<Cell>();
+      for (let row = 0; row < this.rows; row++) {
+        const value = this.at(name, row);
+        if (value !== null) seen.add(value);
+      }
+      this.keptDistinct.set(name, (found = [...seen]));
     }
-    return [...seen] as T[];
+    return [...found] as T[]; // a copy, which may be sorted
   }
 
   /** The rows in parts that have the same value in a column. */

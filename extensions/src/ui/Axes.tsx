@@ -1,6 +1,7 @@
 /** The two axes of a picture: ticks, a faint grid, and what is measured in which unit. */
 
 import { short } from "./format";
+import { steady } from "./hooks";
 import { type Axis, type Scale, tilts } from "./scales";
 
 interface Props {
@@ -15,7 +16,7 @@ interface Props {
 
 const named = (axis: Axis) => (axis.unit ? `${axis.label} (${axis.unit})` : axis.label);
 
-export function Axes({ x, y, axes, box, grid = true, zero }: Props) {
+function AxesNow({ x, y, axes, box, grid = true, zero }: Props) {
   const room = axes.x.names ? (box.right - box.left) / axes.x.names.length : 0;
   const tilted = tilts(axes.x, box.right - box.left);
   return (
@@ -55,3 +56,12 @@ export function Axes({ x, y, axes, box, grid = true, zero }: Props) {
     </g>
   );
 }
+
+const said = ({ label, unit, names }: Axis) => [label, unit, names];
+const words = ({ axes, box, grid, zero }: Props) =>
+  JSON.stringify([said(axes.x), said(axes.y), box, grid, zero]);
+
+export const Axes = steady(
+  AxesNow,
+  (a, b) => a.x === b.x && a.y === b.y && words(a) === words(b),
+);

@@ -1,7 +1,7 @@
 /** Lines, points, bands and bars over two axes, with what is under the mouse in words. */
 
 import { type ComponentChildren, type TargetedPointerEvent } from "preact";
-import { useRef, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { Axes } from "./Axes";
 import { three, withUnit } from "./format";
 import { useUnique, useWidth } from "./hooks";
@@ -55,15 +55,15 @@ export function Chart(props: Props) {
   );
   const tall = extent(hasBars ? [...ys, [0]] : ys, axes.y.scale === "log");
   // While a point is dragged the axes stay, so that it stays under the pointer.
-  const x =
-    held.current?.x ??
-    makeScale(
-      axes.x,
-      props.tight || axes.x.scale === "log" ? wide : beside(series, wide),
-      [box.left, box.right],
-      true,
-    );
-  const y = held.current?.y ?? makeScale(axes.y, tall, [box.bottom, box.top], props.tight);
+  const freshX = useScale(
+    axes.x,
+    props.tight || axes.x.scale === "log" ? wide : beside(series, wide),
+    [box.left, box.right],
+    true,
+  );
+  const freshY = useScale(axes.y, tall, [box.bottom, box.top], props.tight);
+  const x = held.current?.x ?? freshX;
+  const y = held.current?.y ?? freshY;
   const lost =
     axes.y.scale === "log" ? belowLog(series.filter((s) => !s.silent).map((s) => s.y)) : 0;
   const found =
@@ -238,6 +238,18 @@ export function Chart(props: Props) {
       </p>
     </figure>
   );
+}
+
+/** A scale that stays the same object as long as it scales the same: then what it drew stays too. */
+function useScale(
+  axis: Axis,
+  found: [number, number] | null,
+  range: [number, number],
+  tight?: boolean,
+): Scale {
+  const { scale, domain, limits, integer, names } = axis;
+  const key = JSON.stringify([scale, domain, limits, integer, names, found, range, tight]);
+  return useMemo(() => makeScale(axis, found, range, tight), [key]);
 }
 
 const switched = (axis: Axis, log: boolean | undefined): Axis =>

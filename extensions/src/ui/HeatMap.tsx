@@ -4,7 +4,13 @@ import { type TargetedKeyboardEvent, type TargetedPointerEvent } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import { short, three, withUnit } from "./format";
 import { useSteady, useUnique, useWidth } from "./hooks";
+import { Marker } from "./Marker";
 import { diverging, sequential } from "./palette";
+
+export interface Look {
+  colour: string;
+  marker: number;
+}
 
 export interface Place {
   row: number;
@@ -25,6 +31,11 @@ interface Props {
   /** Numbers below 0 have colours of their own; zero has none. */
   signed?: boolean;
   log?: boolean;
+  /** Small numbers have the strong colours: distances. */
+  reversed?: boolean;
+  /** Classes of rows and columns, as markers beside their names. */
+  rowLooks?: (Look | null)[];
+  columnLooks?: (Look | null)[];
   /** The number with the strongest colour; the largest one unless said otherwise. */
   bound?: number;
   /** Rows and columns that belong to the cursor; -1 is none. */
@@ -71,9 +82,11 @@ export function ColourKey(props: {
   unit?: string;
   signed?: boolean;
   log?: boolean;
+  reversed?: boolean;
 }) {
-  const { low, high, unit = "", signed, log } = props;
+  const { low, high, unit = "", signed, log, reversed } = props;
   const stops = [0, 0.25, 0.5, 0.75, 1].map((s) => (signed ? diverging(2 * s - 1) : sequential(s)));
+  if (reversed) stops.reverse();
   return (
     <span class="wb-end wb-scale">
       {three(low)}
@@ -82,9 +95,20 @@ export function ColourKey(props: {
         style={{ background: `linear-gradient(to right, ${stops.join(", ")})` }}
       />
       {three(high)} {unit} {log ? "(log)" : ""}
+      {reversed && "(reversed: dark is near)"}
     </span>
   );
 }
+
+/** A class: its marker where there is room for it, else its colour. */
+function Class({ look, x, y, room }: { look: Look; x: number; y: number; room: number }) {
+  if (room >= 9) return <Marker x={x} y={y} {...look} size={30} stroke-width={0} />;
+  return <rect x={x - room / 2} y={y - 3} width={room} height={6} style={{ fill: look.colour }} />;
+}
+
+const sameLooks = (a: (Look | null)[], b: (Look | null)[]) =>
+  a.length === b.length &&
+  a.every((look, k) => look?.colour === b[k]?.colour && look?.marker === b[k]?.marker);
 
 const clip = (share: number, low = 0) => Math.min(Math.max(share, low), 1);
 
@@ -95,7 +119,8 @@ export function HeatMap(props: Props) {
   const [focus, setFocus] = useState<Place | null>(null);
   const id = useUnique();
   const letters = rows.reduce((most, name) => Math.max(most, name.length), 0);
-  const left = Math.min(Math.max(letters, props.rowLabel.length, 2) * 6.6 + 10, 120);
+  const beside = props.rowLooks ? 14 : 0;
+  const left = Math.min(Math.max(letters, props.rowLabel.length, 2) * 6.6 + 10, 120) + beside;
   const cell = Math.max(Math.min((width - left - 4) / Math.max(columns.length, 1), 64), 1);
   const height = Math.max(Math.min(props.size ?? 26, 360 / Math.max(rows.length, 1)), 4);
   const gap = cell > 5 && height > 5 ? 1 : 0;
@@ -104,11 +129,20 @@ export function HeatMap(props: Props) {
     sameTable,
   );
   const { share, low, high } = shares(table.flat(), props);
-  const colour = signed ? diverging : sequential;
+  const colour = signed
+    ? diverging
+    : props.reversed
+      ? (s: number) => sequential(1 - s)
+      : sequential;
   const every = Math.ceil((Math.max(...columns.map((c) => Math.min(c.length, 8))) * 7 + 6) / cell);
   const everyRow = Math.ceil(11 / height);
   const head = 16;
   const bottom = head + rows.length * height;
+  const below = props.columnLooks ? 14 : 0;
+  const classes = useSteady(
+    { rows: props.rowLooks ?? [], columns: props.columnLooks ?? [] },
+    (a, b) => sameLooks(a.rows, b.rows) && sameLooks(a.columns, b.columns),
+  );
 
   // Thousands of cells that are as they were are not compared one by one while somebody scrubs.
   const cells = useMemo(
@@ -126,7 +160,65 @@ export function HeatMap(props: Props) {
           />
         )),
       ),
-    [table, left, cell, height, signed, props.log, props.bound],
+    [table, left, cell, height, signed, props.log, props.bound, props.reversed],
+  );
+
+  const said = [props.rowLabel, props.columnLabel, ...rows, "", ...columns].join("\n");
+  const names = useMemo(
+    () => (
+      <g class="wb-axes" aria-hidden="true">
+        <text class="wb-label" x={4} y={11}>
+          {props.rowLabel}
+        </text>
+        {rows.map((name, row) =>
+          row % everyRow ? null : (
+            <text
+              key={row}
+              x={left - 6 - beside}
+              y={head + (row + 0.5) * height}
+              dy="0.32em"
+              text-anchor="end"
+            >
+              {short(name, 17)}
+            </text>
+          ),
+        )}
+        {columns.map((name, column) =>
+          column % every ? null : (
+            <text
+              key={column}
+              x={left + (column + 0.5) * cell}
+              y={bottom + below + 13}
+              text-anchor="middle"
+            >
+              {short(name, 8)}
+            </text>
+          ),
+        )}
+        {classes.rows.map(
+          (look, row) =>
+            look && (
+              <Class key={row} look={look} x={left - 9} y={head + (row + 0.5) * height} room={height} />
+            ),
+        )}
+        {classes.columns.map(
+          (look, column) =>
+            look && (
+              <Class
+                key={column}
+                look={look}
+                x={left + (column + 0.5) * cell}
+                y={bottom + 8}
+                room={cell}
+              />
+            ),
+        )}
+        <text class="wb-label" x={left} y={11}>
+          {props.columnLabel} →
+        </text>
+      </g>
+    ),
+    [said, classes, left, cell, height],
   );
 
   const spot = (event: TargetedPointerEvent<SVGSVGElement>): Place | null => {
@@ -170,11 +262,14 @@ export function HeatMap(props: Props) {
     <figure class="wb-heat" ref={ref}>
       <div class="wb-row">
         <figcaption id={`${id}-title`}>{title}</figcaption>
-        <ColourKey low={low} high={high} unit={unit} signed={signed} log={props.log} />
+        <ColourKey low={low} high={high} unit={unit} signed={signed}
+          log={props.log}
+          reversed={props.reversed}
+        />
       </div>
       <svg
         width={width}
-        height={bottom + 18}
+        height={bottom + below + 18}
         role="application"
         aria-roledescription="heat map"
         aria-labelledby={`${id}-title`}
@@ -191,39 +286,7 @@ export function HeatMap(props: Props) {
         onKeyDown={keyDown}
         style={{ cursor: onPick ? "pointer" : "default" }}
       >
-        <g class="wb-axes" aria-hidden="true">
-          <text class="wb-label" x={4} y={11}>
-            {props.rowLabel}
-          </text>
-          {rows.map((name, row) =>
-            row % everyRow ? null : (
-              <text
-                key={row}
-                x={left - 6}
-                y={head + (row + 0.5) * height}
-                dy="0.32em"
-                text-anchor="end"
-              >
-                {short(name, 17)}
-              </text>
-            ),
-          )}
-          {columns.map((name, column) =>
-            column % every ? null : (
-              <text
-                key={column}
-                x={left + (column + 0.5) * cell}
-                y={bottom + 13}
-                text-anchor="middle"
-              >
-                {short(name, 8)}
-              </text>
-            ),
-          )}
-          <text class="wb-label" x={left} y={11}>
-            {props.columnLabel} →
-          </text>
-        </g>
+        {names}
         {cells}
         {marked && marked.column >= 0 && marked.column < columns.length && (
           <rect

@@ -2,6 +2,7 @@
 
 import { area, line } from "d3-shape";
 import { three } from "./format";
+import { sameList, steady } from "./hooks";
 import { Marker } from "./Marker";
 import { type Scale } from "./scales";
 
@@ -94,7 +95,7 @@ interface DrawnProps {
   onKey?: (event: KeyboardEvent, grip: Held) => void;
 }
 
-export function Drawn({ one, place, all, x, y, base, overlaid, onKey }: DrawnProps) {
+function DrawnNow({ one, place, all, x, y, base, overlaid, onKey }: DrawnProps) {
   const rows = Array.from(one.x, (_, index) => index);
   const shown = (index: number) =>
     Number.isFinite(x(one.x[index]!)) && Number.isFinite(y(one.y[index]!));
@@ -178,3 +179,36 @@ export function Drawn({ one, place, all, x, y, base, overlaid, onKey }: DrawnPro
     </g>
   );
 }
+
+const LOOKS = [
+  "name",
+  "kind",
+  "colour",
+  "marker",
+  "dots",
+  "hollow",
+  "dashed",
+  "thin",
+  "draggable",
+] as const;
+
+const bars = ({ one, all }: DrawnProps) => {
+  const found = all.filter((other) => other.kind === "bars");
+  return `${found.indexOf(one)} of ${found.length}`;
+};
+
+/** A point that can be dragged answers keys, and how it does so changes with everything else. */
+function sameDrawn(a: DrawnProps, b: DrawnProps): boolean {
+  return (
+    !a.one.draggable &&
+    LOOKS.every((name) => a.one[name] === b.one[name]) &&
+    (["x", "y", "low", "high"] as const).every((name) => sameList(a.one[name], b.one[name])) &&
+    a.x === b.x &&
+    a.y === b.y &&
+    a.base === b.base &&
+    a.place === b.place &&
+    (a.one.kind !== "bars" || (a.overlaid === b.overlaid && bars(a) === bars(b)))
+  );
+}
+
+export const Drawn = steady(DrawnNow, sameDrawn);

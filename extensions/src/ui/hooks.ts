@@ -1,6 +1,6 @@
 /** What several primitives need of the browser. */
 
-import { type RefObject } from "preact";
+import { type ComponentType, h, type RefObject, type VNode } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 /** The width of an element, followed as it changes. */
@@ -28,6 +28,30 @@ export function useSteady<T>(value: T, same: (a: T, b: T) => boolean): T {
   const kept = useRef(value);
   if (!same(kept.current, value)) kept.current = value;
   return kept.current;
+}
+
+/** A component that is drawn again only when `same` does not hold of its props from before. */
+export function steady<P extends object>(
+  Component: ComponentType<P>,
+  same: (a: P, b: P) => boolean,
+): (props: P) => VNode<P> {
+  return (props) => {
+    const kept = useRef<{ props: P; drawn: VNode<P> } | null>(null);
+    if (kept.current === null || !same(kept.current.props, props))
+      kept.current = { props, drawn: h(Component, props) as VNode<P> };
+    return kept.current.drawn;
+  };
+}
+
+/** Whether two lists hold the same, place by place. */
+export function sameList(
+  a: ArrayLike<unknown> | undefined,
+  b: ArrayLike<unknown> | undefined,
+): boolean {
+  if (a === b) return true;
+  if (!a || !b || a.length !== b.length) return false;
+  for (let k = 0; k < a.length; k++) if (!Object.is(a[k], b[k])) return false;
+  return true;
 }
 
 /** Whether the mouse button or a key's text belongs to a control and not to the panel. */

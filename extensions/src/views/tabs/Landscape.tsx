@@ -59,9 +59,10 @@ function Surface({ store, frame, part }: { store: Store; frame: Frame; part: str
   const path = frame.where({ kind: "path" });
   const surface = useMemo(() => finer(regular(grid), 4), [grid]);
   const drawn = useRef<{ key: string; surface: unknown; cells: ComponentChildren }>(null);
-  const lowest = Math.min(...surface.values);
-  const scale = { log: lowest > 0 };
-  const { share, low, high } = shares([...surface.values], scale);
+  const { share, low, high, log } = useMemo(() => {
+    const log = Math.min(...surface.values) > 0;
+    return { log, ...shares([...surface.values], { log }) };
+  }, [surface]);
   const steps = Array.from(path.numbers("step"));
   const [px, py] = [path.numbers("x"), path.numbers("y")];
   const dots: Series[] = steps.map((of, k) => ({
@@ -91,29 +92,28 @@ function Surface({ store, frame, part }: { store: Store; frame: Frame; part: str
     };
     const columns = edges(surface.xs, surface.dx, x);
     const rows = edges(surface.ys, surface.dy, y);
+    // A path for each band and not a mark for each cell: thousands would be painted at every step.
+    const bands: string[] = Array(BANDS + 1).fill("");
+    surface.values.forEach((value, k) => {
+      if (Number.isNaN(value)) return;
+      const [left, right] = columns[k % columns.length] as [number, number];
+      const [bottom, top] = rows[Math.floor(k / columns.length)] as [number, number];
+      const [wide, tall] = [(right - left + 0.5).toFixed(2), (bottom - top + 0.5).toFixed(2)];
+      bands[Math.round(share(value) * BANDS)] +=
+        `M${left.toFixed(2)},${top.toFixed(2)}h${wide}v${tall}h-${wide}z`;
+    });
     return (
       <g aria-hidden="true">
-        {Array.from(surface.values, (value, k) => {
-          const [left, right] = columns[k % columns.length] as [number, number];
-          const [bottom, top] = rows[Math.floor(k / columns.length)] as [number, number];
-          return (
-            <rect
-              key={k}
-              x={left}
-              y={top}
-              width={right - left + 0.5}
-              height={bottom - top + 0.5}
-              style={{ fill: sequential(Math.round(share(value) * BANDS) / BANDS) }}
-            />
-          );
-        })}
+        {bands.map((cells, band) => (
+          <path key={band} d={cells} style={{ fill: sequential(band / BANDS) }} />
+        ))}
       </g>
     );
   };
   return (
     <div>
       <div class="wb-row">
-        <ColourKey low={low} high={high} unit="loss" log={scale.log} />
+        <ColourKey low={low} high={high} unit="loss" log={log} />
       </div>
       <Chart
         title={`${part === "support" ? "Support" : "Query"} loss`}
