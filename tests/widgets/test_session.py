@@ -86,6 +86,21 @@ def test_the_panels_hear_of_another_lane(session):
     assert heard == ["task", "cursor"]
 
 
+def test_a_slide_is_undone_at_once(session, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("workbench.widgets.session.time.monotonic", lambda: now[0])
+    for rate in (0.02, 0.03, 0.04):
+        session.vary(inner_rate=rate)
+        now[0] += 0.1
+    now[0] += 5
+    session.vary(inner_rate=0.05)
+    session.undo()
+    assert session.lanes[0].settings == {"inner_rate": 0.04}
+    session.undo()
+    assert session.lanes[0].settings == {}
+    assert not session.can_undo
+
+
 def test_a_refused_change_leaves_everything_as_it_was(session):
     tape, state = session.tape, session.state
     with pytest.raises(UserError, match="inner_rate"):

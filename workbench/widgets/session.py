@@ -32,6 +32,7 @@ from workbench.widgets.turns import one_at_a_time
 Watcher = Callable[[str], None]
 
 _UNDO = 100
+_ONE_SLIDE = 1.0  # seconds within which changes of one setting are undone together
 _LAST_COUNTS = ("move", "draw", "noise")  # edits that replace the one before, of the same example
 
 
@@ -75,6 +76,8 @@ class Session:
         self.restored = False
         self._watchers: list[Watcher] = []
         self._past: list[State] = []
+        self._slid: tuple[Any, ...] = ()  # which settings were varied last, and when
+        self._slid_at = 0.0
         self._tapes: dict[str, Tape] = {}
         self._first = tuple(self.sources)
         self._recorder = Recorder(self.sources, budget)
@@ -190,13 +193,15 @@ class Session:
     def vary(self, settings: Mapping[str, Any] | None = None, **more: Any) -> None:
         """Change settings of the current lane's learner, by their (dotted) names, and `steps`."""
         changes = {**(settings or {}), **more}
+        slid = (self.cursor.lane, *sorted(changes))
+        again = slid == self._slid and time.monotonic() - self._slid_at < _ONE_SLIDE
         lane = self.lanes[self.cursor.lane]
         steps = changes.pop("steps", lane.steps)
-        self._become(
-            self.state.with_lane(
-                self.cursor.lane, settings={**lane.settings, **changes}, steps=steps
-            )
+        state = self.state.with_lane(
+            self.cursor.lane, settings={**lane.settings, **changes}, steps=steps
         )
+        self._become(state, remember=not again)
+        self._slid, self._slid_at = slid, time.monotonic()
 
     def edit(self, what: str, **where: Any) -> None:
         """Change an example of the current lane's tasks: see `workbench.tasks.EDITS`."""
@@ -318,7 +323,7 @@ class Session:
         self.seconds = time.perf_counter() - begun
         if remember:
             self._past = [*self._past[-_UNDO:], self.state]
-        self.state, self._tapes = state, tapes
+        self.state, self._tapes, self._slid = state, tapes, ()
         self.cursor = self._within(self.cursor)
         self._tell("state")
 
