@@ -232,7 +232,7 @@ def workbench_compiled(problem: Problem) -> MetaGradientCall:
 
 
 def workbench_chunked(problem: Problem) -> MetaGradientCall:
-    return workbench(problem, compiled="off", tasks_per_chunk=4, threads=2)
+    return workbench(problem, compiled="off", tasks_per_chunk=8, threads=2)
 
 
 def workbench(problem: Problem, rematerialise: bool = False, **how: Any) -> MetaGradientCall:

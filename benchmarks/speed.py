@@ -45,6 +45,8 @@ class Worker:
     def sample(self) -> float:
         """Milliseconds a meta-gradient."""
         self.pipe.send(self.calls)
+        if not self.pipe.poll(PATIENCE):
+            raise TimeoutError(f"{self.name} took more than {PATIENCE} s for {self.calls} calls")
         return 1000 * self.pipe.recv() / self.calls
 
     def stop(self) -> None:
