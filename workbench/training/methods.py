@@ -33,7 +33,7 @@ def import_own(name: str) -> ModuleType:
 
 
 def own_presets() -> dict[str, tuple[str, Any]]:
-    """The presets of the methods beside you: each one's line and experiment; a broken file is named.
+    """The presets of the methods beside you, with line and experiment; a broken file is named.
 
     >>> own_presets()
     {}
