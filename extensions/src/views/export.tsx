@@ -92,7 +92,7 @@ export function Exporter({ store, kind }: { store: Store; kind?: string }) {
       },
       (error: Error) => (failed.value = error.message),
     );
-  }, [asked]);
+  }, [asked, store.frames.value]); // other tasks and edits are other frames
 
   const write = (options: object) =>
     store
