@@ -9,12 +9,20 @@ export function stepsOf(about: About, cursor: Cursor): number {
   return about.lanes?.[cursor.lane]?.steps ?? 0;
 }
 
+/** What was done to the memory where a lane branches, in words. */
+export function rewritten(lane: Lane): string[] {
+  return (lane.memory ?? []).map(({ slot, source }) =>
+    source === undefined ? `slot ${slot} emptied` : `slot ${slot} filled from ${source}`,
+  );
+}
+
 /** What a lane is called. */
 export function laneName(lanes: Lane[], place: number): string {
   const lane = lanes[place];
   if (!lane) return `lane ${place}`;
   if (lane.parent === null || lane.parent === undefined) return lane.learner || "first";
   const changed = Object.entries(lane.settings ?? {}).map(([name, value]) => `${name} ${value}`);
+  changed.push(...rewritten(lane));
   if (lane.edits) changed.push(lane.edits === 1 ? "1 edit" : `${lane.edits} edits`);
   return `branch ${place} at step ${lane.at}${changed.length ? ` (${changed.join(", ")})` : ""}`;
 }

@@ -36,6 +36,8 @@ export interface Lane {
   at: number;
   settings: Record<string, unknown>;
   edits: number;
+  /** Slots of the memory that were emptied, or filled with what another held, where it branches. */
+  memory?: { slot: number; source?: number }[];
 }
 
 /** What Python says of the session's state (workbench/widgets/views.py). */
@@ -47,6 +49,9 @@ export interface About {
   /** Of tasks: classification, regression or control. */
   kind?: string;
   tasks?: number;
+  /** Which task the frames are of, but for kinds that show them all: those are in `whole`. */
+  task?: number;
+  whole?: string[];
   ways?: number | null;
   milliseconds?: number;
   megabytes?: number;

@@ -8,7 +8,7 @@ from typing import Any
 
 from workbench.errors import UserError
 from workbench.fields import describe
-from workbench.inspection.kinds import KINDS
+from workbench.inspection.kinds import KINDS, WHOLE
 from workbench.inspection.tape import MEGABYTE, Tape
 from workbench.inspection.variation import free_settings
 from workbench.tasks import names as task_names
@@ -106,6 +106,7 @@ class Showing:
             "restored": session.restored,
             "lanes": [self._about_lane(lane) for lane in range(len(session.lanes))],
             "kinds": self._about_kinds(),
+            "whole": sorted(WHOLE),  # kinds whose frames are of all tasks
             "forms": {"sampling": describe(session.state.sampling, session.usual)},
             "choices": {"tasks": task_names()},
         }

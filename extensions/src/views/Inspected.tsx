@@ -7,7 +7,7 @@ import { type Frame } from "../frame";
 import { type Store } from "../store";
 import { useKeys } from "../ui/keys";
 import { Table } from "../ui/Table";
-import { atCursor, toRow } from "./link";
+import { atCursor, isBehind, toRow } from "./link";
 
 interface Props {
   store: Store;
@@ -31,14 +31,42 @@ function lastGood(store: Store, place: string, fresh: Frame | undefined): Frame 
   return known.get(place);
 }
 
-export function Inspected({ store, kind, what, byHand, ownsTable = true, children }: Props) {
+/** Said over a picture that is of another task than the cursor. */
+export function Behind({ store }: { store: Store }) {
+  const [shown, wanted] = [store.about.value.task ?? 0, store.cursor.value.task];
+  return (
+    <div class="wb-behind">
+      <p role="status">
+        This is task {shown + 1}: task {wanted + 1} is not here yet.
+      </p>
+    </div>
+  );
+}
+
+/** What is known of a kind at the cursor. */
+export interface Inspection {
+  /** What can be drawn, perhaps of an earlier state (`stale`) or of another task (`behind`). */
+  frame: Frame | undefined;
+  /** Something changed since it was computed. */
+  stale: boolean;
+  /** It is of another task: the cursor's is on its way. */
+  behind: boolean;
+  /** Why it cannot be had; nothing where it can. */
+  refused: string;
+  waiting: boolean;
+  ask: () => void;
+}
+
+/** A kind at the cursor; asked for at once unless it waits to be asked for by hand. */
+export function useInspection(store: Store, kind: string, byHand = false): Inspection {
   const { lane, task } = store.cursor.value;
-  const fresh = store.frames.value[`${lane}:${kind}`];
+  const found = store.frames.value[`${lane}:${kind}`];
+  const behind = isBehind(store.about.value, store.cursor.value, kind);
+  const fresh = behind ? undefined : found;
   const state = store.about.value.kinds?.[kind] ?? (fresh ? "ready" : "open");
   const place = `${lane}:${kind}:${task}`;
   const asked = useSignal({ place: "", failed: false });
   const waiting = asked.value.place === place && !asked.value.failed;
-  const table = useSignal(false);
   const ask = () => {
     const now = { place, failed: false };
     asked.value = now;
@@ -47,16 +75,35 @@ export function Inspected({ store, kind, what, byHand, ownsTable = true, childre
     };
     store.send("inspect", { kind }).then(
       () => answered(false),
-      () => answered(true),
+      () => {
+        answered(true);
+        // Where it cannot be had, that is said in its place.
+        if (refusal(store.about.peek().kinds?.[kind])) store.dismiss();
+      },
     );
   };
-  const missing = !fresh && (state === "open" || state === "ready");
+  const missing = !found && (state === "open" || state === "ready");
   useEffect(() => {
     if (missing && !byHand) ask();
   }, [missing, place]);
-  const stale = state === "stale";
-  const frame = fresh ?? (stale ? lastGood(store, place, undefined) : undefined);
   if (fresh) lastGood(store, place, fresh);
+  const stale = state === "stale" && !found;
+  return {
+    frame: found ?? (stale ? lastGood(store, place, undefined) : undefined),
+    stale,
+    behind: behind && found !== undefined,
+    refused: fresh ? "" : refusal(state),
+    waiting,
+    ask,
+  };
+}
+
+const refusal = (state: string | undefined) =>
+  state === undefined || /^(open|ready|stale)$/.test(state) ? "" : state;
+
+export function Inspected({ store, kind, what, byHand, ownsTable = true, children }: Props) {
+  const { frame, stale, behind, refused, waiting, ask } = useInspection(store, kind, byHand);
+  const table = useSignal(false);
   useKeys([
     ...(ownsTable && frame
       ? [
@@ -77,10 +124,9 @@ export function Inspected({ store, kind, what, byHand, ownsTable = true, childre
         </p>
       );
     }
-    const refused = state !== "open" && state !== "ready" && !stale;
     return (
       <div class="wb-empty">
-        <p>{refused ? `${state}.` : stale ? "Something changed since this was computed." : what}</p>
+        <p>{refused ? `${refused}.` : stale ? "Something changed since this was computed." : what}</p>
         {!refused && (
           <button type="button" onClick={ask}>
             {stale ? "Compute again (R)" : "Compute"}
@@ -90,7 +136,8 @@ export function Inspected({ store, kind, what, byHand, ownsTable = true, childre
     );
   }
   return (
-    <div class="wb-inspected" data-stale={stale}>
+    <div class="wb-inspected" data-stale={stale || behind}>
+      {behind && <Behind store={store} />}
       {stale && (
         <p class="wb-limited" role="status">
           Settings changed since this was computed.{" "}

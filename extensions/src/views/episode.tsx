@@ -4,6 +4,8 @@ import { useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import type { Store } from "../store";
 import { useKeys } from "../ui/keys";
+import { Behind } from "./Inspected";
+import { isBehind } from "./link";
 import { Column, curvesOf, EpisodeOf } from "./stage/Columns";
 import { SamplingForm } from "./stage/Controls";
 import { CurveView } from "./stage/CurveView";
@@ -17,6 +19,7 @@ export function EpisodeBuilder({ store }: { store: Store }) {
   const examples = readExamples(frameOf(store, "examples"));
   const about = store.about.value;
   const tasks = about.tasks ?? 1;
+  const behind = isBehind(about, store.cursor.value);
   const to = (task: number) =>
     store.move({ task: Math.min(Math.max(task, 0), tasks - 1), example: 0 });
   useKeys([
@@ -25,7 +28,8 @@ export function EpisodeBuilder({ store }: { store: Store }) {
   ]);
   return (
     <div class="wb-stage wb-builder">
-      <div class="wb-two">
+      {behind && <Behind store={store} />}
+      <div class="wb-two" data-behind={behind}>
         <Column title="Tasks" store={store} aside={about.note}>
           <SamplingForm store={store} />
           <Files store={store} />

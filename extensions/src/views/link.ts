@@ -1,7 +1,7 @@
 /** How the rows of frames and the cursor belong together. */
 
 import { type Frame } from "../frame";
-import { type Cursor } from "../store";
+import { type About, type Cursor } from "../store";
 
 const LINKED = ["task", "step", "layer", "part", "example"] as const;
 
@@ -21,6 +21,11 @@ export function toRow(frame: Frame, row: number): Partial<Cursor> {
     }
   }
   return change as Partial<Cursor>;
+}
+
+/** Whether the frames of a kind are still of another task than the one under the cursor. */
+export function isBehind({ task, whole = [] }: About, cursor: Cursor, kind = ""): boolean {
+  return task !== undefined && task !== cursor.task && !whole.includes(kind);
 }
 
 /** The layers of a frame, without the row over all of them. */

@@ -5,6 +5,8 @@ import { useEffect, useMemo } from "preact/hooks";
 import type { Store } from "../store";
 import { useKeys } from "../ui/keys";
 import { Gradients } from "./gradients";
+import { Behind } from "./Inspected";
+import { isBehind } from "./link";
 import { Column, DoesOf, EpisodeOf, keepFocus, Score } from "./stage/Columns";
 import { Choices, SamplingForm, SettingsForm } from "./stage/Controls";
 import { Editor } from "./stage/edits";
@@ -25,6 +27,7 @@ export function Stage({ store }: { store: Store }) {
   const hasLanes =
     (store.about.value.lanes?.length ?? 0) > 0 && (store.about.value.learners?.length ?? 0) > 0;
   const other = stepper.different.value ? stepper.other : null;
+  const behind = isBehind(store.about.value, store.cursor.value);
   return (
     <div class="wb-stage">
       <Choices store={store} open={drawer} />
@@ -40,7 +43,13 @@ export function Stage({ store }: { store: Store }) {
           </section>
         </div>
       )}
-      <div class="wb-three" data-difference={other !== null} onMouseDown={keepFocus}>
+      {behind && <Behind store={store} />}
+      <div
+        class="wb-three"
+        data-difference={other !== null}
+        data-behind={behind}
+        onMouseDown={keepFocus}
+      >
         <Episode store={store} editor={editor} />
         {hasLanes &&
           (other === null ? (

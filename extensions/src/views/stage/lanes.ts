@@ -1,5 +1,6 @@
 /** Where lanes and steps lie on the timeline. Nothing here draws. */
 
+import { rewritten } from "../../facts";
 import { look } from "../../ui/palette";
 import type { About, Lane } from "../../store";
 
@@ -83,6 +84,7 @@ export function difference(lanes: Lane[], one: Lane): string {
   const words = Object.keys(settings)
     .filter((name) => settings[name] !== before[name])
     .map((name) => `${name.replaceAll("_", " ")} ${settings[name]}`);
+  words.push(...rewritten(one));
   if (one.edits) words.push(`${one.edits} ${one.edits === 1 ? "edit" : "edits"}`);
   return words.join(", ");
 }
