@@ -8,7 +8,15 @@ import torch
 
 from tests.algorithms.cases import CASES
 from workbench.errors import UserError
-from workbench.inspection import KINDS, Tape, memory_frame, slot_frame, usage_frame
+from workbench.inspection import (
+    KINDS,
+    Tape,
+    memory_frame,
+    recall_frame,
+    reliability_frame,
+    slot_frame,
+    usage_frame,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +110,37 @@ def test_refusals():
             make(learner, episode, tape[:1])
     with pytest.raises(UserError, match="wrote nothing to its memory"):
         slot_frame(*recorded("Task memory"))
+
+
+def test_recall_counts_answers_by_how_often_the_class_came():
+    learner, episode, tape = recorded("MANN")
+    frame = recall_frame(learner, [episode, episode])
+    assert frame["time"].tolist() == [1, 2]
+    assert frame["tasks"].tolist() == [6, 6]
+    seen = [a.seen for a in tape[1:]]
+    for time, accuracy in zip(frame["time"], frame["accuracy"], strict=True):
+        right = sum(float((s["correct"] * (s["time"] == time)).sum()) for s in seen)
+        assert accuracy == pytest.approx(right / 9)  # 3 tasks of 3 classes
+    with pytest.raises(UserError, match="item by item"):
+        recall_frame(CASES["Matching"].build(), [episode])
+    with pytest.raises(UserError, match="no episodes"):
+        recall_frame(learner, [])
+
+
+def test_calibration_is_the_distance_of_confidence_and_accuracy():
+    learner, episode, tape = recorded("Matching")
+    frame = reliability_frame(learner, [episode], bins=4)
+    with torch.no_grad():
+        chances = learner.predict(tape[-1], episode.query.x).softmax(-1)
+    confidence, predicted = chances.max(-1)
+    right, error = (predicted == episode.query.y).double(), 0.0
+    for row in frame.itertuples():
+        own = (confidence >= row.low) & ((confidence < row.high) | (row.high == 1))
+        assert row.examples == int(own.sum())
+        if row.examples:
+            assert row.accuracy == pytest.approx(float(right[own].mean()))
+            gap = abs(float(confidence[own].mean()) - float(right[own].mean()))
+            error += gap * row.examples / right.numel()
+    assert frame["error"].iloc[0] == pytest.approx(error)
+    with pytest.raises(UserError, match="of classes"):
+        reliability_frame(CASES["MAML"].build(), [CASES["MAML"].episode()])

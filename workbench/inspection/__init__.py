@@ -21,6 +21,7 @@ slot_frame        what was written to a memory, where, when, and by which exampl
 usage_frame       how full and how used each slot was, and what had to go
 embedding_frame   where examples lie in the embedding
 certificate_frame the meta-gradient against finite differences
+recall_frame      answers item by item, by how often their class was seen
 reliability_frame how often a learner is right, by how sure it is
 evaluation_frame  results after every inner step from evaluations, for several methods
 comparison_frame  each test task's result under each method
@@ -61,6 +62,7 @@ from workbench.inspection.gradients import (
 from workbench.inspection.influence import influence_frame
 from workbench.inspection.kinds import KINDS, WHOLE, compute
 from workbench.inspection.memory import embedding_frame, memory_frame, slot_frame, usage_frame
+from workbench.inspection.recall import recall_frame
 from workbench.inspection.results import (
     comparison_frame,
     evaluation_frame,
@@ -96,6 +98,7 @@ __all__ = [
     "norm_frame",
     "prediction_frame",
     "pull_frame",
+    "recall_frame",
     "reliability_frame",
     "shot_gradients",
     "signal_frame",

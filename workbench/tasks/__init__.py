@@ -80,11 +80,12 @@ def _curves(family: str, scheme: str, options: list[str]) -> Tasks:
     return Curves(family, scheme, FAMILIES[family, scheme])
 
 
-def _glyphs(options: list[str]) -> Tasks:
+def _glyphs(options: list[str], *, labelled: bool = True) -> Tasks:
     from workbench.tasks.glyphs import open_glyphs
+    from workbench.tasks.unlabelled import without_labels
 
     _no_options("glyphs", options)
-    return open_glyphs()
+    return open_glyphs() if labelled else without_labels(open_glyphs())
 
 
 def _digits(options: list[str]) -> Tasks:
@@ -133,7 +134,7 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
     },
     "harmonics": {"octave": partial(_curves, "harmonics", "octave")},
     "linear-sine": {"sum": partial(_curves, "linear-sine", "sum")},
-    "glyphs": {"alphabets": _glyphs},
+    "glyphs": {"alphabets": _glyphs, "unlabelled": partial(_glyphs, labelled=False)},
     "digits": {"5-2-3": _digits},
     "omniglot": {
         scheme: partial(_omniglot, scheme)

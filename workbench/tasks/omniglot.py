@@ -27,6 +27,7 @@ from workbench.tasks.archive import (
 )
 from workbench.tasks.base import Split
 from workbench.tasks.sampler import ClassBank, ClassSplit, FewShot
+from workbench.tasks.unlabelled import without_labels
 
 _FORMAT = "1"  # of the cached file; raise it when the way images are prepared changes
 
@@ -38,7 +39,7 @@ _VINYALS_VALIDATION = (
     "Hebrew",
     "Mkhedruli_(Georgian)",
 )
-_OPTIONS = ("within-alphabet", "rotations-augment", "no-rotations", "warped")
+_OPTIONS = ("within-alphabet", "rotations-augment", "no-rotations", "warped", "unlabelled")
 
 
 def open_omniglot(scheme: str, options: list[str]) -> FewShot:
@@ -55,6 +56,8 @@ def open_omniglot(scheme: str, options: list[str]) -> FewShot:
              no-rotations            as drawn
              warped                  each image of a training task turned, scaled, slanted and
                                      moved a little
+             unlabelled              training images know no label: each is a class of its own,
+                                     told apart by its warped copies
     By default a training character turned by 90°, 180° or 270° is a training class of its own,
     as in the papers. Validation and test characters are never turned.
     """
@@ -85,7 +88,7 @@ def open_omniglot(scheme: str, options: list[str]) -> FewShot:
     elif "no-rotations" in options:
         turned = "no"
     division = divide(scheme, names, background=len(characters[0].names))
-    return FewShot(
+    tasks = FewShot(
         bank,
         {
             "train": ClassSplit.of(division["train"], turned),
@@ -93,10 +96,11 @@ def open_omniglot(scheme: str, options: list[str]) -> FewShot:
             "test": ClassSplit.of(division["test"]),
         },
         name="omniglot",
-        scheme="/".join([scheme, *sorted(options)]),
+        scheme="/".join([scheme, *sorted(set(options) - {"unlabelled"})]),
         within_groups="within-alphabet" in options,
         warped_training="warped" in options,
     )
+    return without_labels(tasks) if "unlabelled" in options else tasks
 
 
 def divide(scheme: str, names: list[str], background: int) -> dict[Split, list[int]]:
