@@ -18,6 +18,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -32,11 +33,11 @@ from workbench.tasks.sampler import FewShot
 from workbench.training.evaluation import interval, test_episodes
 from workbench.training.runs import Run
 
-ENTRIES, CHUNK = 5, 50
+ENTRIES, CHUNK, POOL = 5, 50, 500
 WAYS: dict[str, dict[str, Any]] = {
     "soft": {},
     "hard, straight through": {"attention": "gumbel", "entries": ENTRIES},
-    "hard, REINFORCE": {"attention": "reinforce", "entries": ENTRIES},
+    "hard, REINFORCE": {"attention": "reinforce", "entries": ENTRIES, "draws": 2},
     "soft, evolved": {"learner": "evolutionary"},
 }
 
@@ -50,9 +51,9 @@ def halves(tasks: FewShot) -> tuple[FewShot, dict[Split, Tensor]]:
         x=x[:, : each // 2].flatten(0, 1),
         counts=torch.full((len(x),), each // 2),
     )
-    splits = {split: tasks.splits[split] for split in ("train", "validation", "test")}
+    splits = tasks.splits
     kept = FewShot(bank, splits, name=tasks.name, scheme=f"{tasks.scheme}, half of the drawings")
-    rest = {
+    rest: dict[Split, Tensor] = {
         split: (x[chosen.classes.unique(), each // 2 :] * tasks.bank.scale)
         for split, chosen in splits.items()
     }
@@ -75,9 +76,9 @@ def featured(embedder: AttentionLearner, episode: Episode) -> Episode:
 
 @torch.no_grad()
 def pooled(embedder: AttentionLearner, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Embeddings of `[class, drawing, ...]` in batches of random neighbours, and their classes."""
+    """Embeddings of some of `[class, drawing, ...]`, in batches of random neighbours; classes."""
     labels = torch.arange(len(images)).repeat_interleave(images.shape[1])
-    order = permutation(torch.tensor([0]), len(labels))[0]
+    order = permutation(torch.tensor([0]), len(labels))[0][:POOL]
     parts = []
     for some in order.split(CHUNK):
         x = images.flatten(0, 1)[some].unsqueeze(0)
@@ -130,6 +131,29 @@ def judged(learner: AttentionLearner, episodes: list[Episode]) -> Tensor:
     return torch.cat(found).double()
 
 
+def row(label: str, results: dict[str, Tensor], frame: pd.DataFrame) -> dict[str, Any]:
+    """One base under one attention, beside none."""
+    values, gain = results[label], results[label] - results["none"]
+    return {
+        "base and attention": label,
+        "accuracy": float(values.mean()),
+        "ci95": interval(values),
+        "gain": float(gain.mean()),
+        "gain_ci95": interval(gain),
+        "calibration_error": float(frame["error"].iloc[0]),
+    }
+
+
+def line(found: dict[str, Any]) -> str:
+    """A row of the table, in per cent."""
+    numbers = {n: 100 * v for n, v in found.items() if isinstance(v, float)}
+    return (
+        f"{found['base and attention']:<36}{numbers['accuracy']:7.2f} ± {numbers['ci95']:.2f}   "
+        f"gain {numbers['gain']:+6.2f} ± {numbers['gain_ci95']:.2f}   "
+        f"calibration error {found['calibration_error']:.3f}"
+    )
+
+
 def main() -> None:
     """Measure, and print a table or JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -146,7 +170,7 @@ def main() -> None:
     kept, rest = halves(tasks)
     shape = Shape(5, 1, 5)
     train = [
-        featured(embedder, kept.sample(16, seed=seed, shape=shape)) for seed in range(chosen.steps)
+        featured(embedder, kept.sample(8, seed=seed, shape=shape)) for seed in range(chosen.steps)
     ]
     test = [
         featured(embedder, block)
@@ -156,44 +180,30 @@ def main() -> None:
     size = known["train"][0].shape[1]
     cold = embedder.head["cold"].detach()
     results: dict[str, Tensor] = {}
-    frames = {}
+    frames, rows = {}, []
     for name, options in WAYS.items():
         for kind in ("none", "features", "clusters", "labels"):
             if kind == "none" and name != "soft":
                 continue
-            own = filled(kind, *known["train"], clusters=len(rest["train"]))
+            own = filled(kind, *known["train"], clusters=POOL // 5)
             learner = taught(AttentionSettings(**options), own, train, size, cold)
             if kind in ("features", "clusters"):  # exchanged: drawings of the test alphabets
-                learner.know(filled(kind, *known["test"], clusters=len(rest["test"])))
+                learner.know(filled(kind, *known["test"], clusters=POOL // 5))
             label = kind if kind == "none" else f"{kind}, {name}"
             results[label] = judged(learner, test)
             frames[label] = reliability_frame(learner, test)
-    rows: list[dict[str, Any]] = []
-    for label, values in results.items():
-        gain = values - results["none"]
-        rows.append(
-            {
-                "base and attention": label,
-                "accuracy": float(values.mean()),
-                "ci95": interval(values),
-                "gain": float(gain.mean()),
-                "gain_ci95": interval(gain),
-                "calibration_error": float(frames[label]["error"].iloc[0]),
-            }
-        )
+            rows.append(row(label, results, frames[label]))
+            if not chosen.json:
+                print(line(rows[-1]), flush=True)
     if chosen.figure:
-        from workbench.figures import reliability, save
+        from workbench.figures import Receipt, reliability, save
 
-        save(reliability(frames["features, soft"]), chosen.figure)
+        frame = frames["features, soft"]
+        code = f"python -m benchmarks.knowledge {chosen.run.name} --figure {chosen.figure.name}"
+        receipt = Receipt.of(frame, code=code, seed=1000)
+        save(reliability(frame), chosen.figure, receipt)
     if chosen.json:
         print(json.dumps(rows))
-        return
-    for row in rows:
-        print(
-            f"{row['base and attention']:<36}{100 * row['accuracy']:7.2f} ± {100 * row['ci95']:.2f}"
-            f"   gain {100 * row['gain']:+6.2f} ± {100 * row['gain_ci95']:.2f}"
-            f"   calibration error {row['calibration_error']:.3f}"
-        )
 
 
 if __name__ == "__main__":
