@@ -29,7 +29,9 @@ def test_a_training_is_started_followed_stopped_found_again_and_resumed(notebook
     panel = Shown(notebook)
     panel.at.get_by_label("preset", exact=True).select_option("digits-protonet")
     panel.settle()
-    panel.type_in("iterations", "100000")
+    # Long enough to be stopped, not so long that compiling it would pay.
+    panel.type_in("outer steps", "4900")
+    panel.type_in("tasks in a meta-batch", "100")
     panel.at.get_by_label("name", exact=True).fill("mine")
     panel.at.get_by_label("name", exact=True).press("Tab")
     panel.settle()
@@ -45,18 +47,18 @@ def test_a_training_is_started_followed_stopped_found_again_and_resumed(notebook
     panel = Shown(notebook)
     until(lambda: state(panel, "mine") == "running", "the same run", 60)
     row(panel, "mine").get_by_role("button", name="Stop").click()
-    until(lambda: state(panel, "mine") == "paused", "that it stops", 60)
+    until(lambda: state(panel, "mine") == "interrupted", "that it stops", 60)
     status = "__import__('workbench.training', fromlist=['x']).Run.open('runs/mine').status()"
-    assert notebook.value(f"{status}.state") == "paused"
+    assert notebook.value(f"{status}.state") == "interrupted"
     done = notebook.value(f"{status}.iteration")
-    shown = re.search(r"([\d,]+) of 100,000", row(panel, "mine").inner_text())
+    shown = re.search(r"([\d,]+) of 4,900", row(panel, "mine").inner_text())
     assert shown
     assert int(shown[1].replace(",", "")) == done > 0
 
     row(panel, "mine").get_by_role("button", name="Resume").click()
     until(lambda: state(panel, "mine") == "running", "that it goes on", 90)
     row(panel, "mine").get_by_role("button", name="Stop").click()
-    until(lambda: state(panel, "mine") == "paused", "that it stops", 60)
+    until(lambda: state(panel, "mine") == "interrupted", "that it stops", 60)
     assert notebook.value(f"{status}.iteration") >= done
     assert panel.problem == ""
 
@@ -73,21 +75,27 @@ def test_a_setting_that_cannot_be_is_refused_in_a_sentence(notebook: Notebook):
 def test_runs_are_compared_and_a_task_is_opened(notebook: Notebook):
     panel = Shown(notebook, 1)
     until(lambda: panel.at.get_by_label(re.compile("^Open task")).count() > 0, "a comparison", 120)
+    until(lambda: panel.at.locator(".wb-working").count() == 0, "the last task", 120)
     text = panel.at.inner_text()
-    assert "sinusoid-maml" in text
+    assert "600 tasks" in text
     notebook.run(
         "from workbench.training import compare, Run; from workbench.resources import resources\n"
         "_runs = [Run.open(resources('data') / 'runs' / n) for n in "
         "('sinusoid-maml', 'sinusoid-finetune')]\n"
-        "_means = [float(g.mean) for g in compare(_runs).groups]"
+        "_means = [float(g.evaluations[0].mean) for g in compare(_runs).groups]"
     )
     for mean in notebook.value("_means"):
         assert f"{mean:.3g} ±" in text
-    button = panel.at.get_by_label(re.compile("^Open task")).first
-    task = int((button.get_attribute("aria-label") or "").split()[-1])
-    button.click()
+    opens = panel.page.get_by_label(re.compile("^Open task"))
+    first = panel.at.locator("tr").filter(has=opens).first
+    measured = first.locator("td").first.inner_text()
+    first.get_by_role("button").click()
     opened = panel.at.locator('section.wb[data-view="stage"]')
     opened.wait_for()
     assert opened.locator(".wb-grip").count() == 5
-    line = panel.at.locator('section[aria-label="The task in the stage"] pre').first
-    assert f"first={task}" in (line.text_content() or "")
+    notebook.run(
+        "_panel = next(o for o in Out.values() if type(o).__name__ == 'ComparePanel')\n"
+        "_frame = _panel.opened.shown.frame('steps', task=0).query(\"part == 'query'\")\n"
+        "_loss = float(_frame.sort_values('step')['loss'].iloc[-1])"
+    )
+    assert f"{notebook.value('_loss'):.3g}" == measured
