@@ -12,7 +12,7 @@ export function stepsOf(about: About, cursor: Cursor): number {
 /** What was done to the memory where a lane branches, in words. */
 export function rewritten(lane: Lane): string[] {
   return (lane.memory ?? []).map(({ slot, source }) =>
-    source === undefined ? `slot ${slot} emptied` : `slot ${slot} filled from ${source}`,
+    source === undefined ? `slot ${slot} emptied` : `slot ${slot} as slot ${source}`,
   );
 }
 

@@ -95,7 +95,7 @@ export function ColourKey(props: {
         style={{ background: `linear-gradient(to right, ${stops.join(", ")})` }}
       />
       {three(high)} {unit} {log ? "(log)" : ""}
-      {reversed && "(reversed: dark is near)"}
+      {reversed && "(reversed: strong is near)"}
     </span>
   );
 }

@@ -16,6 +16,8 @@ interface Props {
   what: string;
   /** Waits to be asked for by hand: it takes long. */
   byHand?: boolean;
+  /** Is asked for again by itself when something changed: it must be quick. */
+  keen?: boolean;
   /** Whether T shows the table; only one of several on screen can have the key. */
   ownsTable?: boolean;
   children: (frame: Frame) => ComponentChildren;
@@ -57,8 +59,12 @@ export interface Inspection {
   ask: () => void;
 }
 
-/** A kind at the cursor; asked for at once unless it waits to be asked for by hand. */
-export function useInspection(store: Store, kind: string, byHand = false): Inspection {
+/** A kind at the cursor; asked for at once unless by hand, and after a change only where keen. */
+export function useInspection(
+  store: Store,
+  kind: string,
+  { byHand = false, keen = false } = {},
+): Inspection {
   const { lane, task } = store.cursor.value;
   const found = store.frames.value[`${lane}:${kind}`];
   const behind = isBehind(store.about.value, store.cursor.value, kind);
@@ -82,7 +88,8 @@ export function useInspection(store: Store, kind: string, byHand = false): Inspe
       },
     );
   };
-  const missing = !found && (state === "open" || state === "ready");
+  const missing =
+    !found && (state === "open" || state === "ready" || (keen && state === "stale"));
   useEffect(() => {
     if (missing && !byHand) ask();
   }, [missing, place]);
@@ -101,8 +108,9 @@ export function useInspection(store: Store, kind: string, byHand = false): Inspe
 const refusal = (state: string | undefined) =>
   state === undefined || /^(open|ready|stale)$/.test(state) ? "" : state;
 
-export function Inspected({ store, kind, what, byHand, ownsTable = true, children }: Props) {
-  const { frame, stale, behind, refused, waiting, ask } = useInspection(store, kind, byHand);
+export function Inspected(props: Props) {
+  const { store, kind, what, ownsTable = true, children } = props;
+  const { frame, stale, behind, refused, waiting, ask } = useInspection(store, kind, props);
   const table = useSignal(false);
   useKeys([
     ...(ownsTable && frame

@@ -6,6 +6,7 @@ import { Compare } from "./compare";
 import { EpisodeBuilder } from "./episode";
 import { ExportView } from "./export";
 import { Gradients } from "./gradients";
+import { Memory } from "./memory";
 import { Stage } from "./stage";
 import { Train } from "./train";
 
@@ -13,6 +14,7 @@ export const VIEWS: Record<string, ComponentType<{ store: Store }>> = {
   stage: Stage,
   episode: EpisodeBuilder,
   gradients: Gradients,
+  memory: Memory,
   train: Train,
   compare: Compare,
   export: ExportView,

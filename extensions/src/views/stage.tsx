@@ -8,7 +8,7 @@ import { Gradients } from "./gradients";
 import { Behind } from "./Inspected";
 import { isBehind } from "./link";
 import { Column, DoesOf, EpisodeOf, keepFocus, Score } from "./stage/Columns";
-import { Choices, SamplingForm, SettingsForm } from "./stage/Controls";
+import { Choices, Drawer } from "./stage/Controls";
 import { Editor } from "./stage/edits";
 import { frameOf, readExamples } from "./stage/data";
 import { laneName } from "./stage/lanes";
@@ -31,18 +31,7 @@ export function Stage({ store }: { store: Store }) {
   return (
     <div class="wb-stage">
       <Choices store={store} open={drawer} />
-      {drawer.value && (
-        <div class="wb-drawer wb-columns">
-          <section aria-label="Settings of the adaptation">
-            <h2>Adaptation</h2>
-            <SettingsForm store={store} />
-          </section>
-          <section aria-label="Settings of the tasks">
-            <h2>Tasks</h2>
-            <SamplingForm store={store} />
-          </section>
-        </div>
-      )}
+      {drawer.value && <Drawer store={store} />}
       {behind && <Behind store={store} />}
       <div
         class="wb-three"

@@ -44,6 +44,22 @@ export function SettingsForm({ store }: { store: Store }) {
   );
 }
 
+/** All settings, below the row that opens them. */
+export function Drawer({ store }: { store: Store }) {
+  return (
+    <div class="wb-drawer wb-columns">
+      <section aria-label="Settings of the adaptation">
+        <h2>Adaptation</h2>
+        <SettingsForm store={store} />
+      </section>
+      <section aria-label="Settings of the tasks">
+        <h2>Tasks</h2>
+        <SamplingForm store={store} />
+      </section>
+    </div>
+  );
+}
+
 interface Props {
   store: Store;
   open: Signal<boolean>;

@@ -1,19 +1,20 @@
 /** What queries read of a memory, and where examples lie in the embedding. */
 
+import { useSignal } from "@preact/signals";
 import { type Frame } from "../../frame";
 import { type Store } from "../../store";
 import { Chart, type Series } from "../../ui/Chart";
 import { three } from "../../ui/format";
-import { HeatMap } from "../../ui/HeatMap";
 import { look } from "../../ui/palette";
-import { Inspected } from "../Inspected";
-import { lookup } from "../link";
+import { Inspected, useInspection } from "../Inspected";
+import { memoryAfter, readReads } from "../memory/data";
+import { ReadsMap } from "../memory/Reads";
 
 export function Memory({ store }: { store: Store }) {
   return (
     <div class="wb-columns">
       <Inspected store={store} kind="memory" what="what queries read">
-        {(frame) => <Reads store={store} frame={frame} />}
+        {(frame) => <WhatIsRead store={store} frame={frame} />}
       </Inspected>
       <Inspected store={store} kind="embedding" what="examples in the embedding" ownsTable={false}>
         {(frame) => <Cloud store={store} frame={frame} />}
@@ -22,34 +23,22 @@ export function Memory({ store }: { store: Store }) {
   );
 }
 
-function Reads({ store, frame }: { store: Store; frame: Frame }) {
-  const { part, example } = store.cursor.value;
-  const queries = frame.distinct<number>("query");
-  const entries = frame.distinct<number>("entry");
-  const value = lookup(frame, ["query", "entry"], "value");
-  const labels = lookup(frame, ["query"], "label");
-  const classes = lookup(frame, ["entry"], "class");
-  const attention = frame.at("kind", 0) === "attention";
+function WhatIsRead({ store, frame }: { store: Store; frame: Frame }) {
+  const { part, example, lane } = store.cursor.value;
+  const steps = store.about.value.lanes?.[lane]?.steps ?? 0;
+  const slots = memoryAfter(steps, useInspection(store, "slots").frame, undefined);
+  const written = slots.find((one) => one.writers[0]?.example === example);
+  const chosen = useSignal("");
+  const reads = readReads(frame);
+  const head = reads.heads.includes(chosen.value) ? chosen.value : (reads.heads[0] ?? "");
   return (
-    <HeatMap
-      title={
-        attention ? "Attention of each query to each entry" : "Squared distance to each prototype"
-      }
-      rows={queries.map((query) => `${query + 1}: class ${labels(query) + 1}`)}
-      columns={entries.map((entry) =>
-        attention ? `${entry + 1}: class ${classes(entry) + 1}` : `class ${classes(entry) + 1}`,
-      )}
-      value={(row, column) => value(queries[row], entries[column])}
-      label={attention ? "attention" : "squared distance"}
-      bound={attention ? 1 : undefined}
-      rowLabel="query"
-      columnLabel="entry"
-      size={20}
-      marked={{
-        row: part === "query" ? queries.indexOf(example) : -1,
-        column: part === "support" && attention ? entries.indexOf(example) : -1,
-      }}
-      onPick={({ row }) => store.move({ part: "query", example: queries[row]! })}
+    <ReadsMap
+      reads={reads}
+      head={head}
+      onHead={(name) => (chosen.value = name)}
+      slot={part === "support" ? (written?.slot ?? null) : null}
+      query={part === "query" ? example : -1}
+      onPick={(query) => store.move({ part: "query", example: query })}
     />
   );
 }
