@@ -27,7 +27,7 @@ from workbench.algorithms.base import trainable
 from workbench.algorithms.losses import metric
 from workbench.inspection import reliability_frame
 from workbench.randomness import permutation
-from workbench.tasks import Episode, Examples, Shape
+from workbench.tasks import Episode, Examples, Shape, open_tasks
 from workbench.tasks.base import Split
 from workbench.tasks.sampler import FewShot
 from workbench.training.evaluation import interval, test_episodes
@@ -113,7 +113,7 @@ def taught(
     """A head that learned on training tasks with this base."""
     learner = AttentionLearner(nn.Identity(), features, settings, base=base)
     learner.head["cold"].data.copy_(cold)
-    optimizer = torch.optim.Adam([p for _, p in trainable(learner)], 0.02)
+    optimizer = torch.optim.Adam([p for _, p in trainable(learner)], 0.05)
     for episode in episodes:
         for name, gradient in learner.meta_gradient(episode).gradients.items():
             learner.get_parameter(name).grad = gradient
@@ -158,12 +158,14 @@ def main() -> None:
     """Measure, and print a table or JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="directory of a trained run of AttentionLearner")
+    parser.add_argument("--tasks", help="tasks to judge on, by default those of the run")
     parser.add_argument("--episodes", type=int, default=600, help="test tasks")
     parser.add_argument("--steps", type=int, default=100, help="meta-steps of a head")
     parser.add_argument("--figure", type=Path, help="where to draw the reliability of N(x)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
-    embedder, tasks = Run.open(chosen.run).load()
+    embedder, trained = Run.open(chosen.run).load()
+    tasks = open_tasks(chosen.tasks) if chosen.tasks else trained
     assert isinstance(embedder, AttentionLearner)
     assert isinstance(tasks, FewShot)
     embedder.eval()

@@ -42,7 +42,7 @@ def build(known: KnowledgeBase | None = None, **settings) -> AttentionLearner:
 def test_equals_a_loop(kind: str) -> None:
     learner, tasks, known = build(attention=kind, entries=2).eval(), episode(), base()
     adapted = last(adapt(learner, tasks))
-    scale, share = learner.head["scale"], learner.head["gate"].sigmoid()
+    scale, gate = learner.head["scale"], learner.head["gate"]
 
     def seen(x):
         u = F.normalize(learner.embedding(x), dim=0)
@@ -53,7 +53,7 @@ def test_equals_a_loop(kind: str) -> None:
             a = torch.zeros(7).double()
             a[torch.stack(scores).argsort(descending=True)[:2]] = 0.5
         read = sum(w * v for w, v in zip(a, known.values, strict=True))
-        return (1 - share) * u + share * F.normalize(read, dim=0), a
+        return u + gate * F.normalize(read, dim=0), a
 
     weights = learner.weights(adapted, tasks.query.x)
     for task in range(2):
@@ -115,10 +115,10 @@ def test_reinforce_has_the_gradient_of_the_expected_loss() -> None:
 
     def fused(x, entry):
         u = F.normalize(exact.embedding(x), dim=0)
-        share, scale = exact.head["gate"].sigmoid(), exact.head["scale"]
+        gate, scale = exact.head["gate"], exact.head["scale"]
         scores = torch.stack([F.cosine_similarity(scale * u, scale * k, dim=0) for k in known.keys])
         chance = (scores / exact.head["base_cold"].exp()).log_softmax(0)[entry]
-        return (1 - share) * u + share * F.normalize(known.values[entry], dim=0), chance
+        return u + gate * F.normalize(known.values[entry], dim=0), chance
 
     expected = torch.zeros(()).double()
     for i in range(3):

@@ -2,15 +2,17 @@
 
     u     = f(x) / |f(x)|                                    what is seen
     a(x)  = attention over the base's entries, by scores cosine(s * u, s * key) / tau_b
-    z(x)  = (1 - g) u + g r(x),   r(x) = sum_i a_i(x) value_i / |...|      fused with what is known
+    z(x)  = u + g r(x),   r(x) = sum_i a_i(x) value_i / |...|             fused with what is known
     N(x)  : softmax over the support of cosine(z(x), z(x_i)) / tau,        from which y follows,
             and a(x), over the entries of the base
 
 The three parts can be exchanged. The *base* is a `KnowledgeBase`, filled with labels or without;
-without one z is u. The *attention* (see `attention`) is soft, or hard over k entries, trained
-straight through or by REINFORCE, whose baseline is the mean loss of the other draws. The
-*learner* of the scales s, the gate g and the temperatures is neural (by gradients, the embedding
-f with them) or evolutionary: a population around them, all of it computed in one vectorised call,
+without one z is u. A gate g above 0 draws an input to what is known, below 0 it takes away what
+the input shares with it, so that what is its own stands out. The *attention* (see `attention`) is
+soft, or hard over k entries, trained straight through or by REINFORCE, whose baseline is the mean
+loss of the other draws. The *learner* of the scales s, the gate g and the temperatures is neural
+(by gradients, the embedding f with them) or evolutionary: a population around them, all of it
+computed in one vectorised call,
 
     meta-gradient = mean over pairs of  (L(theta + sigma e) - L(theta - sigma e)) / (2 sigma) e
 
@@ -63,7 +65,8 @@ class AttentionSettings:
     base: str = ""  # file of the knowledge base; empty is none
     temperature: Temperature = 0.1  # tau, where it starts: lower attends to fewer examples
     base_temperature: Temperature = 0.1  # tau_b, where it starts: lower reads fewer entries
-    gate: Annotated[float, Range(0, 1)] = 0.3  # g, where it starts: the share of what is known
+    # g, where it starts: how much of what is known is added, or below 0 taken away
+    gate: Annotated[float, Range(-1, 1)] = 0.1
     draws: Annotated[int, Range(2, span=(2, 16))] = 4  # of REINFORCE, of which each is judged
     population: Annotated[int, Range(2, span=(4, 128))] = 32  # members, in pairs of opposites
     sigma: Annotated[float, Range(above=0, span=(1e-3, 1), log=True)] = 0.05  # their spread
@@ -120,13 +123,12 @@ class AttentionLearner(MemoryLearner):
         super().__init__()
         check_stackable(embedding)
         self.embedding, self.features, self.settings = embedding, features, settings
-        gate = torch.tensor(settings.gate).logit(eps=1e-6)
         self.head = nn.ParameterDict(
             {
                 "scale": nn.Parameter(torch.ones(features)),
                 "cold": nn.Parameter(torch.tensor(settings.temperature).log()),
                 "base_cold": nn.Parameter(torch.tensor(settings.base_temperature).log()),
-                "gate": nn.Parameter(gate),
+                "gate": nn.Parameter(torch.tensor(settings.gate)),
             }
         )
         self.keys: Tensor
@@ -284,9 +286,8 @@ class AttentionLearner(MemoryLearner):
                 read = attend.straight_through(read, attend.soft(scores))
             elif seed is not None:
                 chance = attend.log_chance(scores, chosen)
-        share = _beside(head["gate"].unsqueeze(-1)).sigmoid()
         known = F.normalize(read @ self.contents, dim=-1)
-        return (1 - share) * own + share * known, read, chance
+        return own + _beside(head["gate"].unsqueeze(-1)) * known, read, chance
 
     def _evolved(self, episode: Episode) -> tuple[Tensor, dict[str, Tensor]]:
         """Each task's meta-loss, and the estimate of the mean's gradient."""
