@@ -294,6 +294,10 @@ class Notebook:
         if done["content"]["status"] != "ok":
             raise RuntimeError("\n".join(done["errors"]))
 
+    def start(self, code: str) -> None:
+        """Run code in the kernel and do not wait for it."""
+        self._evaluate("kernel().requestExecute({code: argument});", code)
+
     def value(self, expression: str) -> Any:
         """What an expression is in the kernel, as plain data."""
         as_json = f"__import__('json').dumps({expression})"
