@@ -42,6 +42,12 @@ def paired(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
             f"the reference method {reference!r} is not in the frame: "
             f"choose one of {', '.join(methods)}"
         )
+    for method, values in frame.groupby("method")["value"]:
+        if not np.isfinite(values).all():
+            raise UserError(
+                f"method {str(method)!r} gave no number on {int((~np.isfinite(values)).sum())} "
+                "tasks, so no difference can be taken: lower its inner rate, or leave it out"
+            )
     table = frame.pivot_table(index="task", columns="method", values="value", aggfunc="mean")
     for method in methods:
         lacking = int(table[method].isna().sum())

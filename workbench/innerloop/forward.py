@@ -190,7 +190,10 @@ def _conv2d(module: nn.Conv2d, parameters: Parameters, x: Tensor, context: _Cont
     weight, bias = parameters["weight"], parameters.get("bias")
     stride, padding, dilation = module.stride, module.padding, module.dilation
     by_example = x.transpose(0, 1)
-    if not _stacked(module, parameters, "weight"):
+    if not _stacked(module, parameters, "weight") and x.device.type == "cpu":
+        # A quarter faster with what follows, for the memory order that it leaves.
+        weight = weight.expand(tasks, *weight.shape)
+    if weight.dim() == 4:
         y = F.conv2d(
             by_example.flatten(0, 1), weight, None, stride, padding, dilation, module.groups
         )
