@@ -2,6 +2,7 @@
 
 import { type TargetedKeyboardEvent, type TargetedPointerEvent } from "preact";
 import { useMemo, useState } from "preact/hooks";
+import { banded, isNumber, type Row } from "./bands";
 import { short, three, withUnit } from "./format";
 import { useSteady, useUnique, useWidth } from "./hooks";
 import { Marker } from "./Marker";
@@ -66,10 +67,7 @@ export function shares(
   return { share: (v) => clip(v <= 0 ? 0 : Math.log(v / low) / span), low, high };
 }
 
-type Row = (number | null | undefined)[];
-
-const isNumber = (value: unknown): value is number =>
-  typeof value === "number" && !Number.isNaN(value);
+const FEW = 800; // cells, up to which each is a mark of its own
 
 const sameTable = (a: Row[], b: Row[]) =>
   a.length === b.length &&
@@ -144,24 +142,27 @@ export function HeatMap(props: Props) {
     (a, b) => sameLooks(a.rows, b.rows) && sameLooks(a.columns, b.columns),
   );
 
-  // Thousands of cells that are as they were are not compared one by one while somebody scrubs.
-  const cells = useMemo(
-    () =>
-      table.map((line, row) =>
-        line.map((number, column) => (
-          <rect
-            key={`${row},${column}`}
-            x={left + column * cell}
-            y={head + row * height}
-            width={cell - gap}
-            height={height - gap}
-            class={isNumber(number) ? undefined : "wb-missing"}
-            style={{ fill: isNumber(number) ? colour(share(number)) : undefined }}
-          />
-        )),
-      ),
-    [table, left, cell, height, signed, props.log, props.bound, props.reversed],
-  );
+  // Cells that are as they were are not compared one by one while somebody scrubs; and of thousands
+  // those of a like colour are one path, as every mark is painted again with what moves over it.
+  const cells = useMemo(() => {
+    const one = (row: number, column: number) => ({
+      x: left + column * cell,
+      y: head + row * height,
+      width: cell - gap,
+      height: height - gap,
+    });
+    if (rows.length * columns.length > FEW) return banded(table, share, colour, one);
+    return table.map((line, row) =>
+      line.map((number, column) => (
+        <rect
+          key={`${row},${column}`}
+          {...one(row, column)}
+          class={isNumber(number) ? undefined : "wb-missing"}
+          style={{ fill: isNumber(number) ? colour(share(number)) : undefined }}
+        />
+      )),
+    );
+  }, [table, left, cell, height, signed, props.log, props.bound, props.reversed]);
 
   const said = [props.rowLabel, props.columnLabel, ...rows, "", ...columns].join("\n");
   const names = useMemo(

@@ -89,6 +89,38 @@ export function Ink({
   );
 }
 
+// A picture that stands in many places is drawn once: a canvas for each is slow to follow.
+const STAMPS = new WeakMap<Float32Array, string>();
+
+/** One picture, as small as it stands in a row of text. */
+export function Stamp({
+  pixels,
+  shape,
+  size,
+}: {
+  pixels: Float32Array;
+  shape: number[];
+  size: number;
+}) {
+  const [height = 1, width = 1, channels = 1] = shape;
+  let source = STAMPS.get(pixels);
+  if (source === undefined) {
+    const canvas = Object.assign(document.createElement("canvas"), { width, height });
+    const context = canvas.getContext?.("2d");
+    context?.putImageData(new ImageData(rgba(pixels, shape), width, height), 0, 0);
+    source = context ? canvas.toDataURL() : "";
+    STAMPS.set(pixels, source);
+  }
+  return (
+    <img
+      src={source}
+      alt=""
+      class={channels === 1 ? "wb-ink" : undefined}
+      style={{ width: `${size}px`, height: `${(size * height) / width}px` }}
+    />
+  );
+}
+
 /** The picture above or below one: of the next line, what is nearest. */
 function vertical(options: HTMLElement[], here: number, down: boolean): number {
   const boxes = options.map((option) => option.getBoundingClientRect());

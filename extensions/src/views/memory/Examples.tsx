@@ -23,7 +23,8 @@ export function Shares({ store, title, examples, share, what, chosen }: Props) {
   const most = Math.max(...examples.map(share), 1e-9);
   const pick = (example: Example) => store.move({ part: example.part, example: example.place });
   const said = (example: Example) =>
-    `${example.part} ${example.place + 1}${example.name ? ` (${example.name})` : ""}: ${what} ${three(share(example))}`;
+    `${example.part} ${example.place + 1}${example.name && ` (${example.name})`}: ` +
+    `${what} ${three(share(example))}`;
   return (
     <section aria-label={title} class="wb-shares">
       <h3>{title}</h3>

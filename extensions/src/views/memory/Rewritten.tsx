@@ -3,7 +3,7 @@
 import { type Store } from "../../store";
 import { rewritten } from "../../facts";
 import { three } from "../../ui/format";
-import { Ink } from "../../ui/Images";
+import { Stamp } from "../../ui/Images";
 import { Marker } from "../../ui/Marker";
 import { look } from "../../ui/palette";
 import { classNames, type Example, frameOf, readCourse, readExamples } from "../stage/data";
@@ -66,7 +66,12 @@ export function Rewritten({ store }: { store: Store }) {
       </p>
       {answers.length > 0 && (
         <div class="wb-table">
-          <div class="wb-scroll" tabIndex={0} role="region" aria-label="Predictions before and after">
+          <div
+            class="wb-scroll"
+            tabIndex={0}
+            role="region"
+            aria-label="Predictions before and after"
+          >
             <table>
               <thead>
                 <tr>
@@ -134,7 +139,7 @@ function Line({ answer, example, names, current, onPick }: LineProps) {
     >
       <td>
         <span class="wb-holds">
-          {example?.image && <Ink {...example.image} size={22} />}
+          {example?.image && <Stamp {...example.image} size={22} />}
           {label !== null && <Class label={label} names={names} />}
           <span class="wb-quiet">query {answer.example + 1}</span>
         </span>

@@ -3,7 +3,7 @@
 import type { TargetedKeyboardEvent } from "preact";
 import { useRef } from "preact/hooks";
 import { three } from "../../ui/format";
-import { Ink } from "../../ui/Images";
+import { Stamp } from "../../ui/Images";
 import { Marker } from "../../ui/Marker";
 import { look } from "../../ui/palette";
 import { content } from "../stage/Listed";
@@ -112,12 +112,12 @@ function Row({ slot, most, farthest, evicts, tab, ...props }: RowProps) {
             <Marker x={6} y={6} {...look(slot.label)} />
           </svg>
         )}
-        {slot.writers.slice(0, WRITERS).map(({ example, step }) => {
+        {slot.writers.slice(0, WRITERS).map(({ example }, place) => {
           const one = support.get(example);
           return one?.image ? (
-            <Ink key={`${example},${step}`} {...one.image} size={22} />
+            <Stamp key={place} {...one.image} size={22} />
           ) : (
-            <span key={`${example},${step}`} class="wb-badge">
+            <span key={place} class="wb-badge">
               {one ? content(one) : `support ${example + 1}`}
             </span>
           );

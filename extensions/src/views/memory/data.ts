@@ -232,7 +232,7 @@ export function compared(branch: Frame, parent: Frame, step: number): Answer[] {
   );
 }
 
-/** The lane whose memory was changed by hand that belongs to the cursor's: itself, or its newest branch. */
+/** The lane with a memory changed by hand: the cursor's, or else the newest branch of it. */
 export function rewrittenLane(lanes: Lane[], current: number): number | null {
   if (lanes[current]?.memory?.length) return current;
   const found = lanes.findLastIndex((lane) => lane.parent === current && !!lane.memory?.length);
