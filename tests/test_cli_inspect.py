@@ -58,7 +58,7 @@ def workbench(
 def test_a_trace_holds_the_adaptation_of_the_run(saved: Path, sine: Path) -> None:
     tape = Tape.load(saved)
     assert (tape.steps, len(tape.episode), tape.learner_name) == (2, 3, "MAML")
-    refused = {"images", "memory", "predictions", "pulls"}
+    refused = {"images", "memory", "slots", "usage", "predictions", "pulls"}
     assert set(tape.frames) == set(KINDS) - refused
     learner, tasks = Run.open(sine).load()
     shape = Run.open(sine).experiment.test

@@ -170,6 +170,8 @@ def test_every_kind_of_a_single_task_follows_the_task(name: str, tmp_path: Any) 
             continue
         if kind in ("agreement", "signal"):  # which compare the tasks too
             continue
+        if kind in ("slots", "usage"):  # the same in every task of Matching Networks
+            continue
         assert not other.equals(first), kind
         alone = tape.episode[2:3]
         again = Tape.record(tape.learner, alone).frame(kind)  # type: ignore[arg-type]
