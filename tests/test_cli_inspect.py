@@ -162,4 +162,4 @@ def test_help_names_every_kind(workbench: Callable[..., Result]) -> None:
     for kind in KINDS:
         assert kind in said
     assert workbench("trace", "--help").code == 0
-    assert set(DRAWN) <= set(KINDS)
+    assert set(KINDS) <= set(DRAWN)

@@ -92,8 +92,8 @@ def inspect(arguments: list[str]) -> int:
         Args:
             source: a run directory, or a .metatrace file
             kind: examples, steps, curves, predictions, pulls, images, norms, flow, anatomy,
-                agreement, signal, curvature, landscape, influence, memory, slots, usage, embedding or
-                certificate
+                agreement, signal, curvature, landscape, influence, memory, slots, usage, embedding
+                or certificate
             out: the file to write: .csv for the frame, .pdf, .svg or .png for its figure
             task: which of the tasks, from 0, by kinds that show a single one
             episodes: number of tasks (of a run; a trace has its own, as the following)
