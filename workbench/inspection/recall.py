@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import pandas as pd
@@ -10,7 +11,6 @@ import torch
 from workbench.algorithms.base import Learner, adapt
 from workbench.errors import UserError
 from workbench.tasks.episode import Episode
-from workbench.training.evaluation import interval
 
 
 @torch.no_grad()
@@ -49,5 +49,6 @@ def recall_frame(learner: Learner, episodes: Iterable[Episode]) -> pd.DataFrame:
     rows = []
     for k, parts in sorted(found.items()):
         values = torch.cat(parts)
-        rows.append((k, float(values.mean()), interval(values), len(values)))
+        wide = 1.96 * float(values.std()) / math.sqrt(len(values))  # not a number for one task
+        rows.append((k, float(values.mean()), wide, len(values)))
     return pd.DataFrame(rows, columns=["time", "accuracy", "ci95", "tasks"])
