@@ -1,6 +1,6 @@
 /** What a panel shows, as signals, and its way to Python: the only part that knows the model. */
 
-import { signal, type ReadonlySignal, type Signal } from "@preact/signals";
+import { batch, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { type Field } from "./ui/fields";
 import { type Frame, FrameCache, type WireFrame } from "./frame";
 
@@ -146,7 +146,14 @@ export function makeStore(model: Model): Store {
     model.on(event, callback);
     ended.signal.addEventListener("abort", () => model.off(event, callback));
   };
-  listen("change:about", () => (about.value = model.get("about") ?? {}));
+  listen("change:about", () =>
+    batch(() => {
+      about.value = model.get("about") ?? {};
+      // Branches may be gone, the cursor's among them, before Python's cursor comes.
+      const last = (about.value.lanes?.length ?? Infinity) - 1;
+      if (cursor.peek().lane > last) cursor.value = { ...cursor.peek(), lane: Math.max(last, 0) };
+    }),
+  );
   listen("change:frames", () => (frames.value = readFrames()));
   listen("change:problem", () => (problem.value = filled(model.get("problem"))));
   listen("change:progress", () => (progress.value = filled(model.get("progress"))));

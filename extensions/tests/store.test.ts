@@ -127,3 +127,12 @@ test("nothing listens after the end", () => {
   expect(store.cursor.value.step).toBe(1);
   other.dispose();
 });
+
+test("the cursor leaves a lane that is gone together with it", () => {
+  const model = new FakeModel({ about: { lanes: [{}, {}] }, cursor: { lane: 1 } });
+  const store = makeStore(model);
+  expect(store.cursor.value.lane).toBe(1);
+  model.python("about", { lanes: [{}] });
+  expect(store.cursor.value.lane).toBe(0);
+  store.dispose();
+});

@@ -165,6 +165,14 @@ def test_a_kernel_restart_finds_the_session_again(stage: Shown, server: Server):
     assert Path(server.folder, "notebooks", ".workbench", "sessions", "start.json").is_file()
 
 
+def test_branches_that_end_leave_the_view_whole(stage: Shown):
+    stage.press("b", "ArrowRight")
+    stage.notebook.run("session.branch(2); session.reset()")
+    until(lambda: stage.at.locator(".wb-grip").count() == 5, "the points")
+    assert stage.problem == ""
+    assert stage.notebook.value("len(session.lanes)") == 1
+
+
 def test_keys_are_listed(stage: Shown):
     stage.press("?")
     listed = stage.at.locator(".wb-keys").inner_text()

@@ -43,10 +43,11 @@ class SessionPanel(Exporting, Panel):
 
     def refresh(self, topic: str) -> None:
         """Bring what is shown up to date: of 'state' or 'task' all, of 'cursor' only that."""
-        if topic != "cursor":
-            self._showing.refresh()
-            self._show()
-        self.cursor = self._showing.cursor()
+        with self.hold_sync():  # a cursor on a lane that is gone is never seen
+            if topic != "cursor":
+                self._showing.refresh()
+                self._show()
+            self.cursor = self._showing.cursor()
 
     def _show(self) -> None:
         with self.hold_sync():
