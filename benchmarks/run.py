@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks import growth, imports, sampling, speed
 
-PARTS = ["imports", "growth", "sampling", "speed"]
+PARTS = ["imports", "growth", "sampling", "latency", "speed"]
 PACKAGES = ["torch", "higher", "learn2learn", "torchopt", "torchmeta", "jax"]
 
 
@@ -49,6 +49,11 @@ def main() -> None:
     if "sampling" in options.only:
         found["sampling"] = sampling.compare()
         show(sampling.report(found["sampling"]))
+    if "latency" in options.only:
+        from benchmarks import latency  # needs a browser, which the other parts do not
+
+        found["latency"] = latency.compare()
+        show(latency.report(found["latency"]))
     if "speed" in options.only:
         found["speed"] = []
         for work, steps in speed.WORK:

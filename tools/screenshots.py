@@ -18,10 +18,9 @@ MOMENT = 1500  # milliseconds in which a page comes to rest
 
 
 def _stage(notebook: Notebook) -> None:
-    """The first notebook, after three more steps and a branch with a larger rate."""
-    notebook.run(
-        "session.move(step=1); session.branch(1, inner_rate=0.03); session.move(step=3, lane=1)"
-    )
+    """The first notebook, with a branch of smaller steps."""
+    notebook.run("session.reset(); session.branch(1, inner_rate=0.003)")
+    notebook.run("session.move(step=3, lane=0)")
 
 
 def _gradients(notebook: Notebook) -> None:
@@ -29,6 +28,7 @@ def _gradients(notebook: Notebook) -> None:
     notebook.run("session.move(step=2, task=0)")
     notebook.panels().first.focus()
     notebook.page.keyboard.press("4")
+    notebook.panels().first.get_by_text("first order alone").first.wait_for()
 
 
 def _memory(notebook: Notebook) -> None:
@@ -60,11 +60,14 @@ def take(page: Page, name: str, folder: Path) -> Path:
         panel = notebook.panels().nth(number)
         panel.wait_for()
         prepare(notebook)
+        panel.locator("svg").first.wait_for()
         busy = 'section.wb[aria-busy="true"], section.wb .wb-working'
         page.wait_for_function("(busy) => !document.querySelector(busy)", arg=busy)
+        panel.scroll_into_view_if_needed()
         page.wait_for_timeout(MOMENT)
-        path = folder / f"{name}.png"
+        path = folder / f"lab-{name}.png"
         page.mouse.move(0, 0)
+        page.evaluate("document.activeElement.blur()")
         panel.screenshot(path=path)
         return path
     finally:
