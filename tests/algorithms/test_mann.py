@@ -63,7 +63,8 @@ class Loop:
         reading = torch.zeros_like(self.reading)
         for h in range(HEADS):
             sizes = (memory.square().sum(1) + 1e-6) * (keys[h].square().sum() + 1e-6)
-            reading[h] = ((memory @ keys[h]) / sizes.sqrt()).softmax(0)
+            strength = F.softplus(learner.strength(hidden))[h]
+            reading[h] = (strength * (memory @ keys[h]) / sizes.sqrt()).softmax(0)
         self.usage = [
             0.9 * u + float(reading[:, i].sum() + writing[:, i].sum())
             for i, u in enumerate(self.usage)
