@@ -88,7 +88,7 @@ def jupyterlab(folder: Path) -> Iterator[Server]:
     ]
     log = (home / "log.txt").open("w")
     process = subprocess.Popen(
-        [sys.executable, "-c", f"from workbench.lab import main; main({options})"],
+        [sys.executable, "-c", f"{_ORPHANED}\nfrom workbench.lab import main; main({options})"],
         cwd=folder,
         env=env,
         stdout=log,
@@ -100,6 +100,17 @@ def jupyterlab(folder: Path) -> Iterator[Server]:
     finally:
         log.close()
         _end(process, folder)
+
+
+# A server whose parent was killed ends by itself, and its kernels with it.
+_ORPHANED = """
+import os, signal, threading, time
+def watch(parent=os.getppid()):
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+threading.Thread(target=watch, daemon=True).start()
+"""
 
 
 def _free_port() -> int:
