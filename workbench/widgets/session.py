@@ -308,8 +308,7 @@ class Session:
         return lambda: self._watchers.remove(watcher) if watcher in self._watchers else None
 
     def _tell(self, topic: str) -> None:
-        if topic != "cursor":
-            self._keep()
+        self._keep()
         for watcher in tuple(self._watchers):
             watcher(topic)
 
