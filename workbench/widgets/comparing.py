@@ -267,13 +267,13 @@ def _compare(
         evaluations(
             learner,
             tasks,
-            experiments[0].test,
+            experiment.test,
             episodes=settings.episodes,
             split=settings.split,
             seed=settings.seed,
             inductive=settings.inductive or None,
         )
-        for learner, tasks in loaded
+        for experiment, (learner, tasks) in zip(experiments, loaded, strict=True)
     ]
     try:
         for results in zip(*streams, strict=True):
