@@ -88,7 +88,7 @@ def test_a_table_reads_back_to_the_same_numbers(panel: Shown, folder: Path):
     assert r"\begin{tabular}" in (folder / "steps.tex").read_text()
 
 
-def test_a_page_steps_without_kernel_or_network(panel: Shown, folder: Path):
+def test_an_exported_page_opens_and_steps(panel: Shown, folder: Path):
     write(panel, "curves", "html", "whole.html")
     other = panel.page.context.new_page()
     other.goto((folder / "whole.html").as_uri())

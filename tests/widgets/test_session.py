@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 
 import pytest
 import torch
@@ -284,3 +285,16 @@ def test_slots_are_emptied_and_filled_on_a_branch(tmp_path):
         session.rewrite(9)
     with pytest.raises(UserError, match="no memory with slots"):
         Session("sinusoid-maml", count=1).rewrite(0)
+
+
+def test_edits_from_several_threads_are_all_kept(session):
+    def move(example: int) -> None:
+        session.edit("move", task=0, part="support", example=example, y=float(example))
+
+    threads = [threading.Thread(target=move, args=(example,)) for example in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert session.episode.support.y[0, :, 0].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert len(session.lanes[0].edits) == 5

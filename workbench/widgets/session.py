@@ -27,7 +27,7 @@ from workbench.widgets.keeping import keep, kept
 from workbench.widgets.recording import OPEN, Recorder
 from workbench.widgets.sources import Source, source_of
 from workbench.widgets.state import Cursor, Lane, State
-from workbench.widgets.turns import one_at_a_time
+from workbench.widgets.turns import in_turn, one_at_a_time
 
 Watcher = Callable[[str], None]
 
@@ -165,12 +165,14 @@ class Session:
 
     # ---- what can be done -------------------------------------------------------------------
 
+    @in_turn
     def sample(self, **changes: Any) -> None:
         """Draw other tasks: the fields of `Sampling` to change. Edits and branches end."""
         sampling = with_values(self.state.sampling, changes)
         first = dataclasses.replace(self.lanes[0], edits=())
         self._become(State(sampling, (first,)))
 
+    @in_turn
     def choose(self, learner: str) -> None:
         """Adapt to the same tasks with another of the session's learners."""
         if learner not in self.sources:
@@ -180,6 +182,7 @@ class Session:
         first = dataclasses.replace(self.lanes[0], learner=learner, settings={}, steps=None)
         self._become(State(self.state.sampling, (first,)))
 
+    @in_turn
     def add(self, learner: Any) -> str:
         """One more learner to choose among; its name."""
         source = source_of(learner)
@@ -190,6 +193,7 @@ class Session:
         self._tell("state")
         return name
 
+    @in_turn
     def vary(self, settings: Mapping[str, Any] | None = None, **more: Any) -> None:
         """Change settings of the current lane's learner, by their (dotted) names, and `steps`."""
         changes = {**(settings or {}), **more}
@@ -203,6 +207,7 @@ class Session:
         self._become(state, remember=not again)
         self._slid, self._slid_at = slid, time.monotonic()
 
+    @in_turn
     def edit(self, what: str, **where: Any) -> None:
         """Change an example of the current lane's tasks: see `workbench.tasks.EDITS`."""
         edit = {"what": what, **where}
@@ -217,16 +222,19 @@ class Session:
         """Keep the current lane's tasks, edits too, in a file."""
         return save_episode(path, self.episode)
 
+    @in_turn
     def open_episode(self, path: Path | str) -> None:
         """Adapt to the tasks of a file that `save_episode` wrote. Edits and branches end."""
         first = dataclasses.replace(self.lanes[0], edits=({"what": OPEN, "path": str(path)},))
         self._become(State(self.state.sampling, (first,)))
 
+    @in_turn
     def extend(self, steps: int = 1) -> None:
         """So many inner steps more on the current lane."""
         self.vary(steps=self.tape.steps + steps)
         self.move(step=self.tape.steps)
 
+    @in_turn
     def branch(
         self,
         step: int | None = None,
@@ -251,6 +259,7 @@ class Session:
         self.move(lane=len(self.lanes) - 1)
         return self.cursor.lane
 
+    @in_turn
     def rewrite(self, slot: int, source: int | None = None, *, step: int | None = None) -> int:
         """Empty a slot of the memory, or fill it with what another holds, on a branch; its lane.
 
@@ -272,22 +281,26 @@ class Session:
         self.move(step=max(self.cursor.step, at))
         return self.cursor.lane
 
+    @in_turn
     def remove(self, lane: int) -> None:
         """Take a branch away, and all that branches from it."""
         if not 0 < lane < len(self.lanes):
             raise UserError(f"there is no branch {lane}: choose 1 to {len(self.lanes) - 1}")
         self._become(self.state.without_lane(lane))
 
+    @in_turn
     def undo(self) -> None:
         """Go back to what was before the last change."""
         if not self._past:
             raise UserError("there is nothing to undo")
         self._become(self._past.pop(), remember=False)
 
+    @in_turn
     def reset(self) -> None:
         """Go back to how the session began; this can be undone."""
         self._become(self._start)
 
+    @in_turn
     def move(self, **cursor: Any) -> None:
         """Look at another task, step, lane, part, example or layer; what is out of range is cut."""
         names = [field.name for field in dataclasses.fields(Cursor)]

@@ -8,9 +8,13 @@ was running when the panel was made, and whatever computes or draws holds one lo
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _LOCK = threading.RLock()
 
@@ -24,6 +28,21 @@ def one_at_a_time() -> Iterator[None]:
     """
     with _LOCK:
         yield
+
+
+def in_turn(method: F) -> F:
+    """A method that holds the lock from its first line to its last.
+
+    >>> in_turn(lambda: 3)()
+    3
+    """
+
+    @functools.wraps(method)
+    def alone(*args: Any, **named: Any) -> Any:
+        with one_at_a_time():
+            return method(*args, **named)
+
+    return alone  # type: ignore[return-value]
 
 
 class Desk:
