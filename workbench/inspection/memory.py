@@ -16,6 +16,7 @@ from workbench.algorithms.memory import MemoryLearner
 from workbench.algorithms.prototypical import Prototypical
 from workbench.errors import UserError
 from workbench.innerloop import weights_of
+from workbench.inspection.examples import shown
 from workbench.inspection.layers import one_task
 from workbench.tasks.episode import Episode, Examples
 
@@ -57,12 +58,12 @@ def memory_frame(
     for head, found in reads.items():
         table = found[0].double().cpu()
         read = table.abs().amax(dim=0) >= _LITTLE
-        shown = held.any(dim=1) | (read & (kind == "attention"))
+        worth = held.any(dim=1) | (read & (kind == "attention"))
         if len(reads) > 1:  # a head may be for some slots alone
-            shown = shown & table.any(dim=0)
-        entries = shown.nonzero().flatten().tolist()
+            worth = worth & table.any(dim=0)
+        entries = worth.nonzero().flatten().tolist()
         classes = {entry: _class(held, entry, one) for entry in entries}
-        for place in _counted(query):
+        for place in shown(query):
             columns["query"] += [place] * len(entries)
             columns["label"] += [labels[place]] * len(entries)
             columns["entry"] += entries
@@ -262,7 +263,7 @@ def embedding_frame(
         for part in ("support", "query"):
             examples = getattr(one, part)
             embedded = embed(adapted, examples, part == "support")[0].flatten(1).double().cpu()
-            for place in _counted(examples):
+            for place in shown(examples):
                 label = None if one.ways is None else int(examples.y[0, place])
                 columns.append(
                     {"step": adapted.step, "part": part, "example": place, "label": label}
@@ -305,10 +306,3 @@ def _embedding(learner: Learner) -> Callable[[Adapted, Examples, bool], Tensor]:
         return learner.run(body, own, examples.x, adapted, examples.weight, support=support)
 
     return run
-
-
-def _counted(examples: Examples) -> list[int]:
-    """The places of the examples that do not only pad."""
-    if examples.weight is None:
-        return list(range(examples.y.shape[1]))
-    return [int(k) for k in examples.weight[0].nonzero()]

@@ -9,7 +9,7 @@ from typing import Any
 from workbench.widgets.sources import Source
 from workbench.widgets.state import Cursor, Sampling, State
 
-_KNOWN = "your own learner"
+_ABSENT = object()
 
 
 def code_of(
@@ -21,7 +21,7 @@ def code_of(
 ) -> str:
     """The lines that make a session in this state, whose usual sampling need not be said."""
     lines = ["from workbench.widgets import Session", ""]
-    own = [name for name, source in sources.items() if source.note == _KNOWN]
+    own = [name for name, source in sources.items() if not source.found_by_name]
     lines += [f"# {_variable(name)} is the {name} that was given to the session" for name in own]
     lines.append(f"session = Session({_arguments(sources, own, usual, state.sampling)})")
     for place, lane in enumerate(state.lanes):
@@ -30,7 +30,7 @@ def code_of(
                 lines.append(f"session.move(lane={lane.parent})")
             steps = {} if lane.steps is None else {"steps": lane.steps}
             before = state.lanes[lane.parent].settings
-            changed = {k: v for k, v in lane.settings.items() if before.get(k, _KNOWN) != v}
+            changed = {k: v for k, v in lane.settings.items() if before.get(k, _ABSENT) != v}
             above = state.lanes[lane.parent]
             inside = above.parent is not None and above.at == lane.at
             if not lane.memory or steps or changed or inside:

@@ -25,7 +25,6 @@ from workbench.errors import UserError
 from workbench.fields import Range, check_fields, describe, with_values
 from workbench.figures.axes import LOWER_IS_BETTER
 from workbench.inspection import comparison_frame
-from workbench.resources import resources
 from workbench.tasks.base import Split
 from workbench.training import Comparison, Run
 from workbench.training.comparison import comparable, paired
@@ -33,7 +32,7 @@ from workbench.training.evaluation import DEFAULT_SEED, drawn_at, evaluations, i
 from workbench.widgets.exporting import Exporting, Subject
 from workbench.widgets.panel import Panel, command
 from workbench.widgets.session import Session
-from workbench.widgets.sources import shipped_runs
+from workbench.widgets.sources import run_of, shipped_runs
 from workbench.widgets.views import SessionPanel
 from workbench.widgets.wire import to_wire
 
@@ -130,7 +129,7 @@ class ComparePanel(Exporting, Panel):
             [
                 "from workbench.inspection import comparison_frame",
                 "from workbench.training import compare",
-                "from workbench.widgets.comparing import run_of",
+                "from workbench.widgets.sources import run_of",
                 "",
                 f"comparison = compare([{runs}]{more})",
                 "frame = comparison_frame({g.name: g.evaluations for g in comparison.groups})",
@@ -287,17 +286,6 @@ def _compare(
     except Exception as error:  # a fault of the workbench: said where it is seen
         trouble = f"{type(error).__name__}: {error}"
     tell(partial(ComparePanel._ended, trouble=trouble))
-
-
-def run_of(name: Path | str) -> Run:
-    """The run in a directory, or the shipped one of that name.
-
-    >>> run_of("sinusoid-maml").experiment.tasks
-    'sinusoid:maml'
-    """
-    if not (Path(name) / "config.json").is_file() and str(name) in shipped_runs():
-        return Run.open(resources("data") / "runs" / str(name))
-    return Run.open(name)
 
 
 def known_runs(also: Sequence[str] = ()) -> list[dict[str, str]]:

@@ -32,6 +32,7 @@ class Source:
     tasks_name: str = ""
     about: dict[str, Any] = dataclasses.field(default_factory=dict)
     tape: Tape | None = None
+    found_by_name: bool = True  # False for an object that was given: code can only speak of it
 
 
 def shipped_runs() -> list[str]:
@@ -42,6 +43,17 @@ def shipped_runs() -> list[str]:
     """
     folder = resources("data") / "runs"
     return sorted(path.parent.name for path in folder.glob("*/config.json"))
+
+
+def run_of(name: Path | str) -> Run:
+    """The run in a directory, or the shipped one of that name.
+
+    >>> run_of("sinusoid-maml").experiment.tasks
+    'sinusoid:maml'
+    """
+    if not (Path(name) / "config.json").is_file() and str(name) in shipped_runs():
+        return Run.open(resources("data") / "runs" / str(name))
+    return Run.open(name)
 
 
 def source_of(given: Any) -> Source:
@@ -58,11 +70,11 @@ did you mean 'sinusoid-maml'?
     if isinstance(given, Source):
         return given
     if isinstance(given, Learner):
-        return Source(type(given).__name__, "your own learner", given.eval())
+        return Source(type(given).__name__, "your own learner", given.eval(), found_by_name=False)
     if isinstance(given, Run):
         return _of_run(given, str(given.directory))
     if isinstance(given, Tape):
-        return _of_tape(given, "tape")
+        return dataclasses.replace(_of_tape(given, "tape"), found_by_name=False)
     if not isinstance(given, str | Path):
         raise UserError(
             f"a session cannot show a {type(given).__name__}: give a learner, a run, a tape, "
@@ -71,10 +83,8 @@ did you mean 'sinusoid-maml'?
     name, path = str(given), Path(given)
     if path.suffix == ".metatrace":
         return _of_tape(Tape.load(path), name)
-    if (path / "config.json").is_file():
-        return _of_run(Run.open(path), name)
-    if name in shipped_runs():
-        return _of_run(Run.open(resources("data") / "runs" / name), name)
+    if (path / "config.json").is_file() or name in shipped_runs():
+        return _of_run(run_of(name), name)
     if name in presets():
         experiment = preset(name)
         learner, tasks = experiment.build()
