@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,6 +24,7 @@ from workbench.figures import (
     learning_curves,
     loss_by_step,
     render,
+    trend,
 )
 from workbench.figures.summary import interval
 
@@ -31,6 +34,7 @@ FIGURES = {
     "loss_by_step": (loss_by_step, examples.steps),
     "learning_curves": (learning_curves, examples.training),
     "comparison": (comparison, examples.methods),
+    "trend": (partial(trend, by="time"), examples.recall),
 }
 STYLES = {
     "single": PAPER,
@@ -104,6 +108,7 @@ def test_a_missing_column_is_named_with_the_cure(name):
         "loss_by_step": "part",
         "learning_curves": "split",
         "comparison": "task",
+        "trend": "accuracy",
     }[name]
     with pytest.raises(UserError, match=rf"{name} needs a column '{needed}'.*workbench.inspection"):
         make(frame().drop(columns=needed))
@@ -121,6 +126,7 @@ def test_an_empty_frame_and_words_for_numbers_are_refused(name):
         "loss_by_step": "loss",
         "learning_curves": "value",
         "comparison": "value",
+        "trend": "accuracy",
     }[name]
     with pytest.raises(UserError, match=f"needs numbers in the column '{number}'"):
         make(data.assign(**{number: "much"}))
@@ -251,6 +257,20 @@ def test_loss_by_step_draws_means_with_students_interval():
     assert axes.get_yscale() == "log"
     assert "95% interval over 40 tasks" in axes.get_title(loc="left")
     assert len({drawn[m].get_marker() for m in drawn}) == 2  # not by colour alone
+
+
+def test_a_trend_draws_means_by_method_and_a_wide_range_by_its_logarithm():
+    frame = examples.recall()
+    both = pd.concat([frame.assign(method="MANN"), frame.assign(method="SNAIL", accuracy=0.5)])
+    axes = trend(both, by="time").axes[0]
+    drawn = lines(axes)
+    np.testing.assert_allclose(
+        drawn["MANN"].get_ydata(), 100 * frame.groupby("time")["accuracy"].mean()
+    )
+    assert set(drawn["SNAIL"].get_ydata()) == {50}
+    assert axes.get_xscale() == "linear"
+    wide = both.assign(slots=both["time"] ** 3)
+    assert trend(wide, by="slots").axes[0].get_xscale() == "log"
 
 
 def test_loss_by_step_of_one_method_has_support_solid_and_query_hollow():

@@ -8,6 +8,7 @@ import torch
 
 from tests.algorithms.cases import CASES
 from workbench.errors import UserError
+from workbench.figures import trend
 from workbench.inspection import (
     KINDS,
     Tape,
@@ -115,16 +116,18 @@ def test_refusals():
 def test_recall_counts_answers_by_how_often_the_class_came():
     learner, episode, tape = recorded("MANN")
     frame = recall_frame(learner, [episode, episode])
-    assert frame["time"].tolist() == [1, 2]
-    assert frame["tasks"].tolist() == [6, 6]
+    assert list(frame.columns) == ["task", "time", "accuracy"]
+    assert frame["task"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert frame["time"].tolist() == [1, 2] * 6
     seen = [a.seen for a in tape[1:]]
-    for time, accuracy in zip(frame["time"], frame["accuracy"], strict=True):
+    for time, accuracy in frame.groupby("time")["accuracy"].mean().items():
         right = sum(float((s["correct"] * (s["time"] == time)).sum()) for s in seen)
         assert accuracy == pytest.approx(right / 9)  # 3 tasks of 3 classes
     with pytest.raises(UserError, match="item by item"):
         recall_frame(CASES["Matching"].build(), [episode])
     with pytest.raises(UserError, match="no episodes"):
         recall_frame(learner, [])
+    assert "by time 1 to 2" in trend(frame, by="time").alt_text
 
 
 def test_calibration_is_the_distance_of_confidence_and_accuracy():

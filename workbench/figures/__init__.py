@@ -29,7 +29,7 @@ from workbench.figures.influences import support_influence
 from workbench.figures.kinds import DRAWN, draw
 from workbench.figures.landscapes import loss_curvature, loss_landscape
 from workbench.figures.memories import embedding_map, memory_reads
-from workbench.figures.progress import learning_curves, loss_by_step
+from workbench.figures.progress import learning_curves, loss_by_step, trend
 from workbench.figures.slots import memory_slots, memory_usage
 from workbench.figures.style import (
     FIRST_ORDER,
@@ -81,4 +81,5 @@ __all__ = [
     "render",
     "save",
     "support_influence",
+    "trend",
 ]

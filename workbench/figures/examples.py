@@ -67,6 +67,17 @@ def steps() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["method", "task", "step", "part", "loss"])
 
 
+def recall() -> pd.DataFrame:
+    """Sixty tasks whose classes are known the better the more often they came."""
+    rng = np.random.default_rng(0)
+    rows = [
+        (task, time, rng.binomial(5, 0.2 if time == 1 else 0.84 - 0.24 / time) / 5)
+        for task in range(60)
+        for time in range(1, 6)
+    ]
+    return pd.DataFrame(rows, columns=["task", "time", "accuracy"])
+
+
 def training() -> pd.DataFrame:
     """Training and validation errors of three seeds over 2,000 iterations."""
     rng = np.random.default_rng(0)

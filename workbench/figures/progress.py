@@ -1,4 +1,4 @@
-"""Losses and metrics along the inner steps and along training."""
+"""Losses and metrics along the inner steps, along training, and along whatever was varied."""
 
 from __future__ import annotations
 
@@ -70,6 +70,52 @@ def loss_by_step(frame: pd.DataFrame, *, measure: str = "loss", style: Style = P
         dress(axes.yaxis, log=measure != "accuracy" and asks_for_log(means.mean()))
         plot.key(axes)
         plot.alt_text = _describe_steps(data, methods, parts[-1], measure, tasks)
+    return plot
+
+
+def trend(
+    frame: pd.DataFrame, *, by: str, measure: str = "accuracy", style: Style = PAPER
+) -> Plot:
+    """The mean of a measure over tasks by anything it may depend on, with its 95% interval.
+
+    frame    columns task, the one to go by and the measure, one row a task and place, as
+             `workbench.inspection.recall_frame` makes them; a column `method` tells several apart
+    by       which column goes along the axis: time, shots, slots, entries, distractors ...
+    measure  which column to show: accuracy, loss, mse or reward
+
+    >>> from workbench.figures import examples
+    >>> trend(examples.recall(), by="time").alt_text
+    'accuracy (%) by time 1 to 5, mean of 60 tasks: 21.3 at 1, 75 at 5.'
+    """
+    require(frame, "trend", ["task", by, measure], "recall_frame", [by, measure])
+    data = frame.assign(_value=frame[measure] * metric_factor(measure))
+    methods = ordered(data["method"]) if "method" in data else [""]
+    tasks = data["task"].nunique()
+    several = frame[by].nunique() > 1 and frame[by].min() > 0
+    log = several and frame[by].max() / frame[by].min() >= 20
+    with drawing(style, style.height(0.62)) as plot:
+        axes = plot.subplots()
+        said = []
+        for index, method in enumerate(methods):
+            rows = data if method == "" else data[data["method"] == method]
+            colour, marker = style.look(index)
+            label = method or None
+            _line(axes, rows, x=by, y="_value", color=colour, marker=marker, label=label)
+            ends = rows.groupby(by)["_value"].mean().iloc[[0, -1]]
+            both = ", ".join(f"{number(value)} at {number(at)}" for at, value in ends.items())
+            said.append(f"{method}: {both}." if method else f"{both}.")
+        note(axes, f"mean and 95% interval over {number(tasks)} tasks", style.before)
+        if log:
+            axes.set_xscale("log")
+        axes.set_xlabel(by)
+        axes.set_ylabel(metric_label(measure))
+        dress(axes.xaxis, log=log, whole=not log)
+        means = data.groupby([*(["method"] if methods != [""] else []), by])["_value"].mean()
+        dress(axes.yaxis, log=measure != "accuracy" and asks_for_log(means))
+        plot.key(axes)
+        span = f"{number(frame[by].min())} to {number(frame[by].max())}"
+        start = f"{metric_label(measure)} by {by} {span}, mean of {number(tasks)} tasks"
+        plot.alt_text = f"{start}{'. ' if methods != [''] else ': '}{' '.join(said)}"
     return plot
 
 

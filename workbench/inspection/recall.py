@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import pandas as pd
@@ -15,22 +14,21 @@ from workbench.tasks.episode import Episode
 
 @torch.no_grad()
 def recall_frame(learner: Learner, episodes: Iterable[Episode]) -> pd.DataFrame:
-    """Answers to the items of sequences, by how often their class has come: a row a time.
+    """Answers to the items of sequences, by how often their class has come: a row a task and time.
 
+    task      which task
     time      1 where a class came for the first time, and can only be guessed, 2 for the second ...
-    accuracy  the fraction of such items that was answered rightly, the mean over tasks
-    ci95      half the width of its 95% interval over tasks
-    tasks     how many tasks had such items
+    accuracy  the fraction of such items that was answered rightly
 
     >>> from workbench.algorithms import MANN, MANNSettings
     >>> from workbench.models import MLP
     >>> from workbench.tasks import Shape, open_tasks
     >>> episode = open_tasks("digits").sample(3, seed=0, shape=Shape(2, 4, 1))
     >>> learner = MANN(MLP(64, None), 40, 2, MANNSettings(slots=8, heads=1))
-    >>> recall_frame(learner, [episode])["time"].tolist()
-    [1, 2, 3, 4]
+    >>> recall_frame(learner, [episode]).groupby("time").size().tolist()
+    [3, 3, 3, 3]
     """
-    found: dict[int, list[torch.Tensor]] = {}
+    rows, tasks = [], 0
     for episode in episodes:
         seen = [adapted.seen for adapted in adapt(learner, episode) if adapted.step]
         if not seen or not {"time", "correct"} <= set(seen[0]):
@@ -42,13 +40,11 @@ def recall_frame(learner: Learner, episodes: Iterable[Episode]) -> pd.DataFrame:
         correct = torch.stack([s["correct"] for s in seen], dim=1)
         for k in range(1, int(time.max()) + 1):
             own = time == k
-            mean = (correct * own).sum(dim=1) / own.sum(dim=1).clamp(min=1)
-            found.setdefault(k, []).append(mean[own.any(dim=1)].double())
-    if not found:
+            mean = (correct * own).sum(dim=1) / own.sum(dim=1)
+            there = own.any(dim=1).nonzero().squeeze(1)
+            rows += [(tasks + int(i), k, float(mean[i])) for i in there]
+        tasks += len(episode)
+    if not rows:
         raise UserError("no episodes were given to be answered: sample some")
-    rows = []
-    for k, parts in sorted(found.items()):
-        values = torch.cat(parts)
-        wide = 1.96 * float(values.std()) / math.sqrt(len(values))  # not a number for one task
-        rows.append((k, float(values.mean()), wide, len(values)))
-    return pd.DataFrame(rows, columns=["time", "accuracy", "ci95", "tasks"])
+    frame = pd.DataFrame(rows, columns=["task", "time", "accuracy"])
+    return frame.sort_values(["task", "time"], ignore_index=True)
