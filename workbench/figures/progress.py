@@ -73,9 +73,7 @@ def loss_by_step(frame: pd.DataFrame, *, measure: str = "loss", style: Style = P
     return plot
 
 
-def trend(
-    frame: pd.DataFrame, *, by: str, measure: str = "accuracy", style: Style = PAPER
-) -> Plot:
+def trend(frame: pd.DataFrame, *, by: str, measure: str = "accuracy", style: Style = PAPER) -> Plot:
     """The mean of a measure over tasks by anything it may depend on, with its 95% interval.
 
     frame    columns task, the one to go by and the measure, one row a task and place, as
