@@ -65,8 +65,7 @@ def serve(pipe: Connection, name: str, work: str, steps: int, same_allocator: bo
     try:
         pipe.send(flat(CONTENDERS[name](exact(work, steps))()).numpy())
         call = CONTENDERS[name](make(work, steps))
-        call()
-        pipe.send(timed(call, 1))
+        pipe.send(settled(call))
     except Exception as error:
         pipe.send(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
         return
@@ -74,7 +73,17 @@ def serve(pipe: Connection, name: str, work: str, steps: int, same_allocator: bo
         pipe.send(timed(call, calls))
 
 
+def settled(call: Any) -> float:
+    """Seconds a call, once it has been called for as long as a sample lasts."""
+    calls = 1
+    while (seconds := timed(call, calls)) < SAMPLE:
+        calls *= 2
+    return seconds / calls
+
+
 def timed(call: Any, calls: int) -> float:
+    """Seconds of so many calls, after one that brings caches and threads back."""
+    call()
     start = time.perf_counter()
     for _ in range(calls):
         call()
