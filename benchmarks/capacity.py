@@ -1,0 +1,141 @@
+"""What a memory's size and what else it holds do to accuracy, for the runs of benchmarks.methods.
+
+    python -m benchmarks.capacity OUT [--episodes 600]
+
+shots        support examples of each of 5 classes that are remembered, for every method
+slots        of MANN's memory, which was trained with 128, on tasks of 5 ways and 5 shots
+distractors  classes that are remembered beside the 5 that are asked about: accuracy among all
+             that are remembered, and among the 5 alone, where nothing is lost to the greater
+             choice and what is lost is interference
+
+The same queries stand at every place. In OUT stay a CSV and a figure each.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from benchmarks.methods import METHODS, QUERIES
+from workbench.algorithms import MANN, adapt, last
+from workbench.algorithms.base import Learner
+from workbench.algorithms.losses import metric
+from workbench.figures import PAPER, Receipt, save, trend
+from workbench.tasks import Episode, Examples, Shape
+from workbench.training import Run
+from workbench.training.evaluation import interval, test_episodes
+
+ASKED = 5  # classes that are asked about
+SHOTS = (1, 2, 3, 5, 10)
+SLOTS = (4, 8, 16, 32, 64, 128)
+DISTRACTORS = (0, 5, 10, 15)
+SEED, CHUNK = 1000, 10
+
+Change = Callable[[Learner, Episode, int], Episode]  # what stands in memory at a place
+
+
+def remembered(_: Learner, episode: Episode, shots: int) -> Episode:
+    """The first shots of every class."""
+    support = episode.support
+    # how often the class of each example has come before it
+    came = torch.stack([(support.y == c).cumsum(dim=1) - 1 for c in range(ASKED)], dim=2)
+    nth = came.gather(2, support.y.unsqueeze(2)).squeeze(2)
+    return replace(episode, support=part(support, nth < shots))
+
+
+def resized(learner: Learner, episode: Episode, slots: int) -> Episode:
+    """The same task for a learner with so many slots."""
+    assert isinstance(learner, MANN)
+    learner.settings = replace(learner.settings, slots=slots)
+    return episode
+
+
+def distracted(_: Learner, episode: Episode, more: int) -> Episode:
+    """The classes that are asked about, and so many more."""
+    support, query, ways = episode.support, episode.query, ASKED + more
+    return replace(
+        episode,
+        support=part(support, support.y < ways),
+        query=part(query, query.y < ASKED),
+        ways=ways,
+    )
+
+
+def part(examples: Examples, kept: Tensor) -> Examples:
+    """The examples that are kept, as many of every task."""
+    index = kept.nonzero()[:, 1].unflatten(0, (len(kept), -1))
+    task = torch.arange(len(kept)).unsqueeze(1)
+    return Examples(examples.x[task, index], examples.y[task, index])
+
+
+@torch.no_grad()
+def measured(
+    runs: dict[str, Run],
+    shape: Shape,
+    by: str,
+    places: Sequence[int],
+    change: Change,
+    episodes: int,
+) -> pd.DataFrame:
+    """Accuracy at every place: a row a method, place and task.
+
+    accuracy      among all classes that are remembered
+    of the asked  among those that are asked about
+    """
+    pieces = []
+    for name, run in runs.items():
+        learner, tasks = run.load()
+        learner.eval()
+        for place in places:
+            of_all, of_asked = [], []
+            for block in test_episodes(tasks, shape, episodes, "test", SEED):
+                for some in block.split(CHUNK):
+                    task = change(learner, some, place)
+                    logits = learner.predict(last(adapt(learner, task)), task.query.x)
+                    of_all.append(metric(logits, task.query))
+                    of_asked.append(metric(logits[..., :ASKED], task.query))
+            accuracy = torch.cat(of_all).double()
+            columns = {by: place, "accuracy": accuracy, "of the asked": torch.cat(of_asked)}
+            pieces.append(pd.DataFrame({"method": name, "task": range(len(accuracy)), **columns}))
+    return pd.concat(pieces, ignore_index=True)
+
+
+def main() -> None:
+    """Measure what there are runs for, print, and write it with its figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path, help="directory that benchmarks.methods wrote")
+    parser.add_argument("--episodes", type=int, default=600, help="test tasks")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+
+    def runs(ways: int) -> dict[str, Run]:
+        return {n: Run.open(chosen.out / f"{file}-{ways}") for n, file in METHODS.items()}
+
+    mann = {"MANN": runs(ASKED)["MANN"]}
+    many = ASKED + DISTRACTORS[-1]
+    parts: list[tuple[str, dict[str, Run], Shape, Sequence[int], Change]] = [
+        ("shots", runs(ASKED), Shape(ASKED, SHOTS[-1], QUERIES), SHOTS, remembered),
+        ("slots", mann, Shape(ASKED, 5, QUERIES), SLOTS, resized),
+        ("distractors", runs(many), Shape(many, 1, QUERIES), DISTRACTORS, distracted),
+    ]
+    for by, some, shape, places, change in parts:
+        frame = measured(some, shape, by, places, change, chosen.episodes)
+        frame.to_csv(chosen.out / f"{by}.csv", index=False)
+        code = f"python -m benchmarks.capacity {chosen.out.name}"
+        figure = trend(frame, by=by, style=PAPER)
+        save(figure, chosen.out / f"{by}.pdf", Receipt.of(frame, code=code, seed=SEED))
+        table = frame.groupby(["method", by], sort=False)[["accuracy", "of the asked"]]
+        said = (100 * table.mean()).round(2)
+        said["ci95"] = [round(100 * interval(torch.tensor(g.to_numpy())), 2) for _, g in
+                        frame.groupby(["method", by], sort=False)["accuracy"]]  # fmt: skip
+        print(said.to_string(), flush=True)
+
+
+if __name__ == "__main__":
+    main()
