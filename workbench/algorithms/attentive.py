@@ -21,6 +21,7 @@ with an f that is left as it is. A base keeps its keys while f learns: fill it a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, NamedTuple
@@ -50,6 +51,7 @@ from workbench.randomness import fold, normal
 from workbench.tasks.base import TaskSpec
 from workbench.tasks.episode import Episode
 
+_TOGETHER = 100  # examples embedded at once for a knowledge base
 _SUPPORT, _QUERY, _DRAW, _MUTATION = range(4)  # the uses made of an episode's seed
 
 Head = Mapping[str, Tensor]
@@ -251,6 +253,22 @@ class AttentionLearner(MemoryLearner):
         """f(x), `[task, example, feature]`, before the base is read."""
         parameters = dict(self.embedding.named_parameters())
         return self.run(self.embedding, parameters, x, adapted, weight, support=support)
+
+    @torch.no_grad()
+    def keys_for(self, x: Tensor) -> Tensor:
+        """f(x) of any examples `[example, ...]`: what a knowledge base of them is filled with.
+
+        Batch statistics are those of a hundred at a time, so put them in no order.
+
+        >>> from workbench.models import MLP
+        >>> learner = AttentionLearner(MLP(64, None), 40)
+        >>> learner.know(KnowledgeBase.from_features(learner.keys_for(torch.rand(250, 64))))
+        >>> learner.keys.shape
+        torch.Size([250, 40])
+        """
+        alone = Adapted({})
+        some = math.ceil(len(x) / _TOGETHER)
+        return torch.cat([self.embed(alone, p.unsqueeze(0))[0] for p in x.chunk(some)])
 
     def _answer(
         self, adapted: Adapted, x: Tensor, weight: Tensor | None

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from workbench.widgets.exporting import export as export
     from workbench.widgets.page import write_page as write_page
     from workbench.widgets.session import Session as Session
+    from workbench.widgets.sources import run_of as run_of
     from workbench.widgets.sources import shipped_runs as shipped_runs
     from workbench.widgets.training import TrainPanel as TrainPanel
     from workbench.widgets.views import EpisodeBuilder as EpisodeBuilder
@@ -46,6 +47,7 @@ _HOMES = {
     "Stage": "workbench.widgets.views",
     "TrainPanel": "workbench.widgets.training",
     "export": "workbench.widgets.exporting",
+    "run_of": "workbench.widgets.sources",
     "shipped_runs": "workbench.widgets.sources",
     "write_page": "workbench.widgets.page",
 }

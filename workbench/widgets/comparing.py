@@ -129,7 +129,7 @@ class ComparePanel(Exporting, Panel):
             [
                 "from workbench.inspection import comparison_frame",
                 "from workbench.training import compare",
-                "from workbench.widgets.sources import run_of",
+                "from workbench.widgets import run_of",
                 "",
                 f"comparison = compare([{runs}]{more})",
                 "frame = comparison_frame({g.name: g.evaluations for g in comparison.groups})",
