@@ -155,6 +155,15 @@ function Curves({ store }: { store: Store }) {
   const metrics = [
     ...new Set(Object.values(frames).flatMap((frame) => frame.distinct<string>("metric"))),
   ];
+  const partsOf = (metric: string) => {
+    const splits = Object.values(frames).flatMap((frame) => frame.where({ metric }).distinct<string>("split"));
+    return [
+      splits.includes("train") && "training thin",
+      splits.includes("validation") && "validation with markers and its 95% interval over tasks",
+    ]
+      .filter(Boolean)
+      .join(", ");
+  };
   if (metrics.length === 0)
     return (
       <p class="wb-empty">
@@ -167,7 +176,7 @@ function Curves({ store }: { store: Store }) {
         <Chart
           key={metric}
           title={metric === "accuracy" ? "accuracy" : metric === "mse" ? "mean squared error" : metric}
-          description="training thin, validation with markers and its 95% interval over tasks"
+          description={partsOf(metric)}
           series={runs.flatMap((run, place) => {
             const frame = frames[`run:${run.name}`];
             return frame ? curves(frame.where({ metric }), run.name, looks(runs, place), metric) : [];
