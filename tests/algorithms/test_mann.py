@@ -45,10 +45,12 @@ class Loop:
 
     def present(self, x, label):
         learner = self.learner
-        inputs = torch.cat([learner.embedding(x), label, self.read]).unsqueeze(0)
+        seen = torch.cat([learner.embedding(x), label])
+        inputs = torch.cat([seen, self.read]).unsqueeze(0)
         self.state = learner.cell(inputs, self.state)
         hidden = self.state[0][0]
-        keys = learner.key(hidden).tanh().view(HEADS, WIDTH)
+        keys = learner.key(torch.cat([hidden, seen])).tanh().view(HEADS, WIDTH)
+        contents = learner.content(torch.cat([hidden, seen])).tanh().view(HEADS, WIDTH)
         gates = learner.gate(hidden).sigmoid()
         least = sorted(range(SLOTS), key=lambda i: self.usage[i])[:HEADS]
         writing = torch.zeros(HEADS, SLOTS, dtype=torch.float64)
@@ -59,7 +61,7 @@ class Loop:
         memory = self.memory.clone()
         memory[least] = 0
         for h in range(HEADS):
-            memory = memory + torch.outer(writing[h], keys[h])
+            memory = memory + torch.outer(writing[h], contents[h])
         reading = torch.zeros_like(self.reading)
         for h in range(HEADS):
             sizes = (memory.square().sum(1) + 1e-6) * (keys[h].square().sum() + 1e-6)

@@ -5,10 +5,12 @@ Santoro et al. (2016), One-shot Learning with Memory-Augmented Neural Networks, 
 The support comes as a sequence in random order, one example a step, its label one step late: with
 x_t comes y_t-1, so that an answer is due before the truth is told. H heads share a memory of slots.
 
-    h_t    = LSTM([f(x_t), y_t-1, r_t-1]; h_t-1)        k_t = tanh(K h_t), gate_t = sigmoid(G h_t)
-                                                        b_t = softplus(B h_t)
-    w^w_t  = gate_t w^r_t-1 + (1 - gate_t) w^lu_t-1     where the last read was, or least used
-    M_t    = M_t-1, its least used slots set to 0, + w^w_t k_t
+    u_t    = [f(x_t), y_t-1]
+    h_t    = LSTM([u_t, r_t-1]; h_t-1)
+    gate_t = sigmoid(G h_t), b_t = softplus(B h_t)
+    k_t    = tanh(K [h_t, u_t]), c_t = tanh(C [h_t, u_t])   by which is read, and what is written
+    w^w_t  = gate_t w^r_t-1 + (1 - gate_t) w^lu_t-1         where the last read was, or least used
+    M_t    = M_t-1, its least used slots set to 0, + w^w_t c_t
     w^r_t  = softmax over slots of b_t cosine(k_t, M_t) r_t = w^r_t M_t
     w^u_t  = decay w^u_t-1 + w^r_t + w^w_t              w^lu_t marks the H slots of least w^u_t
     logits = O [h_t, r_t]
@@ -16,9 +18,10 @@ x_t comes y_t-1, so that an answer is due before the truth is told. H heads shar
 
 A query is one more item after the support, each by itself. Differences from the paper: an
 embedding f takes the place of raw pixels, head i writes to the i-th least used slot, a tiny slope
-in the first usage makes fresh slots be taken in their order, and reads are as sharp as b_t says
-(the key strength of Neural Turing Machines): under a plain softmax of cosines, which the paper
-has, the best of 128 slots is read by 5% at most.
+in the first usage makes fresh slots be taken in their order. And two things are as in Neural Turing
+Machines. Reads are as sharp as b_t says: under a plain softmax of cosines, which the paper has, the
+best of 128 slots is read by 5% at most. What is written is not the key, which the paper writes: a
+label can then be put beside the example that it came late for, while the key looks for the next.
 """
 
 from __future__ import annotations
@@ -103,7 +106,8 @@ class MANN(MemoryLearner):
         self.embedding, self.settings, self.ways = embedding, settings, ways
         read = settings.heads * settings.width
         self.cell = nn.LSTMCell(features + ways + read, settings.hidden)
-        self.key = nn.Linear(settings.hidden, read)
+        seen = settings.hidden + features + ways
+        self.key, self.content = nn.Linear(seen, read), nn.Linear(seen, read)
         self.gate = nn.Linear(settings.hidden, settings.heads)
         self.strength = nn.Linear(settings.hidden, settings.heads)
         nn.init.constant_(self.strength.bias, settings.strength)
@@ -227,16 +231,20 @@ class MANN(MemoryLearner):
     ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
         """The state after an item `x [task, feature]`, its logits, and what the heads did."""
         heads = self.settings.heads
-        inputs = torch.cat([x, values["label"], values["read"]], dim=1)
+        seen = torch.cat([x, values["label"]], dim=1)
+        inputs = torch.cat([seen, values["read"]], dim=1)
         hidden, cell = self.cell(inputs, (values["hidden"], values["cell"]))
-        keys = self.key(hidden).tanh().unflatten(1, (heads, -1))
+        seen = torch.cat([hidden, seen], dim=1)
+        keys, contents = (
+            layer(seen).tanh().unflatten(1, (heads, -1)) for layer in (self.key, self.content)
+        )
         gate = self.gate(hidden).sigmoid().unsqueeze(2)
 
         least = values["usage"].detach().argsort(dim=1, stable=True)[:, :heads]  # [task, head]
         least_used = indicator(least, self.settings.slots, x)
         erased = least_used.sum(dim=1)
         writing = gate * values["reading"] + (1 - gate) * least_used
-        memory = values["memory"] * (1 - erased).unsqueeze(2) + writing.mT @ keys
+        memory = values["memory"] * (1 - erased).unsqueeze(2) + writing.mT @ contents
         strength = F.softplus(self.strength(hidden)).unsqueeze(2)
         reading = (strength * _cosine(keys, memory)).softmax(dim=2)
         read = (reading @ memory).flatten(1)
