@@ -1,12 +1,13 @@
 """What a memory's size and what else it holds do to accuracy, for the runs of benchmarks.methods.
 
-    python -m benchmarks.capacity OUT [--episodes 600]
+    python -m benchmarks.capacity OUT [--mann RUN] [--episodes 600]
 
 shots        support examples of each of 5 classes that are remembered, for every method
 slots        of MANN's memory, which was trained with 128, on tasks of 5 ways and 5 shots
 distractors  classes that are remembered beside the 5 that are asked about: accuracy among all
              that are remembered, and among the 5 alone, where nothing is lost to the greater
              choice and what is lost is interference
+time         how often an item's class has come when MANN (or the run named) answers, of 10 times
 
 The same queries stand at every place. In OUT stay a CSV and a figure each.
 """
@@ -26,7 +27,8 @@ from benchmarks.methods import METHODS, QUERIES
 from workbench.algorithms import MANN, adapt, last
 from workbench.algorithms.base import Learner
 from workbench.algorithms.losses import metric
-from workbench.figures import PAPER, Receipt, save, trend
+from workbench.figures import Receipt, save, trend
+from workbench.inspection import recall_frame
 from workbench.tasks import Episode, Examples, Shape
 from workbench.training import Run
 from workbench.training.evaluation import interval, test_episodes
@@ -111,8 +113,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="directory that benchmarks.methods wrote")
     parser.add_argument("--episodes", type=int, default=600, help="test tasks")
+    parser.add_argument("--mann", type=Path, help="a longer run of MANN, for the last")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
+
+    def written(frame: pd.DataFrame, by: str) -> None:
+        frame.to_csv(chosen.out / f"{by}.csv", index=False)
+        code = f"python -m benchmarks.capacity {chosen.out.name}"
+        save(trend(frame, by=by), chosen.out / f"{by}.pdf", Receipt.of(frame, code=code, seed=SEED))
+        keys = ["method", by] if "method" in frame else [by]
+        groups = frame.groupby(keys, sort=False)
+        said = 100 * groups[[n for n in ("accuracy", "of the asked") if n in frame]].mean()
+        said["ci95"] = [100 * interval(torch.tensor(g.to_numpy())) for _, g in groups["accuracy"]]
+        print(said.round(2).to_string(), flush=True)
 
     def runs(ways: int) -> dict[str, Run]:
         return {n: Run.open(chosen.out / f"{file}-{ways}") for n, file in METHODS.items()}
@@ -125,16 +138,10 @@ def main() -> None:
         ("distractors", runs(many), Shape(many, 1, QUERIES), DISTRACTORS, distracted),
     ]
     for by, some, shape, places, change in parts:
-        frame = measured(some, shape, by, places, change, chosen.episodes)
-        frame.to_csv(chosen.out / f"{by}.csv", index=False)
-        code = f"python -m benchmarks.capacity {chosen.out.name}"
-        figure = trend(frame, by=by, style=PAPER)
-        save(figure, chosen.out / f"{by}.pdf", Receipt.of(frame, code=code, seed=SEED))
-        table = frame.groupby(["method", by], sort=False)[["accuracy", "of the asked"]]
-        said = (100 * table.mean()).round(2)
-        said["ci95"] = [round(100 * interval(torch.tensor(g.to_numpy())), 2) for _, g in
-                        frame.groupby(["method", by], sort=False)["accuracy"]]  # fmt: skip
-        print(said.to_string(), flush=True)
+        written(measured(some, shape, by, places, change, chosen.episodes), by)
+    learner, tasks = (Run.open(chosen.mann) if chosen.mann else mann["MANN"]).load()
+    sequences = test_episodes(tasks, Shape(ASKED, 10, 1), chosen.episodes, "test", SEED)
+    written(recall_frame(learner.eval(), sequences), "time")
 
 
 if __name__ == "__main__":
