@@ -159,9 +159,9 @@ class MANN(MemoryLearner):
         logits = hide(logits[:, :ways], values["present"] > 0)
         new["label"] = F.pad(label, (0, self.ways - ways))
         new["times"] = values["times"] + label
-        for name, after in new.items():
-            values[name] = torch.where(_like(counts, after) > 0, after, values[name])
-        seen = {name: tensor * _like(counts, tensor) for name, tensor in seen.items()}
+        if support.weight is not None:  # what only pads leaves all as it was
+            new = {n: torch.where(_like(counts, t) > 0, t, values[n]) for n, t in new.items()}
+            seen = {n: t * _like(counts, t) for n, t in seen.items()}
         seen |= {
             "item": item,
             "counts": counts.squeeze(1),
@@ -169,7 +169,7 @@ class MANN(MemoryLearner):
             "loss": -(label * logits.log_softmax(dim=-1)).sum(dim=1),
             "correct": (indicator(logits.argmax(dim=1), ways, label) * label).sum(dim=1),
         }
-        return Adapted(values, seen, i + 1)
+        return Adapted({**values, **new}, seen, i + 1)
 
     def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """Logits of each input as the next item."""
