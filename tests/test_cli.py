@@ -66,6 +66,10 @@ def sine(workbench: Callable[..., Result]) -> str:
         (["train", "sinusoid-maml", "--training.rate", "-0.1"], "training.rate is -0.1"),
         (["train", "sinusoid-maml", "--training.compiled", "maybe"], "maybe"),
         (["train", "sinusoid-maml", "--iterations", "0"], "iterations is 0"),
+        (
+            ["train", "sinusoid-maml", "--train.shots", "1,5"],
+            "--train.shots is '1,5': give a whole number, or two with a space between for a range",
+        ),
         (["train", "sinusoid-maml", "--minutes", "-1"], "minutes is -1"),
         (["train", "sinusoid-maml", "--tasks", "sinusoids"], "did you mean 'sinusoid'"),
         (["train", "sinusoid-maml", "--tasks", "sinusoid:mml"], "did you mean 'maml'"),

@@ -67,6 +67,11 @@ def sentence(complaint: str, command: str) -> str:
     repeated = re.match(r"(\w+): (\1\.)", text)  # 'learner: learner.rate is …'
     if repeated:
         text = text[repeated.start(2) :]
+    range_ = re.match(r"(--[\w.-]+): no type matching INT\|\{INT INT\} .*? from \['(.*?)'\]", text)
+    if range_:
+        option, value = range_.groups()
+        cure = "give a whole number, or two with a space between for a range"
+        return f"{option} is '{value}': {cure} (see workbench {command} --help)"
     if text.startswith("Unrecognized options: "):
         unknown = text.removeprefix("Unrecognized options: ").split(",")[0].strip()
         meant = re.search(r"--[\w.-]+", " ".join(line for b in blocks[1:] for line in b))
