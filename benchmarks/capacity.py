@@ -120,7 +120,9 @@ def main() -> None:
     def written(frame: pd.DataFrame, by: str) -> None:
         frame.to_csv(chosen.out / f"{by}.csv", index=False)
         code = f"python -m benchmarks.capacity {chosen.out.name}"
-        save(trend(frame, by=by), chosen.out / f"{by}.pdf", Receipt.of(frame, code=code, seed=SEED))
+        for suffix in ("pdf", "png"):
+            receipt = Receipt.of(frame, code=code, seed=SEED)
+            save(trend(frame, by=by), chosen.out / f"{by}.{suffix}", receipt)
         keys = ["method", by] if "method" in frame else [by]
         groups = frame.groupby(keys, sort=False)
         said = 100 * groups[[n for n in ("accuracy", "of the asked") if n in frame]].mean()

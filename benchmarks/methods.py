@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from workbench.figures import Receipt, comparison, latex_table, save
+from workbench.figures import ColumnWidth, Receipt, Style, comparison, latex_table, save
 from workbench.inspection import comparison_frame
 from workbench.models import Conv4Settings
 from workbench.tasks import Shape
@@ -154,9 +154,10 @@ def main() -> None:
             print(pieces[-1].round(3).to_string(index=False), flush=True)
             frame = comparison_frame(results)
             code = f"python -m benchmarks.methods {chosen.out.name} --minutes {chosen.minutes}"
-            figure = comparison(frame, reference="MAML")
-            file = chosen.out / f"{ways}-way-{shots}-shot.pdf"
-            save(figure, file, Receipt.of(frame, code=code, seed=1000))
+            figure = comparison(frame, reference="MAML", style=Style(ColumnWidth.DOUBLE))
+            for suffix in ("pdf", "png"):
+                file = chosen.out / f"{ways}-way-{shots}-shot.{suffix}"
+                save(figure, file, Receipt.of(frame, code=code, seed=1000))
     if pieces:
         table = pd.concat(pieces, ignore_index=True)
         table.to_csv(chosen.out / "methods.csv", index=False)
