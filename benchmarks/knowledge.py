@@ -35,6 +35,7 @@ from workbench.training.evaluation import interval, test_episodes
 from workbench.training.runs import Run
 
 ENTRIES, SEED = 5, 2000
+SIZES = (100, 300, 1000)  # of smaller bases
 # where the heads start: few entries are read, and what they hold counts a quarter
 START: dict[str, Any] = {"base_temperature": 0.02, "gate": 0.25}
 WAYS: dict[str, dict[str, Any]] = {
@@ -177,6 +178,14 @@ def main() -> None:
     cold = embedder.head["cold"].detach()
     results: dict[str, Tensor] = {}
     frames, rows = {}, []
+
+    def note(label: str, learner: AttentionLearner) -> None:
+        results[label] = judged(learner, test)
+        frames[label] = reliability_frame(learner, test)
+        rows.append(row(label, results, frames[label]))
+        if not chosen.json:
+            print(line(rows[-1]), flush=True)
+
     for name, options in WAYS.items():
         for kind in ("none", "features", "clusters", "labels"):
             if kind == "none" and name != "soft":
@@ -185,12 +194,12 @@ def main() -> None:
             learner = taught(AttentionSettings(**START, **options), own, taught_on, size, cold)
             if kind in ("features", "clusters"):  # exchanged
                 learner.know(filled(kind, *known["test"]))
-            label = kind if kind == "none" else f"{kind}, {name}"
-            results[label] = judged(learner, test)
-            frames[label] = reliability_frame(learner, test)
-            rows.append(row(label, results, frames[label]))
-            if not chosen.json:
-                print(line(rows[-1]), flush=True)
+            note(kind if kind == "none" else f"{kind}, {name}", learner)
+            if (kind, name) == ("features", "soft"):  # and where the base holds less
+                features, classes = known["test"]
+                for count in SIZES:
+                    learner.know(filled(kind, features[:count], classes[:count]))
+                    note(f"{count} {kind}, {name}", learner)
     if chosen.figure:
         from workbench.figures import Receipt, reliability, save
 
