@@ -7,7 +7,7 @@ slots        of MANN's memory, which was trained with 128, on tasks of 5 ways an
 distractors  classes that are remembered beside the 5 that are asked about: accuracy among all
              that are remembered, and among the 5 alone, where nothing is lost to the greater
              choice and what is lost is interference
-time         how often an item's class has come when MANN (or the run named) answers, of 10 times
+time         how often an item's class has come when MANN answers, of 10 times
 
 The same queries stand at every place. In OUT stay a CSV and a figure each.
 """
@@ -113,7 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="directory that benchmarks.methods wrote")
     parser.add_argument("--episodes", type=int, default=600, help="test tasks")
-    parser.add_argument("--mann", type=Path, help="a longer run of MANN, for the last")
+    parser.add_argument("--mann", type=Path, help="a longer run of MANN, for tasks of 5 ways")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
 
@@ -132,16 +132,19 @@ def main() -> None:
     def runs(ways: int) -> dict[str, Run]:
         return {n: Run.open(chosen.out / f"{file}-{ways}") for n, file in METHODS.items()}
 
-    mann = {"MANN": runs(ASKED)["MANN"]}
+    few = runs(ASKED)
+    if chosen.mann:
+        few["MANN"] = Run.open(chosen.mann)
+    mann = {"MANN": few["MANN"]}
     many = ASKED + DISTRACTORS[-1]
     parts: list[tuple[str, dict[str, Run], Shape, Sequence[int], Change]] = [
-        ("shots", runs(ASKED), Shape(ASKED, SHOTS[-1], QUERIES), SHOTS, remembered),
+        ("shots", few, Shape(ASKED, SHOTS[-1], QUERIES), SHOTS, remembered),
         ("slots", mann, Shape(ASKED, 5, QUERIES), SLOTS, resized),
         ("distractors", runs(many), Shape(many, 1, QUERIES), DISTRACTORS, distracted),
     ]
     for by, some, shape, places, change in parts:
         written(measured(some, shape, by, places, change, chosen.episodes), by)
-    learner, tasks = (Run.open(chosen.mann) if chosen.mann else mann["MANN"]).load()
+    learner, tasks = mann["MANN"].load()
     sequences = test_episodes(tasks, Shape(ASKED, 10, 1), chosen.episodes, "test", SEED)
     written(recall_frame(learner.eval(), sequences), "time")
 
