@@ -60,12 +60,11 @@ def resized(learner: Learner, episode: Episode, slots: int) -> Episode:
 
 def distracted(_: Learner, episode: Episode, more: int) -> Episode:
     """The classes that are asked about, and so many more."""
-    support, query, ways = episode.support, episode.query, ASKED + more
+    support, query = episode.support, episode.query
     return replace(
         episode,
-        support=part(support, support.y < ways),
+        support=part(support, support.y < ASKED + more),
         query=part(query, query.y < ASKED),
-        ways=ways,
     )
 
 

@@ -84,7 +84,7 @@ def sine(workbench: Callable[..., Result]) -> str:
         (["train", "--resume"], "--run"),
         (["train", "--run", "x", "--resume", "--seed", "1"], "cannot be given with --resume"),
         (["stop", "nowhere"], "no run directory"),
-        (["evaluate"], "the run directory (required)"),
+        (["evaluate"], "the run directory, or the name of a run that ships (required)"),
         (["evaluate", "nowhere"], "no run directory"),
         (["compare", "nowhere", "nor-here"], "no run directory"),
         (["data"], "'list' or 'fetch NAME'"),

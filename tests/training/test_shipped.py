@@ -7,8 +7,7 @@ import re
 import pytest
 
 from workbench.resources import resources
-from workbench.training import Run, evaluate
-from workbench.widgets.sources import shipped_runs
+from workbench.training import evaluate, run_of, shipped_runs
 
 TABLE = (resources("data") / "runs" / "README.md").read_text()
 
@@ -22,7 +21,7 @@ def test_the_table_names_each_run_with_its_command():
 def test_a_run_reaches_what_the_table_says(name):
     said = re.search(rf"^\| `{name}` .* \| ([^|]*) \|$", TABLE, re.MULTILINE)
     numbers = [float(number) for number in re.findall(r"\d+\.\d+", said[1])]
-    run = Run.open(resources("data") / "runs" / name)
+    run = run_of(name)
     learner, tasks = run.load()
     found = evaluate(
         learner, tasks, run.experiment.test, episodes=100, every_step=name[:4] == "sinu"

@@ -12,11 +12,10 @@ import pytest
 import torch
 
 from workbench.errors import UserError
-from workbench.training import compare, preset, train
+from workbench.training import compare, preset, run_of, train
 from workbench.training.evaluation import DEFAULT_SEED, test_episodes
 from workbench.widgets import comparing
 from workbench.widgets.comparing import ComparePanel, frames_of
-from workbench.widgets.sources import run_of
 
 
 @pytest.fixture(scope="module")

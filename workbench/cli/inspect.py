@@ -40,7 +40,7 @@ def trace(arguments: list[str]) -> int:
         """Adapt a trained learner to some tasks and keep every step, with every inspection.
 
         Args:
-            run: the run directory
+            run: the run directory, or the name of a run that ships
             out: the file to write: .metatrace, or .html for a page that any browser shows
             episodes: number of tasks
             split: which classes the tasks are made of
@@ -90,7 +90,7 @@ def inspect(arguments: list[str]) -> int:
         """Write what an inspection of a run's adaptation, or of a saved one, shows.
 
         Args:
-            source: a run directory, or a .metatrace file
+            source: a run directory, the name of a run that ships, or a .metatrace file
             kind: examples, steps, curves, predictions, pulls, images, norms, flow, anatomy,
                 agreement, signal, curvature, landscape, influence, memory, slots, usage, embedding
                 or certificate
@@ -149,14 +149,14 @@ def record(
 ) -> Tape:
     """A run's learner adapting to the first tasks that `evaluate` would measure it on."""
     from workbench.inspection import Tape
-    from workbench.training import Run
+    from workbench.training import run_of
     from workbench.training.evaluation import DEFAULT_SEED, test_episodes
 
     if episodes < 1:
         raise UserError(f"--episodes is {episodes}: adapt to at least 1 task")
     if steps is not None and steps < 0:
         raise UserError(f"--steps is {steps}: it cannot be negative")
-    opened = Run.open(run)
+    opened = run_of(run)
     learner, tasks = opened.load(checkpoint)
     seed = DEFAULT_SEED if seed is None else seed
     shape = opened.experiment.test

@@ -13,8 +13,8 @@ from workbench.cli.parsing import command, parse, say, say_json
 def evaluate(arguments: list[str]) -> int:
     """Measure a run on new tasks."""
     from workbench.tasks import open_tasks
-    from workbench.training import Run
     from workbench.training import evaluate as measure
+    from workbench.training import run_of
     from workbench.training.evaluation import DEFAULT_SEED, check_alike
 
     def form(
@@ -37,7 +37,7 @@ def evaluate(arguments: list[str]) -> int:
         """Adapt a trained learner to new tasks and measure after every inner step.
 
         Args:
-            run: the run directory
+            run: the run directory, or the name of a run that ships
             episodes: number of tasks
             tasks: other tasks than it was trained on, NAME or NAME:SCHEME
             split: which classes the tasks are made of
@@ -51,7 +51,7 @@ def evaluate(arguments: list[str]) -> int:
             last_step_only: do not measure after the earlier steps, which takes long for images
             json: one JSON object on standard output
         """
-        opened = Run.open(run)
+        opened = run_of(run)
         learner, family = opened.load(checkpoint)
         if tasks is not None:
             trained, family = family, open_tasks(tasks)
@@ -88,8 +88,8 @@ def evaluate(arguments: list[str]) -> int:
 @command
 def compare(arguments: list[str]) -> int:
     """Compare runs on the same new tasks."""
-    from workbench.training import Run
     from workbench.training import compare as compare_runs
+    from workbench.training import run_of
     from workbench.training.evaluation import DEFAULT_SEED
 
     def form(
@@ -105,7 +105,7 @@ def compare(arguments: list[str]) -> int:
         """Compare runs on identical tasks, paired; runs equal but for their seed are one group.
 
         Args:
-            runs: run directories
+            runs: run directories, or names of runs that ship
             episodes: number of tasks
             split: which classes the tasks are made of
             seed: which tasks are drawn
@@ -113,7 +113,7 @@ def compare(arguments: list[str]) -> int:
             json: one JSON object on standard output
         """
         result = compare_runs(
-            [Run.open(run) for run in runs],
+            [run_of(run) for run in runs],
             episodes=episodes,
             split=split,
             seed=seed,

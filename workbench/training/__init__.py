@@ -4,6 +4,7 @@ Experiment   all that determines a training: tasks, model, learner, settings, se
 preset       a ready-made experiment by name
 train        runs one, in a run directory or in memory
 Run          a run directory: its status, metrics, checkpoints; follow and stop it
+run_of       the run in a directory, or the trained one of that name that comes with the workbench
 evaluate     accuracy, error or reward on new tasks, after every inner step, with an interval
 compare      methods on identical tasks, paired
 """
@@ -14,6 +15,7 @@ from workbench.training.experiment import Experiment, TrainingSettings
 from workbench.training.loop import Outcome, train
 from workbench.training.presets import preset, presets
 from workbench.training.runs import Run, Status, resume_in_background, start_in_background
+from workbench.training.shipped import run_of, shipped_runs
 from workbench.training.trainer import Trainer
 
 __all__ = [
@@ -30,6 +32,8 @@ __all__ = [
     "preset",
     "presets",
     "resume_in_background",
+    "run_of",
+    "shipped_runs",
     "start_in_background",
     "train",
 ]

@@ -12,7 +12,7 @@ The vocabulary:
   `write_page` makes one HTML file of a stage that steps without kernel or network.
 
 Wherever a session is asked for, what it can be made of will do: `Stage("sinusoid-maml")` opens the
-trained run of that name (`shipped_runs()` lists those that come with the workbench),
+trained run of that name (`workbench.training.shipped_runs()` lists those that come with it),
 `Stage("runs/mine")` one of your own, `Stage("saved.metatrace")` a saved adaptation.
 
 Names are imported when first used.
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from workbench.widgets.exporting import export as export
     from workbench.widgets.page import write_page as write_page
     from workbench.widgets.session import Session as Session
-    from workbench.widgets.sources import run_of as run_of
-    from workbench.widgets.sources import shipped_runs as shipped_runs
     from workbench.widgets.training import TrainPanel as TrainPanel
     from workbench.widgets.views import EpisodeBuilder as EpisodeBuilder
     from workbench.widgets.views import ExportPanel as ExportPanel
@@ -47,8 +45,6 @@ _HOMES = {
     "Stage": "workbench.widgets.views",
     "TrainPanel": "workbench.widgets.training",
     "export": "workbench.widgets.exporting",
-    "run_of": "workbench.widgets.sources",
-    "shipped_runs": "workbench.widgets.sources",
     "write_page": "workbench.widgets.page",
 }
 

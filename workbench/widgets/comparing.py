@@ -26,13 +26,12 @@ from workbench.fields import Range, check_fields, describe, with_values
 from workbench.figures.axes import LOWER_IS_BETTER
 from workbench.inspection import comparison_frame
 from workbench.tasks.base import Split
-from workbench.training import Comparison, Run
+from workbench.training import Comparison, Run, run_of, shipped_runs
 from workbench.training.comparison import comparable, paired
 from workbench.training.evaluation import DEFAULT_SEED, drawn_at, evaluations, interval
 from workbench.widgets.exporting import Exporting, Subject
 from workbench.widgets.panel import Panel, command
 from workbench.widgets.session import Session
-from workbench.widgets.sources import run_of, shipped_runs
 from workbench.widgets.views import SessionPanel
 from workbench.widgets.wire import to_wire
 
@@ -128,8 +127,7 @@ class ComparePanel(Exporting, Panel):
         return "\n".join(
             [
                 "from workbench.inspection import comparison_frame",
-                "from workbench.training import compare",
-                "from workbench.widgets import run_of",
+                "from workbench.training import compare, run_of",
                 "",
                 f"comparison = compare([{runs}]{more})",
                 "frame = comparison_frame({g.name: g.evaluations for g in comparison.groups})",
@@ -231,7 +229,7 @@ class ComparePanel(Exporting, Panel):
         return about
 
     def _shell(self) -> str:
-        words = ["workbench", "compare", *(str(run_of(name).directory) for name in self.names)]
+        words = ["workbench", "compare", *self.names]
         for control in describe(self.settings, Comparing()):
             if control["value"] != control["default"]:
                 value = [] if control["type"] == "boolean" else [str(control["value"])]

@@ -10,9 +10,8 @@ from typing import Any
 from workbench.algorithms.base import Learner
 from workbench.errors import UserError, nearest
 from workbench.inspection import Tape
-from workbench.resources import resources
 from workbench.tasks import Shape, Tasks
-from workbench.training import Experiment, Run, preset, presets
+from workbench.training import Experiment, Run, preset, presets, run_of, shipped_runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,27 +32,6 @@ class Source:
     about: dict[str, Any] = dataclasses.field(default_factory=dict)
     tape: Tape | None = None
     found_by_name: bool = True  # False for an object that was given: code can only speak of it
-
-
-def shipped_runs() -> list[str]:
-    """The trained runs that come with the workbench, by the name of their preset.
-
-    >>> "sinusoid-maml" in shipped_runs()
-    True
-    """
-    folder = resources("data") / "runs"
-    return sorted(path.parent.name for path in folder.glob("*/config.json"))
-
-
-def run_of(name: Path | str) -> Run:
-    """The run in a directory, or the shipped one of that name.
-
-    >>> run_of("sinusoid-maml").experiment.tasks
-    'sinusoid:maml'
-    """
-    if not (Path(name) / "config.json").is_file() and str(name) in shipped_runs():
-        return Run.open(resources("data") / "runs" / str(name))
-    return Run.open(name)
 
 
 def source_of(given: Any) -> Source:
