@@ -1,7 +1,8 @@
 """What a knowledge base is worth: one trained embedding, bases filled in every way, paired.
 
-    workbench train glyphs-attention --run RUN
-    python -m benchmarks.knowledge RUN
+    python -m benchmarks.knowledge glyphs-attention
+
+(or the directory of another run of the kind).
 
 The drawings of every character are divided in two: the tasks are drawn from one half, the bases
 filled from the other, without its labels ('features', 'clusters') or with them ('labels'). The
@@ -31,8 +32,8 @@ from workbench.randomness import permutation
 from workbench.tasks import Episode, Examples, Shape, open_tasks
 from workbench.tasks.base import Split
 from workbench.tasks.sampler import FewShot
+from workbench.training import run_of
 from workbench.training.evaluation import interval, test_episodes
-from workbench.training.runs import Run
 
 ENTRIES, SEED = 5, 2000
 SIZES = (100, 300, 1000)  # of smaller bases
@@ -150,14 +151,14 @@ def line(found: dict[str, Any]) -> str:
 def main() -> None:
     """Measure, and print a table or JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path, help="directory of a trained run of AttentionLearner")
+    parser.add_argument("run", type=Path, help="a trained run of AttentionLearner")
     parser.add_argument("--tasks", help="tasks to judge on, by default those of the run")
     parser.add_argument("--episodes", type=int, default=600, help="test tasks")
     parser.add_argument("--steps", type=int, default=40, help="meta-steps of a head")
     parser.add_argument("--figure", type=Path, help="where to draw the reliability of N(x)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
-    embedder, trained = Run.open(chosen.run).load()
+    embedder, trained = run_of(chosen.run).load()
     tasks = open_tasks(chosen.tasks) if chosen.tasks else trained
     assert isinstance(embedder, AttentionLearner)
     assert isinstance(tasks, FewShot)

@@ -1,7 +1,7 @@
 """What a task memory is worth on tasks that return, beside the meta-learned start alone.
 
-    workbench train sinusoid-maml --run RUN
-    python -m benchmarks.recurring RUN
+    python -m benchmarks.recurring sinusoid-maml
+    python -m benchmarks.recurring glyphs-maml
 
 A stream of visits to ten families is remembered, by memories of several sizes. Then new visits to
 the same families are adapted to from theta and from what each memory retrieves. For every task:
@@ -22,8 +22,8 @@ from torch import Tensor
 from workbench.algorithms import MAML, TaskMemory, TaskMemorySettings, adapt
 from workbench.algorithms.losses import example_loss
 from workbench.tasks import Episode, Shape, Tasks, open_tasks
+from workbench.training import run_of
 from workbench.training.evaluation import interval
-from workbench.training.runs import Run
 
 SIZES = (0, 2, 5, 10, 20)
 CHUNK = 20
@@ -50,11 +50,11 @@ def first(curves: Tensor, target: Tensor) -> Tensor:
 
 def measured(run: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
     """A row a size of the memory."""
-    theta, trained = Run.open(run).load()
+    theta, trained = run_of(run).load()
     assert isinstance(theta, MAML)
     tasks: Tasks = open_tasks("recurring:glyphs" if trained.kind == "classification" else
                               "recurring:sinusoid")  # fmt: skip
-    own = Run.open(run).experiment.test
+    own = run_of(run).experiment.test
     shape = Shape(own.ways, chosen.shots or own.shots, min(own.queries, 15))
     stream = tasks.sample(chosen.stream, seed=1, split="test", shape=shape)
     test = tasks.sample(chosen.episodes, seed=2, split="test", shape=shape)
