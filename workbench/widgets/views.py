@@ -173,7 +173,13 @@ def GradientInspector(session: Any, *more: Any, **sampling: Any) -> SessionPanel
 def MemoryPanel(session: Any, *more: Any, **sampling: Any) -> SessionPanel:
     """What a method has written into its memory, and how much each query reads of it.
 
-    >>> MemoryPanel("bandit-rl2", count=2).view
-    'memory'
+    A session that stands at step 0, where no memory holds anything yet, is moved to the last one.
+
+    >>> panel = MemoryPanel("glyphs-matching", count=2)
+    >>> panel.view, panel.shown.cursor.step
+    ('memory', 1)
     """
-    return SessionPanel("memory", session, *more, **sampling)
+    panel = SessionPanel("memory", session, *more, **sampling)
+    if panel.shown.sources and panel.shown.cursor.step == 0:
+        panel.shown.move(step=panel.shown.tape.steps)
+    return panel
