@@ -266,7 +266,7 @@ _BANDIT = Experiment(
 _BANDIT_SNAIL = replace(
     _BANDIT,
     learner=SNAILSettings(filters=32, length=16, width=32),
-    training=replace(_BANDIT.training, rate=1e-3),
+    training=replace(_BANDIT.training, rate=3e-3),
 )
 
 

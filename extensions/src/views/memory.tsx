@@ -133,7 +133,7 @@ function Whole({ store, frame }: { store: Store; frame: Frame }) {
             };
           }}
           readNow={step === steps}
-          nothing={writes ? "nothing" : "not written in these steps"}
+          nothing={writes && step < steps ? "nothing" : "not written in these steps"}
           onPick={pick}
         />
         {listed.length > ROWS && (
