@@ -37,8 +37,6 @@ from workbench.training.evaluation import interval, test_episodes
 
 ENTRIES, SEED = 5, 2000
 SIZES = (100, 300, 1000)  # of smaller bases
-# where the heads start: few entries are read, and what they hold counts a quarter
-START: dict[str, Any] = {"base_temperature": 0.02, "gate": 0.25}
 WAYS: dict[str, dict[str, Any]] = {
     "soft": {},
     "hard, straight through": {"attention": "gumbel", "entries": ENTRIES},
@@ -192,7 +190,7 @@ def main() -> None:
             if kind == "none" and name != "soft":
                 continue
             own = filled(kind, *known["train" if kind == "labels" else "validation"])
-            learner = taught(AttentionSettings(**START, **options), own, taught_on, size, cold)
+            learner = taught(AttentionSettings(**options), own, taught_on, size, cold)
             if kind in ("features", "clusters"):  # exchanged
                 learner.know(filled(kind, *known["test"]))
             note(kind if kind == "none" else f"{kind}, {name}", learner)

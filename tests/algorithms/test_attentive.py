@@ -32,7 +32,8 @@ def base(count: int = 7, width: int = 5) -> KnowledgeBase:
 def build(known: KnowledgeBase | None = None, **settings) -> AttentionLearner:
     torch.manual_seed(0)
     embedding = nn.Sequential(nn.Linear(4, 5), nn.Tanh())
-    learner = AttentionLearner(embedding, 5, AttentionSettings(**settings)).double()
+    soft = {"base_temperature": 0.1, "gate": 0.1}  # every entry is read a little
+    learner = AttentionLearner(embedding, 5, AttentionSettings(**{**soft, **settings})).double()
     learner.know(known or base())
     nn.init.uniform_(learner.head["scale"], 0.5, 1.5)
     return learner

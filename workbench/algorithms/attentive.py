@@ -66,9 +66,9 @@ class AttentionSettings:
     learner: Literal["neural", "evolutionary"] = "neural"  # gradients, or a population
     base: str = ""  # file of the knowledge base; empty is none
     temperature: Temperature = 0.1  # tau, where it starts: lower attends to fewer examples
-    base_temperature: Temperature = 0.1  # tau_b, where it starts: lower reads fewer entries
+    base_temperature: Temperature = 0.02  # tau_b, where it starts: lower reads fewer entries
     # g, where it starts: how much of what is known is added, or below 0 taken away
-    gate: Annotated[float, Range(-1, 1)] = 0.1
+    gate: Annotated[float, Range(-1, 1)] = 0.25
     draws: Annotated[int, Range(2, span=(2, 16))] = 4  # of REINFORCE, of which each is judged
     population: Annotated[int, Range(2, span=(4, 128))] = 32  # members, in pairs of opposites
     sigma: Annotated[float, Range(above=0, span=(1e-3, 1), log=True)] = 0.05  # their spread
