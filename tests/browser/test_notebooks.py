@@ -33,7 +33,7 @@ def test_a_method_written_in_a_cell_is_stepped_and_trained_by_its_panel(
     notebook = opened("07-your-own-method")
     step(notebook)
     panel = Shown(notebook, 1)
-    assert panel.at.get_by_label("preset", exact=True).input_value() == "digits-ridge"
+    assert panel.at.get_by_label("preset", exact=True).input_value() == "glyphs-ridge"
     panel.at.get_by_text("All other settings").click()
     assert panel.field("strength").count() == 1  # a setting of the cell's own dataclass
     panel.type_in("outer steps", "20")
