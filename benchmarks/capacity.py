@@ -118,7 +118,8 @@ def main() -> None:
 
     def written(frame: pd.DataFrame, by: str) -> None:
         frame.to_csv(chosen.out / f"{by}.csv", index=False)
-        code = f"python -m benchmarks.capacity {chosen.out.name}"
+        longer = f" --mann {chosen.mann.name}" if chosen.mann else ""
+        code = f"python -m benchmarks.capacity {chosen.out.name}{longer}"
         for suffix in ("pdf", "png"):
             receipt = Receipt.of(frame, code=code, seed=SEED)
             save(trend(frame, by=by), chosen.out / f"{by}.{suffix}", receipt)

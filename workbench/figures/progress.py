@@ -89,8 +89,7 @@ def trend(frame: pd.DataFrame, *, by: str, measure: str = "accuracy", style: Sty
     data = frame.assign(_value=frame[measure] * metric_factor(measure))
     methods = ordered(data["method"]) if "method" in data else [""]
     tasks = data["task"].nunique()
-    several = frame[by].nunique() > 1 and frame[by].min() > 0
-    log = several and frame[by].max() / frame[by].min() >= 20
+    log = asks_for_log(frame[by])
     with drawing(style, style.height(0.62)) as plot:
         axes = plot.subplots()
         said = []
@@ -103,8 +102,6 @@ def trend(frame: pd.DataFrame, *, by: str, measure: str = "accuracy", style: Sty
             both = ", ".join(f"{number(value)} at {number(at)}" for at, value in ends.items())
             said.append(f"{method}: {both}." if method else f"{both}.")
         note(axes, f"mean and 95% interval over {number(tasks)} tasks", style.before)
-        if log:
-            axes.set_xscale("log")
         axes.set_xlabel(by)
         axes.set_ylabel(metric_label(measure))
         dress(axes.xaxis, log=log, whole=not log)
