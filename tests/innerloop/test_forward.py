@@ -124,6 +124,9 @@ def test_dropout_is_drawn_per_task_from_its_seed(model):
     torch.testing.assert_close(
         found[1:2], forward_tasks(model, parameters, x[:1], noise=seeds[1:2])
     )
+    with pytest.raises(UserError, match="no seeds"):
+        forward_tasks(model, parameters, x)
+    model.eval()
     without = forward_tasks(model, parameters, x)
     torch.testing.assert_close(without[0], without[1])
 

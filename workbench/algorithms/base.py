@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from workbench.algorithms.losses import example_loss
 from workbench.errors import UserError
-from workbench.innerloop import forward_tasks
+from workbench.innerloop import forward_tasks, may_draw
 from workbench.randomness import fold
 from workbench.tasks.base import Kind
 from workbench.tasks.episode import Episode
@@ -111,7 +111,7 @@ class Learner(nn.Module):
         """What `run` needs of an episode later; `begin` puts it among the values.
 
         Evaluated inductively, that is the support whose batch statistics the query is normalised
-        by; in training with dropout, the seeds that dropout is drawn from.
+        by; where a module may draw random numbers, the seeds that they are drawn from.
         """
         values: dict[str, Tensor] = {}
         support = episode.support
@@ -119,7 +119,7 @@ class Learner(nn.Module):
             values["reference.x"] = support.x
             if support.weight is not None:
                 values["reference.weight"] = support.weight
-        if self.training and any(isinstance(m, nn.Dropout) and m.p for m in self.modules()):
+        if any(may_draw(child) for child in self.children()):
             values["noise"] = episode.seed
         return values
 

@@ -8,8 +8,9 @@ implicit         tie found weights to their start by implicit gradients
 """
 
 from workbench.innerloop.compiled import Certificate, Compiled
-from workbench.innerloop.forward import check_stackable, forward_tasks
+from workbench.innerloop.forward import forward_tasks
 from workbench.innerloop.loop import InnerLoop, Order, implicit, weights_of
+from workbench.innerloop.meeting import check_stackable, may_draw
 from workbench.innerloop.optimizers import InnerOptimizer, Rate
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "check_stackable",
     "forward_tasks",
     "implicit",
+    "may_draw",
     "weights_of",
 ]
