@@ -62,9 +62,7 @@ def _torchvision() -> dict[str, Case]:
     from torchvision.ops import MLP, SqueezeExcitation, StochasticDepth
 
     def ending(*layers: nn.Module, features: int) -> nn.Module:
-        return nn.Sequential(
-            *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(features, 2)
-        )
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(features, 2))
 
     def resnet(norm: Callable[[int], nn.Module]) -> nn.Module:
         return models.ResNet(BasicBlock, [1, 1, 1, 1], num_classes=2, norm_layer=norm)
@@ -77,7 +75,7 @@ def _torchvision() -> dict[str, Case]:
         "ResNet with group norm": Case(partial(resnet, groups), PHOTO),
         "ResNet block": Case(
             lambda: ending(
-                nn.Conv2d(3, 4, 3), BasicBlock(4, 8, 2, down(4, 8), norm_layer=groups), features=8
+                nn.Conv2d(3, 4, 3), BasicBlock(4, 8, 1, down(4, 8), norm_layer=groups), features=8
             ),
             small,
         ),
@@ -125,9 +123,9 @@ def _timm() -> dict[str, Case]:
     def ending(body: nn.Module, width: int) -> nn.Module:
         return nn.Sequential(body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 2))
 
-    tests = ("test_vit", "test_vit3", "test_resnet", "test_convnext", "test_byobnet", "test_nfnet")
+    names = ("test_vit", "test_resnet", "test_convnext", "test_byobnet", "test_nfnet")
     return {
-        **{f"timm {n}": Case(partial(model, n), PHOTO) for n in tests},
+        **{f"timm {n}": Case(partial(model, n), PHOTO) for n in names},
         "FasterNet": Case(
             partial(model, "fasternet_t0", embed_dim=8, depths=(1, 1, 1, 1), feature_dim=16),
             (3, 64, 64),
@@ -187,8 +185,8 @@ def _transformers() -> dict[str, Case]:
             word_embed_proj_dim=8, max_position_embeddings=32,
         ),
         "Llama": partial(sleeping, "Llama", **size, **text),
-        "Mistral": partial(sleeping, "Mistral", **size, **text),
-        "Qwen 2": partial(sleeping, "Qwen2", **size, **text),
+        "Mistral": partial(sleeping, "Mistral", **size, **text, num_key_value_heads=2),
+        "Qwen 2": partial(sleeping, "Qwen2", **size, **text, num_key_value_heads=2),
     }  # fmt: skip
     vision = {**size, "intermediate_size": 12, "image_size": 8, "patch_size": 4, "num_labels": 2}
     return {

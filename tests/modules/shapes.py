@@ -289,7 +289,7 @@ def images(*layers: nn.Module, features: int) -> Callable[[], nn.Module]:
 CASES: dict[str, Case] = {
     **{
         f"held in {how}": Case(partial(Held, how), (3,))
-        for how in ("list", "tuple", "dict", "lambda", "bound methods", "weights")
+        for how in ("list", "tuple", "dict", "lambda", "bound methods")
     },
     "a forward chosen when made": Case(OwnForward, (3,)),
     "a forward replaced": Case(overridden, (3,)),
@@ -303,14 +303,6 @@ CASES: dict[str, Case] = {
         (4,),
         items=7,
     ),
-    "embedding bag": Case(
-        lambda: own(
-            lambda m, x: m.head(m.bag(x)),
-            bag=nn.EmbeddingBag(7, 5, mode="mean"), head=nn.Linear(5, 2),
-        ),
-        (4,),
-        items=7,
-    ),  # fmt: skip
     "transformer encoder layer": Case(
         lambda: Attending(nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)),
         ROWS,
@@ -345,9 +337,7 @@ CASES: dict[str, Case] = {
     "hypernetwork": Case(HyperNet, (3,)),
     "experts": Case(Experts, (3,)),
     "Fourier features": Case(Fourier, (3,)),
-    "bilinear": Case(
-        lambda: own(lambda m, x: m.form(x, x.sin()), form=nn.Bilinear(3, 3, 2)), (3,)
-    ),
+    "bilinear": Case(lambda: own(lambda m, x: m.form(x, x.sin()), form=nn.Bilinear(3, 3, 2)), (3,)),
     "conv 1d": Case(
         lambda: chain(nn.Conv1d(3, 6, 3), nn.Tanh(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), HEAD()),
         (3, 8),
@@ -368,20 +358,19 @@ CASES: dict[str, Case] = {
             lambda m, x: m.head(
                 (x * m.gate(x.mean(dim=(2, 3))).sigmoid()[..., None, None]).flatten(1)
             ),
-            gate=nn.Linear(2, 2), head=nn.Linear(72, 2),
+            gate=nn.Linear(2, 2),
+            head=nn.Linear(72, 2),
         ),
         IMAGE,
-    ),  # fmt: skip
+    ),
     "local response norm": Case(
         images(nn.Conv2d(2, 4, 3), nn.LocalResponseNorm(2), nn.Tanh(), features=4), IMAGE
     ),
     "pixel shuffle": Case(images(nn.Conv2d(2, 8, 3), nn.PixelShuffle(2), features=2), IMAGE),
     "unfold": Case(
-        lambda: own(
-            lambda m, x: m.head(F.unfold(x, 3).mean(dim=-1)), head=nn.Linear(18, 2)
-        ),
+        lambda: own(lambda m, x: m.head(F.unfold(x, 3).mean(dim=-1)), head=nn.Linear(18, 2)),
         IMAGE,
-    ),  # fmt: skip
+    ),
     "interpolate": Case(
         lambda: own(
             lambda m, x: m.conv(F.interpolate(x, scale_factor=2, mode="bilinear")).mean(dim=(2, 3)),
@@ -392,10 +381,12 @@ CASES: dict[str, Case] = {
     "batch norm by hand": Case(
         lambda: own(
             lambda m, x: m.head(F.batch_norm(m.body(x), None, None, m.gain, training=True)),
-            body=nn.Linear(3, 6), gain=nn.Parameter(torch.ones(6)), head=HEAD(),
+            body=nn.Linear(3, 6),
+            gain=nn.Parameter(torch.ones(6)),
+            head=HEAD(),
         ),
         (3,),
-    ),  # fmt: skip
+    ),
     "statistics over examples": Case(
         lambda: own(lambda m, x: m.head(normalised(m.body(x))), body=nn.Linear(3, 6), head=HEAD()),
         (3,),
@@ -409,17 +400,19 @@ CASES: dict[str, Case] = {
     "maxout": Case(
         lambda: own(
             lambda m, x: m.head(m.body(x).view(len(x), 6, 2).amax(dim=-1)),
-            body=nn.Linear(3, 12), head=HEAD(),
+            body=nn.Linear(3, 12),
+            head=HEAD(),
         ),
         (3,),
-    ),  # fmt: skip
+    ),
     "cosine head": Case(
         lambda: own(
             lambda m, x: 5 * F.normalize(m.body(x), dim=-1) @ F.normalize(m.head.weight, dim=-1).T,
-            body=nn.Linear(3, 6), head=HEAD(),
+            body=nn.Linear(3, 6),
+            head=HEAD(),
         ),
         (3,),
-    ),  # fmt: skip
+    ),
     "sine activations": Case(
         lambda: own(lambda m, x: m.head((3 * m.body(x)).sin()), body=nn.Linear(3, 6), head=HEAD()),
         (3,),
@@ -450,45 +443,49 @@ CASES: dict[str, Case] = {
     ),
     "orthogonal": Case(
         lambda: chain(
-            parametrizations.orthogonal(nn.Linear(4, 4), orthogonal_map="cayley"), nn.Tanh(),
+            parametrizations.orthogonal(nn.Linear(4, 4), orthogonal_map="cayley"),
+            nn.Tanh(),
             nn.Linear(4, 2),
         ),
         (4,),
-    ),  # fmt: skip
+    ),
     "a number of the input": Case(
         lambda: own(
             lambda m, x: m.head(m.body(x).tanh()) * (1 + abs(x.sum().item())),
-            body=nn.Linear(3, 6), head=HEAD(),
+            body=nn.Linear(3, 6),
+            head=HEAD(),
         ),
         (3,),
-    ),  # fmt: skip
+    ),
     "a branch on the input": Case(
         lambda: own(
             lambda m, x: m.one(x) if x.mean() > 0 else m.other(x),
-            one=nn.Linear(3, 2), other=nn.Linear(3, 2),
+            one=nn.Linear(3, 2),
+            other=nn.Linear(3, 2),
         ),
         (3,),
-    ),  # fmt: skip
+    ),
     "in place": Case(
         lambda: own(
-            lambda m, x: m.head(m.body(x).mul_(2).add_(1).tanh_()), body=nn.Linear(3, 6), head=HEAD()
+            lambda m, x: m.head(m.body(x).mul_(2).add_(1).tanh_()),
+            body=nn.Linear(3, 6),
+            head=HEAD(),
         ),
         (3,),
     ),
-    "written into zeros": Case(
-        lambda: own(_by_parts, body=nn.Linear(3, 6), head=HEAD()), (3,)
-    ),
+    "written into zeros": Case(lambda: own(_by_parts, body=nn.Linear(3, 6), head=HEAD()), (3,)),
     "dropout that sleeps": Case(
         lambda: chain(nn.Linear(3, 6), nn.Dropout(0.5), nn.Tanh(), HEAD()).eval(), (3,)
     ),
     "math of positions": Case(
         lambda: own(
             lambda m, x: m.head((m.embed(x) + _positions(4, 6)).mean(dim=1)),
-            embed=nn.Embedding(7, 6), head=HEAD(),
+            embed=nn.Embedding(7, 6),
+            head=HEAD(),
         ),
         (4,),
         items=7,
-    ),  # fmt: skip
+    ),
 }
 
 

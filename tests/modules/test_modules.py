@@ -1,4 +1,4 @@
-"""Real modules under the inner loop, against one task at a time by `functional_call`, in float64."""
+"""Real modules in the inner loop, against a loop over tasks by `functional_call`, in float64."""
 
 from __future__ import annotations
 

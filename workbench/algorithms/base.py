@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from workbench.algorithms.losses import example_loss
 from workbench.errors import UserError
-from workbench.innerloop import forward_tasks, may_draw
+from workbench.innerloop import forward_tasks, may_draw, named_derivatives
 from workbench.randomness import fold
 from workbench.tasks.base import Kind
 from workbench.tasks.episode import Episode
@@ -98,7 +98,8 @@ class Learner(nn.Module):
         """The gradient of the mean meta-loss. Only the trainer writes `.grad`."""
         losses = self(episode)
         names, parameters = zip(*trainable(self), strict=True)
-        gradients = torch.autograd.grad(losses.mean(), parameters, allow_unused=True)
+        with named_derivatives():
+            gradients = torch.autograd.grad(losses.mean(), parameters, allow_unused=True)
         filled = (
             torch.zeros_like(p) if g is None else g
             for p, g in zip(parameters, gradients, strict=True)

@@ -9,7 +9,7 @@ implicit         tie found weights to their start by implicit gradients
 
 from workbench.innerloop.compiled import Certificate, Compiled
 from workbench.innerloop.forward import forward_tasks
-from workbench.innerloop.loop import InnerLoop, Order, implicit, weights_of
+from workbench.innerloop.loop import InnerLoop, Order, implicit, named_derivatives, weights_of
 from workbench.innerloop.meeting import check_stackable, may_draw
 from workbench.innerloop.optimizers import InnerOptimizer, Rate
 
@@ -24,5 +24,6 @@ __all__ = [
     "forward_tasks",
     "implicit",
     "may_draw",
+    "named_derivatives",
     "weights_of",
 ]

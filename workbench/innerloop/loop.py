@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -157,6 +159,33 @@ class InnerLoop:
         new_state = dict(zip(shapes["state"], out, strict=False))
         seen = dict(zip(shapes["seen"], out[len(new_state) :], strict=True))
         return new, new_state, {k: v.detach() for k, v in seen.items()}
+
+
+@contextmanager
+def named_derivatives() -> Iterator[None]:
+    """Inside, an operation without the derivative that is asked for is refused by its name.
+
+    >>> with named_derivatives():
+    ...     raise RuntimeError("derivative for aten::hardsigmoid_backward is not implemented")
+    Traceback (most recent call last):
+    ...
+    workbench.errors.UserError: torch knows no second derivative of hardsigmoid, which an exact
+    meta-gradient needs: set order='first', or use another operation in its place
+    """
+    try:
+        yield
+    except RuntimeError as error:  # NotImplementedError is one too
+        missing = re.search(r"derivative for '?(?:aten::)?(\w+)'? is not implemented", str(error))
+        if missing:
+            name = missing[1].removesuffix("_backward").strip("_")
+        elif "once_differentiable" in str(error):
+            name = "an operation of this model (marked once_differentiable)"
+        else:
+            raise
+        raise UserError(
+            f"torch knows no second derivative of {name}, which an exact meta-gradient needs: "
+            "set order='first', or use another operation in its place"
+        ) from error
 
 
 class _Rematerialised(torch.autograd.Function):

@@ -175,8 +175,14 @@ class _Trial:
         if not (out.is_floating_point() and out.requires_grad and originals):
             return
         moved = [p for p in self.moved.values() if p.requires_grad]
-        with _Watch(own) as watch:
-            found = torch.autograd.grad(total, [*originals, *moved], allow_unused=True)
+        watch = _Watch(own)
+        found: tuple[Tensor | None, ...] = ()
+        try:
+            with watch:
+                found = torch.autograd.grad(total, [*originals, *moved], allow_unused=True)
+        except RuntimeError:  # what is computed again cannot be told apart from what was batched
+            if not watch.met:
+                raise
         if watch.met:
             self._refuse(
                 f"computes its forward again on the way back, with its own {_listed(watch.met)} in "
