@@ -18,6 +18,7 @@ from torch.func import vmap
 
 from workbench.errors import UserError
 from workbench.innerloop.inside_task import InsideTask
+from workbench.randomness import fold
 
 Parameters = Mapping[str, Tensor]
 
@@ -28,12 +29,18 @@ class Context:
 
     rows   `[task, example]`, the weight of each example in batch statistics (None: all equal)
     noise  `[task]` seeds that a module in training mode draws from
+    place  where the layer stands, in numbers: each draws from seeds of its own
     still  every draw is its middle: what is compared must not depend on how it is computed
     """
 
     rows: Tensor | None = None
     noise: Tensor | None = None
+    place: tuple[int, ...] = ()
     still: bool = False
+
+    def seeds(self) -> Tensor | None:
+        """The layer's own seeds, `[task]`."""
+        return None if self.noise is None else fold(self.noise, *self.place)
 
 
 def name_of(module: nn.Module, name: str = "") -> str:
@@ -72,10 +79,10 @@ def run_over_tasks(
     def one(p: Parameters, of_task: Tensor, seed: Tensor | None) -> Tensor:
         return call(shells, own, p, of_task, seed, context.still)
 
-    seeded = None if context.noise is None else 0
+    seeds = context.seeds()
     try:
-        batched = vmap(one, in_dims=(axes, 0, seeded), randomness="error")
-        return batched(dict(parameters), x, context.noise)
+        batched = vmap(one, in_dims=(axes, 0, None if seeds is None else 0), randomness="error")
+        return batched(dict(parameters), x, seeds)
     except UserError:
         raise
     except Exception as error:  # torch cannot batch it, or the module itself fails: the loop tells
@@ -98,10 +105,10 @@ def one_by_one(module: nn.Module, parameters: Parameters, x: Tensor, context: Co
         name: p.unbind() if p.dim() > own[name].dim() else [p] * len(x)
         for name, p in parameters.items()
     }
-    found = []
+    seeds, found = context.seeds(), []
     for task, of_task in enumerate(x.unbind()):
         weights = {name: tensors[task] for name, tensors in of_each.items()}
-        seed = None if context.noise is None else context.noise[task]
+        seed = None if seeds is None else seeds[task]
         try:
             found.append(call(shells, own, weights, of_task, seed, context.still))
         except UserError:

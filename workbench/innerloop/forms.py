@@ -168,9 +168,10 @@ def _dropout(module: nn.Dropout, _p: Parameters, x: Tensor, context: Context) ->
         return x
     if context.still:
         return x * keep(torch.full_like(x, 0.5), module.p)
-    if context.noise is None:
+    seeds = context.seeds()
+    if seeds is None:
         raise no_seeds(type(module).__name__)
-    return x * keep(uniform(context.noise, tuple(x.shape[1:]), x.dtype), module.p)
+    return x * keep(uniform(seeds, tuple(x.shape[1:]), x.dtype), module.p)
 
 
 def _embedding(module: nn.Embedding, parameters: Parameters, x: Tensor, _: Context) -> Tensor:

@@ -17,7 +17,6 @@ from workbench.errors import UserError
 from workbench.innerloop.as_task import Context, Parameters, run_over_tasks
 from workbench.innerloop.forms import FORMS
 from workbench.innerloop.meeting import check_stackable, has_hooks, meet
-from workbench.randomness import fold
 
 
 def forward_tasks(
@@ -66,11 +65,10 @@ def _run(module: nn.Module, parameters: Parameters, x: Tensor, context: Context)
     if has_hooks(module):  # added since the module was met
         check_stackable(module)
     if _is_walked(module):
-        noise = context.noise
         layers = list(module._modules.items())  # with those that come twice
         for i, (name, child) in enumerate(layers):
             assert child is not None
-            inner = Context(context.rows, None if noise is None else fold(noise, i), context.still)
+            inner = Context(context.rows, context.noise, (*context.place, i), context.still)
             own = _below(parameters, name)
             following = layers[i + 1][1] if i + 1 < len(layers) else None
             if type(child) is nn.Conv2d and type(following) is nn.BatchNorm2d:
