@@ -161,7 +161,13 @@ class _CompiledMetaGradient:
         if key not in self._functions:
             self._functions[key] = Compiled(self._function(episode, tuple(self._parameters)))
         compiled = self._functions[key]
-        found = compiled([*(p.detach() for p in self._parameters.values()), *tensors.values()])
+
+        def eager() -> list[Tensor]:
+            own = self.learner.meta_gradient(episode)
+            return [*(own.gradients[n] for n in self._parameters), own.losses]
+
+        inputs = [*(p.detach() for p in self._parameters.values()), *tensors.values()]
+        found = compiled(inputs, eager)
         if compiled.refusal and not self.refusal:
             self.refusal = compiled.refusal
         return MetaGradient(dict(zip(self._parameters, found[:-1], strict=True)), found[-1])
