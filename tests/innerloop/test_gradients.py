@@ -353,7 +353,7 @@ def test_inner_optimizers_take_torchs_own_steps(kind):
     start = torch.randn(7)
     target = torch.randn(7)
     optimizer = InnerOptimizer(kind, weight_decay=0.1)
-    loop = InnerLoop(optimizer)
+    loop = InnerLoop(optimizer.build())
     values = {"weights.w": start.expand(1, -1)}
     reference = start.clone().requires_grad_()
     own = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}

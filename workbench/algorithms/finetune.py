@@ -85,7 +85,9 @@ class FineTuning(Learner):
     ) -> None:
         super().__init__()
         check_stackable(body)
-        self.body, self.settings, self.loop = body, settings, settings.inner_loop()
+        self.body, self.settings = body, settings
+        self.rule = settings.optimizer.build()
+        self.loop = settings.inner_loop(self.rule)
         with torch.no_grad():
             self.width = body(torch.zeros(2, *spec.input_shape)).shape[-1]
         linear = settings.head == "linear"

@@ -21,6 +21,7 @@ from workbench.innerloop import (
     InnerOptimizer,
     Order,
     Rate,
+    UpdateRule,
     check_stackable,
     weights_of,
 )
@@ -50,9 +51,9 @@ class GradientSettings:
     def __post_init__(self) -> None:
         check_fields(self, "learner")
 
-    def inner_loop(self) -> InnerLoop:
-        """The inner loop that these settings describe."""
-        return InnerLoop(self.optimizer, self.order, self.truncate, self.clip, self.rematerialise)
+    def inner_loop(self, rule: UpdateRule) -> InnerLoop:
+        """The inner loop that these settings describe, by a rule that they built."""
+        return InnerLoop(rule, self.order, self.truncate, self.clip, self.rematerialise)
 
 
 class GradientLearner(Learner):
@@ -75,7 +76,9 @@ class GradientLearner(Learner):
     ) -> None:
         super().__init__()
         check_stackable(model)
-        self.model, self.settings, self.loop = model, settings, settings.inner_loop()
+        self.model, self.settings = model, settings
+        self.rule = settings.optimizer.build()
+        self.loop = settings.inner_loop(self.rule)
         self.adapted_names = _adapted_names(model, adapts)
         self.learned_rates = rates
         self.rates = nn.ParameterDict(
@@ -109,7 +112,7 @@ class GradientLearner(Learner):
             self.rates_at(adapted.step),
             step=adapted.step,
             steps=self.steps(episode),
-            through=[p for n, p in self.model.named_parameters() if n not in self.adapted_names],
+            through=list(self.parameters()),
         )
         return Adapted(values, seen, adapted.step + 1)
 

@@ -2,7 +2,8 @@
 
 forward_tasks    run a plain `nn.Module` over tasks, with weights of their own or shared
 InnerLoop        one gradient step as a pure function of values: order, clipping, rematerialising
-InnerOptimizer   the update rule of a step: SGD, Adam, AdamW, RMSprop
+UpdateRule       how weights move along a gradient: a part to be exchanged
+InnerOptimizer   settings of the classic rules: SGD, momentum, Adam, AdamW, RMSprop
 Compiled         a pure function of tensors, traced, compiled and certified against itself
 implicit         tie found weights to their start by implicit gradients
 """
@@ -11,15 +12,19 @@ from workbench.innerloop.compiled import Certificate, Compiled
 from workbench.innerloop.forward import forward_tasks
 from workbench.innerloop.loop import InnerLoop, Order, implicit, named_derivatives, weights_of
 from workbench.innerloop.meeting import check_stackable, may_draw
-from workbench.innerloop.optimizers import InnerOptimizer, Rate
+from workbench.innerloop.optimizers import Classic, InnerOptimizer
+from workbench.innerloop.rules import Rate, RuleSettings, UpdateRule
 
 __all__ = [
     "Certificate",
+    "Classic",
     "Compiled",
     "InnerLoop",
     "InnerOptimizer",
     "Order",
     "Rate",
+    "RuleSettings",
+    "UpdateRule",
     "check_stackable",
     "forward_tasks",
     "implicit",

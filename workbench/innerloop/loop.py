@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from workbench.errors import UserError
-from workbench.innerloop.optimizers import InnerOptimizer, Rate
+from workbench.innerloop.optimizers import Classic
+from workbench.innerloop.rules import Rate, UpdateRule
 
 Order = Literal["second", "first", "truncated"]
 Losses = Callable[[dict[str, Tensor]], Tensor]
@@ -29,6 +30,7 @@ def weights_of(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
 class InnerLoop:
     """How inner gradient steps are made and differentiated.
 
+    rule           how weights move along a gradient
     order          'second' is exact. 'first' treats each step's gradient as a constant, so the
                    meta-gradient is the gradient at the adapted weights. 'truncated' is exact
                    over the last `truncate` steps and first-order before
@@ -37,7 +39,7 @@ class InnerLoop:
                    memory grows by the weights, not by the activations, at the price of time
     """
 
-    optimizer: InnerOptimizer = field(default_factory=InnerOptimizer)
+    rule: UpdateRule = field(default_factory=Classic)
     order: Order = "second"
     truncate: int = 1
     clip: float = 0.0
@@ -61,25 +63,27 @@ class InnerLoop:
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Descend `losses(weights) -> [task]` once; (new values, what was seen).
 
-        `values` holds 'weights.NAME' and, after the first step, 'optimizer.KEY.NAME'; all other
-        values pass through unchanged. `through` are other tensors that `losses` uses and that
-        want a gradient (needed where steps are rematerialised). A graph is built in grad mode only.
+        `values` holds 'weights.NAME' and, after the first step, 'optimizer.KEY', the rule's state;
+        all other values pass through unchanged. `through` are other tensors that `losses` or the
+        rule uses and that want a gradient (needed where steps are rematerialised). A graph is
+        built in grad mode only.
         """
         weights = weights_of(values)
-        state = {k.removeprefix(OPTIMIZER): v for k, v in values.items() if k.startswith(OPTIMIZER)}
-        exact = self.is_exact(step, steps) and torch.is_grad_enabled()
-        if not torch.is_grad_enabled():
-            with torch.enable_grad():
-                free = {k: w.detach() for k, w in weights.items()}
-                new, new_state, seen = self._step(losses, free, state, rates, step, False)
-            new, new_state = _detached(new), _detached(new_state)
-        elif exact and self.rematerialise:
+        state = {
+            key: values.get(OPTIMIZER + key, fresh)
+            for key, fresh in self.rule.init(weights).items()
+        }
+        kept = {k: v for k, v in values.items() if not k.startswith((WEIGHTS, OPTIMIZER))}
+        building = torch.is_grad_enabled()
+        exact = building and self.is_exact(step, steps)
+        before = torch.tensor(float(step), dtype=torch.float64)
+        if exact and self.rematerialise:
+            handed = [*through, *kept.values()]
             new, new_state, seen = self._rematerialised(
-                losses, weights, state, rates, step, through
+                losses, weights, state, rates, before, [t for t in handed if t.requires_grad]
             )
         else:
-            new, new_state, seen = self._step(losses, weights, state, rates, step, exact)
-        kept = {k: v for k, v in values.items() if not k.startswith((WEIGHTS, OPTIMIZER))}
+            new, new_state, seen = self._step(losses, weights, state, rates, before, exact)
         kept |= {WEIGHTS + k: v for k, v in new.items()}
         return kept | {OPTIMIZER + k: v for k, v in new_state.items()}, seen
 
@@ -89,45 +93,29 @@ class InnerLoop:
         weights: dict[str, Tensor],
         state: Mapping[str, Tensor],
         rates: Mapping[str, Rate],
-        step: int,
+        step: Tensor,
         exact: bool,
     ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
-        if exact:
-            weights = {
-                k: w if w.requires_grad else w.detach().requires_grad_() for k, w in weights.items()
+        with torch.enable_grad():
+            # Detached, the gradient is a constant: the first-order form of the step.
+            at = {
+                k: w if exact and w.requires_grad else w.detach().requires_grad_()
+                for k, w in weights.items()
             }
-            of_tasks = losses(weights)
-            objective = of_tasks.sum()
-        else:
-            # The gradient as a constant: descend the loss's linearisation instead of the loss.
-            leaves = {k: w.detach().requires_grad_() for k, w in weights.items()}
-            of_tasks = losses(leaves)
-            gradients = torch.autograd.grad(
-                of_tasks.sum(), list(leaves.values()), allow_unused=True
+            of_tasks = losses(at)
+            found = torch.autograd.grad(
+                of_tasks.sum(), list(at.values()), create_graph=exact, allow_unused=True
             )
-            weights = {k: w if w.requires_grad else leaves[k] for k, w in weights.items()}
-            objective = sum(
-                (
-                    (w * g).sum()
-                    for w, g in zip(weights.values(), gradients, strict=True)
-                    if g is not None
-                ),
-                start=of_tasks.new_zeros(()),
-            )
+        gradients = [
+            torch.zeros_like(w) if g is None else g
+            for w, g in zip(weights.values(), found, strict=True)
+        ]
+        if self.clip:
+            gradients = _clip_each_task(gradients, self.clip)
+        named = dict(zip(weights, gradients, strict=True))
         seen = {"loss": of_tasks.detach()}
-
-        def observe(found: Sequence[Tensor | None]) -> list[Tensor]:
-            gradients = [
-                torch.zeros_like(w) if g is None else g
-                for w, g in zip(weights.values(), found, strict=True)
-            ]
-            if self.clip:
-                gradients = _clip_each_task(gradients, self.clip)
-            for name, g in zip(weights, gradients, strict=True):
-                seen[f"gradient.{name}"] = g.detach()
-            return gradients
-
-        new, new_state = self.optimizer.step(objective, weights, state, rates, step, observe)
+        seen |= {f"gradient.{name}": g.detach() for name, g in named.items()}
+        new, new_state = self.rule.step(named, weights, state, rates, step)
         return new, new_state, seen
 
     def _rematerialised(
@@ -136,7 +124,7 @@ class InnerLoop:
         weights: dict[str, Tensor],
         state: Mapping[str, Tensor],
         rates: Mapping[str, Rate],
-        step: int,
+        step: Tensor,
         through: Sequence[Tensor],
     ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
         names, keys = list(weights), list(state)
@@ -195,8 +183,7 @@ class _Rematerialised(torch.autograd.Function):
     def forward(ctx, run, count, *tensors):  # type: ignore[no-untyped-def]
         ctx.run, ctx.count = run, count
         ctx.save_for_backward(*tensors)
-        with torch.enable_grad():
-            out = run([t.detach() for t in tensors[:count]], False)
+        out = run([t.detach() for t in tensors[:count]], False)
         return tuple(t.detach() for t in out)
 
     @staticmethod
@@ -257,7 +244,3 @@ def _clip_each_task(gradients: Sequence[Tensor], largest: float) -> list[Tensor]
     norm = torch.stack(squares).sum(dim=0).clamp(min=1e-24).sqrt()
     factor = (largest / norm).clamp(max=1.0)
     return [g * factor.reshape(-1, *[1] * (g.dim() - 1)) for g in gradients]
-
-
-def _detached(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {k: v.detach() for k, v in tensors.items()}

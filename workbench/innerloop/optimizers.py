@@ -1,16 +1,15 @@
-"""Inner optimizers: `higher`'s differentiable steps as pure functions of values.
+"""The classic update rules: `higher`'s differentiable optimizers as pure functions of values.
 
 The only file that knows `higher`. What its release 0.2.1 has wrong is replaced here through
 `higher.register_optim`: Adam's epsilon and the NaN of sqrt(0) in the second order, RMSprop's
-likewise, and AdamW, which the release lacks. An optimizer's state lives in the values of the
+likewise, and AdamW, which the release lacks. A rule's state lives in the values of the
 adaptation; the objects that `higher` makes are reset from it before each step, one per thread.
 """
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -19,8 +18,8 @@ import torch
 from torch import Tensor
 
 from workbench.fields import Range, check_fields
+from workbench.innerloop.rules import Named, Rate, UpdateRule
 
-Rate = float | Tensor
 Kind = Literal["sgd", "adam", "adamw", "rmsprop"]
 Decay = Annotated[float, Range(0, below=1)]
 
@@ -57,12 +56,11 @@ class _Adam(_Elementwise):
     @staticmethod
     def direction(g: Tensor, state: dict[str, Any], group: dict[str, Any]) -> Tensor:
         beta1, beta2 = group["betas"]
-        zero = torch.zeros_like(g)
-        state["exp_avg"] = beta1 * state.get("exp_avg", zero) + (1 - beta1) * g
-        state["exp_avg_sq"] = beta2 * state.get("exp_avg_sq", zero) + (1 - beta2) * g * g
+        state["exp_avg"] = beta1 * state["exp_avg"] + (1 - beta1) * g
+        state["exp_avg_sq"] = beta2 * state["exp_avg_sq"] + (1 - beta2) * g * g
         t = group["step"]
         mean = state["exp_avg"] / (1 - beta1**t)
-        return mean / (_root(state["exp_avg_sq"]) / math.sqrt(1 - beta2**t) + group["eps"])
+        return mean / (_root(state["exp_avg_sq"]) / (1 - beta2**t).sqrt() + group["eps"])
 
 
 class _AdamW(_Adam):
@@ -73,9 +71,7 @@ class _RMSprop(_Elementwise):
     @staticmethod
     def direction(g: Tensor, state: dict[str, Any], group: dict[str, Any]) -> Tensor:
         alpha = group["alpha"]
-        state["square_avg"] = (
-            alpha * state.get("square_avg", torch.zeros_like(g)) + (1 - alpha) * g * g
-        )
+        state["square_avg"] = alpha * state["square_avg"] + (1 - alpha) * g * g
         return g / (_root(state["square_avg"]) + group["eps"])
 
 
@@ -101,62 +97,86 @@ class InnerOptimizer:
     def __post_init__(self) -> None:
         check_fields(self, "learner.optimizer")
 
-    def _torch_optimizer(self, placeholders: list[Tensor]) -> torch.optim.Optimizer:
-        groups: list[dict[str, Any]] = [{"params": [p]} for p in placeholders]
-        decay = self.weight_decay
-        if self.kind == "sgd":
-            return torch.optim.SGD(groups, lr=1.0, momentum=self.momentum, weight_decay=decay)
-        if self.kind == "rmsprop":
-            return torch.optim.RMSprop(
-                groups, lr=1.0, alpha=self.alpha, eps=self.eps, weight_decay=decay
-            )
-        adam = torch.optim.Adam if self.kind == "adam" else torch.optim.AdamW
-        return adam(
-            groups, lr=1.0, betas=(self.beta1, self.beta2), eps=self.eps, weight_decay=decay
-        )
+    def build(self) -> Classic:
+        """The rule of these settings."""
+        return Classic(self)
+
+
+class Classic(UpdateRule):
+    """The classic optimizers, by `higher`, fed ready gradients.
+
+    >>> rule = Classic(InnerOptimizer("adam"))
+    >>> sorted(rule.init({"w": torch.ones(1, 2)}))
+    ['exp_avg.w', 'exp_avg_sq.w']
+    """
+
+    def __init__(self, settings: InnerOptimizer = InnerOptimizer()) -> None:
+        super().__init__()
+        self.settings = settings
+        momentum = ("momentum_buffer",) if settings.momentum else ()
+        averages = ("exp_avg", "exp_avg_sq")
+        of_kind: dict[Kind, tuple[str, ...]] = {
+            "sgd": momentum,
+            "adam": averages,
+            "adamw": averages,
+            "rmsprop": ("square_avg",),
+        }
+        self.keys = of_kind[settings.kind]
+
+    def init(self, weights: Mapping[str, Tensor]) -> Named:
+        """Zeros for each weight: 'KEY.NAME'."""
+        return {
+            f"{key}.{name}": torch.zeros_like(w) for name, w in weights.items() for key in self.keys
+        }
+
+    def step(
+        self,
+        gradients: Mapping[str, Tensor],
+        weights: Mapping[str, Tensor],
+        state: Mapping[str, Tensor],
+        rates: Mapping[str, Rate],
+        step: Tensor,
+    ) -> tuple[Named, Named]:
+        """One step of the optimizer, from the state that it is given."""
+        optimizer = self._differentiable(len(weights))
+        # One group a tensor, so the i-th name is group i; new dicts, so nothing older changes.
+        optimizer.state = [
+            {0: {key: state[f"{key}.{name}"] for key in self.keys}} for name in weights
+        ]
+        for group, (name, weight) in zip(optimizer.param_groups, weights.items(), strict=True):
+            group["params"], group["lr"], group["step"] = [weight], rates[name], step + 1
+        optimizer._update([[gradients[name]] for name in weights])
+        new, new_state = {}, {}
+        for i, (name, group) in enumerate(zip(weights, optimizer.param_groups, strict=True)):
+            new[name] = group["params"][0]
+            for key in self.keys:
+                new_state[f"{key}.{name}"] = optimizer.state[i][0][key]
+            group["params"], group["lr"] = [None], 1.0  # keeps no graph alive between steps
+        optimizer.state = []
+        return new, new_state
 
     def _differentiable(self, tensors: int) -> higher.optim.DifferentiableOptimizer:
         """`higher`'s object for so many tensors; each thread has its own."""
         made: dict[Any, higher.optim.DifferentiableOptimizer]
         made = _OF_THIS_THREAD.__dict__.setdefault("made", {})
-        key = (self, tensors)
+        key = (self.settings, tensors)
         if key not in made:
             placeholders = [torch.empty(0, requires_grad=True) for _ in range(tensors)]
             made[key] = higher.get_diff_optim(self._torch_optimizer(placeholders), placeholders)
         return made[key]
 
-    def step(
-        self,
-        loss: Tensor,
-        weights: Mapping[str, Tensor],
-        state: Mapping[str, Tensor],
-        rates: Mapping[str, Rate],
-        step: int,
-        grad_callback: Callable[[Sequence[Tensor | None]], Sequence[Tensor | None]],
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Weights and state after a step; `state` maps 'KEY.NAME' to a tensor, at first none."""
-        optimizer = self._differentiable(len(weights))
-        of_each: dict[str, dict[str, Tensor]] = {name: {} for name in weights}
-        for key_name, tensor in state.items():
-            key, name = key_name.split(".", 1)
-            of_each[name][key] = tensor
-        # One group a tensor, so the i-th name is group i; new dicts, so nothing older changes.
-        optimizer.state = [{0: of_each[name]} for name in weights]
-        new = optimizer.step(
-            loss,
-            params=list(weights.values()),
-            override={"lr": [rates[name] for name in weights], "step": [step + 1]},
-            grad_callback=grad_callback,
-        )
-        new_state = {
-            f"{key}.{name}": tensor
-            for i, name in enumerate(weights)
-            for key, tensor in optimizer.state[i][0].items()
-        }
-        optimizer.state = []  # keeps no graph alive between steps
-        for group in optimizer.param_groups:
-            group["params"], group["lr"] = [None], 1.0
-        return dict(zip(weights, new, strict=True)), new_state
+    def _torch_optimizer(self, placeholders: list[Tensor]) -> torch.optim.Optimizer:
+        own = self.settings
+        groups: list[dict[str, Any]] = [{"params": [p]} for p in placeholders]
+        decay = own.weight_decay
+        if own.kind == "sgd":
+            return torch.optim.SGD(groups, lr=1.0, momentum=own.momentum, weight_decay=decay)
+        if own.kind == "rmsprop":
+            return torch.optim.RMSprop(
+                groups, lr=1.0, alpha=own.alpha, eps=own.eps, weight_decay=decay
+            )
+        adam = torch.optim.Adam if own.kind == "adam" else torch.optim.AdamW
+        return adam(groups, lr=1.0, betas=(own.beta1, own.beta2), eps=own.eps, weight_decay=decay)
 
 
 _OF_THIS_THREAD = threading.local()
