@@ -112,6 +112,8 @@ class AttentionLearner(MemoryLearner):
     (2, 30)
     """
 
+    kinds = ("classification",)
+    may_lack_gradient = ("head.gate", "head.base_cold")  # without a base, or where it is read hard
     slot_values = ("fused", "labels")
 
     def __init__(

@@ -92,6 +92,7 @@ class MANN(MemoryLearner):
     (6, torch.Size([2, 128, 40]))
     """
 
+    kinds = ("classification",)
     slot_values = ("memory",)
 
     def __init__(
