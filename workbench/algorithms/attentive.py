@@ -228,6 +228,7 @@ class AttentionLearner(MemoryLearner):
         query = episode.query
         if not (self.settings.attention == "reinforce" and self.training and len(self.keys)):
             return super().meta_loss(path, episode)
+        query.check_any()
         losses, chances = [], []
         for draw in range(self.settings.draws):
             if draw:
@@ -313,6 +314,7 @@ class AttentionLearner(MemoryLearner):
         """Each task's meta-loss, and the estimate of the mean's gradient."""
         support, ways = labelled(episode)
         query, start = episode.query, self.begin(episode)
+        query.check_any()
         ours = self.embed(start, support.x, support.weight, support=True)
         theirs = self.embed(start, query.x, query.weight)
         labels = one_hot(support, ways, like=ours)

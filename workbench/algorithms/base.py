@@ -96,6 +96,7 @@ class Learner(nn.Module):
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """Each task's meta-loss, `[task]`; `path` is what `adapt` yields."""
         query = episode.query
+        query.check_any()
         prediction = self.predict(last(path), query.x, query.weight)
         check_outputs(prediction, episode.ways)
         return example_loss(prediction, query)
@@ -182,7 +183,13 @@ def adapt(
     >>> [a.step for a in adapt(MAML(MLP(1, 1)), episode, steps=2)]
     [0, 1, 2]
     """
-    check_suited(learner, episode)
+    check_suited(learner, episode)  # now, and not when the first value is asked for
+    return _path(learner, episode, start, steps)
+
+
+def _path(
+    learner: Learner, episode: Episode, start: Adapted | None, steps: int | None
+) -> Iterator[Adapted]:
     adapted = _adapted(learner, "begin", learner.begin(episode)) if start is None else start
     steps = learner.steps(episode) if steps is None else steps
     yield adapted
@@ -250,7 +257,7 @@ def check_suited(learner: Learner, episode: Episode) -> None:
             f"the episode's inputs are {x.dtype} and {name}'s weights {own.dtype}: bring them to "
             "one precision, the inputs with episode.to(dtype=...)"
         )
-    if x.dim() == 3 and (learner.inductive or episode.support.weight is not None):
+    if x.dim() == 3 and (learner.inductive or episode.padded):
         _check_variance(learner, episode, fewest)
 
 

@@ -200,6 +200,8 @@ def _all_examples(episode: Episode) -> Examples:
             ],
             dim=1,
         )
-    return Examples(
+    both = Examples(
         torch.cat([support.x, query.x], dim=1), torch.cat([support.y, query.y], dim=1), weight
     )
+    both.check_any()
+    return both

@@ -182,12 +182,9 @@ def _adapted_names(model: nn.Module, adapts: Adapts) -> tuple[str, ...]:
 
 
 def _layer(name: str) -> str:
-    """The layer that a parameter belongs to, also where `parametrizations` stand between."""
-    return (
-        name.partition(".parametrizations.")[0]
-        if ".parametrizations." in name
-        else (name.rpartition(".")[0])
-    )
+    """The layer that a parameter belongs to, also where a parametrization made parts of it."""
+    owner, parametrized, _ = f".{name}".partition(".parametrizations.")
+    return owner if parametrized else owner.rpartition(".")[0]
 
 
 def _rate_shape(rates: LearnedRates, p: Tensor, train_steps: int) -> tuple[int, ...] | None:

@@ -25,6 +25,7 @@ from workbench.algorithms.gradient import (
     InnerRate,
     InnerSteps,
 )
+from workbench.errors import UserError
 from workbench.fields import Range
 from workbench.innerloop import InnerOptimizer, Order, weights_of
 from workbench.models import ModelSettings
@@ -70,6 +71,10 @@ class Reptile(GradientLearner):
 
     def meta_gradient(self, episode: Episode) -> MetaGradient:
         """theta - mean_i theta_i', and each task's last support loss."""
+        if not self.steps(episode):
+            raise UserError(
+                "Reptile learns from where inner steps lead and takes none: ask for at least 1 step"
+            )
         with torch.no_grad():
             final = last(adapt(self, episode))
             fast = {f"model.{name}": w for name, w in weights_of(final.values).items()}

@@ -36,14 +36,18 @@ class Examples:
         ...     torch.tensor([[3.0, 9.0]]))
         tensor([3.])
         """
-        if values.shape[1] == 0:
+        self.check_any()
+        if self.weight is None:
+            return values.mean(dim=1)
+        return (values * self.weight).sum(dim=1) / self.weight.sum(dim=1).clamp(min=1)
+
+    def check_any(self) -> None:
+        """Refuse what has no example, over which a mean would be NaN."""
+        if self.y.shape[1] == 0:
             raise UserError(
                 "there are no examples to take a mean over: give each task at least one query, "
                 "and one support example where its loss is descended"
             )
-        if self.weight is None:
-            return values.mean(dim=1)
-        return (values * self.weight).sum(dim=1) / self.weight.sum(dim=1).clamp(min=1)
 
 
 class Environment(Protocol):
@@ -90,6 +94,12 @@ class Episode:
 
     def __len__(self) -> int:
         return len(self.seed)
+
+    @property
+    def padded(self) -> bool:
+        """Whether some of its examples may only pad."""
+        parts = (self.support, self.query)
+        return any(part is not None and part.weight is not None for part in parts)
 
     @property
     def kind(self) -> Kind:
