@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
@@ -232,7 +232,9 @@ class AttentionLearner(MemoryLearner):
         losses, chances = [], []
         for draw in range(self.settings.draws):
             if draw:
-                path = adapt(self, replace(episode, seed=fold(episode.seed, _DRAW, draw)))
+                anew = {"seed": fold(episode.seed, _DRAW, draw)}
+                drawn = episode.with_tensors(episode.tensors() | anew, checked=True)
+                path = adapt(self, drawn)
             adapted = last(path)
             logits, chance = self._answer(adapted, query.x, query.weight)
             assert chance is not None

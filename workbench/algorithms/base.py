@@ -98,7 +98,7 @@ class Learner(nn.Module):
         query = episode.query
         query.check_any()
         prediction = self.predict(last(path), query.x, query.weight)
-        check_outputs(prediction, episode.ways)
+        check_outputs(prediction, episode)
         return example_loss(prediction, query)
 
     def forward(self, episode: Episode) -> Tensor:
@@ -234,7 +234,7 @@ def brought_to(learner: nn.Module, episode: Episode) -> Episode:
 
 def check_suited(learner: Learner, episode: Episode) -> None:
     """Refuse an episode that this learner would fail on, or get wrong without a word."""
-    fewest = episode.check()
+    found = episode.check()
     name, kind = type(learner).__name__, episode.kind
     if kind not in learner.kinds:
         raise UserError(
@@ -258,14 +258,14 @@ def check_suited(learner: Learner, episode: Episode) -> None:
             "one precision, the inputs with episode.to(dtype=...)"
         )
     if x.dim() == 3 and (learner.inductive or episode.padded):
-        _check_variance(learner, episode, fewest)
+        _check_variance(learner, found.fewest)
 
 
-def _check_variance(learner: Learner, episode: Episode, fewest: tuple[int, int]) -> None:
+def _check_variance(learner: Learner, fewest: Mapping[str, int]) -> None:
     """Refuse batch statistics of a single example among padding, which are 0 and not refused."""
     if not any(isinstance(module, nn.BatchNorm1d) for module in learner.modules()):
         return
-    for part, count in zip(("support", "query"), fewest, strict=True):
+    for part, count in fewest.items():
         if count == 1 and not (part == "query" and learner.inductive):
             raise UserError(
                 f"batch normalisation met a task with a single {part} example, which has no "

@@ -134,7 +134,7 @@ class GradientLearner(Learner):
         batch = self.batch(adapted, episode)
         parameters = self.parameters_with(weights)
         prediction = self.run(self.model, parameters, batch.x, adapted, batch.weight, support=True)
-        check_outputs(prediction, episode.ways)
+        check_outputs(prediction, episode)
         return example_loss(prediction, batch)
 
     def batch(self, adapted: Adapted, episode: Episode) -> Examples:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from workbench.errors import UserError
-from workbench.tasks.episode import Examples
+from workbench.tasks.episode import Episode, Examples
 
 _NO_CLASS = -(2**62)
 
@@ -36,9 +36,10 @@ def per_example_loss(prediction: Tensor, examples: Examples) -> Tensor:
     return losses.view(y.shape)
 
 
-def check_outputs(prediction: Tensor, ways: int | None) -> None:
+def check_outputs(prediction: Tensor, episode: Episode) -> None:
     """Refuse a model with fewer outputs than the tasks have classes."""
-    if (ways or 0) > prediction.shape[-1]:
+    ways = episode.check().classes
+    if ways > prediction.shape[-1]:
         raise UserError(
             f"the model tells {prediction.shape[-1]} classes apart and the tasks have {ways} "
             "ways: give it more outputs or ask for fewer ways"

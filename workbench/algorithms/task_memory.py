@@ -134,7 +134,7 @@ class TaskMemory(GradientLearner, MemoryLearner):
         )
         parameters = self.parameters_with(candidates)
         prediction = forward_tasks(self.model, parameters, many.x, weight=many.weight)
-        check_outputs(prediction, episode.ways)
+        check_outputs(prediction, episode)
         losses = example_loss(prediction, many).unflatten(0, (tasks, count))
         there = torch.cat([self.recognised.new_zeros(1), self.recognised]) != _NEVER
         return torch.where(there, losses, torch.inf)

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -69,6 +69,13 @@ class Environment(Protocol):
         ...
 
 
+class Found(NamedTuple):
+    """What a check found in an episode."""
+
+    fewest: Mapping[str, int]  # examples of any task, in support and query
+    classes: int  # that a model must tell apart; 0 where targets are numbers
+
+
 @dataclass(frozen=True, eq=False)
 class Episode:
     """n tasks at once.
@@ -89,8 +96,7 @@ class Episode:
     info: Mapping[str, Any] = field(default_factory=dict)
     env: Environment | None = None
     state: State = field(default_factory=dict)
-    # the fewest examples that any task has in support and query; None until it was checked
-    _fewest: tuple[int, int] | None = field(default=None, init=False, repr=False)
+    _found: Found | None = field(default=None, init=False, repr=False)  # None until it was checked
 
     def __len__(self) -> int:
         return len(self.seed)
@@ -108,8 +114,8 @@ class Episode:
             return "control"
         return "regression" if self.support.y.is_floating_point() else "classification"
 
-    def check(self) -> tuple[int, int]:
-        """Refuse what would give a wrong number without a word; the fewest examples of any task.
+    def check(self) -> Found:
+        """Refuse what would give a wrong number without a word, and say what was found.
 
         It reads the labels, so it is done once: pieces, slices and copies on another device are as
         sound as what they were cut from. What stands in padding does not matter.
@@ -121,14 +127,17 @@ class Episode:
         workbench.errors.UserError: the support has an example of class 5 and its tasks have 2 ways:
         count classes from 0 to 1, and give weight 0 to what only pads
         """
-        if self._fewest is None:
-            found = [
-                0 if examples is None else _check(part, examples, self)
-                for part, examples in (("support", self.support), ("query", self.query))
-            ]
-            object.__setattr__(self, "_fewest", tuple(found))
-        assert self._fewest is not None
-        return self._fewest
+        if self._found is None:
+            parts = {"support": self.support, "query": self.query}
+            there = {part: examples for part, examples in parts.items() if examples is not None}
+            fewest = {part: _fewest(part, examples, self) for part, examples in there.items()}
+            classes = 0
+            if self.kind == "classification":
+                largest = [_largest_label(part, e, self.ways) for part, e in there.items()]
+                classes = max(largest) + 1 if self.ways is None else self.ways
+            object.__setattr__(self, "_found", Found(fewest, classes))
+        assert self._found is not None
+        return self._found
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor under a dotted name, in a fixed order."""
@@ -171,7 +180,7 @@ class Episode:
             state=mapping("state"),
         )
         if checked:
-            object.__setattr__(made, "_fewest", self._fewest)
+            object.__setattr__(made, "_found", self._found)
         return made
 
     def map(self, change: Callable[[Tensor], Tensor], *, checked: bool = False) -> Episode:
@@ -217,7 +226,7 @@ class Episode:
             for i in range(count)
         ]
         for piece in pieces:
-            object.__setattr__(piece, "_fewest", self._fewest)
+            object.__setattr__(piece, "_found", self._found)
         return pieces
 
     def to(
@@ -247,8 +256,8 @@ class Episode:
         return counts.scatter_add(1, way, support.weight.to(counts.dtype)) > 0
 
 
-def _check(part: str, examples: Examples, episode: Episode) -> int:
-    """Refuse a support or query that is not what it seems; the fewest examples of any task."""
+def _fewest(part: str, examples: Examples, episode: Episode) -> int:
+    """The fewest examples of any task in a support or query whose tensors fit each other."""
     x, y, weight = examples.x, examples.y, examples.weight
     shape = (len(episode), *y.shape[1:2])
     for name, tensor in (("x", x), ("y", y), ("weight", weight)):
@@ -264,8 +273,6 @@ def _check(part: str, examples: Examples, episode: Episode) -> int:
                 f"{part}.{name} is on {tensor.device} and the episode's seed on "
                 f"{episode.seed.device}: bring all to one device with episode.to(...)"
             )
-    if episode.kind == "classification":
-        _check_labels(part, examples, episode.ways)
     if weight is None or weight.is_meta:
         return y.shape[1]
     fewest = int((weight > 0).sum(dim=1).min()) if weight.numel() else 0
@@ -277,24 +284,23 @@ def _check(part: str, examples: Examples, episode: Episode) -> int:
     return fewest
 
 
-def _check_labels(part: str, examples: Examples, ways: int | None) -> None:
+def _largest_label(part: str, examples: Examples, ways: int | None) -> int:
+    """The largest class of a support or query in which all are classes of the task."""
     y, weight = examples.y, examples.weight
     if y.dtype != torch.int64 or y.dim() != 2:
         raise UserError(
             f"{part}.y is {list(y.shape)} of {y.dtype}, and whole numbers are classes: "
             "give classes [task, example] of torch.int64"
         )
-    if ways is None:
-        raise UserError(
-            f"{part}.y holds whole numbers, which are classes, and the episode does not say how "
-            "many a task has: give it ways=, or targets that are floating-point numbers"
-        )
     if y.is_meta or not y.numel():
-        return
+        return -1
     real = y if weight is None else y.masked_fill(weight == 0, 0)
-    for bound in real.aminmax():
-        if not 0 <= (label := int(bound)) < ways:
-            raise UserError(
-                f"the {part} has an example of class {label} and its tasks have {ways} ways: "
-                f"count classes from 0 to {ways - 1}, and give weight 0 to what only pads"
-            )
+    least, largest = (int(bound) for bound in real.aminmax())
+    many = largest + 1 if ways is None else ways
+    if least < 0 or largest >= many:
+        wrong = least if least < 0 else largest
+        raise UserError(
+            f"the {part} has an example of class {wrong} and its tasks have {many} ways: "
+            f"count classes from 0 to {many - 1}, and give weight 0 to what only pads"
+        )
+    return largest
