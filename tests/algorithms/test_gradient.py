@@ -85,6 +85,8 @@ def test_fine_tuning_says_what_it_needs_of_an_own_episode() -> None:
     with pytest.raises(UserError, match=r"info=\{'classes': .* of the 6 training classes\}"):
         learner.meta_gradient(own)
     assert last(adapt(learner.eval(), own, steps=2)).step == 2  # adapting needs no such thing
+    with pytest.raises(UserError, match="give it ways="):
+        next(adapt(learner, Episode(episode.support, episode.query, episode.seed)))
 
 
 def test_pretrained_regression_learns_numbers() -> None:

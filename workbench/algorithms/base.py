@@ -263,8 +263,9 @@ def check_suited(learner: Learner, episode: Episode) -> None:
 
 def _check_variance(learner: Learner, fewest: Mapping[str, int]) -> None:
     """Refuse batch statistics of a single example among padding, which are 0 and not refused."""
-    if not any(isinstance(module, nn.BatchNorm1d) for module in learner.modules()):
-        return
+    kinds = {type(module) for module in learner.modules()}
+    if nn.BatchNorm1d not in kinds or kinds & {nn.Conv1d, nn.Unflatten}:
+        return  # nothing that normalises vectors, or places beside the examples to normalise over
     for part, count in fewest.items():
         if count == 1 and not (part == "query" and learner.inductive):
             raise UserError(

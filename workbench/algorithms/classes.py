@@ -19,6 +19,11 @@ Temperature = Annotated[float, Range(above=0, span=(0.01, 10), log=True)]
 def labelled(episode: Episode) -> tuple[Examples, int]:
     """The support of a classification episode, and its number of classes."""
     episode.check()
+    if episode.kind == "classification" and episode.ways is None:
+        raise UserError(
+            "the episode does not say how many classes a task has, and this method keeps a memory "
+            "of classes: give it ways="
+        )
     if episode.support is None or episode.ways is None:
         raise UserError(
             "this method keeps a memory of classes and the tasks have none: "

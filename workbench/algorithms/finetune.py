@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench.algorithms.base import Adapted, Learner
-from workbench.algorithms.classes import hide
+from workbench.algorithms.classes import hide, labelled
 from workbench.algorithms.gradient import (
     GradientLearner,
     GradientSettings,
@@ -100,7 +100,8 @@ class FineTuning(Learner):
 
     def begin(self, episode: Episode) -> Adapted:
         """A new head: zeros where it is linear, random where it is a cosine."""
-        shape = (episode.ways or 0, self.width)
+        _, ways = labelled(episode)
+        shape = (ways, self.width)
         like = self.classifier
         if self.settings.head == "linear":
             head = like.new_zeros(len(episode), *shape)
