@@ -137,7 +137,7 @@ def test_a_task_of_nothing_but_padding_is_refused(part: str) -> None:
         CASES["MAML"].build()(Episode(**examples, seed=episode.seed))
 
 
-@pytest.mark.parametrize("name", [n for n, case in CASES.items() if case.episode is not bandits])
+@pytest.mark.parametrize("name", CASES)
 def test_an_episode_on_another_device_is_refused(name: str) -> None:
     episode = CASES[name].episode().to("meta")
     with pytest.raises(UserError, match="the episode is on meta and .* on cpu: bring"):
