@@ -1,6 +1,7 @@
 """Mistakes in Python get one sentence that says what, where and how to mend it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -50,7 +51,12 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "shots": (lambda: Shape(shots="5"), "shots is '5': it must be a whole number"),  # type: ignore[arg-type]
     "three shots": (lambda: Shape(shots=(1, 2, 3)), "or 2 whole numbers"),  # type: ignore[arg-type]
     "control": (lambda: MAML(MLP(1, 1))(open_tasks("bandit").sample(2, seed=0)), "other tasks"),
-    "classes": (lambda: Prototypical(MLP(1, None))(curves()), "tasks have none"),
+    "classes": (lambda: Prototypical(MLP(1, None)).begin(curves()), "tasks have none"),
+    "ways of own": (
+        lambda: Prototypical(MLP(64, None))(replace(digits(), ways=None)),
+        "give it ways",
+    ),
+    "kind": (lambda: Prototypical(MLP(1, None))(curves()), "learns classification and .* other ta"),
     "input size": (lambda: MAML(MLP(3, 1))(curves()), "inputs of this size"),
     "channels": (lambda: MAML(nn.Sequential(nn.Conv2d(3, 4, 3)))(digits()), "of this size"),
     "image size": (lambda: MAML(Conv4((1, 28, 28), 2, 4, "stride"))(digits()), "of this size"),

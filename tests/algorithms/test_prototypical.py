@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from workbench.algorithms import Prototypical, PrototypicalSettings, adapt, last
+from workbench.algorithms import Matching, Prototypical, PrototypicalSettings, adapt, last
 from workbench.errors import UserError
 from workbench.models import MLPSettings
 from workbench.randomness import fold, normal
 from workbench.tasks import Episode, Examples, Shape, TaskSpec, open_tasks
+from workbench.training import evaluate
 
 
 def episode(weight: Tensor | None = None) -> Episode:
@@ -62,6 +63,19 @@ def test_a_class_that_only_pads_is_never_predicted() -> None:
 def test_an_empty_memory_knows_nothing() -> None:
     learner, tasks = Prototypical(nn.Linear(4, 5).double()), episode()
     assert (learner.predict(learner.begin(tasks), tasks.query.x) == 0).all()
+
+
+@pytest.mark.parametrize("method", [Prototypical, Matching])
+def test_an_embedding_without_parameters_works(method: type) -> None:
+    """The nearest mean, or neighbour, of the pixels themselves."""
+    learner, tasks = method(nn.Flatten()), open_tasks("digits")
+    double = tasks.sample(2, seed=0).to(dtype=torch.float64)
+    adapted = last(adapt(learner, double))
+    assert learner.predict(adapted, double.query.x).dtype == torch.float64
+    assert evaluate(learner, tasks, Shape(2, 5, 5), episodes=50).mean > 0.8
+    with torch.no_grad():
+        prediction = learner.predict(learner.begin(double), double.query.x)
+    assert prediction.dtype == torch.float64
 
 
 def test_refusals() -> None:

@@ -30,6 +30,7 @@ from workbench.inspection import (
 )
 from workbench.models import MLP, Conv4Settings
 from workbench.tasks import Episode, Examples, Shape, open_tasks
+from workbench.tasks.recurring import Recurring
 from workbench.training import evaluate, preset
 
 
@@ -68,6 +69,16 @@ def test_curves_hold_the_task_and_every_step(regression):
         expected = learner.predict(adapted, whole)[2, :, 0].detach()
         np.testing.assert_allclose(drawn["y"], expected, atol=1e-5)
     assert adapted_curves(frame).alt_text.startswith("A regression task with 5 support points")
+
+
+@pytest.mark.parametrize("below", ["sinusoid", "harmonics"])
+def test_curves_that_come_back_have_their_truth(below: str):
+    tasks = Recurring(open_tasks(below))
+    episode, learner = tasks.sample(3, seed=0), MAML(MLP(1, 1))
+    frame = curve_frame(learner, episode, list(adapt(learner, episode)), task=1, points=11)
+    truth = frame[frame["kind"] == "truth"]
+    expected = tasks.curve(episode, torch.linspace(-5, 5, 11))[1, :, 0]
+    np.testing.assert_allclose(truth["y"], expected, rtol=1e-6)
 
 
 def test_curves_of_a_users_own_tasks_have_no_truth_and_no_padding(regression):

@@ -12,10 +12,11 @@ from workbench.algorithms import PrototypicalSettings
 from workbench.algorithms.base import adapt, last
 from workbench.errors import UserError
 from workbench.models import Conv4Settings
-from workbench.tasks import Shape
+from workbench.tasks import Episode, Shape
 from workbench.training import Experiment, Run, compare, evaluate, preset, train
 from workbench.training.comparison import sign_test
 from workbench.training.evaluation import interval, test_episodes
+from workbench.training.trainer import Trainer
 
 
 def test_per_step_is_the_error_after_each_step(tiny: Experiment) -> None:
@@ -54,6 +55,24 @@ def test_more_episodes_begin_with_the_same(tiny: Experiment) -> None:
     few = evaluate(learner, tasks, tiny.test, episodes=20, steps=1)
     many = evaluate(learner, tasks, tiny.test, episodes=70, steps=1)
     assert torch.allclose(many.values[:20], few.values, rtol=1e-5)
+
+
+def test_labels_outside_the_ways_are_refused_in_training_and_evaluation() -> None:
+    """Tasks of a user's own are checked as they are sampled, compiled or not."""
+    experiment = preset("digits-maml").stretched(2)
+    learner, tasks = experiment.build()
+
+    class Wrong(type(tasks)):  # type: ignore[misc]
+        def sample(self, *arguments: object, **options: object) -> Episode:
+            found = super().sample(*arguments, **options)
+            query = dataclasses.replace(found.query, y=found.query.y - 100)
+            return dataclasses.replace(found, query=query)
+
+    tasks.__class__ = Wrong
+    with pytest.raises(UserError, match="query has an example of class -100"):
+        evaluate(learner, tasks, experiment.test, episodes=4)
+    with pytest.raises(UserError, match="query has an example of class -100"):
+        Trainer(experiment, built=(learner, tasks)).update()
 
 
 def test_reward_is_summed_by_pull() -> None:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
@@ -112,6 +112,8 @@ class AttentionLearner(MemoryLearner):
     (2, 30)
     """
 
+    kinds = ("classification",)
+    may_lack_gradient = ("head.gate", "head.base_cold")  # without a base, or where it is read hard
     slot_values = ("fused", "labels")
 
     def __init__(
@@ -226,10 +228,13 @@ class AttentionLearner(MemoryLearner):
         query = episode.query
         if not (self.settings.attention == "reinforce" and self.training and len(self.keys)):
             return super().meta_loss(path, episode)
+        query.check_any()
         losses, chances = [], []
         for draw in range(self.settings.draws):
             if draw:
-                path = adapt(self, replace(episode, seed=fold(episode.seed, _DRAW, draw)))
+                anew = {"seed": fold(episode.seed, _DRAW, draw)}
+                drawn = episode.with_tensors(episode.tensors() | anew, checked=True)
+                path = adapt(self, drawn)
             adapted = last(path)
             logits, chance = self._answer(adapted, query.x, query.weight)
             assert chance is not None
@@ -311,6 +316,7 @@ class AttentionLearner(MemoryLearner):
         """Each task's meta-loss, and the estimate of the mean's gradient."""
         support, ways = labelled(episode)
         query, start = episode.query, self.begin(episode)
+        query.check_any()
         ours = self.embed(start, support.x, support.weight, support=True)
         theirs = self.embed(start, query.x, query.weight)
         labels = one_hot(support, ways, like=ours)

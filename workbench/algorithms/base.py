@@ -8,19 +8,20 @@ value after the other. Training, stepping by hand, inspection and evaluation all
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from fnmatch import fnmatchcase
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from workbench.algorithms.losses import example_loss
+from workbench.algorithms.losses import check_outputs, example_loss
 from workbench.errors import UserError
 from workbench.innerloop import forward_tasks, may_draw, named_derivatives
 from workbench.randomness import fold
-from workbench.tasks.base import Kind
-from workbench.tasks.episode import Episode
+from workbench.tasks.episode import Episode, Kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,13 @@ class Learner(nn.Module):
 
     kinds: tuple[Kind, ...] = ("classification", "regression")  # of tasks it can learn from
     inductive: bool = False  # normalise the query by the support's statistics
+    # names of meta-parameters (with * for any part of a name) that may get no gradient
+    may_lack_gradient: Sequence[str] = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        _check_complete(type(self))
+        self._gradients_seen = False
 
     @property
     def rematerialises(self) -> bool:
@@ -88,7 +96,10 @@ class Learner(nn.Module):
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """Each task's meta-loss, `[task]`; `path` is what `adapt` yields."""
         query = episode.query
-        return example_loss(self.predict(last(path), query.x, query.weight), query)
+        query.check_any()
+        prediction = self.predict(last(path), query.x, query.weight)
+        check_outputs(prediction, episode)
+        return example_loss(prediction, query)
 
     def forward(self, episode: Episode) -> Tensor:
         """Each task's meta-loss after adapting: what `torch.func.functional_call` calls."""
@@ -96,10 +107,18 @@ class Learner(nn.Module):
 
     def meta_gradient(self, episode: Episode) -> MetaGradient:
         """The gradient of the mean meta-loss. Only the trainer writes `.grad`."""
-        losses = self(episode)
         names, parameters = zip(*trainable(self), strict=True)
+        losses = self(episode)
+        if not losses.requires_grad:
+            raise UserError(
+                f"the meta-loss of {type(self).__name__} depends on none of its meta-parameters: "
+                "compute it from them, without detach() or no_grad()"
+            )
         with named_derivatives():
             gradients = torch.autograd.grad(losses.mean(), parameters, allow_unused=True)
+        if not self._gradients_seen:
+            _check_gradients(self, [n for n, g in zip(names, gradients, strict=True) if g is None])
+            self._gradients_seen = True
         filled = (
             torch.zeros_like(p) if g is None else g
             for p, g in zip(parameters, gradients, strict=True)
@@ -165,16 +184,24 @@ def adapt(
     >>> [a.step for a in adapt(MAML(MLP(1, 1)), episode, steps=2)]
     [0, 1, 2]
     """
-    if episode.support is None and "control" not in learner.kinds:
-        raise UserError(
-            f"{type(learner).__name__} learns {' or '.join(learner.kinds)} and these tasks are "
-            "control: choose other tasks or another learner"
-        )
-    adapted = learner.begin(episode) if start is None else start
+    check_suited(learner, episode)  # now, and not when the first value is asked for
+    return _path(learner, episode, start, steps)
+
+
+def _path(
+    learner: Learner, episode: Episode, start: Adapted | None, steps: int | None
+) -> Iterator[Adapted]:
+    adapted = _adapted(learner, "begin", learner.begin(episode)) if start is None else start
     steps = learner.steps(episode) if steps is None else steps
     yield adapted
     while adapted.step < steps:
-        adapted = learner.step(adapted, episode)
+        following = _adapted(learner, "step", learner.step(adapted, episode))
+        if following.step != adapted.step + 1:
+            raise UserError(
+                f"{type(learner).__name__}.step made step {following.step} of step "
+                f"{adapted.step}: let it return Adapted(values, seen, adapted.step + 1)"
+            )
+        adapted = following
         yield adapted
 
 
@@ -187,4 +214,105 @@ def last(path: Iterable[Adapted]) -> Adapted:
 
 def trainable(learner: nn.Module) -> list[tuple[str, Tensor]]:
     """The meta-parameters: named parameters that want a gradient."""
-    return [(name, p) for name, p in learner.named_parameters() if p.requires_grad]
+    every: list[tuple[str, Tensor]] = list(learner.named_parameters())
+    found = [(name, p) for name, p in every if p.requires_grad]
+    if not found:
+        raise UserError(
+            f"{type(learner).__name__} has no meta-parameter to train, since all that it has is "
+            "frozen: set requires_grad_(True) on what is to be learned, or only evaluate it"
+        )
+    return found
+
+
+def brought_to(learner: nn.Module, episode: Episode) -> Episode:
+    """The episode on the device of the learner and in its precision; as it is where it has none."""
+    like = next(learner.parameters(), None)
+    return episode if like is None else episode.to(like.device, like.dtype)
+
+
+# ---- what is refused -----------------------------------------------------------------------------
+
+
+def check_suited(learner: Learner, episode: Episode) -> None:
+    """Refuse an episode that this learner would fail on, or get wrong without a word."""
+    found = episode.check()
+    name, kind = type(learner).__name__, episode.kind
+    if kind not in learner.kinds:
+        raise UserError(
+            f"{name} learns {' or '.join(learner.kinds)} and these tasks are {kind}: "
+            "choose other tasks or another learner"
+        )
+    own = next(learner.parameters(), None)
+    if own is None:
+        return
+    x = episode.seed if episode.support is None else episode.support.x
+    if x.device != own.device and all(x.device != p.device for p in learner.parameters()):
+        raise UserError(
+            f"the episode is on {x.device} and {name} on {own.device}: bring them to one device, "
+            "the episode with episode.to(device)"
+        )
+    if not x.is_floating_point():
+        return
+    if x.dtype != own.dtype and all(x.dtype != p.dtype for p in learner.parameters()):
+        raise UserError(
+            f"the episode's inputs are {x.dtype} and {name}'s weights {own.dtype}: bring them to "
+            "one precision, the inputs with episode.to(dtype=...)"
+        )
+    if x.dim() == 3 and (learner.inductive or episode.padded):
+        _check_variance(learner, found.fewest)
+
+
+def _check_variance(learner: Learner, fewest: Mapping[str, int]) -> None:
+    """Refuse batch statistics of a single example among padding, which are 0 and not refused."""
+    kinds = {type(module) for module in learner.modules()}
+    if nn.BatchNorm1d not in kinds or kinds & {nn.Conv1d, nn.Unflatten}:
+        return  # nothing that normalises vectors, or places beside the examples to normalise over
+    for part, count in fewest.items():
+        if count == 1 and not (part == "query" and learner.inductive):
+            raise UserError(
+                f"batch normalisation met a task with a single {part} example, which has no "
+                "variance: give each task two or more, or use LayerNorm"
+            )
+
+
+def _check_complete(cls: type[Learner]) -> None:
+    """Refuse a class that leaves out a part of the contract: `nn.Module` knows no abstract ones."""
+    for name in dir(cls):
+        part = getattr(cls, name, None)
+        if getattr(part, "__isabstractmethod__", False):
+            about = " ".join((part.__doc__ or "").split("\n")[0].split())
+            raise UserError(f"{cls.__name__} has no method '{name}': write it ({about})")
+    for name in ("begin", "step", "predict", "steps"):
+        if not callable(getattr(cls, name)):
+            raise UserError(f"{cls.__name__}.{name} is no method: write def {name}(self, ...)")
+
+
+def _check_gradients(learner: Learner, missing: Sequence[str]) -> None:
+    """Refuse meta-parameters that would never train, but for those that are said to be idle."""
+    idle = {*learner.may_lack_gradient, *_before_norm(learner)}
+    lost = [name for name in missing if not any(fnmatchcase(name, one) for one in idle)]
+    if lost:
+        shown = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+        raise UserError(
+            f"{type(learner).__name__} has meta-parameters that got no gradient ({shown}) and "
+            "would never train: use them in the meta-loss, freeze them with "
+            "requires_grad_(False), or name them in the learner's may_lack_gradient"
+        )
+
+
+def _before_norm(learner: nn.Module) -> Iterator[str]:
+    """Biases of convolutions before batch normalisation, which `forward_tasks` leaves out."""
+    for prefix, module in learner.named_modules():
+        if isinstance(module, nn.Sequential):
+            for (name, layer), (_, following) in pairwise(module.named_children()):
+                if isinstance(layer, nn.Conv2d) and isinstance(following, nn.BatchNorm2d):
+                    yield f"{prefix}.{name}.bias"
+
+
+def _adapted(learner: Learner, method: str, found: Any) -> Adapted:
+    if not isinstance(found, Adapted):
+        raise UserError(
+            f"{type(learner).__name__}.{method} returned {type(found).__name__} and not Adapted: "
+            "let it return Adapted(values, seen, step)"
+        )
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from workbench.errors import UserError
 from workbench.fields import Range
@@ -18,6 +18,12 @@ Temperature = Annotated[float, Range(above=0, span=(0.01, 10), log=True)]
 
 def labelled(episode: Episode) -> tuple[Examples, int]:
     """The support of a classification episode, and its number of classes."""
+    episode.check()
+    if episode.kind == "classification" and episode.ways is None:
+        raise UserError(
+            "the episode does not say how many classes a task has, and this method keeps a memory "
+            "of classes: give it ways="
+        )
     if episode.support is None or episode.ways is None:
         raise UserError(
             "this method keeps a memory of classes and the tasks have none: "
@@ -45,6 +51,21 @@ def one_hot(examples: Examples, ways: int, like: Tensor) -> Tensor:
     """
     labels = indicator(examples.y, ways, like)
     return labels if examples.weight is None else labels * examples.weight.to(like).unsqueeze(-1)
+
+
+def template(embedding: nn.Module, episode: Episode) -> Tensor:
+    """A tensor of the precision that an embedding gives, on its device: what memory is made like.
+
+    >>> x = torch.zeros(1, 2, 4, dtype=torch.float64)
+    >>> episode = Episode(Examples(x, x), Examples(x, x), torch.tensor([0]))
+    >>> template(nn.Flatten(), episode).dtype
+    torch.float64
+    """
+    found = next(embedding.parameters(), None)
+    if found is not None:
+        return found
+    x = episode.support.x  # nothing is learned: what comes out is as what goes in
+    return x if x.is_floating_point() else x.to(torch.get_default_dtype())
 
 
 def indicator(index: Tensor, size: int, like: Tensor) -> Tensor:

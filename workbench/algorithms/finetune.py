@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench.algorithms.base import Adapted, Learner
-from workbench.algorithms.classes import hide
+from workbench.algorithms.classes import hide, labelled
 from workbench.algorithms.gradient import (
     GradientLearner,
     GradientSettings,
@@ -27,6 +27,7 @@ from workbench.algorithms.gradient import (
     InnerSteps,
 )
 from workbench.algorithms.losses import example_loss
+from workbench.errors import UserError
 from workbench.fields import Range
 from workbench.innerloop import InnerOptimizer, Order, check_stackable, weights_of
 from workbench.models import ModelSettings
@@ -61,6 +62,8 @@ class FineTuningSettings(GradientSettings):
 class PretrainedRegression(GradientLearner):
     """One network for all training tasks at once, fine-tuned on the task at hand."""
 
+    kinds = ("regression",)
+
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """The unadapted loss on support and query."""
         both = _all_examples(episode)
@@ -76,6 +79,8 @@ class FineTuning(Learner):
     >>> FineTuning(MLP(3, None, hidden=(4,)), spec).classifier.shape
     torch.Size([7, 4])
     """
+
+    kinds = ("classification",)
 
     def __init__(
         self,
@@ -97,7 +102,8 @@ class FineTuning(Learner):
 
     def begin(self, episode: Episode) -> Adapted:
         """A new head: zeros where it is linear, random where it is a cosine."""
-        shape = (episode.ways or 0, self.width)
+        _, ways = labelled(episode)
+        shape = (ways, self.width)
         like = self.classifier
         if self.settings.head == "linear":
             head = like.new_zeros(len(episode), *shape)
@@ -147,7 +153,15 @@ class FineTuning(Learner):
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """Pre-training: the loss over all training classes; no adaptation takes place."""
         both = _all_examples(episode)
-        classes = episode.info["classes"].clamp(min=0).gather(1, both.y)  # -1 only pads
+        named = episode.info.get("classes")
+        if named is None or named.shape != (len(episode), episode.ways):
+            raise UserError(
+                "FineTuning is pre-trained to tell all training classes apart, and this episode "
+                "does not say which its own are: give it info={'classes': numbers [task, way] of "
+                f"the {len(self.classifier)} training classes}}"
+            )
+        ways = both.y if both.weight is None else both.y.clamp(0, named.shape[1] - 1)
+        classes = named.clamp(min=0).gather(1, ways)  # -1 only pads
         start = Adapted(self.remembered(episode))
         features = self.run(
             self.body, dict(self.body.named_parameters()), both.x, start, both.weight
@@ -189,6 +203,8 @@ def _all_examples(episode: Episode) -> Examples:
             ],
             dim=1,
         )
-    return Examples(
+    both = Examples(
         torch.cat([support.x, query.x], dim=1), torch.cat([support.y, query.y], dim=1), weight
     )
+    both.check_any()
+    return both

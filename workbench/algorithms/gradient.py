@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Adapted, Learner
-from workbench.algorithms.losses import example_loss
+from workbench.algorithms.losses import check_outputs, example_loss
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 from workbench.innerloop import (
@@ -25,7 +25,7 @@ from workbench.innerloop import (
     check_stackable,
     weights_of,
 )
-from workbench.tasks.episode import Episode
+from workbench.tasks.episode import Episode, Examples
 
 Adapts = Literal["all", "head", "body"]
 LearnedRates = Literal["none", "layer", "parameter", "step"]
@@ -66,6 +66,8 @@ class GradientLearner(Learner):
             or one a tensor and step
     """
 
+    may_lack_gradient = ("rates.*",)  # where no step is taken
+
     def __init__(
         self,
         model: nn.Module,
@@ -98,6 +100,12 @@ class GradientLearner(Learner):
     def begin(self, episode: Episode) -> Adapted:
         """Every task starts from theta, copied: training on must not change what was adapted."""
         theta = dict(self.model.named_parameters())
+        gone = [name for name in self.adapted_names if name not in theta]
+        if gone:
+            raise UserError(
+                f"the model has no parameter '{gone[0]}' of its own any more, since it was tied "
+                f"or replaced after {type(self).__name__} was made: make the learner anew"
+            )
         fast = {
             f"weights.{n}": theta[n].clone().expand(len(episode), *theta[n].shape)
             for n in self.adapted_names
@@ -120,17 +128,15 @@ class GradientLearner(Learner):
         self, weights: dict[str, Tensor], adapted: Adapted, episode: Episode
     ) -> Tensor:
         """Each task's loss on its support, which the inner step descends."""
-        support = episode.support
+        batch = self.batch(adapted, episode)
         parameters = self.parameters_with(weights)
-        prediction = self.run(
-            self.model, parameters, support.x, adapted, support.weight, support=True
-        )
-        if (episode.ways or 0) > prediction.shape[-1]:
-            raise UserError(
-                f"the model tells {prediction.shape[-1]} classes apart and the tasks have "
-                f"{episode.ways} ways: give it more outputs or ask for fewer ways"
-            )
-        return example_loss(prediction, support)
+        prediction = self.run(self.model, parameters, batch.x, adapted, batch.weight, support=True)
+        check_outputs(prediction, episode)
+        return example_loss(prediction, batch)
+
+    def batch(self, adapted: Adapted, episode: Episode) -> Examples:
+        """The examples that the step after `adapted` descends the loss of."""
+        return episode.support
 
     def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """The model's output under the fast weights."""
@@ -159,17 +165,23 @@ def _adapted_names(model: nn.Module, adapts: Adapts) -> tuple[str, ...]:
     names = [name for name, p in model.named_parameters() if p.requires_grad]
     if not names:
         raise UserError(f"{type(model).__name__} has no trainable parameters to adapt")
-    head = names[-1].rpartition(".")[0] + "."
+    head = _layer(names[-1])
     if adapts == "head":
-        names = [name for name in names if name.startswith(head)]
+        names = [name for name in names if _layer(name) == head]
     elif adapts == "body":
-        names = [name for name in names if not name.startswith(head)]
+        names = [name for name in names if _layer(name) != head]
     if not names:
         raise UserError(
             f"{type(model).__name__} has a single layer with parameters, which is its head: "
             "give it a hidden layer to adapt the body alone"
         )
     return tuple(names)
+
+
+def _layer(name: str) -> str:
+    """The layer that a parameter belongs to, also where a parametrization made parts of it."""
+    owner, parametrized, _ = f".{name}".partition(".parametrizations.")
+    return owner if parametrized else owner.rpartition(".")[0]
 
 
 def _rate_shape(rates: LearnedRates, p: Tensor, train_steps: int) -> tuple[int, ...] | None:

@@ -7,7 +7,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from workbench.errors import UserError
-from workbench.tasks.episode import Examples
+from workbench.tasks.episode import Episode, Examples
+
+_NO_CLASS = -(2**62)
 
 
 def per_example_loss(prediction: Tensor, examples: Examples) -> Tensor:
@@ -25,7 +27,23 @@ def per_example_loss(prediction: Tensor, examples: Examples) -> Tensor:
             f"the classes are {list(y.shape)} of {y.dtype} and the predictions "
             f"{list(prediction.shape)}: give classes [task, example] of torch.int64"
         )
-    return F.cross_entropy(prediction.flatten(0, 1), y.flatten(), reduction="none").view(y.shape)
+    if examples.weight is not None:  # padding may hold any number
+        inside = y.clamp(0, prediction.shape[-1] - 1)
+        y = torch.where(examples.weight > 0, y, inside)
+    logits, classes = prediction.flatten(0, 1), y.flatten()
+    # by default torch ignores a class of -100, whose loss would then be 0
+    losses = F.cross_entropy(logits, classes, reduction="none", ignore_index=_NO_CLASS)
+    return losses.view(y.shape)
+
+
+def check_outputs(prediction: Tensor, episode: Episode) -> None:
+    """Refuse a model with fewer outputs than the tasks have classes."""
+    ways = episode.check().classes
+    if ways > prediction.shape[-1]:
+        raise UserError(
+            f"the model tells {prediction.shape[-1]} classes apart and the tasks have {ways} "
+            "ways: give it more outputs or ask for fewer ways"
+        )
 
 
 def example_loss(prediction: Tensor, examples: Examples) -> Tensor:

@@ -92,6 +92,7 @@ class MANN(MemoryLearner):
     (6, torch.Size([2, 128, 40]))
     """
 
+    kinds = ("classification",)
     slot_values = ("memory",)
 
     def __init__(
@@ -190,6 +191,7 @@ class MANN(MemoryLearner):
                 yield adapted
 
         query = episode.query
+        query.check_any()
         prediction = self.predict(last(kept()), query.x, query.weight)
         losses = per_example_loss(prediction, query)
         counts = torch.ones_like(losses) if query.weight is None else query.weight

@@ -31,6 +31,7 @@ from workbench.algorithms.classes import (
     hide,
     labelled,
     one_hot,
+    template,
 )
 from workbench.algorithms.memory import MemoryLearner, each_its_own
 from workbench.errors import UserError
@@ -76,6 +77,7 @@ class Matching(MemoryLearner):
     True
     """
 
+    kinds = ("classification",)
     slot_values = ("keys", "labels")
 
     def __init__(
@@ -102,8 +104,7 @@ class Matching(MemoryLearner):
     def begin(self, episode: Episode) -> Adapted:
         """An empty memory, with room for the labels."""
         support, ways = labelled(episode)
-        like = next(self.embedding.parameters())
-        labels = like.new_zeros(len(episode), support.y.shape[1], ways)
+        labels = template(self.embedding, episode).new_zeros(len(episode), support.y.shape[1], ways)
         return Adapted({"labels": labels} | self.remembered(episode))
 
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:

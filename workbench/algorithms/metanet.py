@@ -87,6 +87,7 @@ class MetaNet(MemoryLearner):
     ['fast.embedding', 'fast.layer1', 'fast.layer2']
     """
 
+    kinds = ("classification",)
     slot_values = ("keys", "present", "fast.layer1", "fast.layer2")
 
     def __init__(

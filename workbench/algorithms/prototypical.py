@@ -24,6 +24,7 @@ from workbench.algorithms.classes import (
     hide,
     labelled,
     one_hot,
+    template,
 )
 from workbench.algorithms.losses import example_loss
 from workbench.algorithms.memory import MemoryLearner
@@ -65,6 +66,7 @@ class Prototypical(MemoryLearner):
     True
     """
 
+    kinds = ("classification",)
     slot_values = ("prototypes", "count")
 
     def __init__(
@@ -81,8 +83,8 @@ class Prototypical(MemoryLearner):
     def begin(self, episode: Episode) -> Adapted:
         """An empty memory: no class has an example yet."""
         _, ways = labelled(episode)
-        like = next(self.embedding.parameters())
-        return Adapted({"count": like.new_zeros(len(episode), ways)} | self.remembered(episode))
+        count = template(self.embedding, episode).new_zeros(len(episode), ways)
+        return Adapted({"count": count} | self.remembered(episode))
 
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
         """Read the support: a prototype for every class."""

@@ -25,7 +25,7 @@ from workbench.algorithms.gradient import (
     InnerRate,
     InnerSteps,
 )
-from workbench.algorithms.losses import example_loss
+from workbench.errors import UserError
 from workbench.fields import Range
 from workbench.innerloop import InnerOptimizer, Order, weights_of
 from workbench.models import ModelSettings
@@ -65,17 +65,16 @@ class Reptile(GradientLearner):
     def __init__(self, model: nn.Module, settings: ReptileSettings = ReptileSettings()) -> None:
         super().__init__(model, settings)
 
-    def support_loss(
-        self, weights: dict[str, Tensor], adapted: Adapted, episode: Episode
-    ) -> Tensor:
-        """Each task's loss on this step's minibatch of the support."""
-        batch = _minibatch(episode.support, episode.seed, adapted.step, self.settings.batch)
-        parameters = self.parameters_with(weights)
-        prediction = self.run(self.model, parameters, batch.x, adapted, batch.weight, support=True)
-        return example_loss(prediction, batch)
+    def batch(self, adapted: Adapted, episode: Episode) -> Examples:
+        """This step's minibatch of the support."""
+        return _minibatch(episode.support, episode.seed, adapted.step, self.settings.batch)
 
     def meta_gradient(self, episode: Episode) -> MetaGradient:
         """theta - mean_i theta_i', and each task's last support loss."""
+        if not self.steps(episode):
+            raise UserError(
+                "Reptile learns from where inner steps lead and takes none: ask for at least 1 step"
+            )
         with torch.no_grad():
             final = last(adapt(self, episode))
             fast = {f"model.{name}": w for name, w in weights_of(final.values).items()}

@@ -92,7 +92,6 @@ class SNAIL(MemoryLearner):
     torch.Size([4, 10])
     """
 
-    kinds = ("classification", "control")
     slot_values = ("past",)
 
     def __init__(
@@ -104,6 +103,7 @@ class SNAIL(MemoryLearner):
     ) -> None:
         super().__init__()
         self.embedding, self.settings, self.outputs = embedding, settings, outputs
+        self.kinds = ("control",) if embedding is None else ("classification",)
         self.inward = nn.Linear(features, settings.width)
         width = settings.width
         if embedding is not None:

@@ -148,6 +148,7 @@ def record(
     run: Path, episodes: int, split: Split, steps: int | None, seed: int | None, checkpoint: Which
 ) -> Tape:
     """A run's learner adapting to the first tasks that `evaluate` would measure it on."""
+    from workbench.algorithms.base import brought_to
     from workbench.inspection import Tape
     from workbench.training import run_of
     from workbench.training.evaluation import DEFAULT_SEED, test_episodes
@@ -161,8 +162,7 @@ def record(
     seed = DEFAULT_SEED if seed is None else seed
     shape = opened.experiment.test
     (episode, *_) = test_episodes(tasks, shape, episodes, split, seed)
-    parameter = next(learner.parameters())
-    episode = episode[:episodes].to(parameter.device, parameter.dtype)
+    episode = brought_to(learner, episode[:episodes])
     about: dict[str, Any] = {
         "run": str(run),
         "checkpoint": checkpoint,

@@ -213,7 +213,9 @@ def pull_frame(
 
 def _family(episode: Episode) -> Curves | None:
     """The family of curves that an episode says it is from, with all its coefficients."""
-    name, scheme = str(episode.info.get("dataset")), str(episode.info.get("scheme"))
+    about = episode.info
+    known = about.get("below", f"{about.get('dataset')}:{about.get('scheme')}")
+    name, _, scheme = str(known).partition(":")
     family = FAMILIES.get((name, scheme))
     if family is None or not set(family.ranges) <= set(episode.info):
         return None

@@ -50,7 +50,7 @@ def varied(learner: L, **settings: Any) -> L:
     changed: Any = dataclasses.replace(own, **settings)
     object.__setattr__(other, "settings", changed)
     if hasattr(learner, "loop"):
-        rule = changed.optimizer.build() if "optimizer" in settings else learner.loop.rule
+        rule: Any = changed.optimizer.build() if "optimizer" in settings else learner.rule
         object.__setattr__(other, "loop", changed.inner_loop(rule))
     if hasattr(learner, "before"):
         derived = {name: value for name, value in settings.items() if name in _DERIVED}

@@ -13,10 +13,10 @@ from workbench.errors import UserError, nearest
 from workbench.fields import Range, check_fields
 from workbench.randomness import fold, spawn
 from workbench.tasks.episode import Episode
+from workbench.tasks.episode import Kind as Kind
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-Kind = Literal["classification", "regression", "control"]
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,15 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from workbench.errors import UserError
+
 State = Mapping[str, Tensor]
+Kind = Literal["classification", "regression", "control"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +36,18 @@ class Examples:
         ...     torch.tensor([[3.0, 9.0]]))
         tensor([3.])
         """
+        self.check_any()
         if self.weight is None:
             return values.mean(dim=1)
         return (values * self.weight).sum(dim=1) / self.weight.sum(dim=1).clamp(min=1)
+
+    def check_any(self) -> None:
+        """Refuse what has no example, over which a mean would be NaN."""
+        if self.y.shape[1] == 0:
+            raise UserError(
+                "there are no examples to take a mean over: give each task at least one query, "
+                "and one support example where its loss is descended"
+            )
 
 
 class Environment(Protocol):
@@ -55,6 +67,13 @@ class Environment(Protocol):
     ) -> tuple[State, Tensor, Tensor, Tensor]:
         """state, observation `[task, size]`, reward `[task]`, done `[task]` after an action."""
         ...
+
+
+class Found(NamedTuple):
+    """What a check found in an episode."""
+
+    fewest: Mapping[str, int]  # examples of any task, in support and query
+    classes: int  # that a model must tell apart; 0 where targets are numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +96,48 @@ class Episode:
     info: Mapping[str, Any] = field(default_factory=dict)
     env: Environment | None = None
     state: State = field(default_factory=dict)
+    _found: Found | None = field(default=None, init=False, repr=False)  # None until it was checked
 
     def __len__(self) -> int:
         return len(self.seed)
+
+    @property
+    def padded(self) -> bool:
+        """Whether some of its examples may only pad."""
+        parts = (self.support, self.query)
+        return any(part is not None and part.weight is not None for part in parts)
+
+    @property
+    def kind(self) -> Kind:
+        """What its tasks are: whole numbers as targets are classes."""
+        if self.support is None:
+            return "control"
+        return "regression" if self.support.y.is_floating_point() else "classification"
+
+    def check(self) -> Found:
+        """Refuse what would give a wrong number without a word, and say what was found.
+
+        It reads the labels, so it is done once: pieces, slices and copies on another device are as
+        sound as what they were cut from. What stands in padding does not matter.
+
+        >>> x, y = torch.zeros(1, 2, 1), torch.tensor([[0, 5]])
+        >>> Episode(Examples(x, y), Examples(x, y), torch.tensor([0]), ways=2).check()
+        Traceback (most recent call last):
+        ...
+        workbench.errors.UserError: the support has an example of class 5 and its tasks have 2 ways:
+        count classes from 0 to 1, and give weight 0 to what only pads
+        """
+        if self._found is None:
+            parts = {"support": self.support, "query": self.query}
+            there = {part: examples for part, examples in parts.items() if examples is not None}
+            fewest = {part: _fewest(part, examples, self) for part, examples in there.items()}
+            classes = 0
+            if self.kind == "classification":
+                largest = [_largest_label(part, e, self.ways) for part, e in there.items()]
+                classes = max(largest) + 1 if self.ways is None else self.ways
+            object.__setattr__(self, "_found", Found(fewest, classes))
+        assert self._found is not None
+        return self._found
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor under a dotted name, in a fixed order."""
@@ -97,8 +155,11 @@ class Episode:
                     found[f"{part}.{name}"] = value
         return found
 
-    def with_tensors(self, tensors: Mapping[str, Tensor]) -> Episode:
-        """The same episode with other tensors, named as `tensors()` names them."""
+    def with_tensors(self, tensors: Mapping[str, Tensor], *, checked: bool = False) -> Episode:
+        """The same episode with other tensors, named as `tensors()` names them.
+
+        `checked` says that they are as sound as its own: numbers that cannot be read, in a trace.
+        """
 
         def examples(part: str) -> Any:  # None stays None, for control tasks
             if getattr(self, part) is None:
@@ -110,7 +171,7 @@ class Episode:
         def mapping(part: str) -> dict[str, Any]:
             return {k: tensors.get(f"{part}.{k}", v) for k, v in getattr(self, part).items()}
 
-        return dataclasses.replace(
+        made = dataclasses.replace(
             self,
             support=examples("support"),
             query=examples("query"),
@@ -118,10 +179,14 @@ class Episode:
             info=mapping("info"),
             state=mapping("state"),
         )
+        if checked:
+            object.__setattr__(made, "_found", self._found)
+        return made
 
-    def map(self, change: Callable[[Tensor], Tensor]) -> Episode:
+    def map(self, change: Callable[[Tensor], Tensor], *, checked: bool = False) -> Episode:
         """The episode with `change` applied to every tensor."""
-        return self.with_tensors({name: change(t) for name, t in self.tensors().items()})
+        changed = {name: change(t) for name, t in self.tensors().items()}
+        return self.with_tensors(changed, checked=checked)
 
     def __getitem__(self, tasks: slice | Tensor) -> Episode:
         """Some of the tasks, as an episode.
@@ -130,7 +195,7 @@ class Episode:
         >>> len(open_tasks("sinusoid").sample(4, seed=0)[1:3])
         2
         """
-        return self.map(lambda t: t[tasks])
+        return self.map(lambda t: t[tasks], checked=True)
 
     def split(self, size: int) -> list[Episode]:
         """Consecutive episodes of `size` tasks (the last may be smaller), sharing memory.
@@ -156,16 +221,21 @@ class Episode:
 
         support, query = examples(self.support), examples(self.query)
         info, state = mapping(self.info), mapping(self.state)
-        return [
+        pieces = [
             Episode(support[i], query[i], seeds[i], self.ways, info[i], self.env, state[i])
             for i in range(count)
         ]
+        for piece in pieces:
+            object.__setattr__(piece, "_found", self._found)
+        return pieces
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> Episode:
         """The episode on another device, its floating-point tensors in another precision."""
-        return self.map(lambda t: t.to(device, dtype if t.is_floating_point() else None))
+        return self.map(
+            lambda t: t.to(device, dtype if t.is_floating_point() else None), checked=True
+        )
 
     def sha256(self) -> str:
         """A fingerprint of support and query (of seeds and states for control tasks)."""
@@ -182,4 +252,55 @@ class Episode:
         if support is None or support.weight is None or self.ways is None:
             return None
         counts = torch.zeros(len(self), self.ways, device=self.seed.device)
-        return counts.scatter_add(1, support.y, support.weight.to(counts.dtype)) > 0
+        way = support.y.clamp(0, self.ways - 1)  # padding may hold any number
+        return counts.scatter_add(1, way, support.weight.to(counts.dtype)) > 0
+
+
+def _fewest(part: str, examples: Examples, episode: Episode) -> int:
+    """The fewest examples of any task in a support or query whose tensors fit each other."""
+    x, y, weight = examples.x, examples.y, examples.weight
+    shape = (len(episode), *y.shape[1:2])
+    for name, tensor in (("x", x), ("y", y), ("weight", weight)):
+        if tensor is None:
+            continue
+        if tensor.shape[:2] != shape:
+            raise UserError(
+                f"{part}.{name} is {list(tensor.shape)} where there are {len(episode)} seeds and "
+                f"{part}.y is {list(y.shape)}: let all begin with [task, example]"
+            )
+        if tensor.device != episode.seed.device:
+            raise UserError(
+                f"{part}.{name} is on {tensor.device} and the episode's seed on "
+                f"{episode.seed.device}: bring all to one device with episode.to(...)"
+            )
+    if weight is None or weight.is_meta:
+        return y.shape[1]
+    fewest = int((weight > 0).sum(dim=1).min()) if weight.numel() else 0
+    if y.shape[1] and not fewest:
+        task = int((weight > 0).sum(dim=1).argmin())
+        raise UserError(
+            f"task {task} has no {part} example, only padding of weight 0: give it at least one"
+        )
+    return fewest
+
+
+def _largest_label(part: str, examples: Examples, ways: int | None) -> int:
+    """The largest class of a support or query in which all are classes of the task."""
+    y, weight = examples.y, examples.weight
+    if y.dtype != torch.int64 or y.dim() != 2:
+        raise UserError(
+            f"{part}.y is {list(y.shape)} of {y.dtype}, and whole numbers are classes: "
+            "give classes [task, example] of torch.int64"
+        )
+    if y.is_meta or not y.numel():
+        return -1
+    real = y if weight is None else y.masked_fill(weight == 0, 0)
+    least, largest = (int(bound) for bound in real.aminmax())
+    many = largest + 1 if ways is None else ways
+    if least < 0 or largest >= many:
+        wrong = least if least < 0 else largest
+        raise UserError(
+            f"the {part} has an example of class {wrong} and its tasks have {many} ways: "
+            f"count classes from 0 to {many - 1}, and give weight 0 to what only pads"
+        )
+    return largest

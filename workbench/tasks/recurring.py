@@ -27,7 +27,8 @@ _SEED = 77  # of the families themselves
 class Recurring(Tasks):
     """Visits to `count` families of a split.
 
-    `info` has `family` [task] beside what the tasks below have; a batch is a stream, in its order.
+    `info` has `family` [task] and `below` (the name of the tasks below) beside what those have; a
+    batch is a stream, in its order.
 
     >>> from workbench.tasks import open_tasks
     >>> tasks = Recurring(open_tasks("sinusoid"), count=3)
@@ -52,7 +53,12 @@ class Recurring(Tasks):
         family = whole(uniform(fold(seeds, _FAMILY), ()), 0, self.count - 1)
         visit = self._curves if isinstance(self.below, Curves) else self._classes
         episode = visit(n, seed, split, shape, family, seeds)
-        about = {"family": family, "dataset": self.name, "scheme": self.scheme}
+        about = {
+            "family": family,
+            "dataset": self.name,
+            "scheme": self.scheme,
+            "below": f"{self.below.name}:{self.below.scheme}",
+        }
         return replace(episode, info={**episode.info, **about})
 
     def check(self, shape: Shape, split: Split = "train") -> None:

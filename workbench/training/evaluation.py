@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workbench.algorithms.base import Learner, adapt
+from workbench.algorithms.base import Learner, adapt, brought_to
 from workbench.algorithms.losses import metric
 from workbench.errors import UserError
 from workbench.randomness import spawn
@@ -183,7 +183,7 @@ def evaluations(
             threads = torch.get_num_threads() if block.seed.device.type == "cpu" else 1
 
             def run(piece: Episode) -> Tensor:
-                piece = _like(learner, piece)
+                piece = brought_to(learner, piece)
                 return measure(learner, piece, steps, every_step=every_step).double().cpu()
 
             values += run_chunks(run, pieces, threads)
@@ -312,11 +312,6 @@ def _evaluating(learner: Learner, inductive: bool | None) -> Iterator[None]:
     finally:
         learner.train(training)
         learner.inductive = before
-
-
-def _like(learner: Learner, episode: Episode) -> Episode:
-    parameter = next(learner.parameters())
-    return episode.to(parameter.device, parameter.dtype)
 
 
 def _chunk(episode: Episode) -> int:

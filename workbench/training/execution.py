@@ -72,6 +72,7 @@ class MetaGradients:
         return self._compiled.certificates if self._compiled is not None else []
 
     def __call__(self, episode: Episode) -> MetaGradient:
+        episode.check()  # a compiled graph reads no label
         function = self._compiled or self.learner.meta_gradient
         size = self.tasks_per_chunk or (1 if self.learner.rematerialises else len(episode))
         if size >= len(episode):
@@ -185,7 +186,8 @@ class _CompiledMetaGradient:
         def function(tensors: Sequence[Tensor]) -> list[Tensor]:
             parameters = [t.detach().requires_grad_() for t in tensors[: len(names)]]
             swapped = {f"learner.{n}": p for n, p in zip(names, parameters, strict=True)}
-            episode = like.with_tensors(dict(zip(keys, tensors[len(names) :], strict=True)))
+            swapped_in = dict(zip(keys, tensors[len(names) :], strict=True))
+            episode = like.with_tensors(swapped_in, checked=True)
             with torch.enable_grad():
                 found = functional_call(caller, swapped, (episode,))
             return [*(found.gradients[n].detach() for n in names), found.losses.detach()]

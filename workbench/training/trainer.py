@@ -76,6 +76,7 @@ class EpisodeStream:
             shape=self.experiment.train,
         )
         check_finite(block, self.tasks.name)
+        block.check()  # once for all its episodes
         return block.to(self.experiment.device, self.experiment.torch_dtype).split(size)
 
 

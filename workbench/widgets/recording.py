@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from workbench.algorithms.base import Learner
+from workbench.algorithms.base import Learner, brought_to
 from workbench.errors import UserError
 from workbench.fields import with_values
 from workbench.inspection import Tape, varied
@@ -60,9 +60,7 @@ class Recorder:
             return parent.branch(
                 lane.at, learner=learner, episode=episode, steps=lane.steps, memory=lane.memory
             )
-        episode = self.episode(state)
-        parameter = next(learner.parameters())
-        episode = episode.to(parameter.device, parameter.dtype)
+        episode = brought_to(learner, self.episode(state))
         return Tape.record(learner, episode, lane.steps, budget=self.budget, about=source.about)
 
     def _varied(self, lane: Lane) -> Learner:
