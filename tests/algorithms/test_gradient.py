@@ -47,7 +47,7 @@ def test_a_single_layer_is_a_head() -> None:
 
 
 def test_complex_weights_are_refused() -> None:
-    with pytest.raises(UserError, match="'weight' is complex"):
+    with pytest.raises(UserError, match=r"complex weights \('weight'\)"):
         MAML(nn.Linear(1, 1, dtype=torch.complex128))
 
 

@@ -1,7 +1,7 @@
 """A learner inside a learner: meta-training's own settings, differentiated through outer steps.
 
-The outer learner calls the inner one by `functional_call` and steps its parameters with `higher`'s
-differentiable optimizer. It is held against the same written with `torch.func` alone.
+The outer learner calls the inner one by `functional_call` and steps its parameters by an update
+rule. It is held against the same written with `torch.func` alone.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class OuterLearner(nn.Module):
 
     def __init__(self, inner: MAML, optimizer: InnerOptimizer) -> None:
         super().__init__()
-        self.inner, self.optimizer = inner, optimizer
+        self.inner, self.rule = inner, optimizer.build()
         self.inner_rate = nn.Parameter(torch.tensor(ALPHA))
         self.outer_rate = nn.Parameter(torch.tensor(BETA))
 
@@ -46,10 +46,13 @@ class OuterLearner(nn.Module):
     def forward(self, training: Sequence[Episode], validation: Episode) -> Tensor:
         """The meta-loss on `validation` after one outer step on each episode of `training`."""
         theta = {n: p for n, p in self.inner.named_parameters() if not n.startswith("rates.")}
-        rates, state = dict.fromkeys(theta, self.outer_rate), {}
+        rates, state = dict.fromkeys(theta, self.outer_rate), self.rule.init(theta)
         for step, episode in enumerate(training):
-            theta, state = self.optimizer.step(
-                self.meta_loss(theta, episode), theta, state, rates, step, lambda g: g
+            loss = self.meta_loss(theta, episode)
+            found = torch.autograd.grad(loss, list(theta.values()), create_graph=True)
+            gradients = dict(zip(theta, found, strict=True))
+            theta, state = self.rule.step(
+                gradients, theta, state, rates, torch.tensor(step).double()
             )
         return self.meta_loss(theta, validation)
 

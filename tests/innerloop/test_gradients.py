@@ -307,7 +307,7 @@ def test_a_wrong_compiled_graph_is_refused_loudly(monkeypatch):
 def test_a_graph_that_misses_weights_kept_aside_is_refused():
     """A module may compute with parameters that it keeps in a list, which no graph is given."""
     model = MLP(1, 1, hidden=(4,))
-    model.head.forward = lambda x, w=model.head.weight: x @ w.T
+    model.head.forward = lambda x, w=model.head.weight, b=model.head.bias: x @ w.T + b
     run = MetaGradients(MAML(model), compiled="on")
     episode = sines()
     expected = MAML(model).meta_gradient(episode).gradients

@@ -49,8 +49,9 @@ def varied(learner: L, **settings: Any) -> L:
     other = copy.copy(learner)
     changed: Any = dataclasses.replace(own, **settings)
     object.__setattr__(other, "settings", changed)
-    if hasattr(learner, "loop"):
-        rule: Any = changed.optimizer.build() if "optimizer" in settings else learner.rule
+    loop: Any = getattr(learner, "loop", None)
+    if loop is not None:
+        rule = changed.optimizer.build() if "optimizer" in settings else loop.rule
         object.__setattr__(other, "loop", changed.inner_loop(rule))
     if hasattr(learner, "before"):
         derived = {name: value for name, value in settings.items() if name in _DERIVED}
