@@ -23,7 +23,7 @@ def test_round_trip_keeps_bits_and_header(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "c", Checkpoint(tensors, {"iteration": 3, "rate": 0.1}))
     found = read_checkpoint(tmp_path / "c")
     assert all(torch.equal(tensors[name], found.tensors[name]) for name in tensors)
-    assert found.header == {"schema": 1, "iteration": 3, "rate": 0.1}
+    assert found.header == {"schema": 2, "iteration": 3, "rate": 0.1}
     assert [p.name for p in tmp_path.iterdir()] == ["c"]
 
 

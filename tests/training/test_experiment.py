@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -103,3 +104,28 @@ def test_building_is_seeded_and_keeps_the_generator() -> None:
     assert any(
         not torch.equal(a, b) for a, b in zip(one.parameters(), different.parameters(), strict=True)
     )
+
+
+def test_the_seed_holds_in_threads() -> None:
+    experiment = preset("sinusoid-maml")
+    expected = weights(experiment.build()[0])
+
+    def builds(_: int) -> list[bool]:
+        return [torch.equal(weights(experiment.build()[0]), expected) for _ in range(60)]
+
+    with ThreadPoolExecutor(3) as pool:
+        assert all(equal for found in pool.map(builds, range(3)) for equal in found)
+
+
+@pytest.mark.parametrize("name", ["sinusoid-maml", "digits-maml", "bandit-rl2", "glyphs-snail"])
+def test_a_learner_starts_as_torch_s_own_seed_would_have_it(name: str) -> None:
+    experiment = dataclasses.replace(preset(name), seed=7)
+    spec = experiment.open_tasks().spec(experiment.train)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        expected = experiment.learner.build(experiment.model, spec)
+    assert torch.equal(weights(experiment.build()[0]), weights(expected))
+
+
+def weights(learner: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in learner.parameters()])

@@ -4,11 +4,16 @@ import dataclasses
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from workbench.algorithms import MAML, MAMLSettings
+from workbench.algorithms.base import Adapted
+from workbench.tasks import Episode, TaskSpec
 from workbench.training import Experiment, Run, Trainer, preset, train
 
 KILLED = Path(__file__).with_name("killed_run.py")
@@ -141,3 +146,49 @@ def test_seeds_differ_and_repeat(tiny: Experiment) -> None:
 
     assert torch.equal(end(1), end(1))
     assert not torch.equal(end(1), end(2))
+
+
+def test_trainings_in_three_threads_end_as_each_alone(tiny: Experiment) -> None:
+    tiny = dataclasses.replace(tiny, training=dataclasses.replace(tiny.training, iterations=6))
+
+    def end(seed: int) -> torch.Tensor:
+        learner = train(dataclasses.replace(tiny, seed=seed), progress=False).learner
+        return torch.cat([p.detach().flatten() for p in learner.parameters()])
+
+    alone = [end(seed) for seed in range(3)]
+    before = torch.get_rng_state()
+    with ThreadPoolExecutor(3) as pool:
+        for _ in range(20):
+            assert all(map(torch.equal, pool.map(end, range(3)), alone))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+class Noisy(MAML):
+    """A method that draws as it should not, from torch's own generators."""
+
+    def meta_loss(self, trajectory: list[Adapted], episode: Episode) -> torch.Tensor:
+        return super().meta_loss(trajectory, episode) * torch.rand(len(episode))
+
+
+@dataclasses.dataclass(frozen=True)
+class NoisySettings(MAMLSettings):
+    """Its settings."""
+
+    def build(self, model: Any, spec: TaskSpec) -> Noisy:
+        return Noisy(model.build(spec.input_shape, spec.outputs), self)
+
+
+def test_what_draws_from_torch_draws_from_its_training_s_own_generator(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.training.loop._GLANCE_SECONDS", 0.0)
+    settings = dataclasses.replace(tiny.training, checkpoint_seconds=0.0, compiled="on")
+    experiment = dataclasses.replace(tiny, learner=NoisySettings(), training=settings)
+    torch.manual_seed(1)
+    train(experiment, tmp_path / "whole", progress=False)
+    crash_at(monkeypatch, 13)
+    with pytest.raises(Crash):
+        train(experiment, tmp_path / "killed", progress=False)
+    torch.manual_seed(2)
+    train(run=tmp_path / "killed", resume=True, progress=False)
+    assert_same_end(Run(tmp_path / "whole"), Run(tmp_path / "killed"))

@@ -12,6 +12,7 @@ from torch import nn
 from workbench.algorithms.base import Learner
 from workbench.errors import UserError, nearest
 from workbench.fields import Range, check_fields
+from workbench.randomness import Seeded
 from workbench.tasks import Shape, Tasks, TaskSpec, open_tasks
 from workbench.training.record import from_record, to_record
 
@@ -180,14 +181,13 @@ class Experiment:
         return open_tasks(self.tasks)
 
     def build(self) -> tuple[Learner, Tasks]:
-        """The learner as the seed initialises it, and the tasks; global generators are kept."""
+        """The learner as the seed initialises it, and the tasks, whatever other threads draw."""
         check_present(self.device)
         tasks = self.open_tasks()
         tasks.check(self.train, "train")
         if self.training.validate_every:
             tasks.check(self.test, "validation")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+        with Seeded(self.seed):
             learner = self.learner.build(self.model, tasks.spec(self.train))
         if tasks.kind not in learner.kinds:
             raise UserError(

@@ -18,7 +18,7 @@ from torch import nn
 from workbench.algorithms.base import Learner
 from workbench.errors import UserError
 from workbench.tasks import Tasks
-from workbench.training.checkpoints import save_checkpoint
+from workbench.training.checkpoints import check_header, save_checkpoint
 from workbench.training.experiment import Experiment
 from workbench.training.runs import Run, State
 from workbench.training.trainer import Best, Trainer, tried, versions
@@ -62,7 +62,7 @@ def train(
         raise UserError(f"minutes is {minutes}: it must be above 0")
     experiment, run, built = _opened(experiment, run, resume)
     lock: AbstractContextManager[None] = run.locked() if run is not None else nullcontext()
-    with lock, _kept_settings(experiment), _Interrupts() as interrupts:
+    with lock, _kept_threads(), _Interrupts() as interrupts:
         session = _Session(experiment, run, minutes, progress, interrupts)
         try:
             session.prepare(built or experiment.build())
@@ -155,6 +155,7 @@ class _Session:
             self.trainer = Trainer(self.experiment, built=built)
             return
         checkpoint, path = run.checkpoint("latest")
+        check_header(checkpoint, path)
         header = checkpoint.header
         torch.set_num_threads(header["threads"])
         self.trainer = trainer = Trainer(self.experiment, built=built, path=header["path"])
@@ -306,13 +307,10 @@ def _threads_for(learner: Learner) -> int:
 
 
 @contextmanager
-def _kept_settings(experiment: Experiment) -> Iterator[None]:
-    """A training in a notebook leaves the notebook's random numbers and threads as they were."""
-    devices = [experiment.device] if experiment.device.startswith("cuda") else []
+def _kept_threads() -> Iterator[None]:
+    """A training in a notebook leaves the notebook's threads as they were."""
     threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(experiment.seed)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -11,7 +11,7 @@ import dataclasses
 import json
 import math
 import platform
-from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,13 @@ from torch import Tensor
 from workbench import __version__
 from workbench.algorithms.base import Learner, trainable
 from workbench.errors import UserError
-from workbench.randomness import spawn
+from workbench.randomness import Seeded, spawn
 from workbench.tasks import Episode, Tasks
 from workbench.training.checkpoints import (
     Checkpoint,
+    check_alike,
+    check_header,
+    check_tensors,
     load_learner,
     load_optimizer,
     optimizer_tensors,
@@ -119,12 +122,16 @@ class Trainer:
         self.best: Best | None = None
         self.loss_sum = torch.zeros((), device=experiment.device, dtype=torch.float64)
         self.loss_count = 0
+        self.random = Seeded(experiment.seed)
+        draws = self._draws()
+        self._drawing: AbstractContextManager[object] = self.random if draws else nullcontext()
+        wanted: Mode = settings.compiled if path is None else _MODES[path]
         self.meta_gradients = MetaGradients(
             self.learner,
-            compiled=settings.compiled if path is None else _MODES[path],
+            compiled="off" if draws else wanted,
             iterations=settings.iterations,
             tasks_per_chunk=settings.tasks_per_chunk,
-            threads=settings.threads,
+            threads=1 if draws else settings.threads,
         )
         if self.meta_gradients.path == "compiled":
             # Compile and certify on the first episode, whose result comes from the eager path:
@@ -146,9 +153,20 @@ class Trainer:
             and self.best.validations_since >= patience
         )
 
+    def _draws(self) -> bool:
+        """Whether the learner draws from torch's generators, and not from its tasks' seeds alone.
+
+        Then it does so from this training's own, in this thread, at the cost of some speed.
+        """
+        trial = Seeded(self.experiment.seed)
+        with trial:
+            self.learner.meta_gradient(self.episodes[0].split(1)[0])
+        return trial.drawn
+
     def update(self) -> None:
         """One meta-step."""
-        gradients, losses = self.meta_gradients(self.episodes[self.iteration])
+        with self._drawing:
+            gradients, losses = self.meta_gradients(self.episodes[self.iteration])
         for name, parameter in self.parameters.items():
             parameter.grad = gradients[name]
         if self.experiment.training.clip is not None:
@@ -188,15 +206,16 @@ class Trainer:
 
     def validate(self) -> dict[str, Any]:
         """Measure on validation tasks; `best` follows."""
-        result = evaluate(
-            self.learner,
-            self.tasks,
-            self.experiment.test,
-            episodes=self.experiment.training.validation_tasks,
-            split="validation",
-            seed=_VALIDATION_SEED,
-            every_step=False,
-        )
+        with self._drawing:
+            result = evaluate(
+                self.learner,
+                self.tasks,
+                self.experiment.test,
+                episodes=self.experiment.training.validation_tasks,
+                split="validation",
+                seed=_VALIDATION_SEED,
+                every_step=False,
+            )
         sign = -1 if result.metric == "mse" else 1
         if math.isfinite(result.mean):
             if self.best is None or sign * result.mean > sign * self.best.value:
@@ -219,7 +238,8 @@ class Trainer:
         }
         state, rest = optimizer_tensors(self.optimizer)
         tensors |= {f"optimizer.{name}": tensor for name, tensor in state.items()}
-        tensors |= {f"random.{name}": state for name, state in _generators(self.experiment).items()}
+        tensors |= {f"random.{kind}": self.random.generator(device).get_state()
+                    for kind, device in self._devices().items()}  # fmt: skip
         tensors["loss_sum"] = self.loss_sum
         header = {
             "method": type(self.learner).__name__,
@@ -239,6 +259,7 @@ class Trainer:
 
     def restore(self, checkpoint: Checkpoint, name: str) -> None:
         """Go back to a checkpoint of this experiment, bit for bit."""
+        check_header(checkpoint, name)
         header = checkpoint.header
         load_learner(self.learner, checkpoint, name)
         stored = header["optimizer"]
@@ -247,13 +268,47 @@ class Trainer:
                 f"{name} was trained by the optimizer {stored['class']}, not "
                 f"{type(self.optimizer).__name__}: restore the run's config.json"
             )
-        load_optimizer(self.optimizer, checkpoint.part("optimizer"), stored)
+        optimizer, schedule = self._stand_ins(stepped=header["iteration"] > 0)
+        load_optimizer(self.optimizer, checkpoint, optimizer, name)
+        check_alike(header["schedule"], schedule.state_dict(), "schedule", name)
         self.schedule.load_state_dict(header["schedule"])
         self.iteration = header["iteration"]
         self.best = None if header["best"] is None else Best(**header["best"])
+        states = {kind: self.random.generator(d).get_state() for kind, d in self._devices().items()}
+        check_tensors(checkpoint.part("random"), states, "random", name)
+        check_tensors(
+            {k: t for k, t in checkpoint.tensors.items() if k == "loss_sum"},
+            {"loss_sum": self.loss_sum},
+            "training",
+            name,
+        )
         self.loss_sum.copy_(checkpoint.tensors["loss_sum"])
         self.loss_count = header["loss_count"]
-        _set_generators(checkpoint.part("random"), self.experiment.device)
+        for kind, device in self._devices().items():
+            try:
+                self.random.generator(device).set_state(checkpoint.tensors[f"random.{kind}"])
+            except RuntimeError as error:
+                raise UserError(
+                    f"{name} has no state of random numbers in 'random.{kind}' ({error}): delete it"
+                ) from None
+
+    def _devices(self) -> dict[str, str]:
+        """By kind, the devices that random numbers may be drawn on."""
+        own = self.experiment.device
+        return {"cpu": "cpu", torch.device(own).type: own}
+
+    def _stand_ins(
+        self, *, stepped: bool
+    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+        """An optimizer and a schedule such as this trainer's, of whose state only the form counts."""
+        parameters = [torch.zeros_like(p).requires_grad_() for p in self.parameters.values()]
+        optimizer = make_optimizer(self.experiment.training, parameters)
+        schedule = make_schedule(self.experiment.training, optimizer)
+        if stepped:
+            for parameter in parameters:
+                parameter.grad = torch.zeros_like(parameter)
+            optimizer.step()
+        return optimizer, schedule
 
 
 def tried(experiment: Experiment) -> tuple[Learner, Tasks]:
@@ -308,19 +363,6 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "machine": platform.machine(),
     }
-
-
-def _generators(experiment: Experiment) -> dict[str, Tensor]:
-    found = {"cpu": torch.get_rng_state()}
-    if experiment.device.startswith("cuda"):
-        found["cuda"] = torch.cuda.get_rng_state(experiment.device)
-    return found
-
-
-def _set_generators(states: Mapping[str, Tensor], device: str) -> None:
-    torch.set_rng_state(states["cpu"])
-    if "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"], device)
 
 
 def _finite(value: float) -> float | None:
