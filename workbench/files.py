@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -101,6 +102,43 @@ def plain_data(text: bytes) -> Any:
         return json.loads(text, parse_constant=refuse)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def measured(content: bytes) -> tuple[list[dict[str, Any]], list[int]]:
+    """The rows of a run's metrics, and which of its lines, from 1, are damaged.
+
+    A last line without an end is one that is being written: it is neither.
+
+    >>> measured(b'{"iteration": 5, "loss": 0.5}\\n5\\n{"iterat')
+    ([{'iteration': 5, 'loss': 0.5}], [2])
+    """
+    rows, damaged = [], []
+    for number, line in enumerate(content.split(b"\n")[:-1], 1):
+        try:
+            row = plain_data(line)
+        except ValueError:
+            row = None
+        if _is_row(row):
+            rows.append(row)
+        else:
+            damaged.append(number)
+    return rows, damaged
+
+
+def _is_row(row: Any) -> bool:
+    if not isinstance(row, dict):
+        return False
+    iteration = row.get("iteration")
+    return (
+        isinstance(iteration, int)
+        and iteration >= 0
+        and row.get("split", "train") in ("train", "validation")
+        and all(
+            value is None or (isinstance(value, int | float) and abs(value) <= sys.float_info.max)
+            for name, value in row.items()
+            if name != "split"
+        )
+    )
 
 
 def save_tensors(

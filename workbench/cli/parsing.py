@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import re
@@ -21,13 +22,28 @@ def parse(form: Callable[..., T], arguments: list[str], command: str) -> T:
 
     config = (tyro.conf.FlagCreatePairsOff,)
     complaint = io.StringIO()
+    parsed = form if isinstance(form, type) else _later(form)
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(form, args=arguments, prog=f"workbench {command}", config=config)
+            found = tyro.cli(parsed, args=arguments, prog=f"workbench {command}", config=config)
     except SystemExit as stop:
         if stop.code in (0, None):  # --help
             raise _Helped from None
         raise UserError(sentence(complaint.getvalue(), command)) from None
+    return found if isinstance(form, type) else found()
+
+
+def _later(function: Callable[..., T]) -> Callable[..., Callable[[], T]]:
+    """The function as one that only keeps its arguments: it is called once they are read.
+
+    What it says on standard error is no complaint about the arguments.
+    """
+
+    @functools.wraps(function)
+    def kept(*arguments: Any, **options: Any) -> Callable[[], T]:
+        return functools.partial(function, *arguments, **options)
+
+    return kept
 
 
 class _Helped(Exception):

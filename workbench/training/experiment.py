@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Protocol
 
@@ -131,6 +133,15 @@ def check_present(name: str) -> None:
         raise UserError(f"device is '{name}' but torch finds {count} here: use another, or cpu")
 
 
+def _place(cls: type) -> str:
+    """A class, and where it is defined."""
+    try:
+        line = inspect.getsourcelines(cls)[1]
+        return f"{cls.__name__} ({inspect.getsourcefile(cls)}, line {line})"
+    except (OSError, TypeError):
+        return cls.__name__
+
+
 @dataclass(frozen=True)
 class Experiment:
     """Tasks, model, learner, training and seed: two equal experiments give equal parameters.
@@ -153,6 +164,14 @@ class Experiment:
 
     def __post_init__(self) -> None:
         check_fields(self, "")
+        for name in ("model", "learner"):
+            settings = getattr(self, name)
+            known = dataclasses.is_dataclass(settings) and not isinstance(settings, type)
+            if not known or not callable(getattr(settings, "build", None)):
+                raise UserError(
+                    f"{name} is {_place(type(settings))}, which is no dataclass with a method "
+                    "'build': see 'A method in one file' in CONTRIBUTING.md"
+                )
         if not -(2**63) <= self.seed < 2**63:
             raise UserError(f"seed is {self.seed}: it must be a whole number of at most 63 bits")
         _check_device(self.device)
@@ -189,6 +208,11 @@ class Experiment:
             tasks.check(self.test, "validation")
         with Seeded(self.seed):
             learner = self.learner.build(self.model, tasks.spec(self.train))
+        if not isinstance(learner, Learner):
+            raise UserError(
+                f"{_place(type(self.learner))} builds {type(learner).__name__}, which is no "
+                "Learner: let its class inherit from workbench.algorithms.Learner"
+            )
         if tasks.kind not in learner.kinds:
             raise UserError(
                 f"{type(learner).__name__} learns {' or '.join(learner.kinds)} and the tasks "
@@ -206,6 +230,11 @@ class Experiment:
         return to_record(self)
 
     @staticmethod
-    def from_record(data: Any, where: str = "the experiment") -> Experiment:
-        """The experiment of such data; a misspelt field or a wrong value is said in a sentence."""
-        return from_record(Experiment, data, where)
+    def from_record(
+        data: Any, where: str = "the experiment", methods: Mapping[str, str] | None = None
+    ) -> Experiment:
+        """The experiment of such data; a misspelt field or a wrong value is said in a sentence.
+
+        methods  the checksums of the files in `methods/` from which classes may be loaded
+        """
+        return from_record(Experiment, data, where, methods or {})
