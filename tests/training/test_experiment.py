@@ -9,7 +9,7 @@ import torch
 
 from workbench.errors import UserError
 from workbench.training import Experiment, TrainingSettings, preset, presets
-from workbench.training.trainer import make_schedule
+from workbench.training.outer import make_schedule
 
 
 @pytest.mark.parametrize("name", presets())

@@ -16,6 +16,8 @@ from workbench.errors import UserError, nearest
 from workbench.fields import Range, check_fields
 from workbench.randomness import Seeded
 from workbench.tasks import Shape, Tasks, TaskSpec, open_tasks
+from workbench.training.evaluation import BLOCK, check_judged
+from workbench.training.room import check_model, check_room, fitting
 from workbench.training.record import from_record, to_record
 
 Schedule = Literal["constant", "linear", "cosine", "halve"]
@@ -44,9 +46,9 @@ class TrainingSettings:
     optimizer: str = "Adam"  # any class of torch.optim that needs no closure
     # outer learning rate
     rate: Annotated[float, Range(above=0, span=(1e-5, 1), log=True)] = 1e-3
-    options: dict[str, float] = field(default_factory=dict)  # more options of the optimizer
+    options: dict[str, float | bool] = field(default_factory=dict)  # more options of the optimizer
     schedule: str = "constant"  # constant, linear (to 0), cosine (to 0), halve, or a torch class
-    schedule_options: dict[str, float] = field(default_factory=dict)  # of a torch schedule
+    schedule_options: dict[str, float | bool] = field(default_factory=dict)  # of a torch schedule
     # equal stages of the schedule 'halve', each at half the rate before
     halvings: Annotated[int, Range(1, span=(1, 20))] = 10
     # greatest norm of the meta-gradient
@@ -67,6 +69,8 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         check_fields(self, "training")
+        if "lr" in self.options:
+            raise UserError("training.options has 'lr', which is the outer rate: set training.rate")
         optimizer_class(self.optimizer)
         schedule_class(self.schedule)
 
@@ -76,6 +80,7 @@ def _torch_class(module: Any, base: type, name: str, where: str, extra: tuple[st
         key.lower(): value
         for key, value in vars(module).items()
         if isinstance(value, type) and issubclass(value, base) and value is not base
+        if not key.startswith("_")
     }
     if name.lower() not in known:
         names = [value.__name__ for value in known.values()]
@@ -172,8 +177,6 @@ class Experiment:
                     f"{name} is {_place(type(settings))}, which is no dataclass with a method "
                     "'build': see 'A method in one file' in CONTRIBUTING.md"
                 )
-        if not -(2**63) <= self.seed < 2**63:
-            raise UserError(f"seed is {self.seed}: it must be a whole number of at most 63 bits")
         _check_device(self.device)
 
     def stretched(self, iterations: int) -> Experiment:
@@ -204,10 +207,15 @@ class Experiment:
         check_present(self.device)
         tasks = self.open_tasks()
         tasks.check(self.train, "train")
+        check_room(tasks, self.train, self.training.tasks, "a meta-batch")
         if self.training.validate_every:
             tasks.check(self.test, "validation")
-        with Seeded(self.seed):
-            learner = self.learner.build(self.model, tasks.spec(self.train))
+            check_judged(tasks, self.test, "test.")
+            check_room(tasks, self.test, BLOCK, "a validation")
+        spec = tasks.spec(self.train)
+        self._check_size(spec)
+        with Seeded(self.seed), fitting("this model", "choose a smaller one"):
+            learner = self.learner.build(self.model, spec)
         if not isinstance(learner, Learner):
             raise UserError(
                 f"{_place(type(self.learner))} builds {type(learner).__name__}, which is no "
@@ -219,6 +227,16 @@ class Experiment:
                 f"'{self.tasks}' are {tasks.kind}: choose other tasks or another learner"
             )
         return learner.to(self.device, self.torch_dtype), tasks
+
+    def _check_size(self, spec: TaskSpec) -> None:
+        """Refuses a model that this machine has no memory to train, before it takes any."""
+        try:
+            with torch.device("meta"):
+                learner = self.learner.build(self.model, spec)
+        except Exception:  # one that computes while it is built: building will tell
+            return
+        if isinstance(learner, Learner):
+            check_model(learner)
 
     @property
     def torch_dtype(self) -> torch.dtype:

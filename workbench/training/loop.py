@@ -19,7 +19,8 @@ from workbench.algorithms.base import Learner
 from workbench.errors import UserError
 from workbench.tasks import Tasks
 from workbench.training.checkpoints import check_header, save_checkpoint
-from workbench.training.experiment import Experiment
+from workbench.training.experiment import Experiment, check_present
+from workbench.training.room import fitting
 from workbench.training.runs import Run, State
 from workbench.training.trainer import Best, Trainer, tried, versions
 
@@ -65,14 +66,9 @@ def train(
     with lock, _kept_threads(), _Interrupts() as interrupts:
         session = _Session(experiment, run, minutes, progress, interrupts)
         try:
-            session.prepare(built or experiment.build())
-            return session.train()
-        except torch.OutOfMemoryError as error:
-            session.failed(error)
-            raise UserError(
-                "the device has not enough memory: lower training.tasks, or compute fewer tasks "
-                "at once with training.tasks_per_chunk"
-            ) from error
+            with fitting("a meta-step", "lower training.tasks, or training.tasks_per_chunk"):
+                session.prepare(built or experiment.build())
+                return session.train()
         except BaseException as error:
             session.failed(error)
             raise
@@ -89,6 +85,13 @@ def _opened(
     if isinstance(run, Run) or resume:
         run = run if isinstance(run, Run) else Run.open(run)
         own = run.experiment
+        try:
+            check_present(own.device)
+        except UserError as error:
+            raise UserError(
+                f"{run.directory} trains on '{own.device}' ({error}): resume it where there is "
+                "one; here it can be evaluated"
+            ) from None
         if experiment is not None and experiment.to_record() != own.to_record():
             raise UserError(
                 f"{run.directory} holds another experiment than the one given: leave it out to go "

@@ -8,7 +8,6 @@ that was killed and resumed ends with the same bits as one that was not.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import platform
 from contextlib import AbstractContextManager, nullcontext
@@ -34,12 +33,8 @@ from workbench.training.checkpoints import (
 )
 from workbench.training.evaluation import check_finite, evaluate
 from workbench.training.execution import MetaGradients, Mode
-from workbench.training.experiment import (
-    Experiment,
-    TrainingSettings,
-    optimizer_class,
-    schedule_class,
-)
+from workbench.training.experiment import Experiment
+from workbench.training.outer import make_optimizer, make_schedule, stand_ins
 
 _TRAIN_STREAM = 1
 _VALIDATION_SEED = 2000  # the same validation tasks for every run, so that runs can be compared
@@ -268,7 +263,9 @@ class Trainer:
                 f"{name} was trained by the optimizer {stored['class']}, not "
                 f"{type(self.optimizer).__name__}: restore the run's config.json"
             )
-        optimizer, schedule = self._stand_ins(stepped=header["iteration"] > 0)
+        optimizer, schedule = stand_ins(
+            self.experiment.training, self.parameters.values(), stepped=header["iteration"] > 0
+        )
         load_optimizer(self.optimizer, checkpoint, optimizer, name)
         check_alike(header["schedule"], schedule.state_dict(), "schedule", name)
         self.schedule.load_state_dict(header["schedule"])
@@ -297,62 +294,12 @@ class Trainer:
         own = self.experiment.device
         return {"cpu": "cpu", torch.device(own).type: own}
 
-    def _stand_ins(
-        self, *, stepped: bool
-    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-        """An optimizer and a schedule such as this trainer's, of whose state only the form counts."""
-        parameters = [torch.zeros_like(p).requires_grad_() for p in self.parameters.values()]
-        optimizer = make_optimizer(self.experiment.training, parameters)
-        schedule = make_schedule(self.experiment.training, optimizer)
-        if stepped:
-            for parameter in parameters:
-                parameter.grad = torch.zeros_like(parameter)
-            optimizer.step()
-        return optimizer, schedule
-
 
 def tried(experiment: Experiment) -> tuple[Learner, Tasks]:
-    """What the experiment builds, once its outer optimizer and schedule were found to suit."""
+    """What the experiment builds, once all that can be known to fail beforehand was tried."""
     learner, tasks = experiment.build()
-    parameters = [parameter for _, parameter in trainable(learner)]
-    make_schedule(experiment.training, make_optimizer(experiment.training, parameters))
+    stand_ins(experiment.training, [parameter for _, parameter in trainable(learner)])
     return learner, tasks
-
-
-def make_optimizer(settings: TrainingSettings, parameters: list[Tensor]) -> torch.optim.Optimizer:
-    """The outer optimizer; the fused form where there is one, which is far quicker when small."""
-    cls = optimizer_class(settings.optimizer)
-    options: dict[str, Any] = {"lr": settings.rate, **settings.options}
-    if cls in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.Adagrad):
-        options.setdefault("fused", True)
-    try:
-        return cls(parameters, **options)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"training.options do not suit {cls.__name__}: {error}") from None
-
-
-def make_schedule(
-    settings: TrainingSettings, optimizer: torch.optim.Optimizer
-) -> torch.optim.lr_scheduler.LRScheduler:
-    """The outer rate by iteration."""
-    cls, total = schedule_class(settings.schedule), settings.iterations
-    factors = {
-        "constant": lambda i: 1.0,
-        "linear": lambda i: 1 - i / total,
-        "cosine": lambda i: 0.5 * (1 + math.cos(math.pi * i / total)),
-        "halve": lambda i: 0.5 ** (i * settings.halvings // total),
-    }
-    if cls is None:
-        return torch.optim.lr_scheduler.LambdaLR(optimizer, factors[settings.schedule])
-    try:
-        schedule = cls(optimizer, **settings.schedule_options)  # type: ignore[arg-type]
-        json.dumps(schedule.state_dict(), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise UserError(
-            f"training.schedule_options do not suit {cls.__name__}, or its state is no "
-            f"plain data: {error}"
-        ) from None
-    return schedule
 
 
 def versions() -> dict[str, str]:
