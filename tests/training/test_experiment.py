@@ -1,8 +1,11 @@
 """Experiments: records, stretching, presets, and the errors of wrong records."""
 
 import dataclasses
+import hashlib
 import json
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
@@ -50,6 +53,9 @@ def test_the_issue_s_presets_are_there() -> None:
         ({"learner": {"type": "MAMSettings"}}, "did you mean 'MAMLSettings'"),
         ({"learner": {"type": "no.such:Thing"}}, "not found"),
         ({"learner": {"type": "os:getcwd"}}, "no settings dataclass"),
+        ({"learner": {"type": "this:X"}}, "loaded only from the folder 'methods'"),
+        ({"learner": {"type": "unittest.__main__:X"}}, "loaded only from the folder 'methods'"),
+        ({"learner": {"type": "workbench.training:Experiment"}}, "without its module"),
         ({"learner": {}}, "must be an object with a 'type'"),
         ({"training": {"rate": -1}}, "training.rate is -1"),
         ({"training": {"rate": float("nan")}}, "training.rate is nan"),
@@ -129,3 +135,34 @@ def test_a_learner_starts_as_torch_s_own_seed_would_have_it(name: str) -> None:
 
 def weights(learner: torch.nn.Module) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in learner.parameters()])
+
+
+def test_a_record_imports_nothing() -> None:
+    sys.modules.pop("this", None)
+    record = preset("sinusoid-maml").to_record() | {"learner": {"type": "this:X"}}
+    with pytest.raises(UserError):
+        Experiment.from_record(record)
+    assert "this" not in sys.modules
+
+
+def test_a_method_is_loaded_only_as_the_record_knew_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    text = (
+        "from workbench.algorithms import MAMLSettings\nfrom dataclasses import dataclass\n"
+        "@dataclass(frozen=True)\nclass Mine(MAMLSettings):\n    pass\n"
+    )
+    (tmp_path / "methods").mkdir()
+    (tmp_path / "methods" / "only.py").write_text(text)
+    base = preset("sinusoid-maml").to_record()
+    record = base | {"learner": base["learner"] | {"type": "methods.only:Mine"}}
+    methods = {"methods.only": hashlib.sha256(text.encode()).hexdigest()}
+    for wrong in ({}, {"methods.only": "0" * 64}):
+        with pytest.raises(UserError, match=r"methods/only\.py has changed since"):
+            Experiment.from_record(record, "here", wrong)
+    assert "methods.only" not in sys.modules
+    assert type(Experiment.from_record(record, "here", methods).learner).__name__ == "Mine"
+    for name in ("methods", "methods.only"):
+        sys.modules.pop(name)

@@ -61,7 +61,7 @@ def _warn(message: Warning | str, *where: object, **more: object) -> None:
 
 
 def _own_mistake(error: Exception) -> str:
-    """The line about an error that came out of a file in the folder `methods`; empty if none did."""
+    """The line about an error out of a file in the folder `methods`; empty if it is none."""
     from workbench.training.methods import method_of
 
     place = method_of(error)

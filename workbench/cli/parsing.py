@@ -18,19 +18,23 @@ T = TypeVar("T")
 
 def parse(form: Callable[..., T], arguments: list[str], command: str) -> T:
     """What `form` (a dataclass, or a function to be called) makes of the arguments."""
+    if isinstance(form, type):
+        return _parsed(form, arguments, command)
+    return _parsed(_later(form), arguments, command)()
+
+
+def _parsed(form: Callable[..., T], arguments: list[str], command: str) -> T:
     import tyro
 
     config = (tyro.conf.FlagCreatePairsOff,)
     complaint = io.StringIO()
-    parsed = form if isinstance(form, type) else _later(form)
     try:
         with contextlib.redirect_stderr(complaint):
-            found = tyro.cli(parsed, args=arguments, prog=f"workbench {command}", config=config)
+            return tyro.cli(form, args=arguments, prog=f"workbench {command}", config=config)
     except SystemExit as stop:
         if stop.code in (0, None):  # --help
             raise _Helped from None
         raise UserError(sentence(complaint.getvalue(), command)) from None
-    return found if isinstance(form, type) else found()
 
 
 def _later(function: Callable[..., T]) -> Callable[..., Callable[[], T]]:

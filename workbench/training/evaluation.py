@@ -173,8 +173,8 @@ def evaluations(
     if steps is not None and steps < 0:
         raise UserError(f"steps is {steps}: it cannot be negative")
     check_judged(tasks, shape)
-    check_room(tasks, shape, BLOCK, f"a block of {BLOCK} tasks")
-    check_bytes(8.0 * episodes * ((steps or 0) + 1), "the results", "episodes or steps")
+    check_room(tasks, shape, BLOCK, "a block")
+    check_bytes(8.0 * episodes * ((steps or 0) + 1), "the results", "fewer episodes or steps")
     started = time.perf_counter()
     digest = hashlib.sha256()
     values = []

@@ -17,8 +17,8 @@ from workbench.fields import Range, check_fields
 from workbench.randomness import Seeded
 from workbench.tasks import Shape, Tasks, TaskSpec, open_tasks
 from workbench.training.evaluation import BLOCK, check_judged
-from workbench.training.room import check_model, check_room, fitting
 from workbench.training.record import from_record, to_record
+from workbench.training.room import check_model, check_room, fitting
 
 Schedule = Literal["constant", "linear", "cosine", "halve"]
 
@@ -211,7 +211,7 @@ class Experiment:
         if self.training.validate_every:
             tasks.check(self.test, "validation")
             check_judged(tasks, self.test, "test.")
-            check_room(tasks, self.test, BLOCK, "a validation")
+            check_room(tasks, self.test, BLOCK, "a validation's block")
         spec = tasks.spec(self.train)
         self._check_size(spec)
         with Seeded(self.seed), fitting("this model", "choose a smaller one"):

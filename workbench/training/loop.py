@@ -19,6 +19,7 @@ from workbench.algorithms.base import Learner
 from workbench.errors import UserError
 from workbench.tasks import Tasks
 from workbench.training.checkpoints import check_header, save_checkpoint
+from workbench.training.execution import use_threads
 from workbench.training.experiment import Experiment, check_present
 from workbench.training.room import fitting
 from workbench.training.runs import Run, State
@@ -152,7 +153,7 @@ class _Session:
         if run is not None:
             run.set_status("running")
         if run is None or not run.checkpoint_path("latest").exists():
-            torch.set_num_threads(_threads_for(built[0]))
+            use_threads(_threads_for(built[0]))
             if run is not None:
                 run.cut_metrics(0)
             self.trainer = Trainer(self.experiment, built=built)
@@ -160,11 +161,16 @@ class _Session:
         checkpoint, path = run.checkpoint("latest")
         check_header(checkpoint, path)
         header = checkpoint.header
-        torch.set_num_threads(header["threads"])
+        threads = use_threads(header["threads"])
         self.trainer = trainer = Trainer(self.experiment, built=built, path=header["path"])
         trainer.restore(checkpoint, str(path))
         run.cut_metrics(trainer.iteration)
         run.log(f"resumed at iteration {trainer.iteration}")
+        if threads != header["threads"]:
+            run.log(
+                f"it computed with {header['threads']} threads and does with {threads} now: the "
+                "result may differ in the last bits"
+            )
         for name, version in versions().items():
             if header["versions"].get(name) != version:
                 run.log(

@@ -106,7 +106,7 @@ def method_of(error: BaseException) -> tuple[str, int] | None:
 
 def _said(error: BaseException) -> str:
     what = error.msg if isinstance(error, SyntaxError) else str(error)
-    return f"{type(error).__name__}: {what}"
+    return f"{type(error).__name__}: {what}" if what else type(error).__name__
 
 
 def own_presets() -> dict[str, Any]:

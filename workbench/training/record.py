@@ -74,7 +74,8 @@ def settings_class(name: str, where: str, methods: Mapping[str, str]) -> type:
         if name not in known:
             raise UserError(f"{where} names the type '{name}': {nearest(name, list(known))}")
         return known[name]
-    module = loaded_method(module_name, methods.get(module_name), f"{where} names the type '{name}'")
+    named = f"{where} names the type '{name}'"
+    module = loaded_method(module_name, methods.get(module_name), named)
     found = getattr(module, class_name, None)
     if (
         not isinstance(found, type)
@@ -82,7 +83,7 @@ def settings_class(name: str, where: str, methods: Mapping[str, str]) -> type:
         or found.__module__ != module_name
         or not hasattr(found, "build")
     ):
-        raise UserError(f"{where} names the type '{name}', which is no settings dataclass")
+        raise UserError(f"{named}, which is no settings dataclass")
     return found
 
 
@@ -131,9 +132,7 @@ def _read(hint: Any, value: Any, where: str, methods: Mapping[str, str]) -> Any:
     raise UserError(f"{where} is {value!r}: it must be {_describe(hint)}")
 
 
-def _read_union(
-    hints: tuple[Any, ...], value: Any, where: str, methods: Mapping[str, str]
-) -> Any:
+def _read_union(hints: tuple[Any, ...], value: Any, where: str, methods: Mapping[str, str]) -> Any:
     for hint in hints:
         try:
             return _read(hint, value, where, methods)
