@@ -11,39 +11,33 @@ from typing import Any
 import pytest
 import torch
 
+from benchmarks.kills import difference
 from workbench.algorithms import MAML, MAMLSettings
 from workbench.algorithms.base import Adapted
 from workbench.tasks import Episode, TaskSpec
 from workbench.training import Experiment, Run, Trainer, preset, train
 
-KILLED = Path(__file__).with_name("killed_run.py")
-
-
 def assert_same_end(one: Run, other: Run) -> None:
-    first, second = one.checkpoint("latest")[0], other.checkpoint("latest")[0]
-    assert first.tensors.keys() == second.tensors.keys()
-    for name, tensor in first.tensors.items():
-        assert torch.equal(tensor, second.tensors[name]), name
-    for key in ("iteration", "best", "schedule", "path", "threads"):
-        assert first.header[key] == second.header[key], key
-    rows = [[{k: v for k, v in r.items() if k != "seconds"} for r in run.metrics()]
-            for run in (one, other)]  # fmt: skip
-    assert rows[0] == rows[1]
+    assert difference(one, other) == ""
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("tasks_per_chunk", [0, 3])
 def test_killed_at_ten_random_moments(tmp_path: Path, tasks_per_chunk: int) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run(
-        [sys.executable, str(KILLED), str(tmp_path), str(tasks_per_chunk)],
-        check=True,
-        env=environment,
+    """Two of them in the middle of a save."""
+    part = ["--only", "sinusoid-maml:eager", "--kills", "10", "--chunk", str(tasks_per_chunk)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.kills", *part, "--folder", str(tmp_path)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
         timeout=380,
     )
-    whole, killed = Run.open(tmp_path / "whole"), Run.open(tmp_path / "killed")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "10 of 10 kills, 2 of them in a save" in done.stdout
+    whole, killed = (Run.open(tmp_path / f"sinusoid-maml-eager-{k}") for k in ("whole", "killed"))
     assert (killed.directory / "log.txt").read_text().count("resumed at") >= 9
     assert killed.status().state == whole.status().state == "finished"
     assert_same_end(whole, killed)
