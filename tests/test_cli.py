@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +17,23 @@ from typing import NamedTuple
 import pytest
 
 from workbench.cli import main
-from workbench.training import Run
+from workbench.errors import UserError
+from workbench.training import Run, Status
+
+NO_BUILD = """
+from dataclasses import dataclass, replace
+
+from workbench.training import preset
+
+
+@dataclass(frozen=True)
+class Mine:
+    "Mine."
+    size: int = 1  # of it
+
+
+PRESETS = {"mine": ("mine", replace(preset("sinusoid-maml"), learner=Mine()))}
+"""
 
 
 class Result(NamedTuple):
@@ -29,6 +47,9 @@ def workbench(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Callable[..., Result]:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "methods"]:
+        monkeypatch.delitem(sys.modules, name)
 
     def run(*arguments: str) -> Result:
         capsys.readouterr()
@@ -61,6 +82,37 @@ def sine(workbench: Callable[..., Result]) -> str:
         (["train", "sinusoid-maml", "--learner.inner-rate", "nan"], "inner_rate is nan"),
         (["train", "sinusoid-maml", "--training.options", "foo", "1"], "options do not suit Adam"),
         (["train", "sinusoid-maml", "--training.schedule", "OneCycleLR"], "do not suit OneCycle"),
+        (["train", "sinusoid-maml", "--training.options", "lr", "1"], "set training.rate"),
+        (
+            ["train", "sinusoid-maml", "--training.options", "differentiable", "1"],
+            "options do not suit Adam",
+        ),
+        *(
+            (
+                ["train", "sinusoid-maml", "--training.schedule", name]
+                + ["--training.schedule-options", option, "0"],
+                f"options do not suit {name}",
+            )
+            for name, option in (("StepLR", "step_size"), ("CosineAnnealingLR", "T_max"))
+        ),
+        (
+            ["train", "sinusoid-maml", "--training.schedule", "OneCycleLR"]
+            + ["--training.schedule-options", "total_steps", "5", "max_lr", "1"],
+            "5 steps are fewer than training.iterations",
+        ),
+        (["train", "sinusoid-maml", "--test.queries", "0"], "test.queries is 0"),
+        (["train", "sinusoid-maml", "--train.shots", "1000000000"], "ask for fewer or smaller"),
+        (["train", "sinusoid-maml", "--test.shots", "1000000000"], "ask for fewer or smaller"),
+        (["train", "sinusoid-maml", "--training.tasks", "1000000000"], "fewer or smaller tasks"),
+        (["train", "sinusoid-maml", "--model.hidden", "30000000000"], "a smaller model"),
+        (["train", "sinusoid-maml", "--model.hidden", "300000", "300000"], "a smaller model"),
+        *(
+            (["train", "sinusoid-maml", option, "9" * 30], "at most 63 bits")
+            for option in ("--iterations", "--train.shots", "--model.hidden", "--training.tasks")
+        ),
+        (["evaluate", "sinusoid-maml", "--episodes", "9" * 30], "fewer episodes or steps"),
+        (["evaluate", "sinusoid-maml", "--steps", "9" * 30], "fewer episodes or steps"),
+        (["evaluate", "sinusoid-maml", "--shots", "1000000000"], "fewer or smaller tasks"),
         (["train", "sinusoid-maml", "--device", "meta"], "choose cpu"),
         (["train", "sinusoid-maml", "--seed", str(2**64)], "at most 63 bits"),
         (["train", "sinusoid-maml", "--training.rate", "-0.1"], "training.rate is -0.1"),
@@ -277,3 +329,92 @@ def test_what_a_flag_says_holds_at_any_length() -> None:
     _, experiment = experiment_of("sinusoid-maml", flags)
     assert experiment.training.iterations == 100
     assert experiment.training.validate_every == 7
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--training.options", "amsgrad", "1"),
+        ("--training.options", "foreach", "1"),
+        ("--training.optimizer", "SGD", "--training.options", "nesterov", "1", "momentum", "0.9"),
+        ("--training.schedule", "StepLR", "--training.schedule-options", "step_size", "5"),
+        ("--training.schedule", "CosineAnnealingWarmRestarts")
+        + ("--training.schedule-options", "T_0", "5"),
+        ("--training.schedule", "OneCycleLR")
+        + ("--training.schedule-options", "total_steps", "12", "max_lr", "0.01"),
+    ],
+    ids=lambda options: "-".join(options[1:3]),
+)
+def test_whole_numbers_and_switches_reach_torch(
+    workbench: Callable[..., Result], options: tuple[str, ...]
+) -> None:
+    assert workbench("train", "sinusoid-maml", *QUICK, *options, "--run", "r").code == 0
+    assert workbench("train", "--run", "r", "--resume").code == 0
+
+
+def test_what_is_said_beside_a_result_is_said(
+    workbench: Callable[..., Result], sine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Path(sine, "metrics.jsonl").open("a") as file:
+        file.write("5\n")
+    result = workbench("train", "--run", sine, "--resume")
+    assert result.code == 0
+    assert "is damaged in line" in result.err
+    monkeypatch.setattr(Run, "stop", lambda run: Status("interrupted", iteration=7))
+    assert workbench("stop", sine).err == "interrupted at iteration 7\n"
+
+    def load(run: Run, which: str) -> None:
+        warnings.warn("the method has changed", stacklevel=1)
+        raise UserError("that is all")
+
+    monkeypatch.setattr(Run, "load", load)
+    said = "workbench: the method has changed\nworkbench: that is all\n"
+    assert workbench("evaluate", sine).err == said
+
+
+def test_a_run_may_be_called_dash(workbench: Callable[..., Result]) -> None:
+    said = workbench("train", "sinusoid-maml", *QUICK, "--run=-dash").err
+    told = re.search(r"measure it with: workbench (.*)", said)
+    assert told is not None
+    assert workbench(*shlex.split(told[1]), "--episodes", "2", "--steps", "0").code == 0
+    assert Run(Path("-dash it")).argument == "'./-dash it'"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = = 1\n", "methods/mine.py cannot be imported (SyntaxError: invalid syntax in line 1)"),
+        ("x = 1\n<<<<<<< HEAD\n", "SyntaxError: invalid syntax in line 2)"),
+        ("\n\n1 / 0\n", "(ZeroDivisionError: division by zero in line 3)"),
+        ("raise SystemExit\n", "(SystemExit in line 1)"),
+        ("import no_such_module\n", "No module named 'no_such_module' in line 1)"),
+        (NO_BUILD, "learner is Mine ("),
+        ("PRESETS = 5\n", "is no dict"),
+        ("PRESETS = {'a': 5}\n", "make it (one line, Experiment(...))"),
+    ],
+    ids=["syntax", "conflict", "exception", "exit", "import", "build", "presets", "preset"],
+)
+@pytest.mark.parametrize("arguments", [("presets",), ("train", "mine")], ids=lambda a: a[0])
+def test_a_method_that_cannot_be_used_is_the_user_s_mistake(
+    workbench: Callable[..., Result], tmp_path: Path, text: str, said: str,
+    arguments: tuple[str, ...],
+) -> None:  # fmt: skip
+    (tmp_path / "methods").mkdir()
+    (tmp_path / "methods" / "mine.py").write_text(text)
+    result = workbench(*arguments)
+    assert (result.code, result.err.count("\n")) == (2, 1), result.err
+    assert said in result.err
+
+
+def test_an_error_in_a_method_names_its_file_and_line(
+    workbench: Callable[..., Result], tmp_path: Path
+) -> None:
+    (tmp_path / "methods").mkdir()
+    text = NO_BUILD.replace("size: int", "build = lambda self, model, spec: [][0]\n    size: int")
+    (tmp_path / "methods" / "mine.py").write_text(text)
+    result = workbench("train", "mine", "--run", "r")
+    said = (
+        "workbench: methods/mine.py, line 10: IndexError: list index out of range: mend that file"
+    )
+    assert (result.code, result.err.splitlines()[-1]) == (2, said)
+    assert "Traceback" not in result.err

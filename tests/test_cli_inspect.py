@@ -14,6 +14,7 @@ import pytest
 
 from workbench.cli import main
 from workbench.figures import DRAWN, read_receipt
+from workbench.files import read_tensors, save_tensors
 from workbench.inspection import KINDS, Tape
 from workbench.training import evaluate, preset, train
 from workbench.training.runs import Run
@@ -123,6 +124,7 @@ def test_a_run_and_its_trace_show_the_same(
         (["inspect", "RUN", "flow"], "--out"),
         (["inspect", "RUN", "images", "--out", "a.png"], "shows classes of images"),
         (["inspect", "RUN", "flow", "--out", "a.csv", "--episodes", "0"], "at least 1 task"),
+        (["trace", "RUN", "--out", "a.metatrace", "--episodes", "51"], "at most 50"),
         (["inspect", "RUN", "flow", "--out", "a.csv", "--steps", "0"], "at least one inner step"),
         (["inspect", "RUN", "flow", "--out", "/proc/none/a.csv"], "cannot be written"),
         (["inspect", "nowhere", "flow", "--out", "a.csv"], "no run directory"),
@@ -163,3 +165,14 @@ def test_help_names_every_kind(workbench: Callable[..., Result]) -> None:
         assert kind in said
     assert workbench("trace", "--help").code == 0
     assert set(KINDS) <= set(DRAWN)
+
+
+def test_a_trace_whose_seed_is_a_word_is_one_sentence(
+    workbench: Callable[..., Result], saved: Path, tmp_path: Path
+) -> None:
+    tensors, header = read_tensors(saved, kind="metatrace", schema=1)
+    header["about"]["seed"] = "seven"
+    path = save_tensors(tmp_path / "word.metatrace", tensors, header, kind="metatrace")
+    result = workbench("inspect", path, "curves", "--out", "a.png")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "seed" in result.err

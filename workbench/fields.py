@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -134,6 +134,8 @@ def _complaint(hint: Any, value: Any, limits: Range) -> str:
             numbers = _numbers(arm, value)
     if numbers is None:
         return "it must be " + " or ".join(_wanted(arm) for arm in _arms(hint))
+    if any(isinstance(n, int) and not -(2**63) <= n < 2**63 for n in numbers):
+        return "it must be a whole number of at most 63 bits"
     each = "of its numbers each: " if not isinstance(value, int | float) else ""
     complaint = next(filter(None, map(limits.complaint, numbers)), "")
     return each + complaint if complaint else ""
@@ -148,7 +150,7 @@ def _numbers(hint: Any, value: Any) -> list[float] | None:
         return [value] if isinstance(value, int) and not isinstance(value, bool) else None
     if hint is float:
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        return [value] if number and math.isfinite(value) else None
+        return [float(value)] if number and abs(value) <= sys.float_info.max else None
     if hint is str:
         return [] if isinstance(value, str) else None
     if origin is tuple and isinstance(value, tuple | list):
@@ -156,8 +158,13 @@ def _numbers(hint: Any, value: Any) -> list[float] | None:
         if not open_ended and len(value) != len(inner):
             return None
         parts = [_numbers(inner[0 if open_ended else i], v) for i, v in enumerate(value)]
+    elif origin is dict and isinstance(value, Mapping):
+        parts = [
+            next((n for arm in _arms(inner[1]) if (n := _numbers(arm, v)) is not None), None)
+            for v in value.values()
+        ]
     elif origin in (tuple, dict):
-        return [] if origin is dict and isinstance(value, Mapping) else None
+        return None
     else:
         return []  # another class sees to itself
     if any(part is None for part in parts):

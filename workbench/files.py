@@ -10,6 +10,8 @@ import errno
 import hashlib
 import json
 import os
+import re
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,6 +23,7 @@ from torch import Tensor
 
 from workbench.errors import UserError
 
+_HALF_WRITTEN = re.compile(r"\..+\.\d+\.\d+")  # as `write_safely` names it
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -62,6 +65,82 @@ def write_safely(path: Path, content: bytes) -> None:
             os.close(folder)
 
 
+def swept(folder: Path) -> list[Path]:
+    """What `write_safely` left half-written in a folder when its process was killed: removed.
+
+    Only for a folder in which no living process writes.
+    """
+    left = [path for path in folder.glob(".*") if _HALF_WRITTEN.fullmatch(path.name)]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return left
+
+
+def read_json(path: Path) -> Any:
+    """The plain data of a JSON file; what is no JSON, or holds NaN, is refused with a sentence."""
+    try:
+        return plain_data(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): check it") from None
+    except ValueError as error:
+        raise UserError(f"{path} is no valid JSON ({error}): restore it") from None
+
+
+def plain_data(text: bytes) -> Any:
+    """The plain data that JSON holds; a ValueError where it is none, has NaN or is too deep.
+
+    >>> plain_data(b'{"loss": NaN}')
+    Traceback (most recent call last):
+    ...
+    ValueError: NaN is no number
+    """
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no number")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def measured(content: bytes) -> tuple[list[dict[str, Any]], list[int]]:
+    """The rows of a run's metrics, and which of its lines, from 1, are damaged.
+
+    A last line without an end is one that is being written: it is neither.
+
+    >>> measured(b'{"iteration": 5, "loss": 0.5}\\n5\\n{"iterat')
+    ([{'iteration': 5, 'loss': 0.5}], [2])
+    """
+    rows, damaged = [], []
+    for number, line in enumerate(content.split(b"\n")[:-1], 1):
+        try:
+            row = plain_data(line)
+        except ValueError:
+            row = None
+        if _is_row(row):
+            rows.append(row)
+        else:
+            damaged.append(number)
+    return rows, damaged
+
+
+def _is_row(row: Any) -> bool:
+    if not isinstance(row, dict):
+        return False
+    iteration = row.get("iteration")
+    return (
+        isinstance(iteration, int)
+        and iteration >= 0
+        and row.get("split", "train") in ("train", "validation")
+        and all(
+            value is None or (isinstance(value, int | float) and abs(value) <= sys.float_info.max)
+            for name, value in row.items()
+            if name != "split"
+        )
+    )
+
+
 def save_tensors(
     path: Path | str, tensors: Mapping[str, Tensor], header: Mapping[str, Any], *, kind: str
 ) -> Path:
@@ -73,19 +152,22 @@ def save_tensors(
         path.parent.mkdir(parents=True, exist_ok=True)
     own = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     try:
-        text = json.dumps({"names": list(own), "sha256": _fingerprint(own), **header})
+        text = json.dumps({"names": list(own), **header})
     except TypeError as error:
         raise UserError(f"{path} can hold only plain data ({error}): leave it out") from None
+    text = json.dumps({**json.loads(text), "sha256": _fingerprint(own, text)})
     write_safely(path, save(own, {kind: text}))
     return path
 
 
 def read_tensors(
-    path: Path | str, *, kind: str, schema: int
+    path: Path | str, *, kind: str, schema: int, hashed: int = 1, cure: str = "save it again"
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What `save_tensors` wrote; a damaged, foreign or newer file is refused with a sentence.
 
     schema  the newest version of this kind that can be read; the header says its own
+    hashed  the first version that has a checksum
+    cure    what to do about a damaged one
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -99,25 +181,29 @@ def read_tensors(
         )  # whole: a mapped file that another cuts short kills the process
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): check it") from None
-    damaged = UserError(f"{path} is damaged or no {kind} file: save it again")
+    damaged = UserError(f"{path} is damaged or no {kind} file: {cure}")
     try:
         found = load(content)
         own = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         header = json.loads(own["__metadata__"][kind])
         if header["schema"] > schema:
             raise UserError(f"{path} was written by a newer workbench: update this one")
-        tensors = {name: found[name] for name in header.pop("names")}
+        unhashed = header["schema"] < hashed and "sha256" not in header
+        digest = header.pop("sha256", None)
+        text = json.dumps(header)
+        tensors = {name: found[name] for name in header.pop("names", found)}
     except UserError:
         raise
-    except (SafetensorError, KeyError, TypeError, ValueError):
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise damaged from None
-    if header.pop("sha256", None) != _fingerprint(tensors):
+    # older files have a checksum of their tensors alone
+    if not unhashed and digest not in (_fingerprint(tensors, text), _fingerprint(tensors)):
         raise damaged
     return tensors, header
 
 
-def _fingerprint(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
+def _fingerprint(tensors: Mapping[str, Tensor], text: str = "") -> str:
+    digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())

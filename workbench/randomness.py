@@ -3,14 +3,19 @@
 Every task has its own 64-bit seed in `Episode.seed`. A draw hashes (seed, step, position), which
 makes it the same alone or in a batch, in one chunk or four, on any thread, and on any device.
 The hash is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014); torch's int64 wraps around.
+
+What torch draws by itself, such as initial weights, comes from generators of its own (`Seeded`).
 """
 
 from __future__ import annotations
 
+import functools
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed 64-bit number
 _MIX_1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
@@ -77,3 +82,60 @@ def permutation(seed: Tensor, size: int) -> Tensor:
 def spawn(seed: int, *words: int) -> int:
     """One whole number from another, for seeding torch generators: the same everywhere."""
     return int(fold(torch.tensor([_signed(seed)]), *words)[0]) & (2**63 - 1)
+
+
+class Seeded(TorchDispatchMode):
+    """While entered, what this thread draws from torch comes from generators of its own.
+
+    The numbers are those that `torch.manual_seed` would give, but the process's generator, from
+    which other threads draw too, is neither read nor changed. It may be entered again and goes on.
+
+    >>> with Seeded(3):
+    ...     one = torch.rand(2)
+    >>> bool((one == torch.rand(2, generator=torch.Generator().manual_seed(3))).all())
+    True
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed, self.drawn = seed, False
+        self._generators: dict[str, torch.Generator] = {}
+
+    def generator(self, device: torch.device | str) -> torch.Generator:
+        """That of a device, made when it is first asked for."""
+        kind = torch.device(device).type
+        if kind not in self._generators:
+            self._generators[kind] = torch.Generator(device).manual_seed(self.seed)
+        return self._generators[kind]
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            drawing = _with_generator(func)
+            if drawing is not None and not any(
+                isinstance(a, torch.Generator) for a in (*args, *kwargs.values())
+            ):
+                like = next((a for a in args if isinstance(a, Tensor)), None)
+                device = kwargs.get("device") or ("cpu" if like is None else like.device)
+                self.drawn = True
+                func, kwargs = drawing, {**kwargs, "generator": self.generator(device)}
+        return func(*args, **kwargs)
+
+
+@functools.cache
+def _with_generator(func: Any) -> Any:
+    """The form of a drawing operation that takes a generator; None where there is none."""
+    wanted = _arguments(func)
+    wanted.pop("generator", None)
+    for name in (func._overloadname, *func.overloadpacket.overloads()):
+        form = getattr(func.overloadpacket, name)
+        found = _arguments(form)
+        if found.pop("generator", None) and found == wanted:
+            return form
+    return None
+
+
+def _arguments(form: Any) -> dict[str, str]:
+    return {argument.name: str(argument.type) for argument in form._schema.arguments}

@@ -1,9 +1,14 @@
 """Checkpoints: round trips, and refusals in a sentence."""
 
 import dataclasses
+import json
+import random
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 
 from workbench.algorithms import ANILSettings
@@ -23,7 +28,7 @@ def test_round_trip_keeps_bits_and_header(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "c", Checkpoint(tensors, {"iteration": 3, "rate": 0.1}))
     found = read_checkpoint(tmp_path / "c")
     assert all(torch.equal(tensors[name], found.tensors[name]) for name in tensors)
-    assert found.header == {"schema": 1, "iteration": 3, "rate": 0.1}
+    assert found.header == {"schema": 2, "iteration": 3, "rate": 0.1}
     assert [p.name for p in tmp_path.iterdir()] == ["c"]
 
 
@@ -78,3 +83,96 @@ def test_what_a_gpu_trained_is_measured_without_one(
     with pytest.raises(UserError, match="torch finds no GPU here"):
         train(run.experiment, tmp_path / "other", progress=False)
     assert not (tmp_path / "other").exists()
+
+
+def test_one_bit_is_enough_to_refuse(tiny: Experiment, tmp_path: Path) -> None:
+    train(tiny, tmp_path / "run", progress=False)
+    path = Run(tmp_path / "run").checkpoint_path("latest")
+    content = path.read_bytes()
+    chance = random.Random(0)
+    for place in chance.sample(range(len(content)), 300):
+        changed = bytearray(content)
+        changed[place] ^= 1 << chance.randrange(8)
+        path.write_bytes(changed)
+        with pytest.raises(UserError, match="damaged|newer"):
+            read_checkpoint(path)
+
+
+def test_a_checkpoint_from_before_checksums_is_read(tmp_path: Path) -> None:
+    tensors = {"learner.a": torch.rand(3)}
+    metadata = {"workbench": json.dumps({"schema": 1, "method": "MAML"})}
+    (tmp_path / "c").write_bytes(safetensors.torch.save(tensors, metadata))
+    found = read_checkpoint(tmp_path / "c")
+    assert torch.equal(found.tensors["learner.a"], tensors["learner.a"])
+    assert found.header == {"schema": 1, "method": "MAML"}
+
+
+def without(name: str) -> Callable[[dict[str, Any]], object]:
+    return lambda found: found.pop(name)
+
+
+def instead(**changes: Any) -> Callable[[dict[str, Any]], object]:
+    return lambda found: found.update(changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        *((without(name), f"lacks '{name}'") for name in ("method", "optimizer", "path", "best")),
+        (instead(threads=0), "'0' for 'threads', not a whole number from 1"),
+        (instead(path="fast"), "'fast' for 'path', not compiled or eager"),
+        (instead(iteration=2.5), "'2.5' for 'iteration'"),
+        (instead(seconds=float("nan")), "'nan' for 'seconds'"),
+        (instead(best={"value": 1.0}), "for 'best', not a validation"),
+        (instead(schedule={"step": 5}), "the schedule in .* is not what torch"),
+        (instead(optimizer={"class": "Adam", "plain": {}, "groups": []}), "the optimizer in"),
+    ],
+)
+def test_a_header_that_no_training_can_go_on_from_is_refused(
+    tiny: Experiment, tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    train(tiny, tmp_path / "run", progress=False)
+    checkpoint, _ = Run(tmp_path / "run").checkpoint("latest")
+    header = dict(checkpoint.header)
+    change(header)
+    refused(tmp_path / "run", Checkpoint(checkpoint.tensors, header), message)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (without("optimizer.0.exp_avg"), r"lacks tensor 'optimizer\.0\.exp_avg'"),
+        (instead(**{"optimizer.9.exp_avg": torch.zeros(3)}), "has an unknown tensor 'optimizer.9"),
+        (instead(**{"optimizer.0.exp_avg": torch.zeros(3)}), "exp_avg' of shape"),
+        (without("loss_sum"), "lacks tensor 'training.loss_sum'"),
+        (without("random.cpu"), "lacks tensor 'random.cpu'"),
+        (instead(**{"random.cpu": torch.zeros(9, dtype=torch.uint8)}), "random.cpu' of shape"),
+    ],
+)
+def test_tensors_that_no_training_can_go_on_from_are_refused(
+    tiny: Experiment, tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    train(tiny, tmp_path / "run", progress=False)
+    checkpoint, _ = Run(tmp_path / "run").checkpoint("latest")
+    tensors = dict(checkpoint.tensors)
+    change(tensors)
+    refused(tmp_path / "run", Checkpoint(tensors, checkpoint.header), message)
+
+
+def refused(run: Path, checkpoint: Checkpoint, message: str) -> None:
+    save_checkpoint(Run(run).checkpoint_path("latest"), checkpoint)
+    with pytest.raises(UserError, match=message) as error:
+        train(run=run, resume=True, progress=False)
+    assert "\n" not in str(error.value)
+
+
+def test_a_run_on_a_gpu_is_not_resumed_without_one(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    train(tiny, tmp_path / "run", progress=False)
+    config = tmp_path / "run" / "config.json"
+    config.write_text(config.read_text().replace('"cpu"', '"cuda"'))
+    with pytest.raises(UserError, match="resume it where there is one"):
+        train(run=tmp_path / "run", resume=True, progress=False)
+    assert Run(tmp_path / "run").status().state == "finished"

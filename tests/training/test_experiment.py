@@ -1,14 +1,18 @@
 """Experiments: records, stretching, presets, and the errors of wrong records."""
 
 import dataclasses
+import hashlib
 import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
 
 from workbench.errors import UserError
 from workbench.training import Experiment, TrainingSettings, preset, presets
-from workbench.training.trainer import make_schedule
+from workbench.training.outer import make_schedule
 
 
 @pytest.mark.parametrize("name", presets())
@@ -49,6 +53,9 @@ def test_the_issue_s_presets_are_there() -> None:
         ({"learner": {"type": "MAMSettings"}}, "did you mean 'MAMLSettings'"),
         ({"learner": {"type": "no.such:Thing"}}, "not found"),
         ({"learner": {"type": "os:getcwd"}}, "no settings dataclass"),
+        ({"learner": {"type": "this:X"}}, "loaded only from the folder 'methods'"),
+        ({"learner": {"type": "unittest.__main__:X"}}, "loaded only from the folder 'methods'"),
+        ({"learner": {"type": "workbench.training:Experiment"}}, "without its module"),
         ({"learner": {}}, "must be an object with a 'type'"),
         ({"training": {"rate": -1}}, "training.rate is -1"),
         ({"training": {"rate": float("nan")}}, "training.rate is nan"),
@@ -103,3 +110,59 @@ def test_building_is_seeded_and_keeps_the_generator() -> None:
     assert any(
         not torch.equal(a, b) for a, b in zip(one.parameters(), different.parameters(), strict=True)
     )
+
+
+def test_the_seed_holds_in_threads() -> None:
+    experiment = preset("sinusoid-maml")
+    expected = weights(experiment.build()[0])
+
+    def builds(_: int) -> list[bool]:
+        return [torch.equal(weights(experiment.build()[0]), expected) for _ in range(60)]
+
+    with ThreadPoolExecutor(3) as pool:
+        assert all(equal for found in pool.map(builds, range(3)) for equal in found)
+
+
+@pytest.mark.parametrize("name", ["sinusoid-maml", "digits-maml", "bandit-rl2", "glyphs-snail"])
+def test_a_learner_starts_as_torch_s_own_seed_would_have_it(name: str) -> None:
+    experiment = dataclasses.replace(preset(name), seed=7)
+    spec = experiment.open_tasks().spec(experiment.train)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        expected = experiment.learner.build(experiment.model, spec)
+    assert torch.equal(weights(experiment.build()[0]), weights(expected))
+
+
+def weights(learner: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in learner.parameters()])
+
+
+def test_a_record_imports_nothing() -> None:
+    sys.modules.pop("this", None)
+    record = preset("sinusoid-maml").to_record() | {"learner": {"type": "this:X"}}
+    with pytest.raises(UserError):
+        Experiment.from_record(record)
+    assert "this" not in sys.modules
+
+
+def test_a_method_is_loaded_only_as_the_record_knew_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    text = (
+        "from workbench.algorithms import MAMLSettings\nfrom dataclasses import dataclass\n"
+        "@dataclass(frozen=True)\nclass Mine(MAMLSettings):\n    pass\n"
+    )
+    (tmp_path / "methods").mkdir()
+    (tmp_path / "methods" / "only.py").write_text(text)
+    base = preset("sinusoid-maml").to_record()
+    record = base | {"learner": base["learner"] | {"type": "methods.only:Mine"}}
+    methods = {"methods.only": hashlib.sha256(text.encode()).hexdigest()}
+    for wrong in ({}, {"methods.only": "0" * 64}):
+        with pytest.raises(UserError, match=r"methods/only\.py has changed since"):
+            Experiment.from_record(record, "here", wrong)
+    assert "methods.only" not in sys.modules
+    assert type(Experiment.from_record(record, "here", methods).learner).__name__ == "Mine"
+    for name in ("methods", "methods.only"):
+        sys.modules.pop(name)

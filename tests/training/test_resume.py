@@ -4,41 +4,40 @@ import dataclasses
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from benchmarks.kills import difference
+from workbench.algorithms import MAML, MAMLSettings
+from workbench.algorithms.base import Adapted
+from workbench.tasks import Episode, TaskSpec
 from workbench.training import Experiment, Run, Trainer, preset, train
 
-KILLED = Path(__file__).with_name("killed_run.py")
-
-
 def assert_same_end(one: Run, other: Run) -> None:
-    first, second = one.checkpoint("latest")[0], other.checkpoint("latest")[0]
-    assert first.tensors.keys() == second.tensors.keys()
-    for name, tensor in first.tensors.items():
-        assert torch.equal(tensor, second.tensors[name]), name
-    for key in ("iteration", "best", "schedule", "path", "threads"):
-        assert first.header[key] == second.header[key], key
-    rows = [[{k: v for k, v in r.items() if k != "seconds"} for r in run.metrics()]
-            for run in (one, other)]  # fmt: skip
-    assert rows[0] == rows[1]
+    assert difference(one, other) == ""
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("tasks_per_chunk", [0, 3])
 def test_killed_at_ten_random_moments(tmp_path: Path, tasks_per_chunk: int) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run(
-        [sys.executable, str(KILLED), str(tmp_path), str(tasks_per_chunk)],
-        check=True,
-        env=environment,
+    """Two of them in the middle of a save."""
+    part = ["--only", "sinusoid-maml:eager", "--kills", "10", "--chunk", str(tasks_per_chunk)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.kills", *part, "--folder", str(tmp_path)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
         timeout=380,
     )
-    whole, killed = Run.open(tmp_path / "whole"), Run.open(tmp_path / "killed")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "10 of 10 kills, 2 of them in a save" in done.stdout
+    whole, killed = (Run.open(tmp_path / f"sinusoid-maml-eager-{k}") for k in ("whole", "killed"))
     assert (killed.directory / "log.txt").read_text().count("resumed at") >= 9
     assert killed.status().state == whole.status().state == "finished"
     assert_same_end(whole, killed)
@@ -141,3 +140,49 @@ def test_seeds_differ_and_repeat(tiny: Experiment) -> None:
 
     assert torch.equal(end(1), end(1))
     assert not torch.equal(end(1), end(2))
+
+
+def test_trainings_in_three_threads_end_as_each_alone(tiny: Experiment) -> None:
+    tiny = dataclasses.replace(tiny, training=dataclasses.replace(tiny.training, iterations=6))
+
+    def end(seed: int) -> torch.Tensor:
+        learner = train(dataclasses.replace(tiny, seed=seed), progress=False).learner
+        return torch.cat([p.detach().flatten() for p in learner.parameters()])
+
+    alone = [end(seed) for seed in range(3)]
+    before = torch.get_rng_state()
+    with ThreadPoolExecutor(3) as pool:
+        for _ in range(20):
+            assert all(map(torch.equal, pool.map(end, range(3)), alone))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+class Noisy(MAML):
+    """A method that draws as it should not, from torch's own generators."""
+
+    def meta_loss(self, trajectory: list[Adapted], episode: Episode) -> torch.Tensor:
+        return super().meta_loss(trajectory, episode) * torch.rand(len(episode))
+
+
+@dataclasses.dataclass(frozen=True)
+class NoisySettings(MAMLSettings):
+    """Its settings."""
+
+    def build(self, model: Any, spec: TaskSpec) -> Noisy:
+        return Noisy(model.build(spec.input_shape, spec.outputs), self)
+
+
+def test_what_draws_from_torch_draws_from_its_training_s_own_generator(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.training.loop._GLANCE_SECONDS", 0.0)
+    settings = dataclasses.replace(tiny.training, checkpoint_seconds=0.0, compiled="on")
+    experiment = dataclasses.replace(tiny, learner=NoisySettings(), training=settings)
+    torch.manual_seed(1)
+    train(experiment, tmp_path / "whole", progress=False)
+    crash_at(monkeypatch, 13)
+    with pytest.raises(Crash):
+        train(experiment, tmp_path / "killed", progress=False)
+    torch.manual_seed(2)
+    train(run=tmp_path / "killed", resume=True, progress=False)
+    assert_same_end(Run(tmp_path / "whole"), Run(tmp_path / "killed"))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from workbench.algorithms import MAMLSettings
 from workbench.errors import UserError
 from workbench.training import Experiment, Run, Trainer, start_in_background, train
 
@@ -236,3 +237,47 @@ def test_a_loss_that_is_no_number_ends_in_a_sentence(tiny: Experiment, tmp_path:
         train(dataclasses.replace(tiny, training=training), tmp_path / "run", progress=False)
     assert Run(tmp_path / "run").status().state == "failed"
     assert not Run(tmp_path / "run").checkpoint_path("latest").exists()
+
+
+def test_damaged_metrics_are_kept_beside_and_the_rest_goes_on(
+    tiny: Experiment, tmp_path: Path
+) -> None:
+    train(tiny, tmp_path / "run", progress=False)
+    run = Run(tmp_path / "run")
+    path = run.directory / "metrics.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    bad = [b"5\n", b'{"iteration": 15, "lo\xff\n']
+    damaged = b"".join([*lines[:2], bad[0], lines[2], bad[1], *lines[4:]])
+    path.write_bytes(damaged)
+    with pytest.warns(UserWarning, match="damaged in 2 lines, the first of them line 3, which is"):
+        assert len(run.metrics()) == len(lines) - 1
+    with pytest.warns(UserWarning, match=r"it is kept as metrics-damaged-1\.jsonl"):
+        train(run=run, resume=True, progress=False)
+    assert (run.directory / "metrics-damaged-1.jsonl").read_bytes() == damaged
+    assert path.read_bytes() == b"".join([*lines[:3], *lines[4:]])
+    assert "is kept as metrics-damaged-1.jsonl" in (run.directory / "log.txt").read_text()
+
+
+def test_what_a_kill_left_half_written_is_swept(tiny: Experiment, tmp_path: Path) -> None:
+    train(tiny, tmp_path / "run", progress=False)
+    run = Run(tmp_path / "run")
+    left = [run.directory / ".status.json.123.456"]
+    left += [run.directory / "checkpoints" / ".latest.safetensors.123.140245"]
+    other = run.directory / ".notes"
+    for path in (*left, other):
+        path.write_text("half")
+    train(run=run, resume=True, progress=False)
+    assert [path.exists() for path in (*left, other)] == [False, False, True]
+
+
+def test_a_method_that_another_process_could_not_load_is_refused(
+    tiny: Experiment, tmp_path: Path
+) -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Mine(MAMLSettings):
+        """Of this file."""
+
+    mine = dataclasses.replace(tiny, learner=Mine())
+    with pytest.raises(UserError, match="is no file in the folder 'methods'"):
+        start_in_background(mine, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

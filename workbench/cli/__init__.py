@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from importlib import import_module
 
@@ -33,7 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        return _dispatch(arguments)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            return _dispatch(arguments)
     except UserError as error:
         sys.stderr.write(f"workbench: {' '.join(str(error).split())}\n")
         return 2
@@ -43,10 +46,29 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception:
+    except Exception as error:
+        if found := _own_mistake(error):
+            sys.stderr.write(f"workbench: {found}\n")
+            return 2
         traceback.print_exc()
         sys.stderr.write("workbench: this is a fault of the workbench itself, not of yours\n")
         return 1
+
+
+def _warn(message: Warning | str, *where: object, **more: object) -> None:
+    """A warning is a line beside the result."""
+    sys.stderr.write(f"workbench: {' '.join(str(message).split())}\n")
+
+
+def _own_mistake(error: Exception) -> str:
+    """The line about an error out of a file in the folder `methods`; empty if it is none."""
+    from workbench.training.methods import method_of
+
+    place = method_of(error)
+    if place is None:
+        return ""
+    said = " ".join(str(error).split())
+    return f"{place[0]}, line {place[1]}: {type(error).__name__}: {said}: mend that file"
 
 
 def _dispatch(arguments: list[str]) -> int:

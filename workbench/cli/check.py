@@ -15,6 +15,7 @@ from torch.func import functional_call, grad, vmap
 from workbench.algorithms.maml import MAML, MAMLSettings
 from workbench.cli.parsing import command, parse, say, say_json
 from workbench.models import MLP
+from workbench.randomness import Seeded
 from workbench.tasks import Episode, Shape, open_tasks
 from workbench.training import preset, train
 from workbench.training.execution import MetaGradients
@@ -74,8 +75,7 @@ def versions() -> Finding:
 
 
 def _example() -> tuple[MAML, Episode]:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with Seeded(0):
         model = MLP(1, 1, hidden=(8, 8), activation="tanh")
     settings = MAMLSettings(inner_rate=_RATE, train_steps=_STEPS)
     episode = open_tasks("sinusoid").sample(4, seed=0, shape=Shape(1, 5, 5))

@@ -151,17 +151,17 @@ def record(
     from workbench.algorithms.base import brought_to
     from workbench.inspection import Tape
     from workbench.training import run_of
-    from workbench.training.evaluation import DEFAULT_SEED, test_episodes
+    from workbench.training.evaluation import BLOCK, DEFAULT_SEED, test_episodes
 
-    if episodes < 1:
-        raise UserError(f"--episodes is {episodes}: adapt to at least 1 task")
+    if not 1 <= episodes <= BLOCK:
+        raise UserError(f"--episodes is {episodes}: adapt to at least 1 task, at most {BLOCK}")
     if steps is not None and steps < 0:
         raise UserError(f"--steps is {steps}: it cannot be negative")
     opened = run_of(run)
     learner, tasks = opened.load(checkpoint)
     seed = DEFAULT_SEED if seed is None else seed
     shape = opened.experiment.test
-    (episode, *_) = test_episodes(tasks, shape, episodes, split, seed)
+    episode = next(test_episodes(tasks, shape, episodes, split, seed))
     episode = brought_to(learner, episode[:episodes])
     about: dict[str, Any] = {
         "run": str(run),
@@ -202,5 +202,7 @@ def _save_figure(
 
     plot = draw(kind, frame, style=Style(ColumnWidth[width.upper()], dark))
     configuration = about.get("experiment", {})
-    seed = int(about.get("seed", 0))
+    seed = about.get("seed", 0)
+    if not isinstance(seed, int) or not isinstance(configuration, Mapping):
+        raise UserError("the trace does not say its seed and experiment rightly: record it again")
     save(plot, out, Receipt.of(frame, code=line, seed=seed, configuration=configuration))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import re
@@ -17,6 +18,12 @@ T = TypeVar("T")
 
 def parse(form: Callable[..., T], arguments: list[str], command: str) -> T:
     """What `form` (a dataclass, or a function to be called) makes of the arguments."""
+    if isinstance(form, type):
+        return _parsed(form, arguments, command)
+    return _parsed(_later(form), arguments, command)()
+
+
+def _parsed(form: Callable[..., T], arguments: list[str], command: str) -> T:
     import tyro
 
     config = (tyro.conf.FlagCreatePairsOff,)
@@ -28,6 +35,19 @@ def parse(form: Callable[..., T], arguments: list[str], command: str) -> T:
         if stop.code in (0, None):  # --help
             raise _Helped from None
         raise UserError(sentence(complaint.getvalue(), command)) from None
+
+
+def _later(function: Callable[..., T]) -> Callable[..., Callable[[], T]]:
+    """The function as one that only keeps its arguments: it is called once they are read.
+
+    What it says on standard error is no complaint about the arguments.
+    """
+
+    @functools.wraps(function)
+    def kept(*arguments: Any, **options: Any) -> Callable[[], T]:
+        return functools.partial(function, *arguments, **options)
+
+    return kept
 
 
 class _Helped(Exception):

@@ -100,12 +100,12 @@ def _report(outcome: Any) -> int:
             f"; best validation {metric} {outcome.best.value:.4g} "
             f"at iteration {outcome.best.iteration}"
         )
-    directory = outcome.run.directory
+    directory, argument = outcome.run.directory, outcome.run.argument
     note(f"{outcome.state} at iteration {outcome.iteration}: {outcome.reason}{best}")
     if outcome.state == "finished":
-        note(f"measure it with: workbench evaluate {directory}")
+        note(f"measure it with: workbench evaluate {argument}")
     else:
-        note(f"go on with: workbench train --run {directory} --resume")
+        note(f"go on with: workbench train --run {argument} --resume")
     say(str(directory))
     return 130 if outcome.state == "interrupted" else 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +10,7 @@ import pandas as pd
 from torch import Tensor
 
 from workbench.errors import UserError
+from workbench.files import measured
 
 _METRICS = ("accuracy", "mse", "reward")
 
@@ -115,8 +115,9 @@ def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFr
     squared = any("mse" in row for row in rows)
     found = []
     for row in rows:
-        train = row["split"] == "train"
-        name = "loss" if train else next((name for name in _METRICS if name in row), None)
+        train = row.get("split") == "train"
+        names = ("loss",) if train else _METRICS
+        name = next((name for name in names if name in row), None)
         if name is None:
             continue
         value, half = row[name], row.get("ci95")
@@ -124,7 +125,7 @@ def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFr
         found.append(
             {
                 "iteration": int(row["iteration"]),
-                "split": row["split"],
+                "split": "train" if train else "validation",
                 "metric": "mse" if train and squared else name,
                 "value": value,
                 "low": value - half if known else None,
@@ -153,18 +154,14 @@ def _read(path: Path) -> list[dict[str, Any]]:
     """The complete lines of a run's metrics; the last may be half written."""
     path = path / "metrics.jsonl" if path.is_dir() else path
     try:
-        lines = path.read_text().splitlines()
+        content = path.read_bytes()
     except OSError as error:
         raise UserError(
             f"cannot read {path}: {error.strerror or error}: name a run's directory"
         ) from error
-    rows = []
-    for place, line in enumerate(lines):
-        try:
-            rows.append(json.loads(line))
-        except ValueError as error:
-            if place + 1 < len(lines):
-                raise UserError(
-                    f"{path} holds no JSON in line {place + 1}: restore it, or cut that line"
-                ) from error
+    rows, damaged = measured(content)
+    if damaged:
+        raise UserError(
+            f"{path} holds no row of metrics in line {damaged[0]}: restore it, or cut that line"
+        )
     return rows

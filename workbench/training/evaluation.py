@@ -21,9 +21,10 @@ from workbench.randomness import spawn
 from workbench.tasks import Episode, Shape, Tasks, TaskSpec
 from workbench.tasks.base import Split
 from workbench.training.execution import run_chunks
+from workbench.training.room import check_bytes, check_room
 
 DEFAULT_SEED = 1000  # of test tasks: the same for every method and run
-_BLOCK = 50  # tasks sampled at once; part of what a seed means
+BLOCK = 50  # tasks sampled at once; part of what a seed means
 _ELEMENTS = 300_000  # numbers in the inputs of tasks computed at once
 
 
@@ -171,8 +172,9 @@ def evaluations(
         raise UserError(f"episodes is {episodes}: an interval needs at least 2")
     if steps is not None and steps < 0:
         raise UserError(f"steps is {steps}: it cannot be negative")
-    if tasks.kind != "control" and shape.queries < 1:
-        raise UserError("queries is 0: a learner is judged by queries, ask for at least 1")
+    check_judged(tasks, shape)
+    check_room(tasks, shape, BLOCK, "a block")
+    check_bytes(8.0 * episodes * ((steps or 0) + 1), "the results", "fewer episodes or steps")
     started = time.perf_counter()
     digest = hashlib.sha256()
     values = []
@@ -208,11 +210,11 @@ def test_episodes(
     tasks: Tasks, shape: Shape, episodes: int, split: Split, seed: int
 ) -> Iterator[Episode]:
     """The tasks of an evaluation, some at a time; more episodes begin with the same ones."""
-    for block, start in enumerate(range(0, episodes, _BLOCK)):
-        count = min(_BLOCK, episodes - start)
-        episode = tasks.sample(_BLOCK, seed=spawn(seed, block), split=split, shape=shape)
+    for block, start in enumerate(range(0, episodes, BLOCK)):
+        count = min(BLOCK, episodes - start)
+        episode = tasks.sample(BLOCK, seed=spawn(seed, block), split=split, shape=shape)
         check_finite(episode, tasks.name)
-        yield episode[:count] if count < _BLOCK else episode
+        yield episode[:count] if count < BLOCK else episode
 
 
 def drawn_at(task: int, seed: int) -> tuple[int, int]:
@@ -226,7 +228,7 @@ def drawn_at(task: int, seed: int) -> tuple[int, int]:
     >>> again.sha256() == last[7:8].sha256()
     True
     """
-    block, place = divmod(task, _BLOCK)
+    block, place = divmod(task, BLOCK)
     return spawn(seed, block), place
 
 
@@ -259,6 +261,12 @@ def measure(
             found.append(metric(prediction, episode.query))
     values = torch.stack(found, dim=1)
     return values.cumsum(dim=1) if episode.query is None else values
+
+
+def check_judged(tasks: Tasks, shape: Shape, where: str = "") -> None:
+    """Refuses a shape by which no learner can be judged."""
+    if tasks.kind != "control" and shape.queries < 1:
+        raise UserError(f"{where}queries is 0: a learner is judged by queries, ask for at least 1")
 
 
 def check_alike(trained: TaskSpec, tasks: Tasks, shape: Shape) -> None:
@@ -317,4 +325,4 @@ def _evaluating(learner: Learner, inductive: bool | None) -> Iterator[None]:
 def _chunk(episode: Episode) -> int:
     """How many tasks to compute at once: small models want many, images few."""
     elements = sum(t.numel() for t in episode.tensors().values()) / len(episode)
-    return max(1, min(_BLOCK, int(_ELEMENTS / elements)))
+    return max(1, min(BLOCK, int(_ELEMENTS / elements)))

@@ -6,6 +6,7 @@ gives the same numbers up to rounding, and the same bits each time it is made.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from workbench.tasks.episode import Episode
 
 Mode = Literal["auto", "on", "off"]
 T = TypeVar("T")
+_forked = False  # whether this process is a copy of another, made by `os.fork`
 
 
 class MetaGradients:
@@ -107,6 +109,26 @@ def run_chunks(
         ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
     ):
         return list(pool.map(run, chunks))
+
+
+def use_threads(count: int) -> int:
+    """Let torch compute with so many OpenMP threads, or with one in a forked process: how many.
+
+    >>> use_threads(torch.get_num_threads()) == torch.get_num_threads()
+    True
+    """
+    torch.set_num_threads(1 if _forked else count)
+    return torch.get_num_threads()
+
+
+def _after_fork() -> None:
+    """GNU's OpenMP has no threads any more in a forked process, and would wait for them forever."""
+    global _forked
+    _forked = True
+    torch.set_num_threads(1)
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextmanager

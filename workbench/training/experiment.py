@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Protocol
 
@@ -12,8 +14,11 @@ from torch import nn
 from workbench.algorithms.base import Learner
 from workbench.errors import UserError, nearest
 from workbench.fields import Range, check_fields
+from workbench.randomness import Seeded
 from workbench.tasks import Shape, Tasks, TaskSpec, open_tasks
+from workbench.training.evaluation import BLOCK, check_judged
 from workbench.training.record import from_record, to_record
+from workbench.training.room import check_model, check_room, fitting
 
 Schedule = Literal["constant", "linear", "cosine", "halve"]
 
@@ -41,9 +46,9 @@ class TrainingSettings:
     optimizer: str = "Adam"  # any class of torch.optim that needs no closure
     # outer learning rate
     rate: Annotated[float, Range(above=0, span=(1e-5, 1), log=True)] = 1e-3
-    options: dict[str, float] = field(default_factory=dict)  # more options of the optimizer
+    options: dict[str, float | bool] = field(default_factory=dict)  # more options of the optimizer
     schedule: str = "constant"  # constant, linear (to 0), cosine (to 0), halve, or a torch class
-    schedule_options: dict[str, float] = field(default_factory=dict)  # of a torch schedule
+    schedule_options: dict[str, float | bool] = field(default_factory=dict)  # of a torch schedule
     # equal stages of the schedule 'halve', each at half the rate before
     halvings: Annotated[int, Range(1, span=(1, 20))] = 10
     # greatest norm of the meta-gradient
@@ -64,6 +69,8 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         check_fields(self, "training")
+        if "lr" in self.options:
+            raise UserError("training.options has 'lr', which is the outer rate: set training.rate")
         optimizer_class(self.optimizer)
         schedule_class(self.schedule)
 
@@ -73,6 +80,7 @@ def _torch_class(module: Any, base: type, name: str, where: str, extra: tuple[st
         key.lower(): value
         for key, value in vars(module).items()
         if isinstance(value, type) and issubclass(value, base) and value is not base
+        if not key.startswith("_")
     }
     if name.lower() not in known:
         names = [value.__name__ for value in known.values()]
@@ -130,6 +138,15 @@ def check_present(name: str) -> None:
         raise UserError(f"device is '{name}' but torch finds {count} here: use another, or cpu")
 
 
+def _place(cls: type) -> str:
+    """A class, and where it is defined."""
+    try:
+        line = inspect.getsourcelines(cls)[1]
+        return f"{cls.__name__} ({inspect.getsourcefile(cls)}, line {line})"
+    except (OSError, TypeError):
+        return cls.__name__
+
+
 @dataclass(frozen=True)
 class Experiment:
     """Tasks, model, learner, training and seed: two equal experiments give equal parameters.
@@ -152,8 +169,14 @@ class Experiment:
 
     def __post_init__(self) -> None:
         check_fields(self, "")
-        if not -(2**63) <= self.seed < 2**63:
-            raise UserError(f"seed is {self.seed}: it must be a whole number of at most 63 bits")
+        for name in ("model", "learner"):
+            settings = getattr(self, name)
+            known = dataclasses.is_dataclass(settings) and not isinstance(settings, type)
+            if not known or not callable(getattr(settings, "build", None)):
+                raise UserError(
+                    f"{name} is {_place(type(settings))}, which is no dataclass with a method "
+                    "'build': see 'A method in one file' in CONTRIBUTING.md"
+                )
         _check_device(self.device)
 
     def stretched(self, iterations: int) -> Experiment:
@@ -180,21 +203,40 @@ class Experiment:
         return open_tasks(self.tasks)
 
     def build(self) -> tuple[Learner, Tasks]:
-        """The learner as the seed initialises it, and the tasks; global generators are kept."""
+        """The learner as the seed initialises it, and the tasks, whatever other threads draw."""
         check_present(self.device)
         tasks = self.open_tasks()
         tasks.check(self.train, "train")
+        check_room(tasks, self.train, self.training.tasks, "a meta-batch")
         if self.training.validate_every:
             tasks.check(self.test, "validation")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            learner = self.learner.build(self.model, tasks.spec(self.train))
+            check_judged(tasks, self.test, "test.")
+            check_room(tasks, self.test, BLOCK, "a validation's block")
+        spec = tasks.spec(self.train)
+        self._check_size(spec)
+        with Seeded(self.seed), fitting("this model", "choose a smaller one"):
+            learner = self.learner.build(self.model, spec)
+        if not isinstance(learner, Learner):
+            raise UserError(
+                f"{_place(type(self.learner))} builds {type(learner).__name__}, which is no "
+                "Learner: let its class inherit from workbench.algorithms.Learner"
+            )
         if tasks.kind not in learner.kinds:
             raise UserError(
                 f"{type(learner).__name__} learns {' or '.join(learner.kinds)} and the tasks "
                 f"'{self.tasks}' are {tasks.kind}: choose other tasks or another learner"
             )
         return learner.to(self.device, self.torch_dtype), tasks
+
+    def _check_size(self, spec: TaskSpec) -> None:
+        """Refuses a model that this machine has no memory to train, before it takes any."""
+        try:
+            with torch.device("meta"):
+                learner = self.learner.build(self.model, spec)
+        except Exception:  # one that computes while it is built: building will tell
+            return
+        if isinstance(learner, Learner):
+            check_model(learner)
 
     @property
     def torch_dtype(self) -> torch.dtype:
@@ -206,6 +248,11 @@ class Experiment:
         return to_record(self)
 
     @staticmethod
-    def from_record(data: Any, where: str = "the experiment") -> Experiment:
-        """The experiment of such data; a misspelt field or a wrong value is said in a sentence."""
-        return from_record(Experiment, data, where)
+    def from_record(
+        data: Any, where: str = "the experiment", methods: Mapping[str, str] | None = None
+    ) -> Experiment:
+        """The experiment of such data; a misspelt field or a wrong value is said in a sentence.
+
+        methods  the checksums of the files in `methods/` from which classes may be loaded
+        """
+        return from_record(Experiment, data, where, methods or {})

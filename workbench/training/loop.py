@@ -18,8 +18,10 @@ from torch import nn
 from workbench.algorithms.base import Learner
 from workbench.errors import UserError
 from workbench.tasks import Tasks
-from workbench.training.checkpoints import save_checkpoint
-from workbench.training.experiment import Experiment
+from workbench.training.checkpoints import check_header, save_checkpoint
+from workbench.training.execution import use_threads
+from workbench.training.experiment import Experiment, check_present
+from workbench.training.room import fitting
 from workbench.training.runs import Run, State
 from workbench.training.trainer import Best, Trainer, tried, versions
 
@@ -62,17 +64,12 @@ def train(
         raise UserError(f"minutes is {minutes}: it must be above 0")
     experiment, run, built = _opened(experiment, run, resume)
     lock: AbstractContextManager[None] = run.locked() if run is not None else nullcontext()
-    with lock, _kept_settings(experiment), _Interrupts() as interrupts:
+    with lock, _kept_threads(), _Interrupts() as interrupts:
         session = _Session(experiment, run, minutes, progress, interrupts)
         try:
-            session.prepare(built or experiment.build())
-            return session.train()
-        except torch.OutOfMemoryError as error:
-            session.failed(error)
-            raise UserError(
-                "the device has not enough memory: lower training.tasks, or compute fewer tasks "
-                "at once with training.tasks_per_chunk"
-            ) from error
+            with fitting("a meta-step", "lower training.tasks, or training.tasks_per_chunk"):
+                session.prepare(built or experiment.build())
+                return session.train()
         except BaseException as error:
             session.failed(error)
             raise
@@ -89,6 +86,13 @@ def _opened(
     if isinstance(run, Run) or resume:
         run = run if isinstance(run, Run) else Run.open(run)
         own = run.experiment
+        try:
+            check_present(own.device)
+        except UserError as error:
+            raise UserError(
+                f"{run.directory} trains on '{own.device}' ({error}): resume it where there is "
+                "one; here it can be evaluated"
+            ) from None
         if experiment is not None and experiment.to_record() != own.to_record():
             raise UserError(
                 f"{run.directory} holds another experiment than the one given: leave it out to go "
@@ -149,18 +153,24 @@ class _Session:
         if run is not None:
             run.set_status("running")
         if run is None or not run.checkpoint_path("latest").exists():
-            torch.set_num_threads(_threads_for(built[0]))
+            use_threads(_threads_for(built[0]))
             if run is not None:
                 run.cut_metrics(0)
             self.trainer = Trainer(self.experiment, built=built)
             return
         checkpoint, path = run.checkpoint("latest")
+        check_header(checkpoint, path)
         header = checkpoint.header
-        torch.set_num_threads(header["threads"])
+        threads = use_threads(header["threads"])
         self.trainer = trainer = Trainer(self.experiment, built=built, path=header["path"])
         trainer.restore(checkpoint, str(path))
         run.cut_metrics(trainer.iteration)
         run.log(f"resumed at iteration {trainer.iteration}")
+        if threads != header["threads"]:
+            run.log(
+                f"it computed with {header['threads']} threads and does with {threads} now: the "
+                "result may differ in the last bits"
+            )
         for name, version in versions().items():
             if header["versions"].get(name) != version:
                 run.log(
@@ -306,13 +316,10 @@ def _threads_for(learner: Learner) -> int:
 
 
 @contextmanager
-def _kept_settings(experiment: Experiment) -> Iterator[None]:
-    """A training in a notebook leaves the notebook's random numbers and threads as they were."""
-    devices = [experiment.device] if experiment.device.startswith("cuda") else []
+def _kept_threads() -> Iterator[None]:
+    """A training in a notebook leaves the notebook's threads as they were."""
     threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(experiment.seed)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -292,7 +292,7 @@ def presets() -> dict[str, str]:
     >>> presets()["digits-maml"]
     "MAML on scikit-learn's 8x8 digits, 2-way 1-shot"
     """
-    return {name: line for name, (line, _) in (_PRESETS | own_presets()).items()}
+    return {name: line for name, (line, _) in (_PRESETS | _own()).items()}
 
 
 def preset(name: str) -> Experiment:
@@ -303,8 +303,21 @@ def preset(name: str) -> Experiment:
     """
     if name in _PRESETS:
         return _PRESETS[name][1]
-    own = own_presets()
+    own = _own()
     if name not in own:
         known = [*_PRESETS, *own]
         raise UserError(f"there is no preset '{name}': {nearest(name, known)}")
     return own[name][1]
+
+
+def _own() -> dict[str, tuple[str, Experiment]]:
+    """Those of the methods beside you; what is no preset is refused."""
+    found = own_presets()
+    for name, entry in found.items():
+        good = isinstance(entry, tuple | list) and len(entry) == 2
+        if not (good and isinstance(entry[0], str) and isinstance(entry[1], Experiment)):
+            raise UserError(
+                f"the preset '{name}' of a method is {str(entry)[:60]!r}: make it "
+                "(one line, Experiment(...))"
+            )
+    return found

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from workbench.errors import UserError, nearest
-from workbench.training.methods import import_own
+from workbench.training.methods import loaded_method
 
 T = TypeVar("T")
 
@@ -33,8 +34,11 @@ def to_record(value: Any) -> Any:
     return value
 
 
-def from_record(cls: type[T], data: Any, where: str) -> T:
-    """The dataclass of such data."""
+def from_record(cls: type[T], data: Any, where: str, methods: Mapping[str, str]) -> T:
+    """The dataclass of such data.
+
+    methods  the checksums of the files in `methods/` from which classes may be loaded
+    """
     if not isinstance(data, dict):
         raise UserError(f"{where} is {data!r}: it must be an object with named fields")
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
@@ -47,7 +51,9 @@ def from_record(cls: type[T], data: Any, where: str) -> T:
         if required and name not in given:
             raise UserError(f"{where} lacks the field '{name}'")
     hints = typing.get_type_hints(cls)
-    return cls(**{n: _read(hints[n], v, f"{where}, field '{n}'") for n, v in given.items()})
+    return cls(
+        **{n: _read(hints[n], v, f"{where}, field '{n}'", methods) for n, v in given.items()}
+    )
 
 
 def _type_name(cls: type) -> str:
@@ -56,25 +62,28 @@ def _type_name(cls: type) -> str:
     return cls.__name__ if inside else f"{cls.__module__}:{cls.__qualname__}"
 
 
-def settings_class(name: str, where: str) -> type:
-    """The settings class that a record names.
+def settings_class(name: str, where: str, methods: Mapping[str, str]) -> type:
+    """The settings class that a record names; no file is run but one of `methods/`, unchanged.
 
-    >>> settings_class("MAMLSettings", "here").__name__
-    'MAMLSettings'
+    >>> settings_class("MAMLSettings", "here", {})
+    <class 'workbench.algorithms.maml.MAMLSettings'>
     """
     module_name, _, class_name = name.rpartition(":")
-    if module_name:
-        try:
-            found = getattr(import_own(module_name), class_name)
-        except (ImportError, AttributeError) as error:
-            raise UserError(f"{where} names the type '{name}', not found: {error}") from None
-    else:
+    if not module_name:
         known = _known_settings()
         if name not in known:
             raise UserError(f"{where} names the type '{name}': {nearest(name, list(known))}")
-        found = known[name]
-    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
-        raise UserError(f"{where} names the type '{name}', which is no settings dataclass")
+        return known[name]
+    named = f"{where} names the type '{name}'"
+    module = loaded_method(module_name, methods.get(module_name), named)
+    found = getattr(module, class_name, None)
+    if (
+        not isinstance(found, type)
+        or not dataclasses.is_dataclass(found)
+        or found.__module__ != module_name
+        or not hasattr(found, "build")
+    ):
+        raise UserError(f"{named}, which is no settings dataclass")
     return found
 
 
@@ -90,31 +99,32 @@ def _known_settings() -> dict[str, type]:
     }
 
 
-def _read(hint: Any, value: Any, where: str) -> Any:
+def _read(hint: Any, value: Any, where: str, methods: Mapping[str, str]) -> Any:
     """The value as its field's type wants it."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return value
     if origin in (typing.Union, types.UnionType):
-        return _read_union(arguments, value, where)
+        return _read_union(arguments, value, where, methods)
     if origin is typing.Literal:
         if value not in arguments:
             raise UserError(f"{where} is {value!r}: choose {' or '.join(map(str, arguments))}")
         return value
     if origin is tuple and isinstance(value, list):
         if arguments[-1:] == (...,):
-            return tuple(_read(arguments[0], item, where) for item in value)
+            return tuple(_read(arguments[0], item, where, methods) for item in value)
         if len(arguments) == len(value):
-            return tuple(_read(h, v, where) for h, v in zip(arguments, value, strict=True))
+            return tuple(_read(h, v, where, methods) for h, v in zip(arguments, value, strict=True))
     if origin is dict and isinstance(value, dict):
-        return {key: _read(arguments[1], item, where) for key, item in value.items()}
+        return {key: _read(arguments[1], item, where, methods) for key, item in value.items()}
     if isinstance(hint, type):
         if dataclasses.is_dataclass(hint):
-            return from_record(hint, value, where)
+            return from_record(hint, value, where, methods)
         if getattr(hint, "_is_protocol", False):
             if not isinstance(value, dict) or not isinstance(value.get("type"), str):
                 raise UserError(f"{where} must be an object with a 'type'")
-            return from_record(settings_class(value["type"], where), value, where)
+            cls = settings_class(value["type"], where, methods)
+            return from_record(cls, value, where, methods)
         if hint is float and isinstance(value, int) and not isinstance(value, bool):
             return float(value)
         if isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
@@ -122,10 +132,10 @@ def _read(hint: Any, value: Any, where: str) -> Any:
     raise UserError(f"{where} is {value!r}: it must be {_describe(hint)}")
 
 
-def _read_union(hints: tuple[Any, ...], value: Any, where: str) -> Any:
+def _read_union(hints: tuple[Any, ...], value: Any, where: str, methods: Mapping[str, str]) -> Any:
     for hint in hints:
         try:
-            return _read(hint, value, where)
+            return _read(hint, value, where, methods)
         except UserError:
             continue
     described = " or ".join(_describe(hint) for hint in hints)

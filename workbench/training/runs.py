@@ -16,9 +16,11 @@ import dataclasses
 import fcntl
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
+import typing
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,15 +31,16 @@ from typing import IO, Any, Literal
 
 from workbench.algorithms.base import Learner
 from workbench.errors import UserError
-from workbench.files import write_safely, writing
+from workbench.files import measured, read_json, swept, write_safely, writing
 from workbench.tasks import Tasks
 from workbench.training.checkpoints import Checkpoint, load_learner, read_checkpoint
 from workbench.training.experiment import Experiment, check_present
-from workbench.training.methods import own_files
+from workbench.training.methods import PACKAGE, is_method, own_files
 from workbench.training.trainer import tried
 
 State = Literal["new", "running", "finished", "paused", "interrupted", "failed", "killed"]
 Which = Literal["best", "latest"]
+_STATES = typing.get_args(State)
 
 
 @dataclass(frozen=True)
@@ -105,26 +108,44 @@ class Run:
     def experiment(self) -> Experiment:
         """What the run trains."""
         path = self.directory / "config.json"
-        try:
-            record = json.loads(path.read_text())
-        except ValueError as error:
-            raise UserError(f"{path} is no valid JSON ({error}): restore it") from None
-        experiment = Experiment.from_record(record, str(path))
-        self._warn_of_changed_methods(experiment)
-        return experiment
-
-    def _warn_of_changed_methods(self, experiment: Experiment) -> None:
-        path = self.directory / "methods.json"
-        if not path.exists():
-            return
-        then, now = json.loads(path.read_text()), own_files(experiment)
-        for name, record in then.items():
-            if name in now and now[name]["sha256"] != record["sha256"]:
+        methods = self._methods()
+        digests = {name: record["sha256"] for name, record in methods.items()}
+        experiment = Experiment.from_record(read_json(path), str(path), digests)
+        now = own_files(experiment) if methods else {}
+        for name, digest in digests.items():
+            if name in now and now[name]["sha256"] != digest:
                 warnings.warn(
                     f"{name} has changed since {self.directory} was begun: "
-                    f"its text of then is in {path}",
-                    stacklevel=3,
+                    f"its text of then is in {self.directory / 'methods.json'}",
+                    stacklevel=2,
                 )
+        return experiment
+
+    def _methods(self) -> dict[str, dict[str, str]]:
+        """The files that the run's experiment was made with, as methods.json keeps them."""
+        path = self.directory / "methods.json"
+        if not path.exists():
+            return {}
+        found = read_json(path)
+        good = isinstance(found, dict) and all(
+            isinstance(record, dict)
+            and isinstance(record.get("sha256"), str)
+            and isinstance(record.get("text"), str)
+            for record in found.values()
+        )
+        if not good:
+            raise UserError(f"{path} is damaged: restore it")
+        return found
+
+    @property
+    def argument(self) -> str:
+        """The directory as one writes it after a command.
+
+        >>> Run(Path("-dash")).argument
+        './-dash'
+        """
+        name = str(self.directory)
+        return shlex.quote(f"./{name}" if name.startswith("-") else name)
 
     def checkpoint_path(self, which: Which) -> Path:
         """Where a checkpoint lies."""
@@ -167,14 +188,31 @@ class Run:
                 raise
 
     def metrics(self) -> list[dict[str, Any]]:
-        """All complete rows so far."""
-        return list(_rows(self.directory / "metrics.jsonl"))
+        """All complete rows so far; a damaged line is left out with a warning."""
+        path = self.directory / "metrics.jsonl"
+        rows, damaged = measured(_content(path))
+        if damaged:
+            warnings.warn(f"{path} {_damage(damaged)}, which is left out", stacklevel=2)
+        return rows
 
     def cut_metrics(self, iteration: int) -> None:
-        """Forget the rows past a checkpoint (and a half-written one), for resuming from it."""
-        kept = [row for row in self.metrics() if row["iteration"] <= iteration]
-        content = b"".join(_json(row) + b"\n" for row in kept)
-        write_safely(self.directory / "metrics.jsonl", content)
+        """Forget the rows past a checkpoint (and a half-written one), for resuming from it.
+
+        A file with damaged lines is kept beside.
+        """
+        path = self.directory / "metrics.jsonl"
+        content = _content(path)
+        rows, damaged = measured(content)
+        if damaged:
+            number = 1
+            while (kept := path.with_name(f"metrics-damaged-{number}.jsonl")).exists():
+                number += 1
+            write_safely(kept, content)
+            text = f"{path} {_damage(damaged)}: it is kept as {kept.name}, the other rows go on"
+            self.log(text)
+            warnings.warn(text, stacklevel=2)
+        content = b"".join(_json(row) + b"\n" for row in rows if row["iteration"] <= iteration)
+        write_safely(path, content)
 
     def log(self, text: str) -> None:
         """A line for people."""
@@ -197,11 +235,13 @@ class Run:
             if not _lock(file):
                 raise UserError(
                     f"{self.directory} is in use by the living process {self._owner()}: stop it "
-                    f"with 'workbench stop {self.directory}', or choose another directory"
+                    f"with 'workbench stop {self.argument}', or choose another directory"
                 )
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
+            for folder in (self.directory, self.directory / "checkpoints"):
+                swept(folder)
             (self.directory / "stop").unlink(missing_ok=True)
             yield
 
@@ -210,11 +250,11 @@ class Run:
         path = self.directory / "lock"
         if not path.exists():
             return None
-        with path.open("r") as file:
+        with path.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
-                text = file.read()
+                text = file.read(20)
                 return int(text) if text.isdigit() else 0
         return None
 
@@ -224,12 +264,21 @@ class Run:
         """How the run stands now."""
         owner = self._owner()
         path = self.directory / "status.json"
-        record: dict[str, Any] = {"state": "new"}
+        damaged = False
+        record: Any = {"state": "new"}
         if path.exists():
-            record |= json.loads(path.read_text())
-        iteration = int(record.get("iteration", 0))
+            try:
+                record = read_json(path)
+            except UserError:
+                damaged = True
+        damaged = damaged or not isinstance(record, dict) or record.get("state") not in _STATES
+        iteration = 0 if damaged else record.get("iteration", 0)
+        if not isinstance(iteration, int):
+            iteration = 0
         if owner is not None:
             return Status("running", "", iteration, owner)
+        if damaged:
+            return Status("killed", "its status.json is damaged", iteration)
         begun = (self.directory / "lock").exists()  # even if its process came no further
         if record["state"] == "running" or (record["state"] == "new" and begun):
             return Status("killed", "its process ended without a word", iteration)
@@ -268,6 +317,12 @@ class Run:
 
 def start_in_background(experiment: Experiment, directory: Path | str) -> Run:
     """Train in a child process that outlives this one; follow it by the run's files."""
+    for name in own_files(experiment):
+        if not is_method(name):
+            raise UserError(
+                f"{name} is no file in the folder '{PACKAGE}', from which alone another process "
+                f"loads a method: keep it as {PACKAGE}/{name.rpartition('.')[2]}.py"
+            )
     tried(experiment)  # what cannot be trained is refused here, not in the child's log
     run = Run.create(experiment, directory)
     return resume_in_background(run)
@@ -305,13 +360,21 @@ def _json(record: Any, indent: int | None = None) -> bytes:
     return json.dumps(record, indent=indent, allow_nan=False).encode()
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    if not path.exists():
-        return
-    for line in path.read_bytes().splitlines(keepends=True):
-        if not line.endswith(b"\n"):
-            return
-        try:
-            yield json.loads(line)
-        except ValueError:
-            return
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): check it") from None
+
+
+def _damage(lines: list[int]) -> str:
+    """What is damaged, in a word.
+
+    >>> _damage([3, 5])
+    'is damaged in 2 lines, the first of them line 3'
+    """
+    first = f"line {lines[0]}"
+    more = f"{len(lines)} lines, the first of them {first}"
+    return f"is damaged in {more if len(lines) > 1 else first}"

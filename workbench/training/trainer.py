@@ -8,10 +8,9 @@ that was killed and resumed ends with the same bits as one that was not.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import platform
-from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,22 +20,21 @@ from torch import Tensor
 from workbench import __version__
 from workbench.algorithms.base import Learner, trainable
 from workbench.errors import UserError
-from workbench.randomness import spawn
+from workbench.randomness import Seeded, spawn
 from workbench.tasks import Episode, Tasks
 from workbench.training.checkpoints import (
     Checkpoint,
+    check_alike,
+    check_header,
+    check_tensors,
     load_learner,
     load_optimizer,
     optimizer_tensors,
 )
 from workbench.training.evaluation import check_finite, evaluate
 from workbench.training.execution import MetaGradients, Mode
-from workbench.training.experiment import (
-    Experiment,
-    TrainingSettings,
-    optimizer_class,
-    schedule_class,
-)
+from workbench.training.experiment import Experiment
+from workbench.training.outer import make_optimizer, make_schedule, stand_ins
 
 _TRAIN_STREAM = 1
 _VALIDATION_SEED = 2000  # the same validation tasks for every run, so that runs can be compared
@@ -120,12 +118,16 @@ class Trainer:
         self.best: Best | None = None
         self.loss_sum = torch.zeros((), device=experiment.device, dtype=torch.float64)
         self.loss_count = 0
+        self.random = Seeded(experiment.seed)
+        draws = self._draws()
+        self._drawing: AbstractContextManager[object] = self.random if draws else nullcontext()
+        wanted: Mode = settings.compiled if path is None else _MODES[path]
         self.meta_gradients = MetaGradients(
             self.learner,
-            compiled=settings.compiled if path is None else _MODES[path],
+            compiled="off" if draws else wanted,
             iterations=settings.iterations,
             tasks_per_chunk=settings.tasks_per_chunk,
-            threads=settings.threads,
+            threads=1 if draws else settings.threads,
         )
         if self.meta_gradients.path == "compiled":
             # Compile and certify on the first episode, whose result comes from the eager path:
@@ -147,9 +149,20 @@ class Trainer:
             and self.best.validations_since >= patience
         )
 
+    def _draws(self) -> bool:
+        """Whether the learner draws from torch's generators, and not from its tasks' seeds alone.
+
+        Then it does so from this training's own, in this thread, at the cost of some speed.
+        """
+        trial = Seeded(self.experiment.seed)
+        with trial:
+            self.learner.meta_gradient(self.episodes[0].split(1)[0])
+        return trial.drawn
+
     def update(self) -> None:
         """One meta-step."""
-        gradients, losses = self.meta_gradients(self.episodes[self.iteration])
+        with self._drawing:
+            gradients, losses = self.meta_gradients(self.episodes[self.iteration])
         for name, parameter in self.parameters.items():
             parameter.grad = gradients[name]
         if self.experiment.training.clip is not None:
@@ -189,15 +202,16 @@ class Trainer:
 
     def validate(self) -> dict[str, Any]:
         """Measure on validation tasks; `best` follows."""
-        result = evaluate(
-            self.learner,
-            self.tasks,
-            self.experiment.test,
-            episodes=self.experiment.training.validation_tasks,
-            split="validation",
-            seed=_VALIDATION_SEED,
-            every_step=False,
-        )
+        with self._drawing:
+            result = evaluate(
+                self.learner,
+                self.tasks,
+                self.experiment.test,
+                episodes=self.experiment.training.validation_tasks,
+                split="validation",
+                seed=_VALIDATION_SEED,
+                every_step=False,
+            )
         sign = -1 if result.metric == "mse" else 1
         if math.isfinite(result.mean):
             if self.best is None or sign * result.mean > sign * self.best.value:
@@ -220,7 +234,8 @@ class Trainer:
         }
         state, rest = optimizer_tensors(self.optimizer)
         tensors |= {f"optimizer.{name}": tensor for name, tensor in state.items()}
-        tensors |= {f"random.{name}": state for name, state in _generators(self.experiment).items()}
+        tensors |= {f"random.{kind}": self.random.generator(device).get_state()
+                    for kind, device in self._devices().items()}  # fmt: skip
         tensors["loss_sum"] = self.loss_sum
         header = {
             "method": type(self.learner).__name__,
@@ -240,6 +255,7 @@ class Trainer:
 
     def restore(self, checkpoint: Checkpoint, name: str) -> None:
         """Go back to a checkpoint of this experiment, bit for bit."""
+        check_header(checkpoint, name)
         header = checkpoint.header
         load_learner(self.learner, checkpoint, name)
         stored = header["optimizer"]
@@ -248,57 +264,43 @@ class Trainer:
                 f"{name} was trained by the optimizer {stored['class']}, not "
                 f"{type(self.optimizer).__name__}: restore the run's config.json"
             )
-        load_optimizer(self.optimizer, checkpoint.part("optimizer"), stored)
+        optimizer, schedule = stand_ins(
+            self.experiment.training, self.parameters.values(), stepped=header["iteration"] > 0
+        )
+        load_optimizer(self.optimizer, checkpoint, optimizer, name)
+        check_alike(header["schedule"], schedule.state_dict(), "schedule", name)
         self.schedule.load_state_dict(header["schedule"])
         self.iteration = header["iteration"]
         self.best = None if header["best"] is None else Best(**header["best"])
+        states = {kind: self.random.generator(d).get_state() for kind, d in self._devices().items()}
+        check_tensors(checkpoint.part("random"), states, "random", name)
+        check_tensors(
+            {k: t for k, t in checkpoint.tensors.items() if k == "loss_sum"},
+            {"loss_sum": self.loss_sum},
+            "training",
+            name,
+        )
         self.loss_sum.copy_(checkpoint.tensors["loss_sum"])
         self.loss_count = header["loss_count"]
-        _set_generators(checkpoint.part("random"), self.experiment.device)
+        for kind, device in self._devices().items():
+            try:
+                self.random.generator(device).set_state(checkpoint.tensors[f"random.{kind}"])
+            except RuntimeError as error:
+                raise UserError(
+                    f"{name} has no state of random numbers in 'random.{kind}' ({error}): delete it"
+                ) from None
+
+    def _devices(self) -> dict[str, str]:
+        """By kind, the devices that random numbers may be drawn on."""
+        own = self.experiment.device
+        return {"cpu": "cpu", torch.device(own).type: own}
 
 
 def tried(experiment: Experiment) -> tuple[Learner, Tasks]:
-    """What the experiment builds, once its outer optimizer and schedule were found to suit."""
+    """What the experiment builds, once all that can be known to fail beforehand was tried."""
     learner, tasks = experiment.build()
-    parameters = [parameter for _, parameter in trainable(learner)]
-    make_schedule(experiment.training, make_optimizer(experiment.training, parameters))
+    stand_ins(experiment.training, [parameter for _, parameter in trainable(learner)])
     return learner, tasks
-
-
-def make_optimizer(settings: TrainingSettings, parameters: list[Tensor]) -> torch.optim.Optimizer:
-    """The outer optimizer; the fused form where there is one, which is far quicker when small."""
-    cls = optimizer_class(settings.optimizer)
-    options: dict[str, Any] = {"lr": settings.rate, **settings.options}
-    if cls in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.Adagrad):
-        options.setdefault("fused", True)
-    try:
-        return cls(parameters, **options)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"training.options do not suit {cls.__name__}: {error}") from None
-
-
-def make_schedule(
-    settings: TrainingSettings, optimizer: torch.optim.Optimizer
-) -> torch.optim.lr_scheduler.LRScheduler:
-    """The outer rate by iteration."""
-    cls, total = schedule_class(settings.schedule), settings.iterations
-    factors = {
-        "constant": lambda i: 1.0,
-        "linear": lambda i: 1 - i / total,
-        "cosine": lambda i: 0.5 * (1 + math.cos(math.pi * i / total)),
-        "halve": lambda i: 0.5 ** (i * settings.halvings // total),
-    }
-    if cls is None:
-        return torch.optim.lr_scheduler.LambdaLR(optimizer, factors[settings.schedule])
-    try:
-        schedule = cls(optimizer, **settings.schedule_options)  # type: ignore[arg-type]
-        json.dumps(schedule.state_dict(), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise UserError(
-            f"training.schedule_options do not suit {cls.__name__}, or its state is no "
-            f"plain data: {error}"
-        ) from None
-    return schedule
 
 
 def versions() -> dict[str, str]:
@@ -309,19 +311,6 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "machine": platform.machine(),
     }
-
-
-def _generators(experiment: Experiment) -> dict[str, Tensor]:
-    found = {"cpu": torch.get_rng_state()}
-    if experiment.device.startswith("cuda"):
-        found["cuda"] = torch.cuda.get_rng_state(experiment.device)
-    return found
-
-
-def _set_generators(states: Mapping[str, Tensor], device: str) -> None:
-    torch.set_rng_state(states["cpu"])
-    if "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"], device)
 
 
 def _finite(value: float) -> float | None:

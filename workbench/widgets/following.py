@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import UserError
+from workbench.files import measured
 from workbench.inspection import metrics_frame
 from workbench.training import Experiment, Run, Status
 from workbench.widgets.wire import to_wire
@@ -79,11 +79,7 @@ class Followed:
             return False
         whole = content[: content.rfind(b"\n") + 1]
         self._read += len(whole)
-        for line in whole.splitlines():
-            try:
-                self.rows.append(json.loads(line))
-            except ValueError:
-                continue
+        self.rows += measured(whole)[0]
         return again or bool(whole)
 
     @property

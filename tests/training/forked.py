@@ -1,0 +1,34 @@
+"""Run by test_execution.py: forks a process whose OpenMP threads are at work, and trains in it."""
+
+import dataclasses
+import os
+import sys
+import threading
+
+import torch
+
+from workbench.training import preset, train
+
+base = preset("digits-protonet").stretched(3)
+training = dataclasses.replace(base.training, validate_every=0)
+experiment = dataclasses.replace(base, training=training)
+wide = torch.rand(1500, 1500)
+
+
+def work() -> None:
+    while True:
+        wide @ wide
+
+
+if __name__ == "__main__":
+    threading.Thread(target=work, daemon=True).start()
+    wide @ wide  # this thread has its own team of OpenMP threads now
+    child = os.fork()
+    if child == 0:
+        wide @ wide
+        wide.exp().sum()
+        train(experiment, progress=False)
+        sys.stdout.write("trained\n")
+        sys.stdout.flush()
+        os._exit(0)
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
