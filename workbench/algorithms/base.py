@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +60,7 @@ class Learner(nn.Module):
 
     kinds: tuple[Kind, ...] = ("classification", "regression")  # of tasks it can learn from
     inductive: bool = False  # normalise the query by the support's statistics
+    settings: Any = None  # the dataclass that it was made with, where the method keeps one
 
     @property
     def rematerialises(self) -> bool:

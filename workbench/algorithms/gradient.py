@@ -7,12 +7,13 @@ meta-gradient is.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.base import Adapted
+from workbench.algorithms.capabilities import Descends
 from workbench.algorithms.losses import example_loss
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
@@ -36,6 +37,10 @@ InnerSteps = Annotated[int, Range(0, span=(0, 50))]
 class GradientSettings:
     """Settings of the inner loop that every gradient method has."""
 
+    live: ClassVar[tuple[str, ...]] = (
+        *("inner_rate", "train_steps", "test_steps", "order", "truncate", "optimizer", "clip"),
+        "rematerialise",
+    )
     inner_rate: InnerRate = 0.01  # size of an inner step (where it starts, if it is learned)
     train_steps: InnerSteps = 1  # inner steps in training
     test_steps: InnerSteps = 10  # inner steps in evaluation
@@ -55,7 +60,7 @@ class GradientSettings:
         return InnerLoop(self.optimizer, self.order, self.truncate, self.clip, self.rematerialise)
 
 
-class GradientLearner(Learner):
+class GradientLearner(Descends):
     """theta' = theta - alpha * gradient of the support loss, K times. Abstract: see its methods.
 
     model   a plain `nn.Module`; its parameters are theta
@@ -75,7 +80,7 @@ class GradientLearner(Learner):
     ) -> None:
         super().__init__()
         check_stackable(model)
-        self.model, self.settings, self.loop = model, settings, settings.inner_loop()
+        self.model, self.settings = model, settings
         self.adapted_names = _adapted_names(model, adapts)
         self.learned_rates = rates
         self.rates = nn.ParameterDict(
@@ -86,6 +91,11 @@ class GradientLearner(Learner):
                 and (shape := _rate_shape(rates, p, settings.train_steps)) is not None
             }
         )
+
+    @property
+    def loop(self) -> InnerLoop:
+        """The inner loop of the settings."""
+        return self.settings.inner_loop()
 
     @property
     def rematerialises(self) -> bool:

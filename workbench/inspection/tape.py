@@ -397,7 +397,7 @@ def _optimizer(description: Mapping[str, Any]) -> Any:
 
 def _description(learner: Learner) -> dict[str, Any]:
     """What a file says of the learner."""
-    settings: Any = getattr(learner, "settings", None)
+    settings: Any = learner.settings
     fields = dataclasses.fields(settings) if dataclasses.is_dataclass(settings) else ()
     record = {f.name: _plain(getattr(settings, f.name)) for f in fields}
     return {"learner": type(learner).__name__, "settings": record}

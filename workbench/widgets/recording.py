@@ -70,7 +70,7 @@ class Recorder:
         assert learner is not None
         if not lane.settings:
             return learner
-        old: Any = getattr(learner, "settings", None)
+        old: Any = learner.settings
         new = with_values(old, lane.settings)
         changed = {
             f.name: getattr(new, f.name)
