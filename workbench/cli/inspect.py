@@ -58,8 +58,8 @@ def trace(arguments: list[str]) -> int:
             write_page(Session(tape), out)
         else:
             tape.save(out)
-        if tape.limited:
-            note(tape.limited)
+        for remark in filter(None, (tape.diverged, tape.limited)):
+            note(remark)
         note(f"{tape!r}; frames: {', '.join(tape.frames)}")
         say(str(out))
 
@@ -133,6 +133,8 @@ def inspect(arguments: list[str]) -> int:
                 checkpoint or "best",
             )
         frame = tape.frame(kind, task)
+        if tape.diverged:
+            note(tape.diverged)
         if ending in _TABLES:
             _save_table(frame, out)
         else:

@@ -159,7 +159,10 @@ def largest_eigenvalues(
     if rounds > 1:
         off = torch.diag_embed(torch.stack(beside[:-1], dim=1), offset=1)
         matrix = matrix + off + off.transpose(1, 2)
-    return torch.linalg.eigvalsh(matrix).flip(1)[:, :count]
+    finite = matrix.isfinite().flatten(1).all(dim=1)  # not where the loss overflows
+    matrix = torch.where(finite.view(-1, 1, 1), matrix, 0.0)
+    found = torch.linalg.eigvalsh(matrix).flip(1)[:, :count]
+    return torch.where(finite.unsqueeze(1), found, torch.nan)
 
 
 def _fresh(seed: Tensor, number: int, size: int, basis: list[Tensor]) -> Tensor:

@@ -265,6 +265,11 @@ def embedding_frame(
                 )
                 features.append(embedded[place])
     cloud = torch.stack(features)
+    finite = cloud.isfinite().all(dim=1)  # weights may be finite and what they make of x not
+    columns = [row for row, there in zip(columns, finite.tolist(), strict=True) if there]
+    if not columns:
+        raise UserError("the embedding is of numbers that are not finite: lower the inner rate")
+    cloud = cloud[finite]
     cloud = cloud - cloud.mean(dim=0)
     _, lengths, directions = torch.linalg.svd(cloud, full_matrices=False)
     share = lengths.square() / lengths.square().sum().clamp(min=1e-300)

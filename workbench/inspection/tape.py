@@ -18,6 +18,7 @@ from torch import Tensor
 
 from workbench import __version__
 from workbench.algorithms.base import Adapted, Learner, adapt
+from workbench.algorithms.divergence import Divergence, divergence
 from workbench.algorithms.memory import MemoryLearner
 from workbench.errors import UserError, nearest
 from workbench.files import read_tensors, save_tensors
@@ -76,6 +77,7 @@ class Tape(Sequence[Adapted]):
         self.parent: Tape | None = None
         self.branched_at: int | None = None
         self._path: list[Adapted] = []
+        self._ended = Divergence((), (), (), False)  # of as many values as it names steps
         self._frames: dict[tuple[str, int], pd.DataFrame] = {}  # by kind and task
         self._refused: dict[str, str] = {}
         self._let_go = False
@@ -158,6 +160,16 @@ class Tape(Sequence[Adapted]):
         if self.nbytes > self.budget:
             text += f"; the values alone take {self.nbytes / MEGABYTE:.1f} MB and were all kept"
         return text
+
+    @property
+    def diverged(self) -> str:
+        """Which tasks stopped being finite, where, and the cure; empty where none did."""
+        return self._divergence().sentence()
+
+    def _divergence(self) -> Divergence:
+        if len(self._ended.steps) != len(self._path):
+            self._ended = divergence(self._path)
+        return self._ended
 
     def _append(self, adapted: Adapted) -> None:
         self._path.append(adapted.detach())
@@ -267,7 +279,9 @@ class Tape(Sequence[Adapted]):
                     f"this branch changed them at step {self.branched_at}: look at the lane that "
                     "it leaves, or branch at step 0"
                 )
-            self._frames[place] = compute(kind, self.learner, self.episode, self._path, task)
+            self._frames[place] = compute(
+                kind, self.learner, self.episode, self._path, task, self._divergence()
+            )
         return self._frames[place]
 
     @property

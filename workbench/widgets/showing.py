@@ -115,7 +115,7 @@ class Showing:
             about["title"] = tape.learner_name
             about["note"] = session.source.note if session.source else ""
             about["megabytes"] = tape.nbytes / MEGABYTE
-            about["limited"] = tape.limited
+            about["limited"] = "; ".join(filter(None, (tape.diverged, tape.limited)))
             about["forms"]["settings"] = self._settings(tape)
         return about
 
