@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from workbench.errors import UserError
 
+_LARGEST = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4  # bytes of a file
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -93,27 +95,64 @@ def read_tensors(
     path = Path(path)
     if not path.is_file():
         raise UserError(f"there is no file {path}: check its name")
-    try:
-        content = (
-            path.read_bytes()
-        )  # whole: a mapped file that another cuts short kills the process
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): check it") from None
+    content = read_content(path)
     damaged = UserError(f"{path} is damaged or no {kind} file: save it again")
     try:
         found = load(content)
         own = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         header = json.loads(own["__metadata__"][kind])
-        if header["schema"] > schema:
+        if header["schema"] > schema:  # before its other fields, which may mean something new
             raise UserError(f"{path} was written by a newer workbench: update this one")
         tensors = {name: found[name] for name in header.pop("names")}
+        whole = header.pop("sha256", None) == _fingerprint(tensors)
     except UserError:
         raise
-    except (SafetensorError, KeyError, TypeError, ValueError):
+    # A RuntimeError is a type of numbers without bytes of its own, or JSON nested beyond reason.
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError):
         raise damaged from None
-    if header.pop("sha256", None) != _fingerprint(tensors):
+    if not whole or not _shallow(header):
         raise damaged
     return tensors, header
+
+
+def read_content(path: Path) -> bytes:
+    """A file's bytes, if they are not far too many; whole, since a mapped file that another cuts
+    short kills the process."""
+    try:
+        size = path.stat().st_size
+        if size > _LARGEST:
+            raise UserError(
+                f"{path} is of {size / 2**30:.1f} GiB, more than a quarter of this machine's "
+                "memory: look at it on a larger one"
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): check it") from None
+
+
+@contextmanager
+def understood(path: Path | str, kind: str) -> Iterator[None]:
+    """Turns whatever is wrong with a foreign file's content into one sentence."""
+    try:
+        yield
+    except UserError as error:
+        said = f"{path} is damaged or no {kind} file ({shorten(str(error), 200)}): save it again"
+        raise UserError(said) from None
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError):
+        raise UserError(f"{path} is damaged or no {kind} file: save it again") from None
+
+
+def _shallow(data: Any, most: int = 32) -> bool:
+    """Whether plain data is nested no deeper than what walks through it can go."""
+    level = [data]
+    for _ in range(most):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return not level
 
 
 def _fingerprint(tensors: Mapping[str, Tensor]) -> str:
