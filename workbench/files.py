@@ -22,7 +22,7 @@ from torch import Tensor
 
 from workbench.errors import UserError
 
-_LARGEST = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4  # bytes of a file
+LARGEST = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4  # bytes to hold at once
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -120,7 +120,7 @@ def read_content(path: Path) -> bytes:
     short kills the process."""
     try:
         size = path.stat().st_size
-        if size > _LARGEST:
+        if size > LARGEST:
             raise UserError(
                 f"{path} is of {size / 2**30:.1f} GiB, more than a quarter of this machine's "
                 "memory: look at it on a larger one"
@@ -128,6 +128,15 @@ def read_content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): check it") from None
+
+
+def read_record(path: Path, *, kind: str) -> dict[str, Any]:
+    """A JSON object from a file of a kind; any other content is refused with a sentence."""
+    with understood(path, kind):
+        record = json.loads(read_content(path))
+        if not isinstance(record, dict) or not _shallow(record):
+            raise TypeError(kind)
+    return record
 
 
 @contextmanager

@@ -106,5 +106,5 @@ def _unpack_column(values: Tensor, record: Mapping[str, Any], most: int) -> pd.S
     check(kind in _NUMBERS, f"'{name}' is of no known type")
     if kind.lower().startswith(("int", "uint")) and values.numel():
         whole = values[~values.isnan()]
-        check(bool((whole.abs() <= most).all()), f"'{name}' counts past {most}")
+        check(bool(((whole >= -most) & (whole <= most)).all()), f"'{name}' counts past {most}")
     return pd.Series(values.numpy()).astype(kind)

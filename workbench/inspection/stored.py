@@ -22,6 +22,9 @@ from workbench.tasks.storage import check, episode_of, episode_record
 
 KIND, SCHEMA = "metatrace", 1
 
+MOST_STEPS = 100_000
+_MOST = 1_000_000  # rows of a data set, and whatever else a frame counts
+
 # What others read of `about`, which else is anybody's.
 _ABOUT = {"learner": str, "run": str, "seed": int, "settings": dict, "experiment": dict}
 
@@ -73,7 +76,7 @@ def read(path: Path | str) -> Stored:
         episode = episode_of(named.pop("episode", {}), header.episode)
         values = _path(named, header.steps, len(episode))
         frames = {}
-        most = max([1000, header.steps, *(size for t in tensors.values() for size in t.shape)])
+        most = max([_MOST, header.steps, *(size for t in tensors.values() for size in t.shape)])
         for name, said in header.frames.items():
             kind, _, task = name.partition("/")
             columns = named.get(f"frame.{name}", {})
@@ -91,7 +94,7 @@ class _Header:
     version: str
     about: dict[str, Any]
     episode: dict[str, Any]
-    steps: Annotated[int, Range(0, 100_000)]
+    steps: Annotated[int, Range(0, MOST_STEPS)]
     budget: Annotated[int, Range(0, 2**62)]
     let_go: bool
     frames: dict[str, Any]

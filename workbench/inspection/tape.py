@@ -19,9 +19,10 @@ from workbench.algorithms.base import Adapted, Learner, adapt
 from workbench.algorithms.divergence import Divergence, divergence
 from workbench.algorithms.memory import MemoryLearner
 from workbench.errors import UserError, nearest
+from workbench.files import LARGEST
 from workbench.inspection.kinds import KINDS, UNROLLED, WHOLE, compute
 from workbench.inspection.layers import check_task
-from workbench.inspection.stored import KIND, Stored, read, write
+from workbench.inspection.stored import KIND, MOST_STEPS, Stored, read, write
 from workbench.inspection.variation import switched, varied, without_optimizer
 from workbench.tasks.episode import Episode
 
@@ -182,8 +183,15 @@ class Tape(Sequence[Adapted]):
     def extend(self, steps: int) -> Tape:
         """Go on until the tape has so many inner steps; nothing where it has them already."""
         if steps > self.steps:
+            start, learner = self._path[-1], self._needed()
+            tensors = (*start.values.values(), *start.seen.values())
+            taken = (steps - self.steps) * sum(t.numel() * t.element_size() for t in tensors)
+            if taken > LARGEST or steps > MOST_STEPS:
+                raise UserError(
+                    f"a tape of {steps:,} inner steps takes {taken / 2**30:,.1f} GiB or more: "
+                    f"record at most {MOST_STEPS:,}, and what fits a quarter of the memory"
+                )
             with torch.no_grad():
-                start, learner = self._path[-1], self._needed()
                 for adapted in islice(
                     adapt(learner, self.episode, start=start, steps=steps), 1, None
                 ):
