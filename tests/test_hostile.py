@@ -6,24 +6,23 @@ a hostile writer would, so that the checks behind it are reached too.
 
 from __future__ import annotations
 
-import copy
 import functools
 import json
 import random
-import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 
+from benchmarks.mutations import changed, mutate
 from tests.algorithms.cases import CASES
 from workbench.algorithms import MAML, KnowledgeBase, Prototypical
 from workbench.cli import main
 from workbench.errors import UserError
-from workbench.files import LARGEST, read_tensors, save_tensors
+from workbench.files import LARGEST
 from workbench.inspection import Tape
 from workbench.models import MLP
 from workbench.tasks import Shape, edited, load_episode, open_tasks, save_episode
@@ -32,121 +31,6 @@ from workbench.widgets.showing import Showing
 
 COUNT = 300  # mutations a kind of file
 SECONDS = 5.0  # that one may take
-
-ODD: list[Any] = [
-    *(None, True, -1, 0, 1, 3, 10**9, 10**30, -(10**30), 0.5, float("nan"), float("inf")),
-    *("", "x", "7", "\0", "../..", "x" * 100_000, [], {}, [[]], [None] * 50, {"a": {"b": 1}}),
-    *({"type": "os:system"}, ["support"], "BernoulliBandit", "complex128", "Int64", "datetime64"),
-]
-
-
-def deep(levels: int) -> Any:
-    nest: Any = 0
-    for _ in range(levels):
-        nest = [nest]
-    return nest
-
-
-def places(record: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in plain data."""
-    items = record.items() if isinstance(record, dict) else enumerate(record)
-    for key, value in items:
-        yield (*path, key)
-        if isinstance(value, dict | list):
-            yield from places(value, (*path, key))
-
-
-def changed(record: Any, draw: random.Random) -> Any:
-    """Plain data with one or two places changed, removed, renamed or added."""
-    record = copy.deepcopy(record)
-    for _ in range(draw.randint(1, 2)):
-        known = list(places(record))
-        if not known:
-            break
-        *above, key = draw.choice(known)
-        holder = record
-        for one in above:
-            holder = holder[one]
-        how = draw.randrange(6)
-        if how == 0:
-            del holder[key]
-        elif how == 1 and isinstance(holder, dict):
-            holder[draw.choice(["extra", "what", "parent", "steps", ""])] = copy.deepcopy(
-                draw.choice(ODD)
-            )
-        elif how == 2 and isinstance(holder[key], int | float):
-            holder[key] = draw.choice([-1, 2, 10]) * holder[key] + draw.choice([-1, 1, 10**12])
-        elif how == 3:
-            holder[key] = deep(draw.choice([40, 900]))
-        else:
-            holder[key] = copy.deepcopy(draw.choice(ODD))
-    return record
-
-
-def changed_tensor(tensor: torch.Tensor, draw: random.Random) -> torch.Tensor:
-    """A tensor of another type, shape or content."""
-    how = draw.randrange(8)
-    if how == 0:
-        kinds = [torch.float16, torch.float64, torch.int8, torch.int64, torch.bool]
-        return tensor.to(draw.choice([*kinds, torch.complex64, torch.bfloat16, torch.uint8]))
-    if how == 1:
-        return tensor.flatten()
-    if how == 2:
-        return tensor[:0] if tensor.dim() else tensor
-    if how == 3:
-        return torch.cat([tensor, tensor]) if tensor.dim() else tensor
-    if how == 4:
-        return tensor.unsqueeze(draw.randrange(tensor.dim() + 1))
-    if how == 5:
-        return torch.zeros(0, 2**40)
-    flat = tensor.clone().flatten()
-    if flat.numel():
-        odd = [float("nan"), float("inf"), -1e30] if tensor.is_floating_point() else [-1, 2**30]
-        if tensor.dtype in (torch.int64, torch.float32, torch.float64, torch.int32):
-            flat[draw.randrange(len(flat))] = draw.choice(odd)
-    return flat.view(tensor.shape)
-
-
-def mutate(path: Path, kind: str, good: bytes, draw: random.Random) -> None:
-    """Write one mutation of a good file."""
-    how = draw.randrange(8)
-    path.write_bytes(good)
-    if how == 0:  # flipped bytes
-        content = bytearray(good)
-        for _ in range(draw.randint(1, 4)):
-            content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
-        path.write_bytes(bytes(content))
-    elif how == 1:  # cut short, or longer than it says
-        path.write_bytes(good[: draw.randrange(len(good))] + b"\0" * draw.choice([0, 0, 99]))
-    elif how == 2:  # lengths past the end, negative shapes, huge shapes
-        size = int.from_bytes(good[:8], "little")
-        head = json.loads(good[8 : 8 + size])
-        name = draw.choice([n for n in head if n != "__metadata__"])
-        field = draw.choice(["shape", "data_offsets", "dtype"])
-        huge = [[2**62, 4], [-1], [0, 2**63], [0, 10**30], ["a"], [2**40], [0, 2**40]]
-        head[name][field] = draw.choice([*huge, "F4", "U64", None, deep(600)])
-        text = json.dumps(head).encode()
-        length = draw.choice([len(text), len(text), 2**63, 2**40, 0])
-        path.write_bytes(struct.pack("<Q", length) + text + good[8 + size :])
-    else:
-        tensors, header = read_tensors(path, kind=kind, schema=1)
-        if how < 6:
-            header = changed({"top": header}, draw).get("top", {})
-            header = header if isinstance(header, dict) else {"schema": header}
-        else:
-            for _ in range(draw.randint(1, 2)):
-                name = draw.choice(sorted(tensors))
-                if draw.random() < 0.2:
-                    tensors.pop(name)
-                elif draw.random() < 0.2:
-                    tensors[
-                        draw.choice(["x", "values.1.b", "seed", "info.classes", "frame.a.0"])
-                    ] = tensors[name]
-                else:
-                    tensors[name] = changed_tensor(tensors[name], draw)
-                if not tensors:
-                    break
-        save_tensors(path, tensors, header, kind=kind)
 
 
 def judged(use: Callable[[], object], what: str) -> bool:
@@ -238,6 +122,34 @@ def test_tapes_from_anywhere(tmp_path: Path) -> None:
             look = functools.partial(look_at, path, tmp_path, kind, ending)
             judged(look, f"{kind} of mutation {number}")
     assert 0 < read < COUNT / 2
+
+
+def test_frames_of_odd_rows_are_drawn_or_refused(tmp_path: Path) -> None:
+    made = [Tape.load(path) for path in tapes(tmp_path)]
+    draw, path, drawn = random.Random(4), tmp_path / "odd.metatrace", 0
+    for number in range(COUNT // 3):
+        tape = draw.choice(made)
+        kind = draw.choice([*tape.frames])
+        whole = tape.frame(kind)
+        frame, column = whole.copy(), draw.choice([*whole.columns])
+        how = draw.randrange(4)
+        if how == 0:
+            frame = frame.sample(n=len(frame) // 3, random_state=number).reset_index(drop=True)
+        elif how == 1:
+            frame = pd.concat([frame, frame], ignore_index=True)
+        elif pd.api.types.is_numeric_dtype(frame[column]):
+            frame[column] = frame[column] * 0 + draw.choice([-1, 999_999, 0])
+        elif frame[column].map(type).eq(str).all():
+            frame[column] = "odd"
+        tape._frames[kind, 0] = frame
+        tape.save(path)
+        tape._frames[kind, 0] = whole
+        begun = time.perf_counter()
+        code = main(["inspect", str(path), kind, "--out", f"{path}.png"])
+        assert code in (0, 2), f"{kind} of mutation {number}"
+        assert time.perf_counter() - begun < SECONDS
+        drawn += code == 0
+    assert drawn > COUNT // 12
 
 
 def test_knowledge_from_anywhere(tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ def save_tensors(
     path = Path(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    own = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    plain = torch.contiguous_format  # also of a single number, whatever strides it had
+    own = {name: t.detach().cpu().clone(memory_format=plain) for name, t in tensors.items()}
     try:
         text = json.dumps({"names": list(own), "sha256": _fingerprint(own), **header})
     except TypeError as error:

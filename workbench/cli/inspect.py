@@ -139,7 +139,16 @@ def inspect(arguments: list[str]) -> int:
             _save_table(frame, out)
         else:
             line = shlex.join(["workbench", "inspect", *arguments])
-            _save_figure(kind, frame, tape.about, out, line, width, dark)
+            try:
+                _save_figure(kind, frame, tape.about, out, line, width, dark)
+            except (LookupError, TypeError, ValueError, ArithmeticError, MemoryError) as error:
+                # What was computed here can be drawn; a file's rows may be anything.
+                if isinstance(error, UserError) or source.suffix != ".metatrace":
+                    raise
+                raise UserError(
+                    f"the rows of '{kind}' in {source} are not those of one adaptation, and "
+                    "cannot be drawn: save it again"
+                ) from error
         say(str(out))
 
     parse(form, arguments, "inspect")

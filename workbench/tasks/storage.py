@@ -151,6 +151,10 @@ def _check_tensors(episode: Episode) -> None:
             check(weight.shape == y.shape[:2], f"{part}.weight is no [task, example]")
             check(weight.is_floating_point(), f"{part}.weight holds no numbers")
             check(bool(((weight >= 0) & weight.isfinite()).all()), f"{part}.weight is negative")
+        alike = x.shape[2:] == episode.support.x.shape[2:] and x.dtype == episode.support.x.dtype
+        check(alike, "support and query have other inputs")
+        alike = y.shape[2:] == episode.support.y.shape[2:] and y.dtype == episode.support.y.dtype
+        check(alike, "support and query have other targets")
         if episode.ways is not None:
             classes = y.dim() == 2 and y.dtype == torch.int64
             check(classes, f"{part}.y is no [task, example] of whole numbers")
