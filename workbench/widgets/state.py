@@ -12,6 +12,7 @@ from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 from workbench.tasks.base import Split
 
+MOST_STEPS = 10_000  # of a lane: what a panel can record in seconds
 _MOST_EXAMPLES = 1_000_000  # of all tasks of a session together
 
 
@@ -58,7 +59,7 @@ class Lane:
     learner: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     edits: tuple[dict[str, Any], ...] = ()
-    steps: Annotated[int | None, Range(0)] = None
+    steps: Annotated[int | None, Range(0, MOST_STEPS)] = None
     parent: int | None = None
     at: Annotated[int, Range(0)] = 0
     memory: tuple[dict[str, int], ...] = ()
