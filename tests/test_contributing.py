@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from workbench.algorithms import adapt, last
+from workbench.inspection import Tape
 from workbench.models import MLP
 from workbench.tasks import Shape, open_tasks
 
@@ -43,3 +44,14 @@ def test_the_example_keeps_the_contract(blocks):
     assert all(g.abs().max() > 0 for g in gradients.values())
     start = learner.predict(learner.begin(episode), episode.query.x)
     assert (start == 0).all()
+
+
+def test_the_example_is_traced_though_its_embed_is_its_own(blocks, tmp_path):
+    import ridge
+
+    torch.manual_seed(0)
+    learner = ridge.Ridge(MLP(64, None, hidden=(6,))).eval()
+    episode = open_tasks("digits").sample(2, seed=0, shape=Shape(2, 1, 3))
+    tape = Tape.load(Tape.record(learner, episode).save(tmp_path / "ridge.metatrace"))
+    assert {"examples", "steps", "predictions", "certificate"} <= set(tape.frames)
+    assert "Embeds" in tape._refused["embedding"]

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ from torch import Tensor
 from workbench.errors import UserError
 
 _HALF_WRITTEN = re.compile(r"\..+\.\d+\.\d+")  # as `write_safely` names it
+LARGEST = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4  # bytes to hold at once
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -150,7 +152,8 @@ def save_tensors(
     path = Path(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    own = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    plain = torch.contiguous_format  # also of a single number, whatever strides it had
+    own = {name: t.detach().cpu().clone(memory_format=plain) for name, t in tensors.items()}
     try:
         text = json.dumps({"names": list(own), **header})
     except TypeError as error:
@@ -175,31 +178,77 @@ def read_tensors(
     path = Path(path)
     if not path.is_file():
         raise UserError(f"there is no file {path}: check its name")
-    try:
-        content = (
-            path.read_bytes()
-        )  # whole: a mapped file that another cuts short kills the process
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): check it") from None
+    content = read_content(path)
     damaged = UserError(f"{path} is damaged or no {kind} file: {cure}")
     try:
         found = load(content)
         own = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         header = json.loads(own["__metadata__"][kind])
-        if header["schema"] > schema:
+        if header["schema"] > schema:  # before its other fields, which may mean something new
             raise UserError(f"{path} was written by a newer workbench: update this one")
         unhashed = header["schema"] < hashed and "sha256" not in header
         digest = header.pop("sha256", None)
         text = json.dumps(header)
         tensors = {name: found[name] for name in header.pop("names", found)}
+        # older files have a checksum of their tensors alone
+        whole = unhashed or digest in (_fingerprint(tensors, text), _fingerprint(tensors))
     except UserError:
         raise
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
+    # A RuntimeError is a type of numbers without bytes of its own, or JSON nested beyond reason.
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError):
         raise damaged from None
-    # older files have a checksum of their tensors alone
-    if not unhashed and digest not in (_fingerprint(tensors, text), _fingerprint(tensors)):
+    if not whole or not _shallow(header):
         raise damaged
     return tensors, header
+
+
+def read_content(path: Path) -> bytes:
+    """A file's bytes, if they are not far too many; whole, since a mapped file that another cuts
+    short kills the process."""
+    try:
+        size = path.stat().st_size
+        if size > LARGEST:
+            raise UserError(
+                f"{path} is of {size / 2**30:.1f} GiB, more than a quarter of this machine's "
+                "memory: look at it on a larger one"
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): check it") from None
+
+
+def read_record(path: Path, *, kind: str) -> dict[str, Any]:
+    """A JSON object from a file of a kind; any other content is refused with a sentence."""
+    with understood(path, kind):
+        record = json.loads(read_content(path))
+        if not isinstance(record, dict) or not _shallow(record):
+            raise TypeError(kind)
+    return record
+
+
+@contextmanager
+def understood(path: Path | str, kind: str) -> Iterator[None]:
+    """Turns whatever is wrong with a foreign file's content into one sentence."""
+    try:
+        yield
+    except UserError as error:
+        said = f"{path} is damaged or no {kind} file ({shorten(str(error), 200)}): save it again"
+        raise UserError(said) from None
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError):
+        raise UserError(f"{path} is damaged or no {kind} file: save it again") from None
+
+
+def _shallow(data: Any, most: int = 32) -> bool:
+    """Whether plain data is nested no deeper than what walks through it can go."""
+    level = [data]
+    for _ in range(most):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return not level
 
 
 def _fingerprint(tensors: Mapping[str, Tensor], text: str = "") -> str:

@@ -82,6 +82,7 @@ def test_every_kind_of_tensor_comes_back(tmp_path):
         "flags": torch.tensor([True, False]),
         "shared": torch.ones(1).expand(3, 4),
         "whole": torch.arange(3),
+        "odd": torch.arange(1).as_strided((1,), (0,)),  # a number that was broadcast
     }
     path = save_tensors(tmp_path / "a", tensors, {"schema": 1, "said": [1, "b"]}, kind="x")
     found, header = read_tensors(path, kind="x", schema=1)

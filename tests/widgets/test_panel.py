@@ -87,7 +87,7 @@ def test_kinds_are_computed_when_asked_for_and_kept_up_to_date(stage):
     ask(stage, "vary", inner_rate=0.02)
     assert stage.about["kinds"]["flow"] == "stale"
     stage._showing._asked["flow"] = 0.0
-    ask(stage, "vary", inner_rate=0.03)
+    ask(stage, "vary", inner_rate=0.015)
     assert stage.about["kinds"]["flow"] == "ready"
     assert "did you mean 'flow'" in ask(stage, "inspect", kind="flwo")["error"]
 

@@ -33,6 +33,7 @@ from torch.nn import functional as F
 
 from workbench.algorithms import attention as attend
 from workbench.algorithms.base import Adapted, MetaGradient, adapt, last, trainable
+from workbench.algorithms.capabilities import Embeds
 from workbench.algorithms.classes import (
     Temperature,
     check_classification,
@@ -96,7 +97,7 @@ class Weights(NamedTuple):
     entries: Tensor  # [task, example, entry]
 
 
-class AttentionLearner(MemoryLearner):
+class AttentionLearner(MemoryLearner, Embeds):
     """Sees an input in the light of what is known, and takes the labels of what it then resembles.
 
     `features` is the size of the embedding, and of the base's keys and values.

@@ -63,6 +63,7 @@ class Learner(nn.Module):
     inductive: bool = False  # normalise the query by the support's statistics
     # names of meta-parameters (with * for any part of a name) that may get no gradient
     may_lack_gradient: Sequence[str] = ()
+    settings: Any = None  # the dataclass that it was made with, where the method keeps one
 
     def __init__(self) -> None:
         super().__init__()

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.base import Adapted
+from workbench.algorithms.capabilities import Descends
 from workbench.algorithms.classes import hide, labelled
 from workbench.algorithms.gradient import (
     GradientLearner,
@@ -41,6 +42,7 @@ from workbench.tasks.transforms import shifted
 class FineTuningSettings(GradientSettings):
     """Pre-train on all training classes, then fit a new head."""
 
+    live: ClassVar[tuple[str, ...]] = (*GradientSettings.live, "scale", "augment")
     inner_rate: InnerRate = 0.1  # size of an adaptation step
     train_steps: InnerSteps = 0  # pre-training does not adapt
     test_steps: InnerSteps = 50  # adaptation steps in evaluation
@@ -71,7 +73,7 @@ class PretrainedRegression(GradientLearner):
         return example_loss(self.predict(start, both.x, both.weight), both)
 
 
-class FineTuning(Learner):
+class FineTuning(Descends):
     """A body trained on all training classes; each task fits a new head to its support.
 
     >>> from workbench.models import MLP
@@ -92,7 +94,6 @@ class FineTuning(Learner):
         check_stackable(body)
         self.body, self.settings = body, settings
         self.rule = settings.optimizer.build()
-        self.loop = settings.inner_loop(self.rule)
         with torch.no_grad():
             self.width = body(torch.zeros(2, *spec.input_shape)).shape[-1]
         linear = settings.head == "linear"
@@ -132,7 +133,7 @@ class FineTuning(Learner):
             with torch.no_grad():
                 features = self._support_features(adapted, episode)
         names = weights_of(adapted.values)
-        values, seen = self.loop.step(
+        values, seen = self.settings.inner_loop(self.rule).step(
             lambda head: example_loss(self._own_logits(features, adapted, head), episode.support),
             adapted.values,
             dict.fromkeys(names, self.settings.inner_rate),

@@ -7,12 +7,13 @@ meta-gradient is.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.base import Adapted
+from workbench.algorithms.capabilities import Descends
 from workbench.algorithms.losses import check_outputs, example_loss
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
@@ -37,6 +38,10 @@ InnerSteps = Annotated[int, Range(0, span=(0, 50))]
 class GradientSettings:
     """Settings of the inner loop that every gradient method has."""
 
+    live: ClassVar[tuple[str, ...]] = (
+        *("inner_rate", "train_steps", "test_steps", "order", "truncate", "optimizer", "clip"),
+        "rematerialise",
+    )
     inner_rate: InnerRate = 0.01  # size of an inner step (where it starts, if it is learned)
     train_steps: InnerSteps = 1  # inner steps in training
     test_steps: InnerSteps = 10  # inner steps in evaluation
@@ -56,7 +61,7 @@ class GradientSettings:
         return InnerLoop(rule, self.order, self.truncate, self.clip, self.rematerialise)
 
 
-class GradientLearner(Learner):
+class GradientLearner(Descends):
     """theta' = theta - alpha * gradient of the support loss, K times. Abstract: see its methods.
 
     model   a plain `nn.Module`; its parameters are theta
@@ -80,7 +85,6 @@ class GradientLearner(Learner):
         check_stackable(model)
         self.model, self.settings = model, settings
         self.rule = settings.optimizer.build()
-        self.loop = settings.inner_loop(self.rule)
         self.adapted_names = _adapted_names(model, adapts)
         self.learned_rates = rates
         self.rates = nn.ParameterDict(
@@ -91,6 +95,11 @@ class GradientLearner(Learner):
                 and (shape := _rate_shape(rates, p, settings.train_steps)) is not None
             }
         )
+
+    @property
+    def loop(self) -> InnerLoop:
+        """The inner loop of the settings, by the learner's rule."""
+        return self.settings.inner_loop(self.rule)
 
     @property
     def rematerialises(self) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,7 +20,8 @@ from torch.nn import functional as F
 
 from workbench.algorithms.attention import check_count
 from workbench.errors import UserError, nearest
-from workbench.files import read_tensors, save_tensors
+from workbench.fields import Range, check_fields
+from workbench.files import read_tensors, save_tensors, understood
 
 Eviction = Literal["unread", "oldest"]
 
@@ -65,11 +66,11 @@ class KnowledgeBase:
     sources: Tensor
     written: Tensor
     read: Tensor
-    capacity: int
+    capacity: Annotated[int, Range(1, 2**62)]
     eviction: Eviction = "unread"
     origin: str = ""
-    clock: int = 0
-    evicted: int = 0
+    clock: Annotated[int, Range(0, 2**62)] = 0
+    evicted: Annotated[int, Range(0, 2**62)] = 0
 
     def __post_init__(self) -> None:
         if self.capacity < 1:
@@ -194,11 +195,26 @@ class KnowledgeBase:
         """What `save` wrote."""
         tensors, header = read_tensors(path, kind=KIND, schema=SCHEMA)
         fields: dict[str, Any] = {**tensors, **header}
-        del fields["schema"]
-        try:
-            return KnowledgeBase(**fields)
-        except TypeError:
-            raise UserError(f"{path} is damaged or no {KIND} file: save it again") from None
+        with understood(path, KIND):
+            del fields["schema"]
+            base = KnowledgeBase(**fields)
+            check_fields(base, "")
+            base._check()
+        return base
+
+    def _check(self) -> None:
+        """Refuses tensors that are not those of one base."""
+        for name in _TENSORS:
+            tensor, table = getattr(self, name), name in ("keys", "values")
+            right = tensor.is_floating_point() if table else tensor.dtype == torch.int64
+            if not right or tensor.dim() != 1 + table or len(tensor) != len(self):
+                raise UserError(f"{name} is no [entry{', number' * table}]")
+            if not bool(tensor.isfinite().all()):
+                raise UserError(f"{name} has numbers that are not finite")
+            if not table and bool((tensor < _UNKNOWN).any()):
+                raise UserError(f"{name} is negative")
+        if len(self) > self.capacity:
+            raise UserError(f"it has {len(self)} entries and room for {self.capacity}")
 
     def _evict(self, count: int) -> KnowledgeBase:
         if count <= 0:

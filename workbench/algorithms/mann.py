@@ -35,6 +35,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench.algorithms.base import Adapted, last
+from workbench.algorithms.capabilities import Embeds
 from workbench.algorithms.classes import check_classification, hide, indicator, labelled, one_hot
 from workbench.algorithms.losses import per_example_loss
 from workbench.algorithms.memory import MemoryLearner, check_ways, shuffled
@@ -78,7 +79,7 @@ class MANNSettings:
         return MANN(embedding, features, spec.outputs, self)
 
 
-class MANN(MemoryLearner):
+class MANN(MemoryLearner, Embeds):
     """Reads a task item by item, and keeps what it saw in a memory.
 
     `features` is the size of the embedding, `ways` the most classes of a task.

@@ -18,13 +18,14 @@ The paper has tau = 1, which bounds the odds of two examples by e^2; a smaller o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench.algorithms.base import Adapted
+from workbench.algorithms.capabilities import Embeds
 from workbench.algorithms.classes import (
     Temperature,
     check_classification,
@@ -46,6 +47,7 @@ from workbench.tasks.episode import Episode
 class MatchingSettings:
     """Matching Networks."""
 
+    live: ClassVar[tuple[str, ...]] = ("looks", "temperature")
     temperature: Temperature = 0.1  # tau: lower attends to fewer support examples
     full_context: bool = False  # embed support and query in the light of the whole support
     # times a query looks at the support in its full-context embedding
@@ -62,7 +64,7 @@ class MatchingSettings:
         return Matching(embedding, self, features=features)
 
 
-class Matching(MemoryLearner):
+class Matching(MemoryLearner, Embeds):
     """Attends to the support and takes its labels.
 
     `features` is the size of the embedding; only the full context needs to be told.

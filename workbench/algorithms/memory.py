@@ -32,6 +32,10 @@ class MemoryLearner(Learner):
     def reads(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
         """How much each input reads of each slot, by head: `[task, example, slot]`."""
 
+    def distances(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor | None:
+        """`[task, example, slot]`, where inputs read by their distance to slots; else None."""
+        return None
+
     @abstractmethod
     def writes(self, adapted: Adapted, episode: Episode) -> Tensor:
         """How much each support example wrote to each slot in the step that made `adapted`.

@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +54,7 @@ Named = tuple[dict[str, Tensor], dict[str, Tensor]]  # values to keep, and what 
 class MetaNetSettings:
     """MetaNet."""
 
+    live: ClassVar[tuple[str, ...]] = ("temperature",)
     # units of the base learner's hidden layer and of the embedding
     hidden: Annotated[int, Range(1, span=(4, 128))] = 32
     # units of the nets that turn gradients into fast weights

@@ -13,11 +13,12 @@ memory of prototypes. Before it the memory is empty and every class equally like
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Adapted
+from workbench.algorithms.capabilities import Embeds
 from workbench.algorithms.classes import (
     Temperature,
     check_classification,
@@ -41,6 +42,7 @@ Distance = Literal["euclidean", "dot"]
 class PrototypicalSettings:
     """Prototypical Networks."""
 
+    live: ClassVar[tuple[str, ...]] = ("distance", "temperature")
     distance: Distance = "euclidean"  # squared Euclidean distance, or the dot product
     temperature: Temperature = 1.0  # tau: higher makes predictions softer
 
@@ -53,7 +55,7 @@ class PrototypicalSettings:
         return Prototypical(model.build(spec.input_shape, None), self)
 
 
-class Prototypical(MemoryLearner):
+class Prototypical(MemoryLearner, Embeds):
     """Compares a query with the mean embedding of each class.
 
     >>> from workbench.algorithms import adapt, last
@@ -115,6 +117,11 @@ class Prototypical(MemoryLearner):
         labels = one_hot(support, ways, like=adapted.values["count"])
         share = labels / labels.sum(dim=1, keepdim=True).clamp(min=1)
         return share.mT * float(adapted.step == 1)
+
+    def distances(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Squared, to each prototype."""
+        features = self.embed(adapted, x, weight)
+        return (features.unsqueeze(2) - adapted.values["prototypes"].unsqueeze(1)).square().sum(-1)
 
     def embed(
         self, adapted: Adapted, x: Tensor, weight: Tensor | None = None, *, support: bool = False

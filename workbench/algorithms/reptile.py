@@ -13,7 +13,7 @@ and no second derivative is used in training.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,7 @@ from workbench.tasks.episode import Episode, Examples
 class ReptileSettings(GradientSettings):
     """Move theta towards the adapted weights."""
 
+    live: ClassVar[tuple[str, ...]] = (*GradientSettings.live, "batch")
     inner_rate: InnerRate = 0.001  # size of an inner step
     train_steps: InnerSteps = 5  # inner steps in training
     test_steps: InnerSteps = 50  # inner steps in evaluation

@@ -29,6 +29,7 @@ from torch.nn import functional as F
 
 from workbench.algorithms import trials
 from workbench.algorithms.base import Adapted
+from workbench.algorithms.capabilities import Embeds
 from workbench.algorithms.classes import hide, indicator, labelled, one_hot
 from workbench.algorithms.memory import MemoryLearner, check_ways, shuffled
 from workbench.algorithms.trials import Fraction, Weight
@@ -77,7 +78,7 @@ class SNAILSettings:
         return SNAIL(embedding, features, spec.outputs, self)
 
 
-class SNAIL(MemoryLearner):
+class SNAIL(MemoryLearner, Embeds):
     """Reads a sequence by convolutions and attention, whether of examples or of moments.
 
     embedding  of examples; None for trials

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,7 @@ _NEVER = -1
 class TaskMemorySettings(GradientSettings):
     """A memory of tasks, and gradient steps from what it recognises."""
 
+    live: ClassVar[tuple[str, ...]] = (*GradientSettings.live, "temperature")
     slots: Annotated[int, Range(1, span=(1, 100))] = 20  # tasks that the memory holds
     attention: Literal["soft", "hard"] = "soft"  # mix what fits, or take what fits best
     temperature: Temperature = 0.1  # tau: lower trusts the best fit more

@@ -58,8 +58,8 @@ def trace(arguments: list[str]) -> int:
             write_page(Session(tape), out)
         else:
             tape.save(out)
-        if tape.limited:
-            note(tape.limited)
+        for remark in filter(None, (tape.diverged, tape.limited)):
+            note(remark)
         note(f"{tape!r}; frames: {', '.join(tape.frames)}")
         say(str(out))
 
@@ -133,11 +133,22 @@ def inspect(arguments: list[str]) -> int:
                 checkpoint or "best",
             )
         frame = tape.frame(kind, task)
+        if tape.diverged:
+            note(tape.diverged)
         if ending in _TABLES:
             _save_table(frame, out)
         else:
             line = shlex.join(["workbench", "inspect", *arguments])
-            _save_figure(kind, frame, tape.about, out, line, width, dark)
+            try:
+                _save_figure(kind, frame, tape.about, out, line, width, dark)
+            except (LookupError, TypeError, ValueError, ArithmeticError, MemoryError) as error:
+                # What was computed here can be drawn; a file's rows may be anything.
+                if isinstance(error, UserError) or source.suffix != ".metatrace":
+                    raise
+                raise UserError(
+                    f"the rows of '{kind}' in {source} are not those of one adaptation, and "
+                    "cannot be drawn: save it again"
+                ) from error
         say(str(out))
 
     parse(form, arguments, "inspect")

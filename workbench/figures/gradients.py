@@ -158,6 +158,11 @@ def gradient_agreement(frame: pd.DataFrame, *, layer: str = "all", style: Style 
         for axes, kind in zip(panels, kinds, strict=True):
             pairs = rows[rows["between"] == kind]
             count = int(pairs["second"].max()) + 1
+            if count > len(pairs) + 1:
+                raise UserError(
+                    f"gradient_agreement needs every pair once: {count} gradients of {kind} "
+                    f"cannot have {len(pairs)}"
+                )
             table = np.full((count, count), np.nan)
             first, second = pairs["first"].to_numpy(int), pairs["second"].to_numpy(int)
             table[first, second] = table[second, first] = pairs["cosine"].to_numpy(float)

@@ -69,7 +69,7 @@ def curvature_frame(
     >>> len(curvature_frame(learner, episode, path, count=2)) == 2 * 2 * 2 * 2
     True
     """
-    weights = fast_weights(path, "curvature_frame")
+    weights = fast_weights(learner, path, "curvature_frame")
     if steps is None:
         spread = np.linspace(0, len(path) - 1, min(_MOST_STEPS, len(path))).round()
         steps = [int(step) for step in spread]
@@ -159,7 +159,10 @@ def largest_eigenvalues(
     if rounds > 1:
         off = torch.diag_embed(torch.stack(beside[:-1], dim=1), offset=1)
         matrix = matrix + off + off.transpose(1, 2)
-    return torch.linalg.eigvalsh(matrix).flip(1)[:, :count]
+    finite = matrix.isfinite().flatten(1).all(dim=1)  # not where the loss overflows
+    matrix = torch.where(finite.view(-1, 1, 1), matrix, 0.0)
+    found = torch.linalg.eigvalsh(matrix).flip(1)[:, :count]
+    return torch.where(finite.unsqueeze(1), found, torch.nan)
 
 
 def _fresh(seed: Tensor, number: int, size: int, basis: list[Tensor]) -> Tensor:
@@ -211,7 +214,7 @@ def landscape_frame(
     >>> landscape_frame(learner, episode, path, size=5)["kind"].value_counts().to_dict()
     {'grid': 50, 'path': 8}
     """
-    fast_weights(path, "landscape_frame")
+    fast_weights(learner, path, "landscape_frame")
     one, values = one_task(episode, path, task)
     layout = {n: w.shape[1:] for n, w in weights_of(values[0].values).items()}
     places = torch.stack([_flat(adapted) for adapted in values]).double()

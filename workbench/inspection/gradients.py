@@ -47,7 +47,7 @@ def norm_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
     >>> sorted(frame["kind"].unique())
     ['distance', 'gradient', 'update', 'weights']
     """
-    weights = fast_weights(path, "norm_frame")
+    weights = fast_weights(learner, path, "norm_frame")
     groups = groups_of(list(weights[0]))
     pieces: list[tuple[dict[str, object], Tensor]] = []
     for index, (adapted, now) in enumerate(zip(path, weights, strict=True)):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pandas as pd
+import torch
 
 from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.divergence import Divergence, divergence
 from workbench.errors import UserError, nearest
 from workbench.inspection.adaptation import (
     curve_frame,
@@ -66,10 +69,23 @@ WHOLE = {"steps", "norms", "flow", "anatomy", "curvature", "influence", "certifi
 UNROLLED = {"flow", "anatomy", "agreement", "signal", "influence", "certificate"}
 
 
+# Kinds of what an adaptation came to: there is nothing to show of one that diverged. Kinds that go
+# step by step are shown as far as it is finite.
+_OUTCOME = UNROLLED | {"images", "memory"}
+
+
 def compute(
-    kind: str, learner: Learner, episode: Episode, path: Sequence[Adapted], task: int = 0
+    kind: str,
+    learner: Learner,
+    episode: Episode,
+    path: Sequence[Adapted],
+    task: int = 0,
+    ended: Divergence | None = None,
 ) -> pd.DataFrame:
     """The frame of a kind; of one task where the kind shows a single one.
+
+    A task that diverged is shown up to its last finite step, or refused where the kind is of what
+    came out. No frame holds an infinite number: what is not finite is missing.
 
     >>> compute("flwo", None, None, [])
     Traceback (most recent call last):
@@ -78,6 +94,30 @@ def compute(
     """
     if kind not in KINDS:
         raise UserError(f"there is no inspection '{kind}': {nearest(kind, list(KINDS))}")
-    if kind in WHOLE:
-        return KINDS[kind](learner, episode, path)
-    return KINDS[kind](learner, episode, path, task)
+    make, ended = KINDS[kind], ended or divergence(path)
+    shown = range(len(episode)) if kind in WHOLE | UNROLLED else [task]
+    bad = [] if kind == "examples" or len(episode) != len(ended.lengths) else ended.among(shown)
+    if bad and (kind in _OUTCOME or max(ended.lengths[task] for task in shown) == 0):
+        raise UserError(ended.sentence(shown))
+    if bad:
+        path = path[: max(ended.lengths[task] for task in shown)]
+    try:
+        frame = make(learner, episode, path, *([] if kind in WHOLE else [task]))
+    except torch.linalg.LinAlgError:
+        raise UserError(
+            f"'{kind}' met losses that are not finite around this path: lower the inner rate"
+        ) from None
+    if bad and kind in WHOLE:  # the tasks that went on for longer stay whole
+        ends = [path[k].step if k < len(path) else path[-1].step + 1 for k in ended.lengths]
+        frame = frame[frame["step"] < frame["task"].map(dict(enumerate(ends)))]
+        frame = frame.reset_index(drop=True)
+    return _finite(frame)
+
+
+def _finite(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with what is infinite missing."""
+    for name, column in frame.items():
+        numbers = column.to_numpy() if column.dtype.kind == "f" else None
+        if numbers is not None and np.isinf(numbers).any():
+            frame = frame.assign(**{str(name): np.where(np.isinf(numbers), np.nan, numbers)})
+    return frame

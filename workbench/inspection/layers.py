@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.capabilities import Descends
 from workbench.algorithms.gradient import GradientLearner
 from workbench.errors import UserError
 from workbench.innerloop import weights_of
@@ -56,10 +57,10 @@ def ratio(above: float, below: float) -> float:
     return above / below if below else float("nan")
 
 
-def fast_weights(path: Sequence[Adapted], figure: str) -> list[dict[str, Tensor]]:
+def fast_weights(learner: Learner, path: Sequence[Adapted], figure: str) -> list[dict[str, Tensor]]:
     """The fast weights of every value of a path, or a refusal."""
     found = [weights_of(adapted.values) for adapted in path]
-    if not found or not found[0]:
+    if not isinstance(learner, Descends) or not found:
         raise UserError(
             f"{figure} looks at weights that inner gradient steps change, and this method has "
             "none: use it with MAML or another gradient method"
@@ -69,7 +70,7 @@ def fast_weights(path: Sequence[Adapted], figure: str) -> list[dict[str, Tensor]
 
 def gradient_learner(learner: Learner, path: Sequence[Adapted], figure: str) -> GradientLearner:
     """The learner, or a refusal where its steps are not those of an inner loop."""
-    fast_weights(path, figure)
+    fast_weights(learner, path, figure)
     if not isinstance(learner, GradientLearner):
         raise UserError(
             f"{figure} differentiates through inner gradient steps, which "

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.capabilities import Embeds
 from workbench.algorithms.gradient import GradientLearner
 from workbench.algorithms.memory import MemoryLearner
-from workbench.algorithms.prototypical import Prototypical
 from workbench.errors import UserError
 from workbench.innerloop import weights_of
 from workbench.inspection.examples import shown
@@ -48,10 +48,11 @@ def memory_frame(
     """
     learner, one, values = _remembering(learner, episode, path, task)
     final, query = values[-1], one.query
-    if isinstance(learner, Prototypical):
-        kind, reads = "distance", {"prototypes": _distances(learner, final, query)}
-    else:
-        kind, reads = "attention", learner.reads(final, query.x, query.weight)
+    distances = learner.distances(final, query.x, query.weight)
+    kind = "attention" if distances is None else "distance"
+    reads = learner.reads(final, query.x, query.weight)
+    if distances is not None:
+        reads = dict.fromkeys(reads, distances)
     held = _held(learner, one, values)  # [slot, class], or nothing but slots for regression
     labels = _labels(one, query)
     columns: dict[str, list[Any]] = {name: [] for name in _READS}
@@ -211,12 +212,6 @@ def _erased(adapted: Adapted, slots: int) -> list[bool]:
     return [False] * slots if erased is None else (erased[0] > 0).tolist()
 
 
-def _distances(learner: Prototypical, adapted: Adapted, query: Examples) -> Tensor:
-    features = learner.embed(adapted, query.x, query.weight)
-    prototypes = adapted.values["prototypes"]
-    return (features.unsqueeze(2) - prototypes.unsqueeze(1)).square().sum(dim=-1)
-
-
 def _labels(one: Episode, examples: Examples) -> list[int | None]:
     """The class of each example; nothing for regression."""
     return [None] * examples.y.shape[1] if one.ways is None else examples.y[0].tolist()
@@ -270,6 +265,11 @@ def embedding_frame(
                 )
                 features.append(embedded[place])
     cloud = torch.stack(features)
+    finite = cloud.isfinite().all(dim=1)  # weights may be finite and what they make of x not
+    columns = [row for row, there in zip(columns, finite.tolist(), strict=True) if there]
+    if not columns:
+        raise UserError("the embedding is of numbers that are not finite: lower the inner rate")
+    cloud = cloud[finite]
     cloud = cloud - cloud.mean(dim=0)
     _, lengths, directions = torch.linalg.svd(cloud, full_matrices=False)
     share = lengths.square() / lengths.square().sum().clamp(min=1e-300)
@@ -288,13 +288,12 @@ def embedding_frame(
 
 def _embedding(learner: Learner) -> Callable[[Adapted, Examples, bool], Tensor]:
     """What goes into the head, or what the memory compares."""
-    if hasattr(learner, "embed"):
-        embed: Any = learner.embed
-        return lambda a, e, support: embed(a, e.x, e.weight, support=support)
+    if isinstance(learner, Embeds):
+        return lambda a, e, support: learner.embed(a, e.x, e.weight, support=support)
     if not (isinstance(learner, GradientLearner) and isinstance(learner.model, nn.Sequential)):
         raise UserError(
             f"embedding_frame finds no embedding in {type(learner).__name__}: "
-            "use a model that is an nn.Sequential with its head last"
+            "use a model that is an nn.Sequential with its head last, or make the method an Embeds"
         )
     # `named_children` would name a layer once that stands in the model twice.
     body = nn.Sequential(OrderedDict(list(learner.model._modules.items())[:-1]))

@@ -7,12 +7,22 @@ hold arrays of one shape (images) one stacked tensor.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+
+from workbench.fields import Range, check_fields
+from workbench.tasks.storage import check
+
+# The types of columns of numbers.
+_NUMBERS = {
+    *("bool", "boolean", "float16", "float32", "float64", "Float32", "Float64"),
+    *(f"{sign}{width}" for sign in ("int", "uint", "Int", "UInt") for width in (8, 16, 32, 64)),
+}
 
 
 def pack(frame: pd.DataFrame) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -32,13 +42,34 @@ def pack(frame: pd.DataFrame) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, {"rows": len(frame), "columns": columns}
 
 
-def unpack(tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> pd.DataFrame:
-    """The frame that `pack` took apart."""
-    columns = {
-        column["name"]: _unpack_column(tensors[str(number)], column)
-        for number, column in enumerate(record["columns"])
-    }
-    return pd.DataFrame(columns, index=pd.RangeIndex(record["rows"]))
+def unpack(
+    tensors: Mapping[str, Tensor], record: Mapping[str, Any], most: int = 2**31
+) -> pd.DataFrame:
+    """The frame that `pack` took apart, refused where it is none.
+
+    `most` bounds what counts or numbers something: figures make room for as many.
+    """
+    frame = _Frame(**record)
+    columns = {}
+    for number, said in enumerate(frame.columns):
+        name, values = said["name"], tensors[str(number)]
+        check(isinstance(name, str) and name not in columns, "a column has no name of its own")
+        check(values.dim() > 0 and len(values) == frame.rows, f"'{name}' has not as many rows")
+        check(not values.is_complex(), f"'{name}' is complex")
+        columns[name] = _unpack_column(values, said, most)
+    return pd.DataFrame(columns, index=pd.RangeIndex(frame.rows))
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The record that `pack` makes."""
+
+    rows: Annotated[int, Range(0, 2**31)]
+    columns: list[dict[str, Any]]
+
+    def __post_init__(self) -> None:
+        check_fields(self, "frame")
+        check(isinstance(self.columns, list), "columns is no list")
 
 
 def _pack_column(column: pd.Series) -> tuple[Tensor, dict[str, Any]]:
@@ -57,10 +88,23 @@ def _pack_column(column: pd.Series) -> tuple[Tensor, dict[str, Any]]:
     return codes, {"type": "words", "words": known, "dtype": str(column.dtype)}
 
 
-def _unpack_column(values: Tensor, record: Mapping[str, Any]) -> pd.Series:
-    if record["type"] == "arrays":
+def _unpack_column(values: Tensor, record: Mapping[str, Any], most: int) -> pd.Series:
+    name, kind = record["name"], record["type"]
+    if kind == "arrays":
+        check(values.dim() > 1 and values[0].numel() > 0, f"'{name}' holds no arrays")
         return pd.Series(list(values.numpy()), dtype=object)
-    if record["type"] == "words":
-        words = [None if code < 0 else record["words"][code] for code in values.tolist()]
-        return pd.Series(words, dtype=record["dtype"])
-    return pd.Series(values.numpy()).astype(record["type"])
+    check(values.dim() == 1, f"'{name}' has more than a value a row")
+    if kind == "words":
+        known, dtype = record["words"], record["dtype"]
+        check(isinstance(known, list) and all(isinstance(w, str) for w in known), "words are none")
+        check(values.dtype == torch.int32, f"'{name}' has no codes")
+        inside = values.numel() == 0 or (int(values.min()) >= -1 and int(values.max()) < len(known))
+        check(inside, f"'{name}' has codes without words")
+        check(dtype in ("object", "str", "string"), f"'{name}' is of no known type")
+        words = [None if code < 0 else known[code] for code in values.tolist()]
+        return pd.Series(words, dtype=dtype)
+    check(kind in _NUMBERS, f"'{name}' is of no known type")
+    if kind.lower().startswith(("int", "uint")) and values.numel():
+        whole = values[~values.isnan()]
+        check(bool(((whole >= -most) & (whole <= most)).all()), f"'{name}' counts past {most}")
+    return pd.Series(values.numpy()).astype(kind)

@@ -14,21 +14,18 @@ from typing import Any, overload
 
 import pandas as pd
 import torch
-from torch import Tensor
 
-from workbench import __version__
 from workbench.algorithms.base import Adapted, Learner, adapt
+from workbench.algorithms.divergence import Divergence, divergence
 from workbench.algorithms.memory import MemoryLearner
 from workbench.errors import UserError, nearest
-from workbench.files import read_tensors, save_tensors
+from workbench.files import LARGEST
 from workbench.inspection.kinds import KINDS, UNROLLED, WHOLE, compute
 from workbench.inspection.layers import check_task
-from workbench.inspection.packing import pack, unpack
+from workbench.inspection.stored import KIND, MOST_STEPS, Stored, read, write
 from workbench.inspection.variation import switched, varied, without_optimizer
 from workbench.tasks.episode import Episode
-from workbench.tasks.storage import episode_of, episode_record
 
-KIND, SCHEMA = "metatrace", 1
 MEGABYTE = 2**20
 
 # Kinds that are saved for several tasks, and how many.
@@ -76,6 +73,7 @@ class Tape(Sequence[Adapted]):
         self.parent: Tape | None = None
         self.branched_at: int | None = None
         self._path: list[Adapted] = []
+        self._ended = Divergence((), (), (), False)  # of as many values as it names steps
         self._frames: dict[tuple[str, int], pd.DataFrame] = {}  # by kind and task
         self._refused: dict[str, str] = {}
         self._let_go = False
@@ -159,6 +157,16 @@ class Tape(Sequence[Adapted]):
             text += f"; the values alone take {self.nbytes / MEGABYTE:.1f} MB and were all kept"
         return text
 
+    @property
+    def diverged(self) -> str:
+        """Which tasks stopped being finite, where, and the cure; empty where none did."""
+        return self._divergence().sentence()
+
+    def _divergence(self) -> Divergence:
+        if len(self._ended.steps) != len(self._path):
+            self._ended = divergence(self._path)
+        return self._ended
+
     def _append(self, adapted: Adapted) -> None:
         self._path.append(adapted.detach())
         if not self._let_go and self.nbytes <= self.budget:
@@ -175,8 +183,15 @@ class Tape(Sequence[Adapted]):
     def extend(self, steps: int) -> Tape:
         """Go on until the tape has so many inner steps; nothing where it has them already."""
         if steps > self.steps:
+            start, learner = self._path[-1], self._needed()
+            tensors = (*start.values.values(), *start.seen.values())
+            taken = (steps - self.steps) * sum(t.numel() * t.element_size() for t in tensors)
+            if taken > LARGEST or steps > MOST_STEPS:
+                raise UserError(
+                    f"a tape of {steps:,} inner steps takes {taken / 2**30:,.1f} GiB or more: "
+                    f"record at most {MOST_STEPS:,}, and what fits a quarter of the memory"
+                )
             with torch.no_grad():
-                start, learner = self._path[-1], self._needed()
                 for adapted in islice(
                     adapt(learner, self.episode, start=start, steps=steps), 1, None
                 ):
@@ -267,7 +282,9 @@ class Tape(Sequence[Adapted]):
                     f"this branch changed them at step {self.branched_at}: look at the lane that "
                     "it leaves, or branch at step 0"
                 )
-            self._frames[place] = compute(kind, self.learner, self.episode, self._path, task)
+            self._frames[place] = compute(
+                kind, self.learner, self.episode, self._path, task, self._divergence()
+            )
         return self._frames[place]
 
     @property
@@ -305,50 +322,16 @@ class Tape(Sequence[Adapted]):
                     if kinds is not None:
                         raise
                     self._refused[kind] = str(error)
-        tensors = {f"episode.{n}": t for n, t in self.episode.tensors().items()}
-        for adapted in self._path:
-            for part in ("values", "seen"):
-                named = getattr(adapted, part)
-                tensors |= {f"{part}.{adapted.step}.{n}": t for n, t in named.items()}
-        frames = {}
-        for (kind, task), frame in self._frames.items():
-            name = f"{kind}/{task}" if task else kind
-            columns, frames[name] = pack(frame)
-            tensors |= {f"frame.{name}.{n}": t for n, t in columns.items()}
-        header = {
-            "schema": SCHEMA,
-            "version": __version__,
-            "about": self._said(),
-            "episode": episode_record(self.episode),
-            "steps": self.steps,
-            "budget": self.budget,
-            "let_go": self._let_go,
-            "frames": frames,
-            "refused": self._refused,
-        }
-        return save_tensors(path, tensors, header, kind=KIND)
+        told = (self._said(), self.budget, self._let_go, self._refused)
+        return write(path, Stored(self.episode, self._path, self._frames, *told))
 
     @staticmethod
     def load(path: Path | str) -> Tape:
         """A saved tape, shown in full without the learner; it goes on only with one."""
-        tensors, header = read_tensors(path, kind=KIND, schema=SCHEMA)
-        try:
-            episode = episode_of(_below(tensors, "episode."), header["episode"])
-            values: list[Adapted] = [
-                Adapted(_below(tensors, f"values.{k}."), _below(tensors, f"seen.{k}."), k)
-                for k in range(header["steps"] + 1)
-            ]
-            tape = Tape(None, episode, values, budget=2**62, about=header["about"])
-            tape.budget, tape._let_go = header["budget"], header["let_go"]
-            tape._refused = dict(header["refused"])
-            for name, record in header["frames"].items():
-                kind, _, task = name.partition("/")
-                frame = unpack(_below(tensors, f"frame.{name}."), record)
-                tape._frames[kind, int(task or 0)] = frame
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            if isinstance(error, UserError):
-                raise
-            raise UserError(f"{path} is damaged or no {KIND} file: save it again") from None
+        stored = read(path)
+        tape = Tape(None, stored.episode, stored.path[:1], about=stored.about)
+        tape._path, tape._frames = stored.path, stored.frames
+        tape.budget, tape._let_go, tape._refused = stored.budget, stored.let_go, stored.refused
         return tape
 
 
@@ -397,7 +380,7 @@ def _optimizer(description: Mapping[str, Any]) -> Any:
 
 def _description(learner: Learner) -> dict[str, Any]:
     """What a file says of the learner."""
-    settings: Any = getattr(learner, "settings", None)
+    settings: Any = learner.settings
     fields = dataclasses.fields(settings) if dataclasses.is_dataclass(settings) else ()
     record = {f.name: _plain(getattr(settings, f.name)) for f in fields}
     return {"learner": type(learner).__name__, "settings": record}
@@ -406,7 +389,3 @@ def _description(learner: Learner) -> dict[str, Any]:
 def _plain(setting: Any) -> Any:
     is_record = dataclasses.is_dataclass(setting) and not isinstance(setting, type)
     return dataclasses.asdict(setting) if is_record else setting
-
-
-def _below(tensors: Mapping[str, Tensor], head: str) -> dict[str, Tensor]:
-    return {n.removeprefix(head): t for n, t in tensors.items() if n.startswith(head)}

@@ -8,15 +8,11 @@ import functools
 from typing import Any, TypeVar
 
 from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.capabilities import Descends, live_settings
+from workbench.algorithms.gradient import GradientLearner
 from workbench.errors import UserError, nearest
 
 L = TypeVar("L", bound=Learner)
-
-# Settings that make no parameters: they can change under a learner that was trained.
-_FREE = (
-    *("inner_rate", "train_steps", "test_steps", "order", "truncate", "optimizer", "clip"),
-    *("rematerialise", "batch", "distance", "temperature", "looks", "scale", "augment"),
-)
 
 # Those that say how an adaptation is differentiated, not where it goes.
 _DERIVED = ("order", "truncate", "rematerialise", "train_steps", "test_steps")
@@ -35,13 +31,14 @@ def varied(learner: L, **settings: Any) -> L:
     if not settings:
         return learner
     name = type(learner).__name__
-    own: Any = getattr(learner, "settings", None)
-    free = free_settings(learner)
+    own: Any = learner.settings
+    free = live_settings(learner)
     for given in settings:
         if given not in free:
             cure = nearest(given, free) if free else "it has none that can"
             raise UserError(f"{name} has no setting '{given}' to change on the way: {cure}")
-    if "inner_rate" in settings and getattr(learner, "learned_rates", "none") != "none":
+    learned = isinstance(learner, GradientLearner) and learner.learned_rates != "none"
+    if learned and "inner_rate" in settings:
         raise UserError(
             f"{name} learned its inner rates, so inner_rate would change nothing: "
             "scale the learner's rates instead"
@@ -49,14 +46,12 @@ def varied(learner: L, **settings: Any) -> L:
     other = copy.copy(learner)
     changed: Any = dataclasses.replace(own, **settings)
     object.__setattr__(other, "settings", changed)
-    loop: Any = getattr(learner, "loop", None)
-    if loop is not None:
-        rule = changed.optimizer.build() if "optimizer" in settings else loop.rule
-        object.__setattr__(other, "loop", changed.inner_loop(rule))
-    if hasattr(learner, "before"):
+    if "optimizer" in settings:  # in a table of its own: copies share that of their modules
+        modules = {**learner._modules, "rule": changed.optimizer.build()}
+        object.__setattr__(other, "_modules", modules)
+    if isinstance(learner, _Switched):
         derived = {name: value for name, value in settings.items() if name in _DERIVED}
-        before: Any = learner.before
-        object.__setattr__(other, "before", varied(before, **derived))
+        object.__setattr__(other, "before", varied(learner.before, **derived))
     return other
 
 
@@ -84,6 +79,13 @@ def switched(before: Learner, after: L, at: int) -> L:
     return other
 
 
+class _Switched(Learner):
+    """A learner that takes its first `at` steps as another one."""
+
+    before: Learner
+    at: int
+
+
 @functools.cache
 def _switching(cls: Any) -> Any:
     """The method, with steps that go by another learner's settings first."""
@@ -95,7 +97,7 @@ def _switching(cls: Any) -> Any:
             adapted = without_optimizer(adapted)
         return cls.step(self, adapted, episode)
 
-    return type(cls.__name__, (cls,), {"step": step, "__module__": cls.__module__})
+    return type(cls.__name__, (cls, _Switched), {"step": step, "__module__": cls.__module__})
 
 
 def without_optimizer(adapted: Adapted) -> Adapted:
@@ -110,18 +112,5 @@ def without_optimizer(adapted: Adapted) -> Adapted:
     return Adapted(values, adapted.seen, adapted.step)
 
 
-def _optimizer(learner: Any) -> Any:
-    return getattr(getattr(learner, "settings", None), "optimizer", None)
-
-
-def free_settings(learner: Learner) -> list[str]:
-    """The settings of a learner that can change after it was trained.
-
-    >>> from workbench.algorithms import MAML
-    >>> from workbench.models import MLP
-    >>> "inner_rate" in free_settings(MAML(MLP(1, 1)))
-    True
-    """
-    own: Any = getattr(learner, "settings", None)
-    fields = {f.name for f in dataclasses.fields(own)} if dataclasses.is_dataclass(own) else set()
-    return [field for field in _FREE if field in fields]
+def _optimizer(learner: Learner) -> Any:
+    return getattr(learner.settings, "optimizer", None) if isinstance(learner, Descends) else None

@@ -1,21 +1,29 @@
-"""Episodes as files: every tensor, and all that is said of the tasks, bit for bit."""
+"""Episodes as files: every tensor, and all that is said of the tasks, bit for bit.
+
+A file may come from anywhere: everything in it is checked before anything is made of it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import torch
 from torch import Tensor
 
 from workbench.errors import UserError
-from workbench.files import read_tensors, save_tensors
+from workbench.fields import Range, check_fields
+from workbench.files import read_tensors, save_tensors, understood
 from workbench.tasks.bandit import BernoulliBandit
 from workbench.tasks.episode import Episode, Examples
 
 KIND, SCHEMA = "episode", 1
 _ENVIRONMENTS = {"BernoulliBandit": BernoulliBandit}
+_SAID = ("dataset", "scheme", "split")  # words, where an episode's info has them
+_PARTS = ("support", "query")
 
 
 def save_episode(path: Path | str, episode: Episode) -> Path:
@@ -36,10 +44,8 @@ def save_episode(path: Path | str, episode: Episode) -> Path:
 def load_episode(path: Path | str) -> Episode:
     """The episode that `save_episode` wrote."""
     tensors, header = read_tensors(path, kind=KIND, schema=SCHEMA)
-    try:
+    with understood(path, KIND):
         return episode_of(tensors, header["episode"])
-    except (KeyError, TypeError, AttributeError):
-        raise UserError(f"{path} is damaged or no {KIND} file: save it again") from None
 
 
 def episode_record(episode: Episode) -> dict[str, Any]:
@@ -61,7 +67,8 @@ def episode_record(episode: Episode) -> dict[str, Any]:
 
 
 def episode_of(tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> Episode:
-    """The episode of such tensors and such a record."""
+    """The episode of such tensors and such a record, of which nothing is believed."""
+    said = _Record(**record)
 
     def examples(part: str) -> Any:  # None for control tasks
         if f"{part}.x" not in tensors:
@@ -73,15 +80,117 @@ def episode_of(tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> Epis
         return {k.removeprefix(head): t for k, t in tensors.items() if k.startswith(head)}
 
     env = None
-    if record["environment"] is not None:
-        fields = dict(record["environment"])
-        env = _ENVIRONMENTS[fields.pop("type")](**fields)
-    return Episode(
+    if said.environment is not None:
+        bandit = _Bandit(**said.environment)
+        env = BernoulliBandit(bandit.actions, bandit.horizon, bandit.observation_size)
+    episode = Episode(
         examples("support"),
         examples("query"),
         tensors["seed"],
-        record["ways"],
-        {**record["info"], **mapping("info")},
+        said.ways,
+        {**said.info, **mapping("info")},
         env,
         mapping("state"),
     )
+    _check_tensors(episode)
+    _check_info(episode)
+    return episode
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What `episode_record` writes."""
+
+    ways: Annotated[int | None, Range(1, 10_000)]
+    info: dict[str, Any]
+    environment: dict[str, Any] | None
+
+    def __post_init__(self) -> None:
+        check_fields(self, "episode")
+
+
+@dataclass(frozen=True)
+class _Bandit:
+    """What it writes of a bandit."""
+
+    type: str
+    actions: Annotated[int, Range(1, 10_000)]
+    horizon: Annotated[int, Range(1, 1_000_000)]
+    observation_size: Annotated[int, Range(1, 1)] = field(default=1)
+
+    def __post_init__(self) -> None:
+        check_fields(self, "environment")
+        if self.type not in _ENVIRONMENTS:
+            raise UserError(f"there is no environment {self.type}")
+
+
+def _check_tensors(episode: Episode) -> None:
+    """Refuses tensors that are not those of one batch of tasks."""
+    seed = episode.seed
+    check(seed.dim() == 1 and len(seed) > 0 and seed.dtype == torch.int64, "seed is no [task]")
+    for name, tensor in episode.tensors().items():
+        check(tensor.dim() > 0 and len(tensor) == len(seed), f"{name} is not of {len(seed)} tasks")
+        check(not tensor.is_complex(), f"{name} is complex")
+    if episode.env is not None:
+        means, pulls = episode.state["means"], episode.state["pulls"]
+        arms = (len(seed), episode.env.actions)
+        check(tuple(means.shape) == arms and means.is_floating_point(), "means is no [task, arm]")
+        check(bool(((means >= 0) & (means <= 1)).all()), "means are no chances")
+        check(pulls.dim() == 1 and pulls.dtype == torch.int64, "pulls is no [task]")
+    for part in _PARTS:
+        examples: Examples | None = getattr(episode, part)
+        if episode.env is not None:
+            check(examples is None, f"a control task has no {part}")
+            continue
+        check(examples is not None, f"{part} is missing")
+        assert examples is not None
+        x, y, weight = examples.x, examples.y, examples.weight
+        check(y.dim() > 1 and x.dim() > 1, f"{part} is no [task, example]")
+        check(x.shape[:2] == y.shape[:2], f"{part} has not as many inputs as targets")
+        if weight is not None:
+            check(weight.shape == y.shape[:2], f"{part}.weight is no [task, example]")
+            check(weight.is_floating_point(), f"{part}.weight holds no numbers")
+            check(bool(((weight >= 0) & weight.isfinite()).all()), f"{part}.weight is negative")
+        alike = x.shape[2:] == episode.support.x.shape[2:] and x.dtype == episode.support.x.dtype
+        check(alike, "support and query have other inputs")
+        alike = y.shape[2:] == episode.support.y.shape[2:] and y.dtype == episode.support.y.dtype
+        check(alike, "support and query have other targets")
+        if episode.ways is not None:
+            classes = y.dim() == 2 and y.dtype == torch.int64
+            check(classes, f"{part}.y is no [task, example] of whole numbers")
+            check(bool(((y >= 0) & (y < episode.ways)).all()), f"{part}.y has other classes")
+
+
+def _check_info(episode: Episode) -> None:
+    """Refuses what is said of the tasks where it is not what readers of it rely on."""
+    info = episode.info
+    for name in _SAID:
+        check(isinstance(info.get(name, ""), str), f"{name} is no word")
+    check("dataset" not in info or "scheme" in info, "scheme is missing")
+    for part in _PARTS:
+        index = info.get(f"{part}_index")
+        if index is not None:
+            shape = getattr(episode, part).y.shape[:2]
+            good = isinstance(index, Tensor) and index.shape == shape
+            check(good and not index.is_floating_point(), f"{part}_index is no [task, example]")
+    names, classes = info.get("class_names"), info.get("classes")
+    check(names is None or isinstance(names, list), "class_names is no list")
+    if classes is not None:
+        whole = isinstance(classes, Tensor) and classes.dtype == torch.int64
+        check(whole and classes.shape[1:] == (episode.ways,), "classes is no [task, way]")
+        known = names is None or bool((classes < len(names)).all() and (classes >= -1).all())
+        check(known, "classes has some without a name")
+    edits = info.get("edits", ())
+    check(isinstance(edits, list | tuple), "edits is no list")
+    for edit in edits:
+        check(isinstance(edit, dict) and edit.get("part") in _PARTS, "an edit has no part")
+        check(isinstance(edit.get("what"), str) and type(edit.get("task")) is int, "an edit is odd")
+        places = (edit.get("example"), edit.get("place"))
+        check(all(type(p) is int or p is None for p in places), "an edit has no example")
+        check("example" in edit, "an edit has no example")
+
+
+def check(good: bool, complaint: str) -> None:
+    """Refuse what is not good."""
+    if not good:
+        raise UserError(complaint)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from workbench.files import read_record
+
 FOLDER = Path(".workbench") / "sessions"  # beside the notebook
 
 
@@ -15,7 +17,7 @@ def keep(name: str, origin: Mapping[str, Any], record: Mapping[str, Any]) -> Pat
 
     Many times a second while a point is dragged, so without waiting for the disk.
     """
-    path = FOLDER / f"{name}.json"
+    path = place_of(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".new")
     beside.write_text(json.dumps({"origin": origin, **record}))
@@ -25,9 +27,19 @@ def keep(name: str, origin: Mapping[str, Any], record: Mapping[str, Any]) -> Pat
 
 def kept(name: str, origin: Mapping[str, Any]) -> dict[str, Any] | None:
     """The record of the session of that name; None where there is none that began like this."""
-    path = FOLDER / f"{name}.json"
-    try:
-        record: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError):
+    path = place_of(name)
+    if not path.is_file():
         return None
+    record = read_record(path, kind="session")
     return record if record.get("origin") == origin else None
+
+
+def put_aside(name: str) -> Path:
+    """Move a session's file that cannot be read out of the way; where it is now."""
+    path = place_of(name)
+    return path.replace(path.with_suffix(".damaged.json"))
+
+
+def place_of(name: str) -> Path:
+    """The file of the session of that name."""
+    return FOLDER / f"{name}.json"

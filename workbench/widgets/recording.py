@@ -14,7 +14,7 @@ from workbench.tasks import Episode, Shape, Tasks, load_episode, open_tasks
 from workbench.tasks.base import SPLITS
 from workbench.tasks.editing import edited
 from workbench.widgets.sources import Source
-from workbench.widgets.state import Lane, Sampling, State
+from workbench.widgets.state import MOST_STEPS, Lane, Sampling, State
 
 OPEN = "open"  # the edit that puts a saved episode in place of the drawn one
 
@@ -61,14 +61,17 @@ class Recorder:
                 lane.at, learner=learner, episode=episode, steps=lane.steps, memory=lane.memory
             )
         episode = brought_to(learner, self.episode(state))
-        return Tape.record(learner, episode, lane.steps, budget=self.budget, about=source.about)
+        steps = learner.steps(episode) if lane.steps is None else lane.steps
+        if steps > MOST_STEPS:
+            raise UserError(f"the learner takes {steps:,} inner steps: give at most {MOST_STEPS:,}")
+        return Tape.record(learner, episode, steps, budget=self.budget, about=source.about)
 
     def _varied(self, lane: Lane) -> Learner:
         learner = self.sources[lane.learner].learner
         assert learner is not None
         if not lane.settings:
             return learner
-        old: Any = getattr(learner, "settings", None)
+        old: Any = learner.settings
         new = with_values(old, lane.settings)
         changed = {
             f.name: getattr(new, f.name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ import pandas as pd
 import torch
 
 from workbench.errors import UserError, nearest
-from workbench.fields import with_values
+from workbench.fields import check_fields, with_values
+from workbench.files import understood
 from workbench.inspection import Tape, example_frame
 from workbench.inspection.tape import MEGABYTE
 from workbench.tasks import Episode, Tasks, save_episode
 from workbench.widgets.code import code_of
-from workbench.widgets.keeping import keep, kept
+from workbench.widgets.keeping import keep, kept, place_of, put_aside
 from workbench.widgets.recording import OPEN, Recorder
 from workbench.widgets.sources import Source, source_of
 from workbench.widgets.state import Cursor, Lane, State
@@ -359,13 +361,22 @@ class Session:
 
     def _restore(self) -> bool:
         """Go on where the session of this name was left; not if it began as another one."""
-        record = kept(self.name, self._origin()) if self.name else None
+        if not self.name:
+            return False
         try:
+            record = kept(self.name, self._origin())
             if record is None:
                 return False
-            self._become(State.from_record(record["state"]), remember=False)
-            self.move(**record["cursor"])
-        except (ValueError, KeyError, TypeError):  # of another version, or a file is gone
+            with understood(place_of(self.name), "session"):
+                cursor = Cursor(**record["cursor"])
+                check_fields(cursor, "cursor")
+                self._become(State.from_record(record["state"]), remember=False)
+                self.move(**dataclasses.asdict(cursor))
+        except UserError as error:  # damaged, of another version, or without a file that it needs
+            aside = put_aside(self.name)
+            warnings.warn(
+                f"{error}; it lies in {aside} now, and the session begins anew", stacklevel=3
+            )
             return False
         self.restored = self.state != self._start
         return True

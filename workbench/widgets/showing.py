@@ -6,11 +6,11 @@ import dataclasses
 import time
 from typing import Any
 
+from workbench.algorithms.capabilities import live_settings
 from workbench.errors import UserError
 from workbench.fields import describe
 from workbench.inspection.kinds import KINDS, WHOLE
 from workbench.inspection.tape import MEGABYTE, Tape
-from workbench.inspection.variation import free_settings
 from workbench.tasks import names as task_names
 from workbench.widgets.session import Session
 from workbench.widgets.wire import to_wire
@@ -115,7 +115,7 @@ class Showing:
             about["title"] = tape.learner_name
             about["note"] = session.source.note if session.source else ""
             about["megabytes"] = tape.nbytes / MEGABYTE
-            about["limited"] = tape.limited
+            about["limited"] = "; ".join(filter(None, (tape.diverged, tape.limited)))
             about["forms"]["settings"] = self._settings(tape)
         return about
 
@@ -150,10 +150,10 @@ class Showing:
 
     def _settings(self, tape: Tape) -> list[dict[str, Any]]:
         """Controls for what can be varied of the learner under the cursor."""
-        settings: Any = getattr(tape.learner, "settings", None)
-        if tape.learner is None or settings is None:
+        if tape.learner is None or not (free := live_settings(tape.learner)):
             return []
         source = self.session.source
-        start: Any = getattr(source.learner, "settings", None) if source else None
-        free = free_settings(tape.learner)
-        return [c for c in describe(settings, start) if c["name"].partition(".")[0] in free]
+        start = source.learner.settings if source and source.learner else None
+        return [
+            c for c in describe(tape.learner.settings, start) if c["name"].partition(".")[0] in free
+        ]

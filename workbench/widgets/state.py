@@ -8,8 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 from workbench.tasks.base import Split
+
+MOST_STEPS = 10_000  # of a lane: what a panel can record in seconds
+_MOST_EXAMPLES = 1_000_000  # of all tasks of a session together
 
 
 @dataclass(frozen=True)
@@ -18,16 +22,26 @@ class Sampling:
 
     tasks: str = "sinusoid:maml"  # the family or data set that tasks are drawn from
     split: Split = "test"  # the part of it: test tasks were never trained on
-    ways: Annotated[int, Range(1, span=(1, 20))] = 5  # classes of a task (a bandit's arms)
-    shots: Annotated[int, Range(1, span=(1, 50))] = 1  # support examples a class (a bandit's pulls)
-    queries: Annotated[int, Range(0, span=(0, 100))] = 15  # query examples a class to be judged by
-    count: Annotated[int, Range(1, span=(1, 32))] = 4  # tasks adapted to at once, to be compared
+    ways: Annotated[int, Range(1, 10_000, span=(1, 20))] = 5  # classes of a task (a bandit's arms)
+    # support examples a class (a bandit's pulls)
+    shots: Annotated[int, Range(1, 1_000_000, span=(1, 50))] = 1
+    # query examples a class to be judged by
+    queries: Annotated[int, Range(0, 1_000_000, span=(0, 100))] = 15
+    # tasks adapted to at once, to be compared
+    count: Annotated[int, Range(1, 10_000, span=(1, 32))] = 4
     seed: int = 0  # draws other tasks; the same seed draws the same ones everywhere
     # which of the tasks that the seed draws comes first
-    first: Annotated[int, Range(0, span=(0, 50))] = 0
+    first: Annotated[int, Range(0, 10_000, span=(0, 50))] = 0
 
     def __post_init__(self) -> None:
         check_fields(self, "sampling")
+        tasks = self.first + self.count
+        examples = tasks * self.ways * (self.shots + self.queries)
+        if examples > _MOST_EXAMPLES:
+            raise UserError(
+                f"{tasks:,} tasks of {self.ways} ways with {self.shots} shots and {self.queries} "
+                f"queries have {examples:,} examples: ask for at most {_MOST_EXAMPLES:,}"
+            )
 
 
 @dataclass(frozen=True)
@@ -43,12 +57,21 @@ class Lane:
     """
 
     learner: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    edits: tuple[Mapping[str, Any], ...] = ()
-    steps: int | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    edits: tuple[dict[str, Any], ...] = ()
+    steps: Annotated[int | None, Range(0, MOST_STEPS)] = None
     parent: int | None = None
-    at: int = 0
-    memory: tuple[Mapping[str, int], ...] = ()
+    at: Annotated[int, Range(0)] = 0
+    memory: tuple[dict[str, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        check_fields(self, "lane")
+        for change in self.memory:
+            known = {"slot"} <= set(change) <= {"slot", "source"}
+            if not known or not all(type(slot) is int for slot in change.values()):
+                raise UserError(
+                    f"a change of the memory is {change}: name a slot, and a source to fill it"
+                )
 
 
 @dataclass(frozen=True)
@@ -69,6 +92,13 @@ class State:
 
     sampling: Sampling
     lanes: tuple[Lane, ...]
+
+    def __post_init__(self) -> None:
+        if not self.lanes or self.lanes[0].parent is not None:
+            raise UserError("a session begins with a lane of its own: it has none")
+        for place, lane in enumerate(self.lanes[1:], start=1):
+            if lane.parent is None or not 0 <= lane.parent < place:
+                raise UserError(f"lane {place} branches from {lane.parent}: name one before it")
 
     def key(self, lane: int) -> str:
         """The same for two states in which the lane comes out the same."""

@@ -1,0 +1,46 @@
+"""What a learner can do beyond the contract: it says so by its class, never by a method's name.
+
+Those with a memory are `MemoryLearner`s. Settings say by `live` which of them an adaptation follows
+at once; of the others parameters are made, so that only a new training follows them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import abstractmethod
+from typing import Any
+
+from torch import Tensor
+
+from workbench.algorithms.base import Adapted, Learner
+
+
+class Embeds(Learner):
+    """A learner that compares examples by what an embedding makes of them."""
+
+    @abstractmethod
+    def embed(
+        self, adapted: Adapted, x: Tensor, weight: Tensor | None = None, *, support: bool = False
+    ) -> Tensor:
+        """Inputs `[task, example, ...]` in the embedding, `[task, example, feature]`."""
+
+
+class Descends(Learner):
+    """A learner whose steps move the values `weights.NAME` along a gradient of the support loss.
+
+    Each step has seen that `loss` and its gradients, `gradient.NAME`.
+    """
+
+
+def live_settings(learner: Learner) -> list[str]:
+    """The settings of a learner that an adaptation follows at once, also after it was trained.
+
+    >>> from workbench.algorithms import MAML
+    >>> from workbench.models import MLP
+    >>> live_settings(MAML(MLP(1, 1)))[:2]
+    ['inner_rate', 'train_steps']
+    """
+    own: Any = learner.settings
+    if not dataclasses.is_dataclass(own):
+        return []
+    return list(getattr(own, "live", ()))
