@@ -416,7 +416,8 @@ def fuzz(seed: int, count: int, only: int | None = None) -> Counter[str]:
                 print(f"\n{kind}, case {number} of seed {seed}: {_shell(case)}")
                 print(f"  exit {answer.code} {answer.fault}")
                 lines = [line for line in answer.err.splitlines() if line.strip()]
-                print("\n".join(f"  {line[:300]}" for line in (lines[-6:] if only is None else lines)))
+                shown = lines[-6:] if only is None else lines
+                print("\n".join(f"  {line[:300]}" for line in shown))
             shutil.rmtree(folder, ignore_errors=True)
     bad = {name: found[name] for name in ("traceback", "hang", "half-written", "not one line")}
     told = ", ".join(f"{n} {name}{'' if n == 1 else 's'}" for name, n in list(bad.items())[:2])
