@@ -145,7 +145,7 @@ def _commands(name: str, draw: random.Random) -> list[str]:
             ["evaluate", name, *some, "--steps", "2"],
             ["evaluate", name, *some, "--ways", "2", "--shots", "2", "--queries", "2", "--json"],
             ["evaluate", name, "--episodes", "4", "--tasks", "harmonics", "--last-step-only"],
-            ["compare", name, name, *some],
+            ["compare", name, f"{name}-again", *some],
             ["trace", name, *some, "--out", "new.metatrace", "--steps", "2"],
             ["trace", name, *some, "--out", "new.html"],
             ["inspect", name, kind, *some, "--out", "new.csv", "--task", "1"],
@@ -158,7 +158,8 @@ def _commands(name: str, draw: random.Random) -> list[str]:
 def _command(good: Path, folder: Path, draw: random.Random) -> Case:
     """A good command with one to three words dropped, doubled, swapped, misspelt or replaced."""
     name = draw.choice(list(RUNS))
-    shutil.copytree(good / name, folder / name)
+    for run in (name, f"{name}-again"):
+        shutil.copytree(good / name, folder / run)
     shutil.copy(good / f"{name}.metatrace", folder)
     words = _commands(name, draw)
     first = words[0]
@@ -225,7 +226,7 @@ def _use(name: str, draw: random.Random) -> Case:
             [
                 ["train", "--run", name, "--resume"],
                 ["evaluate", name, "--episodes", "4", "--json"],
-                ["compare", name, name, "--episodes", "4"],
+                ["compare", name, f"{name}-again", "--episodes", "4"],
                 ["trace", name, "--out", "new.metatrace", "--episodes", "2", "--steps", "1"],
                 ["inspect", name, "steps", "--out", "new.csv", "--episodes", "2"],
                 ["stop", name],
@@ -237,7 +238,8 @@ def _use(name: str, draw: random.Random) -> Case:
 def _run(good: Path, folder: Path, draw: random.Random) -> Case:
     """A run directory with a file spoilt, or gone."""
     name = draw.choice(list(RUNS))
-    shutil.copytree(good / name, folder / name)
+    for run in (name, f"{name}-again"):
+        shutil.copytree(good / name, folder / run)
     files = sorted(p for p in (folder / name).rglob("*") if p.is_file())
     path = draw.choice(files)
     content = path.read_bytes()
@@ -414,7 +416,8 @@ def fuzz(seed: int, count: int, only: int | None = None) -> Counter[str]:
                 print(f"\n{kind}, case {number} of seed {seed}: {_shell(case)}")
                 print(f"  exit {answer.code} {answer.fault}")
                 lines = [line for line in answer.err.splitlines() if line.strip()]
-                print("\n".join(f"  {line[:300]}" for line in (lines if only else lines[-6:])))
+                shown = lines[-6:] if only is None else lines
+                print("\n".join(f"  {line[:300]}" for line in shown))
             shutil.rmtree(folder, ignore_errors=True)
     bad = {name: found[name] for name in ("traceback", "hang", "half-written", "not one line")}
     told = ", ".join(f"{n} {name}{'' if n == 1 else 's'}" for name, n in list(bad.items())[:2])

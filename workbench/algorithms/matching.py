@@ -51,7 +51,7 @@ class MatchingSettings:
     temperature: Temperature = 0.1  # tau: lower attends to fewer support examples
     full_context: bool = False  # embed support and query in the light of the whole support
     # times a query looks at the support in its full-context embedding
-    looks: Annotated[int, Range(1, span=(1, 10))] = 3
+    looks: Annotated[int, Range(1, 1000, span=(1, 10))] = 3
 
     def __post_init__(self) -> None:
         check_fields(self, "learner")
