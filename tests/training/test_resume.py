@@ -17,6 +17,7 @@ from workbench.algorithms.base import Adapted
 from workbench.tasks import Episode, TaskSpec
 from workbench.training import Experiment, Run, Trainer, preset, train
 
+
 def assert_same_end(one: Run, other: Run) -> None:
     assert difference(one, other) == ""
 
