@@ -31,7 +31,7 @@ from workbench.training import Experiment, Run, Trainer, preset, train
 # How many iterations take some seconds, eager and compiled.
 ITERATIONS = {
     "sinusoid-maml": (1500, 8000),
-    "sinusoid-reptile": (800, 4000),
+    "sinusoid-metasgd": (1500, 8000),
     "bandit-rl2": (300, 1200),
     "digits-protonet": (1500, 6000),
 }

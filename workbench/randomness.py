@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode, _push_mode
 
 _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed 64-bit number
 _MIX_1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
@@ -100,6 +100,19 @@ class Seeded(TorchDispatchMode):
         super().__init__()
         self.seed, self.drawn = seed, False
         self._generators: dict[str, torch.Generator] = {}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # or entering it would import the compiler, which takes seconds
+
+    # Torch's own also set flags of the whole process, which threads would leave wrong.
+
+    def __enter__(self) -> Seeded:
+        _push_mode(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _pop_mode()
 
     def generator(self, device: torch.device | str) -> torch.Generator:
         """That of a device, made when it is first asked for."""

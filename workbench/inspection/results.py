@@ -162,6 +162,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
     rows, damaged = measured(content)
     if damaged:
         raise UserError(
-            f"{path} holds no row of metrics in line {damaged[0]}: restore it, or cut that line"
+            f"{path} holds no JSON in line {damaged[0]} that is a row of metrics: "
+            "restore it, or cut that line"
         )
     return rows

@@ -49,7 +49,7 @@ as in %%method my_method
     sys.modules.pop(module_name, None)
     try:
         return import_own(module_name)
-    except Exception:
+    except (Exception, SystemExit):
         if before is None:
             path.unlink()
         else:
