@@ -89,12 +89,17 @@ def _stacked(learner: Learner, members: Mapping[str, Tensor], episode: Episode) 
     tasks, count = len(episode), next(iter(members.values())).shape[1]
     many = episode.map(lambda t: t.repeat_interleave(count, dim=0))
     flat = {name: m.flatten(0, 1) for name, m in members.items()}
-    losses = functional_call(learner, flat, (many,)).unflatten(0, (tasks, count))
-    # The first member of the first task once more, by itself.
-    alone: Any = functional_call(learner, {n: m[0, 0] for n, m in members.items()}, (episode[:1],))
-    if not torch.allclose(losses[0, :1], alone, rtol=1e-3, atol=1e-5):
+    try:
+        losses = functional_call(learner, flat, (many,)).unflatten(0, (tasks, count))
+        # The first member of the first task once more, by itself.
+        own = {name: m[0, 0] for name, m in members.items()}
+        alone: Any = functional_call(learner, own, (episode[:1],))
+        holds = torch.allclose(losses[0, :1], alone, rtol=1e-3, atol=1e-5)
+    except RuntimeError:
+        holds = False
+    if not holds:
         raise UserError(
-            f"{type(learner).__name__} gives a member of a population another loss than it has by "
-            "itself: let its meta-parameters enter by Learner.run, or make it Populated"
+            f"{type(learner).__name__} cannot judge a population, whose meta-parameters come "
+            "stacked: let them enter by Learner.run, or make it Populated"
         )
     return losses.T
