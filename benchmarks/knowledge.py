@@ -25,8 +25,8 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms import AttentionLearner, AttentionSettings, KnowledgeBase, adapt, last
-from workbench.algorithms.base import trainable
 from workbench.algorithms.losses import metric
+from workbench.algorithms.values import trainable
 from workbench.inspection import reliability_frame
 from workbench.randomness import permutation
 from workbench.tasks import Episode, Examples, Shape, open_tasks

@@ -287,7 +287,7 @@ CASES: dict[str, Case] = {
     ),
     "Attention, evolved": Case(
         _attentive,
-        AttentionSettings(learner="evolutionary", population=6),
+        AttentionSettings(learner="evolutionary"),
         clouds,
         "by hand",
     ),

@@ -7,7 +7,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from workbench.algorithms import AttentionLearner, AttentionSettings, KnowledgeBase, adapt, last
+from workbench.algorithms import (
+    AttentionLearner,
+    AttentionSettings,
+    Evolution,
+    KnowledgeBase,
+    adapt,
+    last,
+)
 from workbench.algorithms import attention as attend
 from workbench.errors import UserError
 from workbench.models import MLPSettings
@@ -147,7 +154,8 @@ def test_reinforce_has_the_gradient_of_the_expected_loss() -> None:
 def test_the_population_finds_the_gradient_of_the_smoothed_loss() -> None:
     """A large population with a small spread: what the gradient of the neural learner is."""
     neural = build(learner="neural")
-    evolved = build(learner="evolutionary", population=4000, sigma=1e-3)
+    evolved = build(learner="evolutionary")
+    evolved.estimator = Evolution(population=4000, sigma=1e-3)
     tasks = episode()
     expected, found = neural.meta_gradient(tasks), evolved.meta_gradient(tasks)
     torch.testing.assert_close(found.losses, expected.losses)
@@ -174,7 +182,7 @@ def test_a_base_travels_with_the_weights(tmp_path) -> None:
 
 def test_refusals() -> None:
     with pytest.raises(UserError, match="population is 3"):
-        AttentionSettings(population=3)
+        Evolution(population=3)
     with pytest.raises(UserError, match="asked for 8 entries and the memory has 7"):
         build(attention="gumbel", entries=8)
     with pytest.raises(UserError, match="memory is empty"):

@@ -23,7 +23,7 @@ from workbench.algorithms import (
     adapt,
     last,
 )
-from workbench.algorithms.base import trainable
+from workbench.algorithms.values import trainable
 from workbench.models import MLP, Conv4
 from workbench.tasks import Episode, Examples
 from workbench.training import preset

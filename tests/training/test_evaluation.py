@@ -9,7 +9,8 @@ import torch
 from scipy import stats
 
 from workbench.algorithms import PrototypicalSettings
-from workbench.algorithms.base import adapt, last
+from workbench.algorithms.base import adapt
+from workbench.algorithms.values import last
 from workbench.errors import UserError
 from workbench.models import Conv4Settings
 from workbench.tasks import Episode, Shape

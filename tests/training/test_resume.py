@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.kills import difference
 from workbench.algorithms import MAML, MAMLSettings
-from workbench.algorithms.base import Adapted
+from workbench.algorithms.values import Adapted
 from workbench.tasks import Episode, TaskSpec
 from workbench.training import Experiment, Run, Trainer, preset, train
 

@@ -6,7 +6,13 @@ learner's `begin`, `step` and `predict` are functions on those values.
 
 from workbench.algorithms.anil import ANIL, BOIL, ANILSettings, BOILSettings
 from workbench.algorithms.attentive import AttentionLearner, AttentionSettings
-from workbench.algorithms.base import Adapted, Learner, MetaGradient, adapt, last
+from workbench.algorithms.base import Learner, adapt
+from workbench.algorithms.estimators.base import Estimator
+from workbench.algorithms.estimators.displacement import Displacement
+from workbench.algorithms.estimators.evolution import Evolution, Populated
+from workbench.algorithms.estimators.exact import Exact
+from workbench.algorithms.estimators.implicit import Implicit
+from workbench.algorithms.estimators.truncated import Truncated
 from workbench.algorithms.finetune import FineTuning, FineTuningSettings, PretrainedRegression
 from workbench.algorithms.knowledge import KnowledgeBase
 from workbench.algorithms.maml import MAML, MAMLSettings
@@ -19,6 +25,7 @@ from workbench.algorithms.reptile import Reptile, ReptileSettings
 from workbench.algorithms.rl2 import RL2, RL2Settings
 from workbench.algorithms.snail import SNAIL, SNAILSettings
 from workbench.algorithms.task_memory import TaskMemory, TaskMemorySettings
+from workbench.algorithms.values import Adapted, MetaGradient, last
 
 __all__ = [
     "ANIL",
@@ -32,8 +39,13 @@ __all__ = [
     "AttentionLearner",
     "AttentionSettings",
     "BOILSettings",
+    "Displacement",
+    "Estimator",
+    "Evolution",
+    "Exact",
     "FineTuning",
     "FineTuningSettings",
+    "Implicit",
     "KnowledgeBase",
     "Learner",
     "MAMLSettings",
@@ -45,6 +57,7 @@ __all__ = [
     "MetaNetSettings",
     "MetaSGD",
     "MetaSGDSettings",
+    "Populated",
     "PretrainedRegression",
     "Prototypical",
     "PrototypicalSettings",
@@ -54,6 +67,7 @@ __all__ = [
     "SNAILSettings",
     "TaskMemory",
     "TaskMemorySettings",
+    "Truncated",
     "adapt",
     "last",
 ]

@@ -32,7 +32,7 @@ from torch.func import vmap
 from torch.nn import functional as F
 
 from workbench.algorithms import attention as attend
-from workbench.algorithms.base import Adapted, MetaGradient, adapt, last, trainable
+from workbench.algorithms.base import adapt
 from workbench.algorithms.capabilities import Embeds
 from workbench.algorithms.classes import (
     Temperature,
@@ -41,19 +41,21 @@ from workbench.algorithms.classes import (
     labelled,
     one_hot,
 )
+from workbench.algorithms.estimators.evolution import Evolution, Populated
 from workbench.algorithms.knowledge import KnowledgeBase
 from workbench.algorithms.losses import example_loss, per_example_loss
 from workbench.algorithms.memory import MemoryLearner, each_its_own
+from workbench.algorithms.values import Adapted, last
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 from workbench.innerloop import check_stackable
 from workbench.models import ModelSettings
-from workbench.randomness import fold, normal
+from workbench.randomness import fold
 from workbench.tasks.base import TaskSpec
 from workbench.tasks.episode import Episode
 
 _TOGETHER = 100  # examples embedded at once for a knowledge base
-_SUPPORT, _QUERY, _DRAW, _MUTATION = range(4)  # the uses made of an episode's seed
+_SUPPORT, _QUERY, _DRAW = range(3)  # the uses made of an episode's seed
 
 Head = Mapping[str, Tensor]
 
@@ -71,15 +73,9 @@ class AttentionSettings:
     # g, where it starts: how much of what is known is added, or below 0 taken away
     gate: Annotated[float, Range(-1, 1)] = 0.25
     draws: Annotated[int, Range(2, span=(2, 16))] = 4  # of REINFORCE, of which each is judged
-    population: Annotated[int, Range(2, span=(4, 128))] = 32  # members, in pairs of opposites
-    sigma: Annotated[float, Range(above=0, span=(1e-3, 1), log=True)] = 0.05  # their spread
 
     def __post_init__(self) -> None:
         check_fields(self, "learner")
-        if self.population % 2:
-            raise UserError(
-                f"learner.population is {self.population}: members come in pairs, so make it even"
-            )
 
     def build(self, model: ModelSettings, spec: TaskSpec) -> AttentionLearner:
         """The learner around the model as an embedding, with the base of the settings' file."""
@@ -97,7 +93,7 @@ class Weights(NamedTuple):
     entries: Tensor  # [task, example, entry]
 
 
-class AttentionLearner(MemoryLearner, Embeds):
+class AttentionLearner(MemoryLearner, Embeds, Populated):
     """Sees an input in the light of what is known, and takes the labels of what it then resembles.
 
     `features` is the size of the embedding, and of the base's keys and values.
@@ -142,6 +138,7 @@ class AttentionLearner(MemoryLearner, Embeds):
             self.register_buffer(name, torch.zeros(0, features))
         if settings.learner == "evolutionary":
             embedding.requires_grad_(False)
+            self.estimator = Evolution()
         if base is not None:
             self.know(base)
 
@@ -244,15 +241,6 @@ class AttentionLearner(MemoryLearner, Embeds):
             chances.append(adapted.seen["log_chance"] + (chance * counts).sum(dim=1))
         return reinforced(torch.stack(losses), torch.stack(chances))
 
-    def meta_gradient(self, episode: Episode) -> MetaGradient:
-        """By gradients, or by what the members of a population lose."""
-        if self.settings.learner == "neural":
-            return super().meta_gradient(episode)
-        with torch.no_grad():
-            losses, head = self._evolved(episode)
-        names = [name for name, _ in trainable(self)]
-        return MetaGradient({n: head[n.removeprefix("head.")] for n in names}, losses)
-
     def embed(
         self, adapted: Adapted, x: Tensor, weight: Tensor | None = None, *, support: bool = False
     ) -> Tensor:
@@ -313,40 +301,28 @@ class AttentionLearner(MemoryLearner, Embeds):
         known = F.normalize(read @ self.contents, dim=-1)
         return own + _beside(head["gate"].unsqueeze(-1)) * known, read, chance
 
-    def _evolved(self, episode: Episode) -> tuple[Tensor, dict[str, Tensor]]:
-        """Each task's meta-loss, and the estimate of the mean's gradient."""
+    def population_losses(self, members: Mapping[str, Tensor], episode: Episode) -> Tensor:
+        """Every member a head of its own per task, over inputs that are embedded once."""
+        if self.settings.learner != "evolutionary":
+            raise UserError(
+                "a population of attention learners differs in the head alone: set learner.learner "
+                "to 'evolutionary', which keeps the embedding as it is"
+            )
         support, ways = labelled(episode)
         query, start = episode.query, self.begin(episode)
         query.check_any()
         ours = self.embed(start, support.x, support.weight, support=True)
         theirs = self.embed(start, query.x, query.weight)
         labels = one_hot(support, ways, like=ours)
-        head = {name: parameter.detach() for name, parameter in self.head.items()}
 
-        def losses(member: Head) -> Tensor:  # [task], every member a head of its own per task
+        def losses(member: Head) -> Tensor:  # [task]
             memory, _, _ = self._fuse(member, ours, None)
             asked, _, _ = self._fuse(member, theirs, None)
             logits = _classify(member, asked, memory, labels)
             return query.mean(per_example_loss(logits, query))
 
-        half, sigma = self.settings.population // 2, self.settings.sigma
-        steps = {
-            name: normal(fold(episode.seed, _MUTATION, i), (half, *p.shape), p.dtype)
-            for i, (name, p) in enumerate(head.items())
-        }
-        own = {name: p.expand(len(episode), 1, *p.shape) for name, p in head.items()}
-        # [task, member, ...]; the middle member is the present head itself
-        members = {
-            name: torch.cat([own[name] + sigma * e, own[name], own[name] - sigma * e], dim=1)
-            for name, e in steps.items()
-        }
-        found = vmap(losses, in_dims=1)(members)  # [member, task]
-        slope = (found[:half] - found[half + 1 :]) / (2 * sigma)
-        estimate = {
-            name: torch.einsum("mt,tm...->...", slope, e) / (half * len(episode))
-            for name, e in steps.items()
-        }
-        return found[half], estimate
+        heads = {name.removeprefix("head."): tensor for name, tensor in members.items()}
+        return vmap(losses, in_dims=1)(heads)
 
 
 def reinforced(losses: Tensor, log_chances: Tensor) -> Tensor:

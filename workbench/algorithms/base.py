@@ -9,48 +9,18 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from workbench.algorithms.estimators.base import Estimator
+from workbench.algorithms.estimators.exact import Exact
 from workbench.algorithms.losses import check_outputs, example_loss
+from workbench.algorithms.values import Adapted, MetaGradient, last
 from workbench.errors import UserError
-from workbench.innerloop import forward_tasks, may_draw, named_derivatives
+from workbench.innerloop import forward_tasks, may_draw
 from workbench.randomness import fold
 from workbench.tasks.episode import Episode, Kind
-
-
-@dataclass(frozen=True, eq=False)
-class Adapted:
-    """The state of an adaptation after `step` inner steps; nothing ever changes it.
-
-    values  what the adaptation changes (fast weights, optimizer state, memory, hidden state)
-    seen    what it observed on the way (loss, gradients, reads, rewards)
-    Both map names to tensors with a leading task axis.
-    """
-
-    values: Mapping[str, Tensor]
-    seen: Mapping[str, Tensor] = field(default_factory=dict)
-    step: int = 0
-
-    def detach(self) -> Adapted:
-        """The same numbers, cut from the graph that made them."""
-        return Adapted(
-            {name: t.detach() for name, t in self.values.items()},
-            {name: t.detach() for name, t in self.seen.items()},
-            self.step,
-        )
-
-
-class MetaGradient(NamedTuple):
-    """What one meta-step needs: a gradient for every meta-parameter, and each task's meta-loss."""
-
-    gradients: dict[str, Tensor]
-    losses: Tensor
 
 
 class Learner(nn.Module):
@@ -64,11 +34,11 @@ class Learner(nn.Module):
     # names of meta-parameters (with * for any part of a name) that may get no gradient
     may_lack_gradient: Sequence[str] = ()
     settings: Any = None  # the dataclass that it was made with, where the method keeps one
+    estimator: Estimator = Exact()  # how its meta-gradient is had, where nobody says otherwise
 
     def __init__(self) -> None:
         super().__init__()
         _check_complete(type(self))
-        self._gradients_seen = False
 
     @property
     def rematerialises(self) -> bool:
@@ -107,24 +77,8 @@ class Learner(nn.Module):
         return self.meta_loss(adapt(self, episode), episode)
 
     def meta_gradient(self, episode: Episode) -> MetaGradient:
-        """The gradient of the mean meta-loss. Only the trainer writes `.grad`."""
-        names, parameters = zip(*trainable(self), strict=True)
-        losses = self(episode)
-        if not losses.requires_grad:
-            raise UserError(
-                f"the meta-loss of {type(self).__name__} depends on none of its meta-parameters: "
-                "compute it from them, without detach() or no_grad()"
-            )
-        with named_derivatives():
-            gradients = torch.autograd.grad(losses.mean(), parameters, allow_unused=True)
-        if not self._gradients_seen:
-            _check_gradients(self, [n for n, g in zip(names, gradients, strict=True) if g is None])
-            self._gradients_seen = True
-        filled = (
-            torch.zeros_like(p) if g is None else g
-            for p, g in zip(parameters, gradients, strict=True)
-        )
-        return MetaGradient(dict(zip(names, filled, strict=True)), losses.detach())
+        """The gradient of the mean meta-loss, by the learner's own estimator."""
+        return self.estimator(self, episode)[0]
 
     # ---- for the methods: a module over a batch of tasks, under the learner's mode --------------
 
@@ -206,25 +160,6 @@ def _path(
         yield adapted
 
 
-def last(path: Iterable[Adapted]) -> Adapted:
-    """The last value of a path, keeping none of the earlier ones."""
-    for adapted in path:
-        pass
-    return adapted
-
-
-def trainable(learner: nn.Module) -> list[tuple[str, Tensor]]:
-    """The meta-parameters: named parameters that want a gradient."""
-    every: list[tuple[str, Tensor]] = list(learner.named_parameters())
-    found = [(name, p) for name, p in every if p.requires_grad]
-    if not found:
-        raise UserError(
-            f"{type(learner).__name__} has no meta-parameter to train, since all that it has is "
-            "frozen: set requires_grad_(True) on what is to be learned, or only evaluate it"
-        )
-    return found
-
-
 def brought_to(learner: nn.Module, episode: Episode) -> Episode:
     """The episode on the device of the learner and in its precision; as it is where it has none."""
     like = next(learner.parameters(), None)
@@ -286,28 +221,6 @@ def _check_complete(cls: type[Learner]) -> None:
     for name in ("begin", "step", "predict", "steps"):
         if not callable(getattr(cls, name)):
             raise UserError(f"{cls.__name__}.{name} is no method: write def {name}(self, ...)")
-
-
-def _check_gradients(learner: Learner, missing: Sequence[str]) -> None:
-    """Refuse meta-parameters that would never train, but for those that are said to be idle."""
-    idle = {*learner.may_lack_gradient, *_before_norm(learner)}
-    lost = [name for name in missing if not any(fnmatchcase(name, one) for one in idle)]
-    if lost:
-        shown = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
-        raise UserError(
-            f"{type(learner).__name__} has meta-parameters that got no gradient ({shown}) and "
-            "would never train: use them in the meta-loss, freeze them with "
-            "requires_grad_(False), or name them in the learner's may_lack_gradient"
-        )
-
-
-def _before_norm(learner: nn.Module) -> Iterator[str]:
-    """Biases of convolutions before batch normalisation, which `forward_tasks` leaves out."""
-    for prefix, module in learner.named_modules():
-        if isinstance(module, nn.Sequential):
-            for (name, layer), (_, following) in pairwise(module.named_children()):
-                if isinstance(layer, nn.Conv2d) and isinstance(following, nn.BatchNorm2d):
-                    yield f"{prefix}.{name}.bias"
 
 
 def _adapted(learner: Learner, method: str, found: Any) -> Adapted:

@@ -12,7 +12,8 @@ from typing import Any
 
 from torch import Tensor
 
-from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.base import Learner
+from workbench.algorithms.values import Adapted
 
 
 class Embeds(Learner):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from workbench.algorithms.base import Adapted
+from workbench.algorithms.values import Adapted
 
 _DESCENDED = ("weights.", "optimizer.")
 

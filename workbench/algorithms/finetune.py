@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workbench.algorithms.base import Adapted
 from workbench.algorithms.capabilities import Descends
 from workbench.algorithms.classes import hide, labelled
 from workbench.algorithms.gradient import (
@@ -28,9 +27,16 @@ from workbench.algorithms.gradient import (
     InnerSteps,
 )
 from workbench.algorithms.losses import example_loss
+from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import Range
-from workbench.innerloop import InnerOptimizer, Order, check_stackable, weights_of
+from workbench.innerloop import (
+    InnerOptimizer,
+    Order,
+    RuleSettings,
+    check_stackable,
+    weights_of,
+)
 from workbench.models import ModelSettings
 from workbench.randomness import fold, normal
 from workbench.tasks.base import TaskSpec
@@ -47,7 +53,7 @@ class FineTuningSettings(GradientSettings):
     train_steps: InnerSteps = 0  # pre-training does not adapt
     test_steps: InnerSteps = 50  # adaptation steps in evaluation
     order: Order = "first"  # never differentiated through
-    optimizer: InnerOptimizer = InnerOptimizer("sgd", momentum=0.9)  # the adaptation's rule
+    optimizer: RuleSettings = InnerOptimizer("sgd", momentum=0.9)  # the adaptation's rule
     head: Literal["linear", "cosine"] = "linear"  # Baseline or Baseline++
     # what the cosine head multiplies cosines by
     scale: Annotated[float, Range(above=0, span=(1, 100), log=True)] = 10.0

@@ -12,9 +12,9 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from workbench.algorithms.base import Adapted
 from workbench.algorithms.capabilities import Descends
 from workbench.algorithms.losses import check_outputs, example_loss
+from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 from workbench.innerloop import (
@@ -22,6 +22,7 @@ from workbench.innerloop import (
     InnerOptimizer,
     Order,
     Rate,
+    RuleSettings,
     UpdateRule,
     check_stackable,
     weights_of,
@@ -40,7 +41,7 @@ class GradientSettings:
 
     live: ClassVar[tuple[str, ...]] = (
         *("inner_rate", "train_steps", "test_steps", "order", "truncate", "optimizer", "clip"),
-        "rematerialise",
+        *("rematerialise", "proximal"),
     )
     inner_rate: InnerRate = 0.01  # size of an inner step (where it starts, if it is learned)
     train_steps: InnerSteps = 1  # inner steps in training
@@ -48,10 +49,12 @@ class GradientSettings:
     order: Order = "second"  # exact, first-order, or exact over the last `truncate` steps
     # exact steps at the end of the inner loop when order is 'truncated'
     truncate: Annotated[int, Range(1, span=(1, 10))] = 1
-    optimizer: InnerOptimizer = InnerOptimizer()  # the update rule of an inner step
+    optimizer: RuleSettings = InnerOptimizer()  # the update rule of an inner step
     # largest norm of a task's gradient in an inner step; 0 is no limit
     clip: Annotated[float, Range(0, span=(0, 10))] = 0.0
     rematerialise: bool = False  # less memory for more time: recompute each step on the way back
+    # how strongly an inner step is drawn back to theta, as iMAML needs it; 0 is not at all
+    proximal: Annotated[float, Range(0, span=(0, 10))] = 0.0
 
     def __post_init__(self) -> None:
         check_fields(self, "learner")
@@ -86,6 +89,7 @@ class GradientLearner(Descends):
         self.model, self.settings = model, settings
         self.rule = settings.optimizer.build()
         self.adapted_names = _adapted_names(model, adapts)
+        self.plain = {name: p.dim() for name, p in model.named_parameters()}
         self.learned_rates = rates
         self.rates = nn.ParameterDict(
             {
@@ -115,16 +119,17 @@ class GradientLearner(Descends):
                 f"the model has no parameter '{gone[0]}' of its own any more, since it was tied "
                 f"or replaced after {type(self).__name__} was made: make the learner anew"
             )
-        fast = {
-            f"weights.{n}": theta[n].clone().expand(len(episode), *theta[n].shape)
-            for n in self.adapted_names
-        }
+        fast = {}
+        for name in self.adapted_names:
+            own = theta[name].clone()
+            stacked = own.dim() > self.plain[name]  # already one for each task: a population, say
+            fast[f"weights.{name}"] = own if stacked else own.expand(len(episode), *own.shape)
         return Adapted(fast | self.remembered(episode))
 
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
         """theta' <- theta' - rate * gradient of the support loss at theta'."""
         values, seen = self.loop.step(
-            lambda weights: self.support_loss(weights, adapted, episode),
+            lambda weights: self.descended(weights, adapted, episode),
             adapted.values,
             self.rates_at(adapted.step),
             step=adapted.step,
@@ -133,10 +138,19 @@ class GradientLearner(Descends):
         )
         return Adapted(values, seen, adapted.step + 1)
 
+    def descended(self, weights: dict[str, Tensor], adapted: Adapted, episode: Episode) -> Tensor:
+        """What an inner step descends, `[task]`: the support loss, and the pull back to theta."""
+        losses = self.support_loss(weights, adapted, episode)
+        if not self.settings.proximal:
+            return losses
+        theta = dict(self.model.named_parameters())
+        squares = [(w - theta[n]).flatten(1).square().sum(dim=1) for n, w in weights.items()]
+        return losses + self.settings.proximal / 2 * torch.stack(squares).sum(dim=0)
+
     def support_loss(
         self, weights: dict[str, Tensor], adapted: Adapted, episode: Episode
     ) -> Tensor:
-        """Each task's loss on its support, which the inner step descends."""
+        """Each task's loss on its support."""
         batch = self.batch(adapted, episode)
         parameters = self.parameters_with(weights)
         prediction = self.run(self.model, parameters, batch.x, adapted, batch.weight, support=True)

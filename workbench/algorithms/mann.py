@@ -34,11 +34,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workbench.algorithms.base import Adapted, last
 from workbench.algorithms.capabilities import Embeds
 from workbench.algorithms.classes import check_classification, hide, indicator, labelled, one_hot
 from workbench.algorithms.losses import per_example_loss
 from workbench.algorithms.memory import MemoryLearner, check_ways, shuffled
+from workbench.algorithms.values import Adapted, last
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 from workbench.innerloop import check_stackable

@@ -24,7 +24,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workbench.algorithms.base import Adapted
 from workbench.algorithms.capabilities import Embeds
 from workbench.algorithms.classes import (
     Temperature,
@@ -35,6 +34,7 @@ from workbench.algorithms.classes import (
     template,
 )
 from workbench.algorithms.memory import MemoryLearner, each_its_own
+from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 from workbench.innerloop import check_stackable

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.base import Learner
+from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.randomness import uniform
 from workbench.tasks.episode import Episode

@@ -30,7 +30,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workbench.algorithms.base import Adapted
 from workbench.algorithms.classes import (
     Temperature,
     check_classification,
@@ -39,6 +38,7 @@ from workbench.algorithms.classes import (
     one_hot,
 )
 from workbench.algorithms.memory import MemoryLearner, each_its_own, shuffled
+from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 from workbench.innerloop import check_stackable

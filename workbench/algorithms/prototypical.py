@@ -17,7 +17,6 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
-from workbench.algorithms.base import Adapted
 from workbench.algorithms.capabilities import Embeds
 from workbench.algorithms.classes import (
     Temperature,
@@ -29,6 +28,7 @@ from workbench.algorithms.classes import (
 )
 from workbench.algorithms.losses import example_loss
 from workbench.algorithms.memory import MemoryLearner
+from workbench.algorithms.values import Adapted
 from workbench.fields import check_fields
 from workbench.innerloop import check_stackable
 from workbench.models import ModelSettings

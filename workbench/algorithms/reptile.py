@@ -5,9 +5,9 @@ Nichol, Achiam and Schulman (2018), On First-Order Meta-Learning Algorithms.
     theta_i' = K steps of an optimizer on minibatches of task i
     theta   <- theta + beta * mean_i (theta_i' - theta)
 
-theta - mean_i theta_i' stands in for the meta-gradient, so an outer SGD of rate beta is exactly
-this update. The serial form is a meta-batch of one task; the batched form has more. No query set
-and no second derivative is used in training.
+theta - mean_i theta_i' stands in for the meta-gradient (the estimator `Displacement`), so an outer
+SGD of rate beta is exactly this update. The serial form is a meta-batch of one task; the batched
+form has more. No query set and no second derivative is used in training.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor, nn
 
-from workbench.algorithms.base import Adapted, MetaGradient, adapt, last, trainable
+from workbench.algorithms.estimators.displacement import Displacement
 from workbench.algorithms.gradient import (
     GradientLearner,
     GradientSettings,
     InnerRate,
     InnerSteps,
 )
-from workbench.errors import UserError
+from workbench.algorithms.values import Adapted
 from workbench.fields import Range
-from workbench.innerloop import InnerOptimizer, Order, weights_of
+from workbench.innerloop import InnerOptimizer, Order, RuleSettings
 from workbench.models import ModelSettings
 from workbench.randomness import fold, permutation, uniform
 from workbench.tasks.base import TaskSpec
@@ -43,7 +43,7 @@ class ReptileSettings(GradientSettings):
     train_steps: InnerSteps = 5  # inner steps in training
     test_steps: InnerSteps = 50  # inner steps in evaluation
     order: Order = "first"  # never differentiated through
-    optimizer: InnerOptimizer = InnerOptimizer("adam", beta1=0.0)  # the inner update rule
+    optimizer: RuleSettings = InnerOptimizer("adam", beta1=0.0)  # the inner update rule
     batch: Annotated[int, Range(1, span=(1, 50))] = 10  # examples of an inner minibatch
 
     def build(self, model: ModelSettings, spec: TaskSpec) -> Reptile:
@@ -62,6 +62,7 @@ class Reptile(GradientLearner):
     """
 
     settings: ReptileSettings
+    estimator = Displacement()
 
     def __init__(self, model: nn.Module, settings: ReptileSettings = ReptileSettings()) -> None:
         super().__init__(model, settings)
@@ -69,18 +70,6 @@ class Reptile(GradientLearner):
     def batch(self, adapted: Adapted, episode: Episode) -> Examples:
         """This step's minibatch of the support."""
         return _minibatch(episode.support, episode.seed, adapted.step, self.settings.batch)
-
-    def meta_gradient(self, episode: Episode) -> MetaGradient:
-        """theta - mean_i theta_i', and each task's last support loss."""
-        if not self.steps(episode):
-            raise UserError(
-                "Reptile learns from where inner steps lead and takes none: ask for at least 1 step"
-            )
-        with torch.no_grad():
-            final = last(adapt(self, episode))
-            fast = {f"model.{name}": w for name, w in weights_of(final.values).items()}
-            gradients = {name: p - fast[name].mean(dim=0) for name, p in trainable(self)}
-        return MetaGradient(gradients, final.seen["loss"])
 
 
 def _minibatch(examples: Examples, seed: Tensor, step: int, size: int) -> Examples:

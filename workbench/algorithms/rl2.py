@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from workbench.algorithms import trials
-from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.base import Learner
 from workbench.algorithms.trials import Fraction, Weight
+from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import check_fields
 from workbench.models import ModelSettings, Policy, PolicySettings

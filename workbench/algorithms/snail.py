@@ -28,11 +28,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench.algorithms import trials
-from workbench.algorithms.base import Adapted
 from workbench.algorithms.capabilities import Embeds
 from workbench.algorithms.classes import hide, indicator, labelled, one_hot
 from workbench.algorithms.memory import MemoryLearner, check_ways, shuffled
 from workbench.algorithms.trials import Fraction, Weight
+from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 from workbench.innerloop import check_stackable

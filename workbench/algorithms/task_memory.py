@@ -23,11 +23,12 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms import attention as attend
-from workbench.algorithms.base import Adapted, adapt, last
+from workbench.algorithms.base import adapt
 from workbench.algorithms.classes import Temperature
 from workbench.algorithms.gradient import GradientLearner, GradientSettings
 from workbench.algorithms.losses import check_outputs, example_loss
 from workbench.algorithms.memory import MemoryLearner
+from workbench.algorithms.values import Adapted, last
 from workbench.errors import UserError
 from workbench.fields import Range
 from workbench.innerloop import forward_tasks, weights_of

@@ -17,8 +17,8 @@ from typing import Annotated, Protocol
 import torch
 from torch import Tensor
 
-from workbench.algorithms.base import Adapted
 from workbench.algorithms.classes import indicator
+from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import Range
 from workbench.randomness import fold, uniform

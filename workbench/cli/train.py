@@ -164,6 +164,8 @@ def _form(experiment: Any) -> type:
     ]
     for known in dataclasses.fields(experiment):
         value = getattr(experiment, known.name)
+        if known.name == "estimator" and value is None:
+            continue  # the learner's own: which one is no flag
         if dataclasses.is_dataclass(value):
             fields.append((known.name, type(value), field(default=value)))
         else:
@@ -186,5 +188,6 @@ def experiment_of(name: str, flags: list[str]) -> tuple[Any, Any]:
             raise UserError("give --iterations or --training.iterations, not both")
         base = base.stretched(options.iterations)
         options = parse(_form(base), flags, f"train {name}")
-    fields = {f.name: getattr(options, f.name) for f in dataclasses.fields(base)}
+    names = [f.name for f in dataclasses.fields(base) if hasattr(options, f.name)]
+    fields = {name: getattr(options, name) for name in names}
     return options, dataclasses.replace(base, **fields)

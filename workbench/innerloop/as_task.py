@@ -55,6 +55,24 @@ def name_of(module: nn.Module, name: str = "") -> str:
 
 # ---- the module over all tasks --------------------------------------------------------------
 
+_PLAIN: weakref.WeakKeyDictionary[nn.Module, dict[str, int]] = weakref.WeakKeyDictionary()
+
+
+def plain_dimensions(module: nn.Module) -> dict[str, int]:
+    """How many axes each parameter has where no task has one of its own.
+
+    Looked at when a module is first met, and kept: later its parameters may be swapped for stacked
+    ones, which then are as many as its own.
+
+    >>> plain_dimensions(nn.Linear(2, 3))
+    {'weight': 2, 'bias': 1}
+    """
+    found = _PLAIN.get(module)
+    if found is None:
+        found = _PLAIN[module] = {name: p.dim() for name, p in module.named_parameters()}
+    return found
+
+
 _ONE_BY_ONE: weakref.WeakSet[nn.Module] = weakref.WeakSet()  # what torch could not batch
 
 
@@ -73,7 +91,8 @@ def run_over_tasks(
     if module in _ONE_BY_ONE:
         return one_by_one(module, parameters, x, context)
     own = dict(module.named_parameters())
-    axes = {name: 0 if p.dim() > own[name].dim() else None for name, p in parameters.items()}
+    plain = plain_dimensions(module)
+    axes = {name: 0 if p.dim() > plain[name] else None for name, p in parameters.items()}
     shells = replica(module)
 
     def one(p: Parameters, of_task: Tensor, seed: Tensor | None) -> Tensor:
@@ -100,9 +119,9 @@ def run_over_tasks(
 def one_by_one(module: nn.Module, parameters: Parameters, x: Tensor, context: Context) -> Tensor:
     """The same, task by task: slower, and right whatever the forward does."""
     own = dict(module.named_parameters())
-    shells = replica(module)
+    shells, plain = replica(module), plain_dimensions(module)
     of_each = {
-        name: p.unbind() if p.dim() > own[name].dim() else [p] * len(x)
+        name: p.unbind() if p.dim() > plain[name] else [p] * len(x)
         for name, p in parameters.items()
     }
     seeds, found = context.seeds(), []

@@ -22,7 +22,14 @@ from workbench.randomness import uniform
 
 
 def _stacked(module: nn.Module, parameters: Parameters, name: str) -> bool:
-    return parameters[name].dim() > getattr(module, name).dim()
+    """Known from the layer's kind: its own parameters may have been swapped for stacked ones."""
+    plain = _WEIGHT_AXES.get(type(module), 1) if name == "weight" else 1
+    if isinstance(module, nn.LayerNorm):
+        plain = len(module.normalized_shape)
+    return parameters[name].dim() > plain
+
+
+_WEIGHT_AXES: dict[type[nn.Module], int] = {nn.Linear: 2, nn.Conv2d: 4, nn.Embedding: 2}
 
 
 def _linear(module: nn.Linear, parameters: Parameters, x: Tensor, _: Context) -> Tensor:

@@ -21,7 +21,15 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from workbench.errors import UserError
-from workbench.innerloop.as_task import Context, Parameters, call, name_of, one_by_one, replica
+from workbench.innerloop.as_task import (
+    Context,
+    Parameters,
+    call,
+    name_of,
+    one_by_one,
+    plain_dimensions,
+    replica,
+)
 from workbench.innerloop.inside_task import with_mode_inside
 
 Run = Callable[[nn.Module, Parameters, Tensor, Context], Tensor]
@@ -73,6 +81,7 @@ def check_stackable(module: nn.Module) -> None:
             )
         if has_hooks(child):
             raise UserError(f"{where} has hooks, which stacked tasks do not call: remove them")
+        plain_dimensions(child)
         for own, p in child.named_parameters(recurse=False):
             if p.is_complex():
                 raise UserError(
@@ -148,7 +157,7 @@ class _Trial:
 
     def __init__(self, module: nn.Module, parameters: Parameters, x: Tensor, run: Run) -> None:
         self.module, self.x, self.run = module, x, run
-        self.own = dict(module.named_parameters())
+        self.own, self.plain = dict(module.named_parameters()), plain_dimensions(module)
         draw = torch.Generator().manual_seed(0)
 
         def moved(p: Tensor) -> Tensor:
@@ -160,7 +169,7 @@ class _Trial:
         with torch.no_grad():
             for name, p in parameters.items():
                 first = p.detach()
-                if p.dim() > self.own[name].dim():
+                if p.dim() > self.plain[name]:
                     first = first[:1].expand(2, *p.shape[1:])
                 self.still[name] = first
                 self.moved[name] = moved(first).requires_grad_(p.is_floating_point())
@@ -202,7 +211,7 @@ class _Trial:
         before = {n: (id(b), b._version) for n, b in self.module.named_buffers()}
         shells = replica(self.module)
         with torch.no_grad():
-            one = {n: p[0] if p.dim() > self.own[n].dim() else p for n, p in self.still.items()}
+            one = {n: p[0] if p.dim() > self.plain[n] else p for n, p in self.still.items()}
             call(shells, self.own, one, self.x[0], None, still=True)
         changed = [n for n, b in shells.named_buffers() if before.get(n) != (id(b), b._version)]
         if changed:

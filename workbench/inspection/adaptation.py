@@ -10,8 +10,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.base import Learner
 from workbench.algorithms.losses import example_loss, metric
+from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.inspection.examples import shown
 from workbench.inspection.layers import one_task

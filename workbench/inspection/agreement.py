@@ -9,9 +9,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.base import Learner
 from workbench.algorithms.gradient import GradientLearner
 from workbench.algorithms.losses import per_example_loss
+from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.innerloop import weights_of
 from workbench.inspection.layers import dots, groups_of, one_task, ratio

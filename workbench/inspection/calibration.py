@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from workbench.algorithms.base import Learner, adapt, last
+from workbench.algorithms.base import Learner, adapt
+from workbench.algorithms.values import last
 from workbench.errors import UserError
 from workbench.tasks.episode import Episode
 

@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 from torch.func import functional_call
 
-from workbench.algorithms.base import Adapted, Learner, trainable
+from workbench.algorithms.base import Learner
+from workbench.algorithms.values import Adapted, trainable
 from workbench.inspection.layers import dots
 from workbench.randomness import fold, normal
 from workbench.tasks.episode import Episode

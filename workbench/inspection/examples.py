@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.base import Learner
+from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.inspection.layers import one_task
 from workbench.tasks.episode import Episode, Examples

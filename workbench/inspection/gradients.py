@@ -10,7 +10,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from workbench.algorithms.base import Adapted, Learner, trainable
+from workbench.algorithms.base import Learner
+from workbench.algorithms.values import Adapted, trainable
 from workbench.innerloop import weights_of
 from workbench.inspection.layers import (
     dots,

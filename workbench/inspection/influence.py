@@ -8,8 +8,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from workbench.algorithms.base import Adapted, Learner, adapt, last
+from workbench.algorithms.base import Learner, adapt
 from workbench.algorithms.losses import example_loss
+from workbench.algorithms.values import Adapted, last
 from workbench.errors import UserError
 from workbench.inspection.layers import check_task
 from workbench.tasks.episode import Episode, Examples

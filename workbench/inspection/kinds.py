@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.base import Learner
 from workbench.algorithms.divergence import Divergence, divergence
+from workbench.algorithms.values import Adapted
 from workbench.errors import UserError, nearest
 from workbench.inspection.adaptation import (
     curve_frame,

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.base import Learner
 from workbench.algorithms.capabilities import Descends
 from workbench.algorithms.gradient import GradientLearner
+from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.innerloop import weights_of
 from workbench.tasks.episode import Episode

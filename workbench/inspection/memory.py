@@ -10,10 +10,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.base import Learner
 from workbench.algorithms.capabilities import Embeds
 from workbench.algorithms.gradient import GradientLearner
 from workbench.algorithms.memory import MemoryLearner
+from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.innerloop import weights_of
 from workbench.inspection.examples import shown

@@ -12,7 +12,7 @@ import pandas as pd
 from torch import Tensor
 
 from workbench import __version__
-from workbench.algorithms.base import Adapted
+from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 from workbench.files import read_tensors, save_tensors, understood

@@ -15,9 +15,10 @@ from typing import Any, overload
 import pandas as pd
 import torch
 
-from workbench.algorithms.base import Adapted, Learner, adapt
+from workbench.algorithms.base import Learner, adapt
 from workbench.algorithms.divergence import Divergence, divergence
 from workbench.algorithms.memory import MemoryLearner
+from workbench.algorithms.values import Adapted
 from workbench.errors import UserError, nearest
 from workbench.files import LARGEST
 from workbench.inspection.kinds import KINDS, UNROLLED, WHOLE, compute

@@ -7,9 +7,10 @@ import dataclasses
 import functools
 from typing import Any, TypeVar
 
-from workbench.algorithms.base import Adapted, Learner
+from workbench.algorithms.base import Learner
 from workbench.algorithms.capabilities import Descends, live_settings
 from workbench.algorithms.gradient import GradientLearner
+from workbench.algorithms.values import Adapted
 from workbench.errors import UserError, nearest
 
 L = TypeVar("L", bound=Learner)

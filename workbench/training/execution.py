@@ -16,12 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from workbench.algorithms.base import Learner, MetaGradient, trainable
+from workbench.algorithms.base import Learner
+from workbench.algorithms.values import Adapted, MetaGradient, trainable
 from workbench.innerloop.compiled import Certificate, Compiled
 from workbench.tasks.episode import Episode
 
 Mode = Literal["auto", "on", "off"]
+C = TypeVar("C")
 T = TypeVar("T")
+Estimated = tuple[MetaGradient, Adapted | None]
 _forked = False  # whether this process is a copy of another, made by `os.fork`
 
 
@@ -34,6 +37,9 @@ class MetaGradients:
                      chunks' gradients are added in their order. 0 is all at once, or one by one
                      where the learner rematerialises, since it was asked to save memory
     threads          chunks at a time, each with one thread of its own inside
+
+    The learner's estimator says how a gradient is had. `carried` is what it goes on from in the
+    next call, where a meta-step is a window of a longer adaptation.
 
     >>> from workbench.algorithms import MAML
     >>> from workbench.models import MLP
@@ -54,6 +60,7 @@ class MetaGradients:
     ) -> None:
         self.learner, self.tasks_per_chunk, self.threads = learner, tasks_per_chunk, threads
         wanted = compiled == "on" or (compiled == "auto" and _pays(learner, iterations))
+        self.carried: Adapted | None = None
         self._compiled = _CompiledMetaGradient(learner) if wanted else None
 
     @property
@@ -75,12 +82,17 @@ class MetaGradients:
 
     def __call__(self, episode: Episode) -> MetaGradient:
         episode.check()  # a compiled graph reads no label
-        function = self._compiled or self.learner.meta_gradient
         size = self.tasks_per_chunk or (1 if self.learner.rematerialises else len(episode))
         if size >= len(episode):
-            return function(episode)
+            found, self.carried = self._run((episode, self.carried))
+            return found
         chunks = episode.split(size)
-        parts = run_chunks(function, chunks, 1 if self._compiled else self.threads)
+        carried = self.carried.split(size) if self.carried is not None else [None] * len(chunks)
+        work = list(zip(chunks, carried, strict=True))
+        results = run_chunks(self._run, work, 1 if self._compiled else self.threads)
+        ends = [end for _, end in results if end is not None]
+        self.carried = Adapted.joined(ends) if ends else None
+        parts = [part for part, _ in results]
         shares = [len(chunk) / len(episode) for chunk in chunks]
         gradients = {
             name: sum(
@@ -91,16 +103,19 @@ class MetaGradients:
         }
         return MetaGradient(gradients, torch.cat([part.losses for part in parts]))
 
+    def _run(self, work: tuple[Episode, Adapted | None]) -> Estimated:
+        if self._compiled is not None:
+            return self._compiled(*work)
+        return self.learner.estimator(self.learner, *work)
 
-def run_chunks(
-    function: Callable[[Episode], T], chunks: Sequence[Episode], threads: int
-) -> list[T]:
+
+def run_chunks(function: Callable[[C], T], chunks: Sequence[C], threads: int) -> list[T]:
     """`function` of every chunk, in their order, on so many threads of one OpenMP thread each."""
     if threads <= 1 or len(chunks) == 1:
         return [function(chunk) for chunk in chunks]
     grad = torch.is_grad_enabled()  # the mode is per thread
 
-    def run(chunk: Episode) -> T:
+    def run(chunk: C) -> T:
         with torch.set_grad_enabled(grad):
             return function(chunk)
 
@@ -170,30 +185,41 @@ def _pays(learner: nn.Module, iterations: int) -> bool:
 
 
 class _CompiledMetaGradient:
-    """`learner.meta_gradient` as a function of tensors, compiled for each kind of episode."""
+    """The learner's estimator as a function of tensors, compiled for each kind of episode."""
 
     def __init__(self, learner: Learner) -> None:
         self.learner = learner
         self.refusal: str | None = None
         self._functions: dict[object, Compiled] = {}
+        self._ends: dict[object, Adapted | None] = {}  # names and step of what is carried on
         self._parameters = dict(trainable(learner))  # looked up once: a walk through the modules
 
-    def __call__(self, episode: Episode) -> MetaGradient:
+    def __call__(self, episode: Episode, carried: Adapted | None) -> Estimated:
         tensors = episode.tensors()
-        key = (self.learner.training, episode.ways, tuple(tensors))
-        if key not in self._functions:
-            self._functions[key] = Compiled(self._function(episode, tuple(self._parameters)))
-        compiled = self._functions[key]
+        values = {} if carried is None else carried.values
+        step = None if carried is None else carried.step
+        key = (self.learner.training, episode.ways, tuple(tensors), tuple(values), step)
 
         def eager() -> list[Tensor]:
-            own = self.learner.meta_gradient(episode)
-            return [*(own.gradients[n] for n in self._parameters), own.losses]
+            own, end = self.learner.estimator(self.learner, episode, carried)
+            self._ends[key] = end
+            following = () if end is None else end.values.values()
+            return [*(own.gradients[n] for n in self._parameters), own.losses, *following]
 
-        inputs = [*(p.detach() for p in self._parameters.values()), *tensors.values()]
-        found = compiled(inputs, eager)
+        if key not in self._functions:
+            self._functions[key] = Compiled(self._function(episode, carried))
+        compiled = self._functions[key]
+        parameters = [p.detach() for p in self._parameters.values()]
+        found = compiled([*parameters, *tensors.values(), *values.values()], eager)
         if compiled.refusal and not self.refusal:
             self.refusal = compiled.refusal
-        return MetaGradient(dict(zip(self._parameters, found[:-1], strict=True)), found[-1])
+        gradients = dict(zip(self._parameters, found, strict=False))
+        losses, *following = found[len(gradients) :]
+        end = self._ends[key]
+        if end is not None:
+            end = Adapted(dict(zip(end.values, following, strict=True)), step=end.step)
+            self._ends[key] = end
+        return MetaGradient(gradients, losses), end
 
     @property
     def certificates(self) -> list[Certificate]:
@@ -201,28 +227,34 @@ class _CompiledMetaGradient:
         return [c for f in self._functions.values() for c in f.certificates]
 
     def _function(
-        self, like: Episode, names: tuple[str, ...]
+        self, like: Episode, carried: Adapted | None
     ) -> Callable[[Sequence[Tensor]], list[Tensor]]:
-        caller, keys = _Caller(self.learner), tuple(like.tensors())
+        caller, names = _Caller(self.learner), tuple(self._parameters)
+        keys = tuple(like.tensors())
+        held = () if carried is None else tuple(carried.values)
 
         def function(tensors: Sequence[Tensor]) -> list[Tensor]:
-            parameters = [t.detach().requires_grad_() for t in tensors[: len(names)]]
-            swapped = {f"learner.{n}": p for n, p in zip(names, parameters, strict=True)}
-            swapped_in = dict(zip(keys, tensors[len(names) :], strict=True))
-            episode = like.with_tensors(swapped_in, checked=True)
+            waiting = iter(tensors)
+            parameters = {f"learner.{n}": next(waiting).detach().requires_grad_() for n in names}
+            episode = like.with_tensors({key: next(waiting) for key in keys})
+            start = None
+            if carried is not None:
+                start = Adapted({name: next(waiting) for name in held}, step=carried.step)
             with torch.enable_grad():
-                found = functional_call(caller, swapped, (episode,))
-            return [*(found.gradients[n].detach() for n in names), found.losses.detach()]
+                found, end = functional_call(caller, parameters, (episode, start))
+            following = () if end is None else end.values.values()
+            gradients = [found.gradients[n].detach() for n in names]
+            return [*gradients, found.losses.detach(), *following]
 
         return function
 
 
 class _Caller(nn.Module):
-    """Makes `meta_gradient` a forward, which is what `functional_call` calls."""
+    """Makes an estimate a forward, which is what `functional_call` calls."""
 
     def __init__(self, learner: Learner) -> None:
         super().__init__()
         self.learner = learner
 
-    def forward(self, episode: Episode) -> MetaGradient:
-        return self.learner.meta_gradient(episode)
+    def forward(self, episode: Episode, carried: Adapted | None) -> Estimated:
+        return self.learner.estimator(self.learner, episode, carried)

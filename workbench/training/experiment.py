@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from workbench.algorithms.base import Learner
+from workbench.algorithms.estimators.base import Estimator
 from workbench.errors import UserError, nearest
 from workbench.fields import Range, check_fields
 from workbench.randomness import Seeded
@@ -166,6 +167,8 @@ class Experiment:
     seed: int = 0  # of the initial parameters and of the order of tasks
     device: str = "cpu"  # where to compute: cpu, cuda, cuda:1, …
     dtype: Literal["float32", "float64"] = "float32"  # the precision of all numbers
+    # how the meta-gradient is had; by default as the learner itself has it
+    estimator: Estimator | None = None
 
     def __post_init__(self) -> None:
         check_fields(self, "")
@@ -226,6 +229,8 @@ class Experiment:
                 f"{type(learner).__name__} learns {' or '.join(learner.kinds)} and the tasks "
                 f"'{self.tasks}' are {tasks.kind}: choose other tasks or another learner"
             )
+        if self.estimator is not None:
+            learner.estimator = self.estimator
         return learner.to(self.device, self.torch_dtype), tasks
 
     def _check_size(self, spec: TaskSpec) -> None:

@@ -7,11 +7,13 @@ is why a method from a notebook is written to a file (`%%method`) before it can 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib
 import re
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -135,7 +137,7 @@ def own_files(experiment: Any) -> dict[str, dict[str, Any]]:
     {}
     """
     found = {}
-    for settings in (experiment.learner, experiment.model):
+    for settings in _parts(experiment):
         module = sys.modules.get(type(settings).__module__)
         path = getattr(module, "__file__", None)
         if module is None or path is None or module.__name__.partition(".")[0] == "workbench":
@@ -143,6 +145,14 @@ def own_files(experiment: Any) -> dict[str, dict[str, Any]]:
         text = Path(path).read_text()
         found[module.__name__] = {"sha256": _digest(Path(path)), "text": text}
     return found
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """A dataclass and all dataclasses in its fields."""
+    if dataclasses.is_dataclass(value):
+        yield value
+        for known in dataclasses.fields(value):
+            yield from _parts(getattr(value, known.name))
 
 
 def _digest(path: Path) -> str:

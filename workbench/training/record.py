@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import types
 import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from workbench.algorithms.estimators.base import Estimator
 from workbench.errors import UserError, nearest
 from workbench.training.methods import loaded_method
 
@@ -22,7 +24,7 @@ def to_record(value: Any) -> Any:
     {'ways': 5, 'shots': 1, 'queries': 2}
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        tag = {"type": _type_name(type(value))} if hasattr(value, "build") else {}
+        tag = {"type": _type_name(type(value))} if _is_part(type(value)) else {}
         if hasattr(value, "from_record"):
             tag = {}
         fields = {f.name: to_record(getattr(value, f.name)) for f in dataclasses.fields(value)}
@@ -51,9 +53,18 @@ def from_record(cls: type[T], data: Any, where: str, methods: Mapping[str, str])
         if required and name not in given:
             raise UserError(f"{where} lacks the field '{name}'")
     hints = typing.get_type_hints(cls)
+    for name, value in given.items():
+        usual = fields[name].default
+        if isinstance(value, dict) and "type" not in value and _is_part(type(usual)):
+            given[name] = {"type": _type_name(type(usual)), **value}  # what older records leave out
     return cls(
         **{n: _read(hints[n], v, f"{where}, field '{n}'", methods) for n, v in given.items()}
     )
+
+
+def _is_part(cls: type) -> bool:
+    """Whether a class is one of several that may stand in its place."""
+    return dataclasses.is_dataclass(cls) and (hasattr(cls, "build") or issubclass(cls, Estimator))
 
 
 def _type_name(cls: type) -> str:
@@ -77,26 +88,19 @@ def settings_class(name: str, where: str, methods: Mapping[str, str]) -> type:
     named = f"{where} names the type '{name}'"
     module = loaded_method(module_name, methods.get(module_name), named)
     found = getattr(module, class_name, None)
-    if (
-        not isinstance(found, type)
-        or not dataclasses.is_dataclass(found)
-        or found.__module__ != module_name
-        or not hasattr(found, "build")
-    ):
+    if not isinstance(found, type) or found.__module__ != module_name or not _is_part(found):
         raise UserError(f"{named}, which is no settings dataclass")
     return found
 
 
 def _known_settings() -> dict[str, type]:
     import workbench.algorithms
+    import workbench.innerloop
     import workbench.models
 
-    return {
-        name: getattr(package, name)
-        for package in (workbench.algorithms, workbench.models)
-        for name in package.__all__
-        if name.endswith("Settings")
-    }
+    packages = (workbench.algorithms, workbench.innerloop, workbench.models)
+    every = {name: getattr(package, name) for package in packages for name in package.__all__}
+    return {n: cls for n, cls in every.items() if isinstance(cls, type) and _is_part(cls)}
 
 
 def _read(hint: Any, value: Any, where: str, methods: Mapping[str, str]) -> Any:
@@ -120,7 +124,7 @@ def _read(hint: Any, value: Any, where: str, methods: Mapping[str, str]) -> Any:
     if isinstance(hint, type):
         if dataclasses.is_dataclass(hint):
             return from_record(hint, value, where, methods)
-        if getattr(hint, "_is_protocol", False):
+        if getattr(hint, "_is_protocol", False) or inspect.isabstract(hint):
             if not isinstance(value, dict) or not isinstance(value.get("type"), str):
                 raise UserError(f"{where} must be an object with a 'type'")
             cls = settings_class(value["type"], where, methods)

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from workbench import __version__
-from workbench.algorithms.base import Learner, trainable
+from workbench.algorithms.base import Learner, adapt
+from workbench.algorithms.values import Adapted, last, trainable
 from workbench.errors import UserError
 from workbench.randomness import Seeded, spawn
 from workbench.tasks import Episode, Tasks
@@ -132,7 +133,14 @@ class Trainer:
         if self.meta_gradients.path == "compiled":
             # Compile and certify on the first episode, whose result comes from the eager path:
             # every meta-step that counts then runs the same way, resumed or not.
-            self.meta_gradients(self.episodes[0])
+            for _ in range(self.windows):
+                self.meta_gradients(self.episodes[0])
+
+    @property
+    def windows(self) -> int:
+        """Meta-steps that an adaptation takes: more than one where each is a window of it."""
+        window = self.learner.estimator.window
+        return math.ceil(self.learner.steps(self.episodes[0]) / window) if window else 1
 
     @property
     def finished(self) -> bool:
@@ -161,8 +169,11 @@ class Trainer:
 
     def update(self) -> None:
         """One meta-step."""
+        trajectory, window = divmod(self.iteration, self.windows)
+        if window == 0:
+            self.meta_gradients.carried = None
         with self._drawing:
-            gradients, losses = self.meta_gradients(self.episodes[self.iteration])
+            gradients, losses = self.meta_gradients(self.episodes[trajectory])
         for name, parameter in self.parameters.items():
             parameter.grad = gradients[name]
         if self.experiment.training.clip is not None:
@@ -237,6 +248,9 @@ class Trainer:
         tensors |= {f"random.{kind}": self.random.generator(device).get_state()
                     for kind, device in self._devices().items()}  # fmt: skip
         tensors["loss_sum"] = self.loss_sum
+        carried = self.meta_gradients.carried
+        if carried is not None:
+            tensors |= {f"carried.{name}": tensor for name, tensor in carried.values.items()}
         header = {
             "method": type(self.learner).__name__,
             "iteration": self.iteration,
@@ -244,6 +258,7 @@ class Trainer:
             "schedule": self.schedule.state_dict(),
             "loss_count": self.loss_count,
             "best": None if self.best is None else dataclasses.asdict(self.best),
+            "carried": None if carried is None else carried.step,
             "path": self.meta_gradients.path,
             "note": self.meta_gradients.note,
             "certificates": [dataclasses.asdict(c) for c in self.meta_gradients.certificates],
@@ -282,6 +297,7 @@ class Trainer:
         )
         self.loss_sum.copy_(checkpoint.tensors["loss_sum"])
         self.loss_count = header["loss_count"]
+        self._carry_on(checkpoint, name)
         for kind, device in self._devices().items():
             try:
                 self.random.generator(device).set_state(checkpoint.tensors[f"random.{kind}"])
@@ -289,6 +305,23 @@ class Trainer:
                 raise UserError(
                     f"{name} has no state of random numbers in 'random.{kind}' ({error}): delete it"
                 ) from None
+
+    def _carry_on(self, checkpoint: Checkpoint, name: str) -> None:
+        """Go on within an adaptation, where the checkpoint was made between two windows of it."""
+        trajectory, window = divmod(self.iteration, self.windows)
+        step, found = checkpoint.header.get("carried"), checkpoint.part("carried")
+        if window == 0:
+            self.meta_gradients.carried = None
+            return
+        if step != window * self.learner.estimator.window:
+            raise UserError(
+                f"{name} carries on from step {step!r} of an adaptation, and iteration "
+                f"{self.iteration} is {window} windows into one: delete it"
+            )
+        with torch.no_grad():
+            like = last(adapt(self.learner, self.episodes[trajectory], steps=1))
+        check_tensors(found, like.values, "carried", name)
+        self.meta_gradients.carried = Adapted({n: found[n] for n in like.values}, step=step)
 
     def _devices(self) -> dict[str, str]:
         """By kind, the devices that random numbers may be drawn on."""

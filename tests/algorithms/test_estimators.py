@@ -1,0 +1,235 @@
+"""Estimators against the exact gradient, closed forms and each other, in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.algorithms.cases import sines
+from workbench import UserError
+from workbench.algorithms import (
+    MAML,
+    Displacement,
+    Estimator,
+    Evolution,
+    Exact,
+    Implicit,
+    MAMLSettings,
+    MetaNet,
+    Prototypical,
+    Reptile,
+    ReptileSettings,
+    Truncated,
+    adapt,
+    last,
+)
+from workbench.algorithms.estimators.implicit import conjugate_gradients
+from workbench.innerloop import weights_of
+from workbench.models import MLP
+from workbench.tasks import Episode, Examples, open_tasks
+from workbench.training.execution import MetaGradients
+
+pytestmark = pytest.mark.usefixtures("double")
+
+
+def maml(**settings: object) -> MAML:
+    torch.manual_seed(0)
+    return MAML(MLP(1, 1, hidden=(6,), activation="tanh"), MAMLSettings(**settings))
+
+
+def flat(gradients: dict[str, Tensor]) -> Tensor:
+    return torch.cat([g.flatten() for g in gradients.values()])
+
+
+def test_the_learners_own_estimator_is_what_meta_gradient_asks() -> None:
+    learner, tasks = maml(), sines(3)
+    found, carried = Exact()(learner, tasks)
+    assert carried is None
+    assert torch.equal(flat(found.gradients), flat(learner.meta_gradient(tasks).gradients))
+    learner.estimator = Displacement()
+    assert not torch.equal(flat(found.gradients), flat(learner.meta_gradient(tasks).gradients))
+
+
+# ---- truncated ----------------------------------------------------------------------------------
+
+
+def test_one_window_of_all_steps_is_exact() -> None:
+    learner, tasks = maml(train_steps=4, inner_rate=0.05), sines(3)
+    found, end = Truncated(window=4)(learner, tasks)
+    torch.testing.assert_close(flat(found.gradients), flat(Exact()(learner, tasks)[0].gradients))
+    assert end.step == 4
+
+
+def test_windows_go_through_the_adaptation_and_know_nothing_of_before() -> None:
+    learner, tasks = maml(train_steps=6, inner_rate=0.05, rates="layer"), sines(3)
+    learner.may_lack_gradient = ("model.*",)  # only the first window begins at theta
+    whole = [a.detach() for a in adapt(learner, tasks)]
+    carried = None
+    for end in (2, 4, 6):
+        start = whole[end - 2]
+        found, carried = Truncated(window=2)(learner, tasks, carried)
+        assert carried.step == end
+        for name, value in weights_of(carried.values).items():
+            torch.testing.assert_close(value, weights_of(whole[end].values)[name])
+        losses = learner.meta_loss(adapt(learner, tasks, start=start, steps=end), tasks)
+        wanted = torch.autograd.grad(losses.mean(), list(learner.rates.values()))
+        for (name, _), gradient in zip(learner.rates.items(), wanted, strict=True):
+            torch.testing.assert_close(found.gradients[f"rates.{name}"], gradient)
+
+
+@pytest.mark.parametrize("compiled", ["off", "on"])
+def test_what_is_carried_is_cut_and_joined_by_tasks(compiled: str) -> None:
+    def losses(chunk: int) -> list[Tensor]:
+        learner = maml(train_steps=4, inner_rate=0.05)
+        learner.estimator = Truncated(window=2)
+        run = MetaGradients(learner, compiled=compiled, tasks_per_chunk=chunk)  # type: ignore[arg-type]
+        found = [run(sines(4)) for _ in range(2)]
+        assert run.carried is not None
+        assert run.carried.step == 4
+        return [f.losses for f in found] + [flat(f.gradients) for f in found]
+
+    for one, other in zip(losses(0), losses(2), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
+
+
+# ---- implicit -----------------------------------------------------------------------------------
+
+
+def test_conjugate_gradients_solve_every_task_by_itself() -> None:
+    root = torch.randn(3, 5, 5)
+    matrix, right = root @ root.mT + torch.eye(5), torch.randn(3, 5)
+    (found,) = conjugate_gradients(lambda v: [(matrix @ v[0].unsqueeze(-1))[..., 0]], [right], 5)
+    torch.testing.assert_close(found, torch.linalg.solve(matrix, right), rtol=1e-7, atol=1e-9)
+
+
+def test_the_implicit_gradient_is_the_unrolled_one_once_the_inner_loop_has_arrived() -> None:
+    errors = []
+    for steps in (20, 200):
+        settings = {"train_steps": steps, "inner_rate": 0.1, "proximal": 2.0}
+        learner, tasks = maml(**settings), sines(3)
+        exact = flat(Exact()(learner, tasks)[0].gradients)
+        found = flat(Implicit(iterations=20)(learner, tasks)[0].gradients)
+        errors.append(float((found - exact).norm() / exact.norm()))
+    assert errors[1] < 1e-6
+    assert errors[1] < errors[0]
+
+
+def test_what_is_kept_does_not_grow_with_the_inner_steps() -> None:
+    class Kept:
+        now = most = 0
+
+        def __init__(self, tensor: Tensor) -> None:
+            self.tensor = tensor
+            Kept.now += tensor.numel()
+            Kept.most = max(Kept.most, Kept.now)
+
+        def __del__(self) -> None:
+            Kept.now -= self.tensor.numel()
+
+    def most(steps: int) -> int:
+        learner, tasks = maml(train_steps=steps, proximal=2.0), sines(3)
+        learner.meta_gradient(tasks[:1])  # meets its model
+        Kept.most = Kept.now
+        with torch.autograd.graph.saved_tensors_hooks(Kept, lambda kept: kept.tensor):
+            Implicit()(learner, tasks)
+        return Kept.most
+
+    assert most(40) <= 1.05 * most(2)
+
+
+def test_the_implicit_gradient_needs_a_pull() -> None:
+    with pytest.raises(UserError, match=r"learner\.proximal above 0"):
+        Implicit()(maml(), sines(2))
+
+
+# ---- Reptile's ----------------------------------------------------------------------------------
+
+
+def test_displacement_is_theta_less_the_mean_of_what_was_adapted() -> None:
+    learner = Reptile(MLP(1, 1, hidden=(4,)), ReptileSettings(train_steps=3))
+    tasks = sines(3)
+    found, _ = Displacement()(learner, tasks)
+    with torch.no_grad():
+        end = weights_of(last(adapt(learner, tasks)).values)
+    for name, p in learner.model.named_parameters():
+        torch.testing.assert_close(found.gradients[f"model.{name}"], p - end[name].mean(dim=0))
+
+
+def test_displacement_refuses_what_no_step_moves() -> None:
+    with pytest.raises(UserError, match="which no inner step moves"):
+        Displacement()(maml(rates="layer"), sines(2))
+
+
+# ---- evolution ----------------------------------------------------------------------------------
+
+
+def test_evolution_estimates_the_gradient_of_maml() -> None:
+    learner, tasks = maml(inner_rate=0.05), sines(4)
+    exact, found = Exact()(learner, tasks)[0], Evolution(4000, 1e-3)(learner, tasks)[0]
+    torch.testing.assert_close(found.losses, exact.losses)
+    one, other = flat(exact.gradients), flat(found.gradients)
+    assert torch.cosine_similarity(one, other, dim=0) > 0.97
+    assert (one - other).norm() < 0.25 * one.norm()
+
+
+def test_evolution_of_an_embedding() -> None:
+    torch.manual_seed(0)
+    tasks = open_tasks("digits").sample(3, seed=0).to(dtype=torch.float64)
+    learner = Prototypical(MLP(64, None, hidden=(8,), activation="tanh"))
+    exact, found = Exact()(learner, tasks)[0], Evolution(3000, 1e-3)(learner, tasks)[0]
+    torch.testing.assert_close(found.losses, exact.losses)
+    one, other = flat(exact.gradients), flat(found.gradients)
+    assert torch.cosine_similarity(one, other, dim=0) > 0.8
+
+
+def test_evolution_is_the_same_in_chunks() -> None:
+    learner, tasks = maml(), sines(4)
+    learner.estimator = Evolution(8)
+    whole = MetaGradients(learner, compiled="off")(tasks)
+    parts = MetaGradients(learner, compiled="off", tasks_per_chunk=1)(tasks)
+    torch.testing.assert_close(flat(parts.gradients), flat(whole.gradients))
+    torch.testing.assert_close(parts.losses, whole.losses)
+
+
+def test_a_learner_that_cannot_be_stacked_is_refused() -> None:
+    learner = MetaNet(nn.Flatten(), 4, 2)
+    x = torch.randn(2, 4, 4)
+    examples = Examples(x, torch.tensor([0, 1, 0, 1]).expand(2, -1))
+    with pytest.raises(UserError):
+        Evolution(4)(learner, Episode(examples, examples, torch.arange(2), 2))
+
+
+# ---- one's own ----------------------------------------------------------------------------------
+
+
+class Halved(Estimator):
+    """Half of the exact gradient."""
+
+    def __call__(self, learner, episode, carried=None):
+        found, _ = Exact()(learner, episode)
+        return found._replace(gradients={n: g / 2 for n, g in found.gradients.items()}), None
+
+
+def test_an_estimator_of_ones_own_is_called_by_every_way_of_computing() -> None:
+    learner, tasks = maml(), sines(4)
+    expected = flat(Exact()(learner, tasks)[0].gradients) / 2
+    learner.estimator = Halved()
+    ways: list[dict[str, object]] = [
+        {"compiled": "off"},
+        {"compiled": "on"},
+        {"compiled": "off", "tasks_per_chunk": 1, "threads": 2},
+    ]
+    for way in ways:
+        run: Callable[[Episode], object] = MetaGradients(learner, **way)  # type: ignore[arg-type]
+        for _ in range(2):
+            torch.testing.assert_close(flat(run(tasks).gradients), expected)  # type: ignore[attr-defined]
+
+
+def test_a_rate_on_the_way_is_a_setting_like_any_other() -> None:
+    assert replace(Truncated(), window=5).window == 5
+    with pytest.raises(UserError, match="window"):
+        Truncated(window=0)

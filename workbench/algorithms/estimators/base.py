@@ -1,0 +1,31 @@
+"""What an estimator is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from workbench.algorithms.values import Adapted, MetaGradient
+from workbench.tasks.episode import Episode
+
+if TYPE_CHECKING:
+    from workbench.algorithms.base import Learner
+
+
+class Estimator(ABC):
+    """How a meta-gradient is had, apart from the learner. Subclasses are frozen dataclasses.
+
+    window  the inner steps of a meta-step; 0 is the whole adaptation
+    """
+
+    window: int = 0
+
+    @abstractmethod
+    def __call__(
+        self, learner: Learner, episode: Episode, carried: Adapted | None = None
+    ) -> tuple[MetaGradient, Adapted | None]:
+        """The meta-gradient, and what the next meta-step goes on from (None: it begins anew).
+
+        `carried` is what this call gave before, for the same tasks, detached; it is cut and
+        joined by tasks as an episode is.
+        """
