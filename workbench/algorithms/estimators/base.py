@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import Any
 
 from workbench.algorithms.values import Adapted, MetaGradient
 from workbench.tasks.episode import Episode
-
-if TYPE_CHECKING:
-    from workbench.algorithms.base import Learner
 
 
 class Estimator(ABC):
@@ -22,7 +19,7 @@ class Estimator(ABC):
 
     @abstractmethod
     def __call__(
-        self, learner: Learner, episode: Episode, carried: Adapted | None = None
+        self, learner: Any, episode: Episode, carried: Adapted | None = None
     ) -> tuple[MetaGradient, Adapted | None]:
         """The meta-gradient, and what the next meta-step goes on from (None: it begins anew).
 
