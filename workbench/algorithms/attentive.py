@@ -245,8 +245,7 @@ class AttentionLearner(MemoryLearner, Embeds, Populated):
         self, adapted: Adapted, x: Tensor, weight: Tensor | None = None, *, support: bool = False
     ) -> Tensor:
         """f(x), `[task, example, feature]`, before the base is read."""
-        parameters = dict(self.embedding.named_parameters())
-        return self.run(self.embedding, parameters, x, adapted, weight, support=support)
+        return self.vectors(self.embedding, x, adapted, weight, support=support)
 
     @torch.no_grad()
     def keys_for(self, x: Tensor) -> Tensor:

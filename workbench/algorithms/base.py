@@ -119,6 +119,25 @@ class Learner(nn.Module):
             noise = fold(values["noise"], adapted.step, int(support))
         return forward_tasks(module, parameters, x, weight=weight, reference=reference, noise=noise)
 
+    def vectors(
+        self,
+        embedding: nn.Module,
+        x: Tensor,
+        adapted: Adapted,
+        weight: Tensor | None = None,
+        *,
+        support: bool = False,
+    ) -> Tensor:
+        """What an embedding, under its own weights, makes of inputs: `[task, example, feature]`."""
+        parameters = dict(embedding.named_parameters())
+        found = self.run(embedding, parameters, x, adapted, weight, support=support)
+        if found.dim() != 3:
+            raise UserError(
+                f"the embedding of {type(self).__name__} gives {list(found.shape[2:])} for an "
+                "example and has to give a vector: end it with nn.Flatten()"
+            )
+        return found
+
 
 def adapt(
     learner: Learner,

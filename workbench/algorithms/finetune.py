@@ -150,7 +150,7 @@ class FineTuning(Descends):
 
     def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """The new head's logits over the frozen body's features."""
-        features = self.run(self.body, dict(self.body.named_parameters()), x, adapted, weight)
+        features = self.vectors(self.body, x, adapted, weight)
         return self._own_logits(features, adapted, weights_of(adapted.values))
 
     def steps(self, episode: Episode) -> int:
@@ -170,9 +170,7 @@ class FineTuning(Descends):
         ways = both.y if both.weight is None else both.y.clamp(0, named.shape[1] - 1)
         classes = named.clamp(min=0).gather(1, ways)  # -1 only pads
         start = Adapted(self.remembered(episode))
-        features = self.run(
-            self.body, dict(self.body.named_parameters()), both.x, start, both.weight
-        )
+        features = self.vectors(self.body, both.x, start, both.weight)
         logits = self._logits(features, self.classifier, self.offset)
         return example_loss(logits, Examples(both.x, classes, both.weight))
 
@@ -180,8 +178,7 @@ class FineTuning(Descends):
         x = episode.support.x
         if self.settings.augment:
             x = shifted(x, fold(episode.seed, 1, adapted.step), self.settings.augment)
-        parameters = dict(self.body.named_parameters())
-        return self.run(self.body, parameters, x, adapted, episode.support.weight, support=True)
+        return self.vectors(self.body, x, adapted, episode.support.weight, support=True)
 
     def _own_logits(self, features: Tensor, adapted: Adapted, head: dict[str, Tensor]) -> Tensor:
         """The logits of the task's own classes; those that only pad have next to no chance."""

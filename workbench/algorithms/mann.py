@@ -216,8 +216,7 @@ class MANN(MemoryLearner, Embeds):
         self, adapted: Adapted, x: Tensor, weight: Tensor | None = None, *, support: bool = False
     ) -> Tensor:
         """f(x), `[task, example, feature]`."""
-        parameters = dict(self.embedding.named_parameters())
-        return self.run(self.embedding, parameters, x, adapted, weight, support=support)
+        return self.vectors(self.embedding, x, adapted, weight, support=support)
 
     def _ask(self, adapted: Adapted, x: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
         """Logits and read weights `[task, example, ...]` of inputs that are each the next item."""

@@ -145,8 +145,7 @@ class Matching(MemoryLearner, Embeds):
         self, adapted: Adapted, x: Tensor, weight: Tensor | None = None, *, support: bool = False
     ) -> Tensor:
         """f'(x), `[task, example, feature]`, without context."""
-        parameters = dict(self.embedding.named_parameters())
-        return self.run(self.embedding, parameters, x, adapted, weight, support=support)
+        return self.vectors(self.embedding, x, adapted, weight, support=support)
 
     def _scores(self, adapted: Adapted, x: Tensor, weight: Tensor | None) -> Tensor:
         keys, present = adapted.values["keys"], adapted.values["labels"].sum(dim=-1) > 0

@@ -219,8 +219,7 @@ class MetaNet(MemoryLearner):
     def _features(
         self, adapted: Adapted, x: Tensor, weight: Tensor | None, *, support: bool = False
     ) -> Tensor:
-        parameters = dict(self.trunk.named_parameters())
-        return self.run(self.trunk, parameters, x, adapted, weight, support=support)
+        return self.vectors(self.trunk, x, adapted, weight, support=support)
 
     def _embed(self, adapted: Adapted, features: Tensor) -> Tensor:
         """u(x): the slow and the fast layer side by side."""

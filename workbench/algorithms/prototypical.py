@@ -127,8 +127,7 @@ class Prototypical(MemoryLearner, Embeds):
         self, adapted: Adapted, x: Tensor, weight: Tensor | None = None, *, support: bool = False
     ) -> Tensor:
         """f(x), `[task, example, feature]`."""
-        parameters = dict(self.embedding.named_parameters())
-        return self.run(self.embedding, parameters, x, adapted, weight, support=support)
+        return self.vectors(self.embedding, x, adapted, weight, support=support)
 
     def compare(self, features: Tensor, prototypes: Tensor, count: Tensor) -> Tensor:
         """Logits `[task, example, way]` of embedded examples."""

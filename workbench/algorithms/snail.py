@@ -212,8 +212,7 @@ class SNAIL(MemoryLearner, Embeds):
         """f(x), `[task, example, feature]`."""
         if self.embedding is None:
             raise UserError("SNAIL for trials has no embedding: it reads observations as they are")
-        parameters = dict(self.embedding.named_parameters())
-        return self.run(self.embedding, parameters, x, adapted, weight, support=support)
+        return self.vectors(self.embedding, x, adapted, weight, support=support)
 
     def _asked(
         self, adapted: Adapted, x: Tensor, weight: Tensor | None
