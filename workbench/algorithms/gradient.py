@@ -32,7 +32,7 @@ from workbench.tasks.episode import Episode, Examples
 Adapts = Literal["all", "head", "body"]
 LearnedRates = Literal["none", "layer", "parameter", "step"]
 InnerRate = Annotated[float, Range(0, span=(1e-4, 1), log=True)]
-InnerSteps = Annotated[int, Range(0, span=(0, 50))]
+InnerSteps = Annotated[int, Range(0, 100_000, span=(0, 50))]
 
 
 @dataclass(frozen=True)
