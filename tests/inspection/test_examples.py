@@ -137,7 +137,7 @@ def test_pulls_are_what_the_policy_did() -> None:
         assert row.arm == int(adapted.seen["action"][2])
         assert row.reward == float(adapted.seen["reward"][2])
         assert row.value == pytest.approx(float(adapted.seen["value"][2].detach()))
-        assert row.chance == pytest.approx(float(trial.state["means"][2, row.arm]))
+        assert row.chance == pytest.approx(float(trial.task["means"][2, row.arm]))
     np.testing.assert_allclose(frame.groupby("step")["probability"].sum(), 1.0, rtol=1e-5)
     assert frame["reward"].sum() == sum(float(a.seen["reward"][2]) for a in path[1:])
     with pytest.raises(UserError, match="at least 1 step"):

@@ -192,11 +192,11 @@ def pull_frame(
             "pull_frame shows the moves of a control task, and there are none: "
             "record RL² on tasks such as 'bandit', for at least 1 step"
         )
-    means = one.state.get("means")
+    means = one.task.get("means")
     chance = float("nan") if means is None else _numbers(means)
     pieces = []
     for adapted in moves:
-        seen, arms = adapted.seen, np.arange(one.env.actions)
+        seen, arms = adapted.seen, np.arange(one.env.actions.size)
         pulled = arms == int(seen["action"])
         columns = {
             "step": adapted.step,
