@@ -107,10 +107,13 @@ def moved(policy: Policy, adapted: Adapted, episode: Episode, memory: str) -> Ad
 
 
 def rewards(adapted: Adapted) -> Tensor:
-    """What the moves of an adaptation's last step brought, `[task, move]`; none before a step."""
-    reward = adapted.seen.get("reward")
-    if reward is None:
-        return next(iter(adapted.values.values())).new_zeros(0)
+    """What the moves of an adaptation's last step brought, `[task, move]`."""
+    if "reward" not in adapted.seen:
+        raise UserError(
+            f"step {adapted.step} of a method that acts saw no reward: let what it has seen name "
+            "'reward', [task] or [task, move]"
+        )
+    reward = adapted.seen["reward"]
     return reward.reshape(len(reward), -1)
 
 
