@@ -29,7 +29,7 @@ def run(learner: Learner, episode: Episode) -> list[Adapted]:
 def inputs(episode: Episode) -> tuple[Tensor, Tensor | None]:
     """What is predicted for: the query, or some observations where there is none."""
     if episode.query is None:
-        return normal(fold(episode.seed, 9), (4, 1), episode.state["means"].dtype), None
+        return normal(fold(episode.seed, 9), (4, 1), episode.task["means"].dtype), None
     return episode.query.x, episode.query.weight
 
 

@@ -252,10 +252,11 @@ def held_loss(
         def of_trial(parameters: dict[str, Tensor]) -> Tensor:
             before = cloned(dict(learner.named_parameters()))
             learner.load_state_dict(parameters)
+            chances = torch.distributions.Categorical(logits=observed("out"))
             terms = (
-                -observed("log_probability") * advantage
+                -chances.log_prob(observed("action")) * advantage
                 + settings.value_weight * (observed("value") - target).square()
-                - settings.entropy_weight * observed("entropy")
+                - settings.entropy_weight * chances.entropy()
             )
             learner.load_state_dict(before)
             return terms.mean()

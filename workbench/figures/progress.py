@@ -13,12 +13,15 @@ from workbench.figures.columns import ordered, require
 from workbench.figures.style import PAPER, Plot, Style, drawing
 from workbench.figures.summary import interval
 
+_AXES = {"step": "inner step", "move": "move"}
+
 
 def loss_by_step(frame: pd.DataFrame, *, measure: str = "loss", style: Style = PAPER) -> Plot:
     """The mean of a measure over tasks after every inner step, with its 95% interval.
 
-    frame    columns task, step, part (support, query or trial) and the measure, as
-             `workbench.inspection.step_frame` makes them; a column `method` tells several apart
+    frame    columns task, step (or move, of control tasks), part (support, query or trial) and the
+             measure, as `workbench.inspection.step_frame` makes them; a column `method` tells
+             several apart
     measure  which column to show: loss, accuracy, mse or reward
 
     >>> from workbench.figures import examples
@@ -26,8 +29,9 @@ def loss_by_step(frame: pd.DataFrame, *, measure: str = "loss", style: Style = P
     'Query: loss over inner steps 0 to 5, mean of 40 tasks. MAML: 2.94 before, 0.0669 after the last
     step. pretrained: 2.85 before, 0.946 after the last step.'
     """
-    columns = ["task", "step", "part", measure]
-    require(frame, "loss_by_step", columns, "step_frame", ["step", measure])
+    axis = "move" if "move" in frame else "step"
+    columns = ["task", axis, "part", measure]
+    require(frame, "loss_by_step", columns, "step_frame", [axis, measure])
     data = frame.assign(_value=frame[measure] * metric_factor(measure))
     methods = ordered(data["method"]) if "method" in data else [""]
     # Several methods: the query alone, or the lines could not be told apart.
@@ -46,7 +50,7 @@ def loss_by_step(frame: pd.DataFrame, *, measure: str = "loss", style: Style = P
                 _line(
                     axes,
                     rows[rows["part"] == part],
-                    x="step",
+                    x=axis,
                     y="_value",
                     color=colour,
                     marker=marker,
@@ -62,14 +66,14 @@ def loss_by_step(frame: pd.DataFrame, *, measure: str = "loss", style: Style = P
             f"mean and 95% interval over {number(tasks)} tasks" if several else "one task",
             style.before,
         )
-        axes.set_xlabel("inner step")
+        axes.set_xlabel(_AXES[axis])
         what = metric_label(measure)
         axes.set_ylabel(f"query {what}" if parts == ["query"] else what)
-        means = data.groupby([*(["method"] if methods != [""] else []), "part", "step"])["_value"]
+        means = data.groupby([*(["method"] if methods != [""] else []), "part", axis])["_value"]
         dress(axes.xaxis, whole=True)
         dress(axes.yaxis, log=measure != "accuracy" and asks_for_log(means.mean()))
         plot.key(axes)
-        plot.alt_text = _describe_steps(data, methods, parts[-1], measure, tasks)
+        plot.alt_text = _describe_steps(data, axis, methods, parts[-1], measure, tasks)
     return plot
 
 
@@ -206,19 +210,19 @@ def _line(axes: Axes, rows: pd.DataFrame, **look: Any) -> None:
 
 
 def _describe_steps(
-    data: pd.DataFrame, methods: list[str], part: str, measure: str, tasks: int
+    data: pd.DataFrame, axis: str, methods: list[str], part: str, measure: str, tasks: int
 ) -> str:
-    last = int(data["step"].max())
+    last = int(data[axis].max())
     text = (
-        f"{part.capitalize()}: {metric_label(measure)} over inner steps "
-        f"{int(data['step'].min())} to {last}, mean of {tasks} task{'s' if tasks != 1 else ''}."
+        f"{part.capitalize()}: {metric_label(measure)} over {_AXES[axis]}s "
+        f"{int(data[axis].min())} to {last}, mean of {tasks} task{'s' if tasks != 1 else ''}."
     )
     for method in methods:
         rows = data[data["part"] == part]
         rows = rows if method == "" else rows[rows["method"] == method]
-        means = rows.groupby("step")["_value"].mean()
+        means = rows.groupby(axis)["_value"].mean()
         name = f"{method}: " if method else ""
-        ends = f"{number(means.iloc[0])} before, {number(means.iloc[-1])} after the last step."
+        ends = f"{number(means.iloc[0])} before, {number(means.iloc[-1])} after the last {axis}."
         text += f" {name}{ends}"
     return text
 

@@ -7,7 +7,7 @@ curve_frame       a regression task: truth, support, query, and the curve after 
 image_frame       a classification task: its images, and what was predicted of them
 prediction_frame  a classification task: the class and confidence of each query, by step
 pull_frame        a control task: what was pulled, what it paid, and the policy's probabilities
-step_frame        loss and metric of every task after every inner step
+step_frame        loss and metric of every task after every inner step, or move of a trial
 norm_frame        norms of weights, gradients and updates by step and layer
 flow_frame        the meta-gradient's norm on its way back through the inner steps
 anatomy_frame     the meta-gradient's first-order term and each step's correction

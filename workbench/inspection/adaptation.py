@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from workbench.algorithms.base import Learner
 from workbench.algorithms.losses import example_loss, metric
+from workbench.algorithms.trials import rewards
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.inspection.examples import shown
@@ -76,6 +77,7 @@ def step_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
 
     task      its place in the episode
     step      after how many inner steps
+    move      for control, after how many moves: a row a move in place of a step
     part      support or query; trial for control tasks
     loss      the mean loss over the part's examples (cross-entropy, or squared error)
     accuracy  for classification, a fraction; or
@@ -90,14 +92,10 @@ def step_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
     ['task', 'step', 'part', 'loss', 'mse']
     """
     tasks = np.arange(len(episode))
-    pieces = []
-    reward = torch.zeros(len(episode), device=episode.seed.device)
-    for adapted in path:
-        if episode.env is not None:
-            reward = reward + adapted.seen.get("reward", torch.zeros_like(reward))
-            measures = {"reward": _numbers(reward)}
-            pieces.append({"task": tasks, "step": adapted.step, "part": "trial", **measures})
-            continue
+    pieces: list[dict[str, Any]] = []
+    if episode.env is not None:
+        pieces = list(_trial(episode, path))
+    for adapted in path if not pieces else ():
         for part, examples in (("support", episode.support), ("query", episode.query)):
             if examples is None:
                 continue
@@ -167,15 +165,16 @@ def prediction_frame(
 def pull_frame(
     learner: Learner, episode: Episode, path: Sequence[Adapted], task: int = 0
 ) -> pd.DataFrame:
-    """A control task's trial: a row a step and arm (action).
+    """A control task's trial: a row a move and action.
 
-    step         the move, counted from 1
-    arm          the action
+    step         the inner step that made the move
+    move         which move, counted from 1
+    arm          the action, a bandit's arm
     probability  with which the policy chose it then
     pulled       whether it did
-    reward       what that brought; missing for the arms that were not pulled
+    reward       what that brought; missing for what was not done
     value        what the policy expected of the rest of the trial, before the move
-    chance       that the arm pays, which the policy does not know; missing where nothing says it
+    chance       that a bandit's arm pays, which the policy does not know; else missing
 
     >>> from workbench.algorithms import RL2, adapt
     >>> from workbench.models import Policy
@@ -193,14 +192,15 @@ def pull_frame(
             "pull_frame shows the moves of a control task, and there are none: "
             "record RL² on tasks such as 'bandit', for at least 1 step"
         )
-    means = one.state.get("means")
+    means = one.task.get("means")
     chance = float("nan") if means is None else _numbers(means)
     pieces = []
-    for adapted in moves:
-        seen, arms = adapted.seen, np.arange(one.env.actions)
+    for move, adapted in enumerate(moves, 1):
+        seen, arms = adapted.seen, np.arange(one.env.actions.size)
         pulled = arms == int(seen["action"])
         columns = {
             "step": adapted.step,
+            "move": move,
             "arm": arms,
             "probability": _numbers(seen["probabilities"]),
             "pulled": pulled,
@@ -210,6 +210,19 @@ def pull_frame(
         }
         pieces.append(columns)
     return table(pieces)
+
+
+def _trial(episode: Episode, path: Sequence[Adapted]) -> Iterator[dict[str, Any]]:
+    """Columns of every move that the steps of a path made, after those of the beginning."""
+    reward, move = torch.zeros(len(episode), device=episode.seed.device), 0
+    columns = {"task": np.arange(len(episode)), "part": "trial"}
+    for adapted in path:
+        if adapted.step == 0:
+            yield columns | {"step": 0, "move": 0, "reward": _numbers(reward)}
+            continue
+        for brought in rewards(adapted).unbind(dim=1):
+            reward, move = reward + brought, move + 1
+            yield columns | {"step": adapted.step, "move": move, "reward": _numbers(reward)}
 
 
 def _family(episode: Episode) -> Curves | None:

@@ -19,12 +19,16 @@ class Measured(Protocol):
     """What is asked of an evaluation: its metric, `[task, step]` of it, and which tasks."""
 
     @property
+    def axis(self) -> str:
+        """Whether values are by step or, of control tasks, by move."""
+
+    @property
     def metric(self) -> str:
         """Accuracy, mse or reward."""
 
     @property
     def values(self) -> Tensor:
-        """Each task's metric after 0, 1, 2 ... inner steps."""
+        """Each task's metric after 0, 1, 2 ... inner steps, or moves."""
 
     @property
     def episodes_sha256(self) -> str:
@@ -43,23 +47,27 @@ def comparison_frame(results: Results) -> pd.DataFrame:
     seed    which of its evaluations, counted from 0
     task    which test task, the same for every method
     metric  accuracy, mse or reward
-    value   the metric after the last inner step
+    value   the metric after the last inner step, or move
     """
     frame = evaluation_frame(results)
-    last = frame.groupby(["method", "seed"])["step"].transform("max")
+    axis = "move" if "move" in frame else "step"
+    last = frame.groupby(["method", "seed"])[axis].transform("max")
     name = next(name for name in _METRICS if name in frame)
-    kept = frame.loc[frame["step"] == last, ["method", "seed", "task"]].reset_index(drop=True)
-    values = frame.loc[frame["step"] == last, name].to_numpy()
+    kept = frame.loc[frame[axis] == last, ["method", "seed", "task"]].reset_index(drop=True)
+    values = frame.loc[frame[axis] == last, name].to_numpy()
     return kept.assign(metric=name, value=values)
 
 
 def evaluation_frame(results: Results) -> pd.DataFrame:
     """Each test task's result after every inner step: a row a method, seed, task and step.
 
+    That of a control task after every move, by whatever step it was made.
+
     results  as for `comparison_frame`
 
     method, seed, task  as in `comparison_frame`
-    step                after how many inner steps
+    step                after how many inner steps; or
+    move                for control: after how many moves
     part                query; trial for control tasks
     accuracy            for classification, a fraction; or
     mse                 for regression; or
@@ -82,7 +90,7 @@ def evaluation_frame(results: Results) -> pd.DataFrame:
                         "method": method,
                         "seed": seed,
                         "task": [task for task in range(tasks) for _ in range(steps)],
-                        "step": [*range(steps)] * tasks,
+                        result.axis: [*range(steps)] * tasks,
                         "part": "trial" if result.metric == "reward" else "query",
                         result.metric: result.values.flatten().tolist(),
                     }

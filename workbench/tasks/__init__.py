@@ -102,10 +102,17 @@ def _omniglot(scheme: str, options: list[str]) -> Tasks:
 
 
 def _bandit(options: list[str]) -> Tasks:
-    from workbench.tasks.bandit import Bandits
+    from workbench.tasks.control.bandits import Bandits
 
     _no_options("bandit", options)
     return Bandits()
+
+
+def _mdp(options: list[str]) -> Tasks:
+    from workbench.tasks.control.mdp import MDPs
+
+    _no_options("mdp", options)
+    return MDPs()
 
 
 def _recurring(below: str, options: list[str]) -> Tasks:
@@ -141,5 +148,6 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
         for scheme in ("background-evaluation", "vinyals", "random", "background-only")
     },
     "bandit": {"bernoulli": _bandit},
+    "mdp": {"tabular": _mdp},
     "recurring": {name: partial(_recurring, name) for name in ("sinusoid", "glyphs")},
 }

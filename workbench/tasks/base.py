@@ -24,7 +24,8 @@ class Shape:
     """How big a task is. Training and test have a shape each.
 
     ways, shots   a number, or (least, most) to draw each task's own
-    For bandits ways is the number of arms and shots the number of pulls.
+    For control tasks ways is the number of actions (a bandit's arms), and shots that of pulls or,
+    in an MDP, of episodes.
     """
 
     # classes a task chooses among

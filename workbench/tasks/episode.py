@@ -6,14 +6,14 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from workbench.errors import UserError
+from workbench.tasks.control.environment import Environment, Task
 
-State = Mapping[str, Tensor]
 Kind = Literal["classification", "regression", "control"]
 
 
@@ -50,25 +50,6 @@ class Examples:
             )
 
 
-class Environment(Protocol):
-    """A control task's dynamics: pure, batched over tasks, the state an explicit value."""
-
-    @property
-    def actions(self) -> int: ...
-
-    @property
-    def observation_size(self) -> int: ...
-
-    @property
-    def horizon(self) -> int: ...
-
-    def __call__(
-        self, state: State, action: Tensor, seed: Tensor
-    ) -> tuple[State, Tensor, Tensor, Tensor]:
-        """state, observation `[task, size]`, reward `[task]`, done `[task]` after an action."""
-        ...
-
-
 class Found(NamedTuple):
     """What a check found in an episode."""
 
@@ -86,7 +67,8 @@ class Episode:
     info             what the tasks are and where they come from; a tensor in it has a leading
                      task axis (`classes` [task, way], `amplitude` [task], ...), all else is said
                      of the whole batch (`dataset`, `scheme`, `split`, `class_names`, ...)
-    env, state       a control task's dynamics and its starting state, in place of the examples
+    env, task        a control task's dynamics and what each task of them is (an arm's chances, a
+                     goal), in place of the examples; never a state, which a trajectory has
     """
 
     support: Examples  # None only for control tasks, whose learners never ask for it
@@ -95,7 +77,7 @@ class Episode:
     ways: int | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
     env: Environment | None = None
-    state: State = field(default_factory=dict)
+    task: Task = field(default_factory=dict)
     _found: Found | None = field(default=None, init=False, repr=False)  # None until it was checked
 
     def __len__(self) -> int:
@@ -149,7 +131,7 @@ class Episode:
                 if examples.weight is not None:
                     found[f"{part}.weight"] = examples.weight
         found["seed"] = self.seed
-        for part in ("info", "state"):
+        for part in ("info", "task"):
             for name, value in sorted(getattr(self, part).items()):
                 if isinstance(value, Tensor):
                     found[f"{part}.{name}"] = value
@@ -177,7 +159,7 @@ class Episode:
             query=examples("query"),
             seed=tensors["seed"],
             info=mapping("info"),
-            state=mapping("state"),
+            task=mapping("task"),
         )
         if checked:
             object.__setattr__(made, "_found", self._found)
@@ -220,9 +202,9 @@ class Episode:
             return [dict(zip(names, column, strict=True)) for column in columns]
 
         support, query = examples(self.support), examples(self.query)
-        info, state = mapping(self.info), mapping(self.state)
+        info, task = mapping(self.info), mapping(self.task)
         pieces = [
-            Episode(support[i], query[i], seeds[i], self.ways, info[i], self.env, state[i])
+            Episode(support[i], query[i], seeds[i], self.ways, info[i], self.env, task[i])
             for i in range(count)
         ]
         for piece in pieces:
@@ -238,7 +220,7 @@ class Episode:
         )
 
     def sha256(self) -> str:
-        """A fingerprint of support and query (of seeds and states for control tasks)."""
+        """A fingerprint of support and query (of seeds and what is drawn for control tasks)."""
         digest = hashlib.sha256()
         for name, tensor in self.tensors().items():
             if not name.startswith("info."):

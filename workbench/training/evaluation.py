@@ -6,16 +6,18 @@ import hashlib
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Learner, adapt, brought_to
 from workbench.algorithms.losses import metric
+from workbench.algorithms.trials import rewards
+from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.randomness import spawn
 from workbench.tasks import Episode, Shape, Tasks, TaskSpec
@@ -32,8 +34,9 @@ _ELEMENTS = 300_000  # numbers in the inputs of tasks computed at once
 class Evaluation:
     """The result of an evaluation.
 
-    values  each task's metric after 0, 1, 2 ... inner steps: `[task, step]`; for reward the sum
-            over the first 0, 1, 2 ... pulls
+    values  each task's metric after 0, 1, 2 ... inner steps, `[task, step]`; of control tasks the
+            rewards of the first 0, 1, 2 ... moves together, `[task, move]`
+    axis    which of the two: step or move
     """
 
     learner: str
@@ -44,6 +47,7 @@ class Evaluation:
     shots: int | tuple[int, int] | None
     queries: int | None
     metric: str
+    axis: Literal["step", "move"]
     transductive: bool
     seed: int
     episodes_sha256: str
@@ -67,7 +71,7 @@ class Evaluation:
 
     @property
     def per_step(self) -> list[float]:
-        """The mean over tasks after 0, 1, 2 ... steps."""
+        """The mean over tasks after 0, 1, 2 ... steps, or moves."""
         return [float(value) for value in self.values.mean(dim=0)]
 
     def to_record(self) -> dict[str, Any]:
@@ -78,6 +82,7 @@ class Evaluation:
             **{name: getattr(self, name) for name in names},
             "episodes": len(self.values),
             "metric": self.metric,
+            "axis": self.axis,
             "mean": self.mean,
             "ci95": self.ci95,
             "per_step": self.per_step,
@@ -120,6 +125,8 @@ def evaluate(
     every_step: bool = True,
 ) -> Evaluation:
     """Adapt to `episodes` new tasks and measure after every inner step, or only at the end.
+
+    Control tasks are measured after every move instead: a step may make several.
 
     The tasks depend on family, shape, split and seed alone, so that methods can be compared on
     the same ones. `steps` and `inductive` are by default the learner's own.
@@ -198,6 +205,7 @@ def evaluations(
                 shots=shape.shots,
                 queries=None if tasks.kind == "control" else shape.queries,
                 metric=tasks.metric,
+                axis="move" if tasks.kind == "control" else "step",
                 transductive=not learner.inductive and has_batch_norm(learner),
                 seed=seed,
                 episodes_sha256=digest.hexdigest(),
@@ -239,28 +247,33 @@ test_episodes.__test__ = False  # type: ignore[attr-defined]  # not a test, what
 def measure(
     learner: Learner, episode: Episode, steps: int | None = None, *, every_step: bool = True
 ) -> Tensor:
-    """Each task's metric after 0, 1, 2 ... steps, `[task, step]`; the sum of rewards in control.
+    """Each task's metric after 0, 1, 2 ... steps, `[task, step]`; in control by moves.
 
     Without `every_step` all columns but the last are NaN.
     """
-    found: list[Tensor] = []
     total = learner.steps(episode) if steps is None else steps
-    for adapted in adapt(learner, episode, steps=total):
-        if not every_step and episode.query is not None and adapted.step < total:
+    path = adapt(learner, episode, steps=total)
+    if episode.env is not None:
+        return _by_move(path, episode)
+    found: list[Tensor] = []
+    for adapted in path:
+        if not every_step and adapted.step < total:
             if adapted.step == 0:  # before a step meets a class that it has no output for
                 _check_outputs(learner.predict(adapted, episode.query.x[:, :2]), episode)
             found.append(torch.full((len(episode),), math.nan, device=episode.seed.device))
             continue
-        if episode.query is None:  # control
-            none = torch.zeros(len(episode), device=episode.seed.device)
-            found.append(adapted.seen.get("reward", none))
-        else:
-            x, weight = episode.query.x, episode.query.weight
-            prediction = learner.predict(adapted, x, weight)
-            _check_outputs(prediction, episode)
-            found.append(metric(prediction, episode.query))
-    values = torch.stack(found, dim=1)
-    return values.cumsum(dim=1) if episode.query is None else values
+        x, weight = episode.query.x, episode.query.weight
+        prediction = learner.predict(adapted, x, weight)
+        _check_outputs(prediction, episode)
+        found.append(metric(prediction, episode.query))
+    return torch.stack(found, dim=1)
+
+
+def _by_move(path: Iterable[Adapted], episode: Episode) -> Tensor:
+    """The rewards of the first 0, 1, 2 ... moves together, whichever step made them."""
+    brought = [rewards(adapted) for adapted in path if adapted.step > 0]
+    none = torch.zeros(len(episode), 1, device=episode.seed.device)
+    return torch.cat([none, *brought], dim=1).cumsum(dim=1)
 
 
 def check_judged(tasks: Tasks, shape: Shape, where: str = "") -> None:

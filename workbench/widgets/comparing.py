@@ -217,6 +217,7 @@ class ComparePanel(Exporting, Panel):
             first = self.result.groups[0].evaluations[0]
             about |= {
                 "metric": self.result.metric,
+                "axis": first.axis,
                 "lower": self.result.metric in LOWER_IS_BETTER,
                 "tasks": f"{first.tasks}:{first.scheme}",
                 "split": first.split,
@@ -303,7 +304,7 @@ def frames_of(comparison: Comparison) -> dict[str, pd.DataFrame]:
 
     groups  a row a method: mean over tasks with its 95% interval, and over seeds
     pairs   a row a pair: the paired difference with its interval, wins, losses, sign test
-    steps   a row a method and inner step: mean with its interval
+    steps   a row a method and inner step, or move: mean with its interval
     tasks   a row a task: a column a method, after the last step
     """
     groups, steps = [], []

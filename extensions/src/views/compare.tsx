@@ -20,6 +20,7 @@ export function Compare({ store }: { store: Store }) {
   const pair = useSignal(0);
   const table = useSignal(false);
   const line = useSignal("");
+  const along = about.axis === "move" ? "move" : "inner step";
   const { groups, pairs, steps, tasks } = frames;
   useKeys(tasks ? [{ key: "t", help: "the table of all tasks", run: () => (table.value = !table.value) }] : []);
   const open = (task: number) =>
@@ -51,10 +52,10 @@ export function Compare({ store }: { store: Store }) {
             <Means groups={groups} metric={about.metric} />
             <Pairs pairs={pairs} metric={about.metric} chosen={pair.value} onChoose={(row) => (pair.value = row)} />
             <Chart
-              title="By inner step"
+              title={`By ${along}`}
               description="mean over tasks, band: 95% interval over tasks"
               series={byStep(groups, steps, about.metric)}
-              x={{ label: about.metric === "reward" ? "pull" : "inner step", integer: true }}
+              x={{ label: along, integer: true }}
               y={{
                 label: about.metric,
                 unit: unitOf(about.metric),

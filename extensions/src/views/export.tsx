@@ -17,7 +17,7 @@ const KINDS: Record<string, string> = {
   steps: "loss and metric by step",
   curves: "adapted curves",
   predictions: "predictions by step",
-  pulls: "pulls and rewards",
+  pulls: "moves and rewards",
   images: "images with predictions",
   norms: "norms by layer",
   flow: "flow of the meta-gradient",

@@ -197,12 +197,15 @@ export function readCourse(frame: Frame | undefined, task: number): Course | nul
   });
 }
 
-/** The pulls of a bandit's trial. */
+/** The moves of a trial. */
 export interface Pulls {
   arms: number;
-  /** By step, from 1: which arm, what it paid, what the policy thought. */
+  /** What an action is called: arm where it is a bandit's. */
+  what: "arm" | "action";
+  /** By move, from 1: which action, what it paid, what the policy thought, and the step that made it. */
   pulls: {
     step: number;
+    move: number;
     arm: number;
     reward: number;
     value: number | null;
@@ -220,23 +223,32 @@ export function readPulls(frame: Frame | undefined): Pulls | null {
     const pulls: Pulls["pulls"] = [];
     for (let row = 0; row < frame.rows; row++) {
       const step = frame.at("step", row) as number;
+      const move = frame.has("move") ? (frame.at("move", row) as number) : step;
       const arm = frame.at("arm", row) as number;
-      const pull = (pulls[step - 1] ??= {
+      const pull = (pulls[move - 1] ??= {
         step,
+        move,
         arm: -1,
         reward: 0,
         value: null,
         probabilities: [],
       });
       pull.probabilities[arm] = frame.at("probability", row) as number;
-      if (frame.has("chance")) chances[arm] = frame.at("chance", row) as number;
+      const chance = frame.has("chance") ? frame.at("chance", row) : null;
+      if (typeof chance === "number" && Number.isFinite(chance)) chances[arm] = chance;
       if (frame.at("pulled", row)) {
         pull.arm = arm;
         pull.reward = (frame.at("reward", row) as number | null) ?? 0;
         pull.value = frame.has("value") ? (frame.at("value", row) as number | null) : null;
       }
     }
-    return { arms, pulls: pulls.filter(Boolean), chances: chances.length ? chances : null };
+    const known = chances.length > 0;
+    return {
+      arms,
+      what: known ? "arm" : "action",
+      pulls: pulls.filter(Boolean),
+      chances: known ? chances : null,
+    };
   });
 }
 

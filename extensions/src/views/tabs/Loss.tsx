@@ -96,7 +96,7 @@ function Measure({ store, measure, label, unit }: Props) {
       title={`${label[0]!.toUpperCase()}${label.slice(1)} by step`}
       description={says}
       series={series}
-      x={{ label: "inner step", integer: true }}
+      x={{ label: measure === "reward" ? "move" : "inner step", integer: true }}
       y={{
         label,
         unit,
@@ -115,6 +115,6 @@ function Measure({ store, measure, label, unit }: Props) {
 }
 
 const line = (rows: Frame, measure: string) => ({
-  x: rows.numbers("step"),
+  x: rows.numbers(rows.has("move") ? "move" : "step"),
   y: rows.numbers(measure),
 });
