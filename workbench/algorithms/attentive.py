@@ -42,7 +42,6 @@ from workbench.algorithms.classes import (
     one_hot,
 )
 from workbench.algorithms.knowledge import KnowledgeBase
-from workbench.algorithms.losses import example_loss, per_example_loss
 from workbench.algorithms.memory import MemoryLearner, each_its_own
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
@@ -240,7 +239,7 @@ class AttentionLearner(MemoryLearner, Embeds):
             logits, chance = self._answer(adapted, query.x, query.weight)
             assert chance is not None
             counts = torch.ones_like(chance) if query.weight is None else query.weight
-            losses.append(example_loss(logits, query))
+            losses.append(episode.loss(logits, query))
             chances.append(adapted.seen["log_chance"] + (chance * counts).sum(dim=1))
         return reinforced(torch.stack(losses), torch.stack(chances))
 
@@ -327,7 +326,7 @@ class AttentionLearner(MemoryLearner, Embeds):
             memory, _, _ = self._fuse(member, ours, None)
             asked, _, _ = self._fuse(member, theirs, None)
             logits = _classify(member, asked, memory, labels)
-            return query.mean(per_example_loss(logits, query))
+            return episode.loss(logits, query)
 
         half, sigma = self.settings.population // 2, self.settings.sigma
         steps = {

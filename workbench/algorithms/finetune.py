@@ -27,7 +27,6 @@ from workbench.algorithms.gradient import (
     InnerRate,
     InnerSteps,
 )
-from workbench.algorithms.losses import example_loss
 from workbench.errors import UserError
 from workbench.fields import Range
 from workbench.innerloop import InnerOptimizer, Order, check_stackable, weights_of
@@ -70,7 +69,7 @@ class PretrainedRegression(GradientLearner):
         """The unadapted loss on support and query."""
         both = _all_examples(episode)
         start = next(iter(path))
-        return example_loss(self.predict(start, both.x, both.weight), both)
+        return episode.loss(self.predict(start, both.x, both.weight), both)
 
 
 class FineTuning(Descends):
@@ -134,7 +133,7 @@ class FineTuning(Descends):
                 features = self._support_features(adapted, episode)
         names = weights_of(adapted.values)
         values, seen = self.settings.inner_loop(self.rule).step(
-            lambda head: example_loss(self._own_logits(features, adapted, head), episode.support),
+            lambda head: episode.loss(self._own_logits(features, adapted, head), episode.support),
             adapted.values,
             dict.fromkeys(names, self.settings.inner_rate),
             step=adapted.step,
@@ -168,7 +167,7 @@ class FineTuning(Descends):
             self.body, dict(self.body.named_parameters()), both.x, start, both.weight
         )
         logits = self._logits(features, self.classifier, self.offset)
-        return example_loss(logits, Examples(both.x, classes, both.weight))
+        return episode.loss(logits, Examples(both.x, classes, both.weight))
 
     def _support_features(self, adapted: Adapted, episode: Episode) -> Tensor:
         x = episode.support.x

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from workbench.algorithms.base import Adapted
 from workbench.algorithms.capabilities import Descends
-from workbench.algorithms.losses import check_outputs, example_loss
+from workbench.algorithms.classes import check_outputs
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 from workbench.innerloop import (
@@ -141,7 +141,7 @@ class GradientLearner(Descends):
         parameters = self.parameters_with(weights)
         prediction = self.run(self.model, parameters, batch.x, adapted, batch.weight, support=True)
         check_outputs(prediction, episode)
-        return example_loss(prediction, batch)
+        return episode.loss(prediction, batch)
 
     def batch(self, adapted: Adapted, episode: Episode) -> Examples:
         """The examples that the step after `adapted` descends the loss of."""

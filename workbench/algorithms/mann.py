@@ -37,7 +37,6 @@ from torch.nn import functional as F
 from workbench.algorithms.base import Adapted, last
 from workbench.algorithms.capabilities import Embeds
 from workbench.algorithms.classes import check_classification, hide, indicator, labelled, one_hot
-from workbench.algorithms.losses import per_example_loss
 from workbench.algorithms.memory import MemoryLearner, check_ways, shuffled
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
@@ -194,7 +193,7 @@ class MANN(MemoryLearner, Embeds):
         query = episode.query
         query.check_any()
         prediction = self.predict(last(kept()), query.x, query.weight)
-        losses = per_example_loss(prediction, query)
+        losses = episode.losses(prediction, query)
         counts = torch.ones_like(losses) if query.weight is None else query.weight
         total = (losses * counts).sum(dim=1) + sum(loss for loss, _ in items)
         return total / (counts.sum(dim=1) + sum(count for _, count in items))

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from workbench.algorithms.base import Adapted, Learner
 from workbench.algorithms.gradient import GradientLearner
-from workbench.algorithms.losses import per_example_loss
 from workbench.errors import UserError
 from workbench.innerloop import weights_of
 from workbench.inspection.layers import dots, groups_of, one_task, ratio
@@ -48,7 +47,7 @@ def shot_gradients(
             support.weight,
             support=True,
         )
-        losses = per_example_loss(prediction, support)[0]
+        losses = one.losses(prediction, support)[0]
         counted = range(len(losses)) if support.weight is None else support.weight[0].nonzero()
         found = []
         for place in (int(k) for k in counted):

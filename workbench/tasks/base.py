@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, wraps
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
@@ -14,6 +16,7 @@ from workbench.fields import Range, check_fields
 from workbench.randomness import fold, spawn
 from workbench.tasks.episode import Episode
 from workbench.tasks.episode import Kind as Kind
+from workbench.tasks.objectives import Objective, standard
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -71,14 +74,46 @@ def task_seeds(n: int, seed: int, split: Split) -> Tensor:
     return fold(torch.full((n,), root), torch.arange(n))
 
 
+def _judged(sample: Callable[..., Episode]) -> Callable[..., Episode]:
+    """`sample`, whose episodes know what the tasks are judged by."""
+
+    @wraps(sample)
+    def judged(self: Tasks, *args: Any, **kwargs: Any) -> Episode:
+        episode = sample(self, *args, **kwargs)
+        found, own = episode.objective, self.objective
+        if found is own:
+            return episode
+        if found is not standard(episode.kind):
+            raise UserError(
+                f"{type(self).__name__} samples tasks judged by {type(found).__name__}, and its "
+                f"own objective is {type(own).__name__}: say objective = ... in the class, and "
+                "leave it out of the episode"
+            )
+        return replace(episode, objective=own)
+
+    return judged
+
+
 class Tasks(ABC):
     """A family of tasks. Sampling is a pure function of its arguments."""
 
     name: str
     scheme: str
     kind: Kind
-    metric: Literal["accuracy", "mse", "reward"]
     default_shape: Shape  # what `sample` takes where no shape is given
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "sample" in vars(cls):
+            cls.sample = _judged(cls.sample)  # type: ignore[method-assign]
+
+    @cached_property
+    def objective(self) -> Objective:
+        """What its tasks are judged by; a class of its own says `objective = ...`.
+
+        Every episode that `sample` gives knows it.
+        """
+        return standard(self.kind)
 
     @abstractmethod
     def sample(

@@ -115,7 +115,6 @@ class FewShot(Tasks):
     """
 
     kind: Kind = "classification"
-    metric: Literal["accuracy", "mse", "reward"] = "accuracy"
     default_shape = Shape(ways=5, shots=1, queries=15)
 
     def __init__(

@@ -9,17 +9,18 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Learner, adapt, brought_to
-from workbench.algorithms.losses import metric
 from workbench.errors import UserError
+from workbench.measures import Measure
 from workbench.randomness import spawn
 from workbench.tasks import Episode, Shape, Tasks, TaskSpec
 from workbench.tasks.base import Split
+from workbench.tasks.objectives import check_objective
 from workbench.training.execution import run_chunks
 from workbench.training.room import check_bytes, check_room
 
@@ -32,8 +33,9 @@ _ELEMENTS = 300_000  # numbers in the inputs of tasks computed at once
 class Evaluation:
     """The result of an evaluation.
 
-    values  each task's metric after 0, 1, 2 ... inner steps: `[task, step]`; for reward the sum
-            over the first 0, 1, 2 ... pulls
+    measure  what the metric is: its name, which way is better, its unit, what guessing reaches
+    values   each task's metric after 0, 1, 2 ... inner steps: `[task, step]`; for reward the sum
+             over the first 0, 1, 2 ... pulls
     """
 
     learner: str
@@ -43,12 +45,22 @@ class Evaluation:
     ways: int | tuple[int, int] | None
     shots: int | tuple[int, int] | None
     queries: int | None
-    metric: str
+    measure: Measure
     transductive: bool
     seed: int
     episodes_sha256: str
     seconds: float
     values: Tensor
+
+    @property
+    def metric(self) -> str:
+        """The name of what was measured."""
+        return self.measure.name
+
+    @property
+    def part(self) -> Literal["query", "trial"]:
+        """What it was measured on."""
+        return "trial" if self.queries is None else "query"
 
     @property
     def per_task(self) -> Tensor:
@@ -78,6 +90,7 @@ class Evaluation:
             **{name: getattr(self, name) for name in names},
             "episodes": len(self.values),
             "metric": self.metric,
+            **{name: getattr(self.measure, name) for name in ("better", "unit", "chance")},
             "mean": self.mean,
             "ci95": self.ci95,
             "per_step": self.per_step,
@@ -173,6 +186,8 @@ def evaluations(
     if steps is not None and steps < 0:
         raise UserError(f"steps is {steps}: it cannot be negative")
     check_judged(tasks, shape)
+    ways = shape.ways if tasks.kind == "classification" and isinstance(shape.ways, int) else None
+    measure_of_tasks = tasks.objective.metrics[0].about(ways)
     check_room(tasks, shape, BLOCK, "a block")
     check_bytes(8.0 * episodes * ((steps or 0) + 1), "the results", "fewer episodes or steps")
     started = time.perf_counter()
@@ -197,7 +212,7 @@ def evaluations(
                 ways=None if tasks.kind == "regression" else shape.ways,
                 shots=shape.shots,
                 queries=None if tasks.kind == "control" else shape.queries,
-                metric=tasks.metric,
+                measure=measure_of_tasks,
                 transductive=not learner.inductive and has_batch_norm(learner),
                 seed=seed,
                 episodes_sha256=digest.hexdigest(),
@@ -245,26 +260,28 @@ def measure(
     """
     found: list[Tensor] = []
     total = learner.steps(episode) if steps is None else steps
+    metric, control = episode.objective.metrics[0], episode.kind == "control"
+    rewards: list[Tensor] = []
     for adapted in adapt(learner, episode, steps=total):
-        if not every_step and episode.query is not None and adapted.step < total:
+        if control:
+            none = torch.zeros(len(episode), device=episode.seed.device)
+            rewards.append(adapted.seen.get("reward", none))
+            found.append(metric(torch.stack(rewards, dim=1), None, len(episode)))
+        elif not every_step and adapted.step < total:
             if adapted.step == 0:  # before a step meets a class that it has no output for
                 _check_outputs(learner.predict(adapted, episode.query.x[:, :2]), episode)
             found.append(torch.full((len(episode),), math.nan, device=episode.seed.device))
-            continue
-        if episode.query is None:  # control
-            none = torch.zeros(len(episode), device=episode.seed.device)
-            found.append(adapted.seen.get("reward", none))
         else:
             x, weight = episode.query.x, episode.query.weight
             prediction = learner.predict(adapted, x, weight)
             _check_outputs(prediction, episode)
-            found.append(metric(prediction, episode.query))
-    values = torch.stack(found, dim=1)
-    return values.cumsum(dim=1) if episode.query is None else values
+            found.append(metric(prediction, episode.query, len(episode)))
+    return torch.stack(found, dim=1)
 
 
 def check_judged(tasks: Tasks, shape: Shape, where: str = "") -> None:
     """Refuses a shape by which no learner can be judged."""
+    check_objective(tasks.objective)
     if tasks.kind != "control" and shape.queries < 1:
         raise UserError(f"{where}queries is 0: a learner is judged by queries, ask for at least 1")
 
@@ -283,9 +300,8 @@ def check_alike(trained: TaskSpec, tasks: Tasks, shape: Shape) -> None:
 
 def check_finite(episode: Episode, name: str) -> None:
     """Refuses data with NaN or infinity in it."""
-    for part in ("support", "query"):
-        examples = getattr(episode, part)
-        for field in ("x", "y") if examples is not None else ():
+    for part, examples in episode.parts.items():
+        for field in ("x", "y"):
             if not bool(torch.isfinite(getattr(examples, field)).all()):
                 raise UserError(
                     f"the data of the tasks '{name}' has NaN or infinity in {part}.{field}: "

@@ -212,7 +212,7 @@ class Trainer:
                 seed=_VALIDATION_SEED,
                 every_step=False,
             )
-        sign = -1 if result.metric == "mse" else 1
+        sign = result.measure.sign
         if math.isfinite(result.mean):
             if self.best is None or sign * result.mean > sign * self.best.value:
                 self.best = Best(result.mean, self.iteration)
@@ -223,6 +223,7 @@ class Trainer:
             "iteration": self.iteration,
             "split": "validation",
             result.metric: _finite(result.mean),
+            "measure": result.measure.to_record(),
             "ci95": _finite(result.ci95),
             "best": self.best is not None and self.best.iteration == self.iteration,
         }
