@@ -127,5 +127,6 @@ def measured_in(row: Mapping[str, Any]) -> Measure | None:
     """
     if "measure" in row:
         return Measure(**row["measure"])
-    split = "loss" if row.get("split") == "train" else None
-    return next((m for n, m in _STANDARD.items() if n in row and (n == split or not split)), None)
+    train = row.get("split") == "train"
+    known = (m for m in _STANDARD.values() if m.name in row and (m is LOSS) == train)
+    return next(known, None)

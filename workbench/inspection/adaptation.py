@@ -12,10 +12,10 @@ from torch import Tensor
 
 from workbench.algorithms.base import Adapted, Learner
 from workbench.errors import UserError
-from workbench.measures import noted
 from workbench.inspection.examples import shown
 from workbench.inspection.layers import one_task
 from workbench.inspection.tidy import table
+from workbench.measures import noted
 from workbench.tasks.episode import Episode
 from workbench.tasks.objectives import measures
 from workbench.tasks.sinusoid import FAMILIES, Curves
@@ -97,7 +97,7 @@ def step_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
 
     def measured(prediction: Tensor, examples: Any) -> dict[str, np.ndarray]:
         metrics = episode.objective.metrics
-        return {m.name: _numbers(m(prediction, examples, len(episode))) for m in metrics}
+        return {m.name: _numbers(m(prediction, examples)) for m in metrics}
 
     for adapted in path:
         place = {"task": tasks, "step": adapted.step}

@@ -78,7 +78,7 @@ class Episode:
             kind = getattr(self.objective, "kind", kind)
         elif self.support is not None:
             kind = "regression" if self.support.y.is_floating_point() else "classification"
-        if self.env is not None:
+        if self.env is not None or self.support is None:
             kind = "control"
         object.__setattr__(self, "kind", kind)
         if self.objective is None:
@@ -87,12 +87,18 @@ class Episode:
     def __len__(self) -> int:
         return len(self.seed)
 
+    def measured(self, prediction: Tensor, examples: Examples | None) -> Tensor:
+        """The objective's first metric of each task, `[task]`.
+
+        In control tasks the prediction is the rewards so far, and there are no examples.
+        """
+        return self.objective.metrics[0](prediction, examples)
+
     @property
     def parts(self) -> dict[str, Examples]:
-        """Support and query by name; nothing for control tasks."""
-        if self.kind == "control":
-            return {}
-        return {"support": self.support, "query": self.query}
+        """Support and query by name, as far as there are any; control tasks have none."""
+        both = {"support": self.support, "query": self.query}
+        return {name: examples for name, examples in both.items() if examples is not None}
 
     @property
     def padded(self) -> bool:

@@ -24,6 +24,7 @@ class Examples:
     def mean(self, values: Tensor) -> Tensor:
         """The mean of `[task, example]` values over the examples that count: `[task]`.
 
+        >>> import torch
         >>> Examples(torch.zeros(1, 2, 1), torch.zeros(1, 2), torch.tensor([[1.0, 0.0]])).mean(
         ...     torch.tensor([[3.0, 9.0]]))
         tensor([3.])

@@ -17,7 +17,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, get_args, runtime_checkable
@@ -34,8 +36,10 @@ Kind = Literal["classification", "regression", "control"]
 
 _NO_CLASS = -(2**62)
 # What stands beside a metric in frames, in rows of a run and in results.
-_TAKEN = ("iteration", "split", "loss", "ci95", "best", "seconds", "measure", "metric", "value")
-_TAKEN += ("method", "seed", "task", "step", "part", "episodes", "mean", "tasks")
+_TAKEN = (
+    *("iteration", "split", "loss", "ci95", "best", "seconds", "measure", "metric", "value"),
+    *("method", "seed", "task", "step", "part"),
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Metric:
                 f"_ that is none of {', '.join(_TAKEN)}"
             )
         if self.better not in get_args(Better):
-            raise UserError(f"the metric {self.name} is better {self.better!r}: say lower or higher")
+            raise UserError(f"{self.name} is better {self.better!r}: say lower or higher")
         if not callable(self.measure):
             raise UserError(
                 f"the metric {self.name} cannot be measured by {self.measure!r}: "
@@ -83,9 +87,9 @@ class Metric:
             raise UserError(f"chance of the metric {self.name} is {chance}: give a number or None")
         return Measure(self.name, self.better, self.unit, chance, self.label, self.loss)
 
-    def __call__(self, prediction: Tensor, examples: Any, tasks: int) -> Tensor:
-        """What it is for each of so many tasks, `[task]`."""
-        found = self.measure(prediction, examples)
+    def __call__(self, prediction: Tensor, examples: Any) -> Tensor:
+        """What it is for each task, `[task]`."""
+        found, tasks = self.measure(prediction, examples), len(prediction)
         if not isinstance(found, Tensor) or found.shape != (tasks,):
             shown = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise UserError(
@@ -140,6 +144,10 @@ def _squares(prediction: Tensor, examples: Examples) -> Tensor:
     return (prediction - y).square().flatten(2).mean(dim=-1)
 
 
+def _mean_square(prediction: Tensor, examples: Examples) -> Tensor:
+    return examples.mean(_squares(prediction, examples))
+
+
 def _total(rewards: Tensor, examples: Any) -> Tensor:
     return rewards.sum(dim=1)
 
@@ -175,7 +183,7 @@ class SquaredError:
 
     kind: ClassVar[Kind] = "regression"
     loss_measure = Measure("loss", "lower", label="squared error")
-    metrics = (_of(MSE, lambda prediction, examples: examples.mean(_squares(prediction, examples))),)
+    metrics = (_of(MSE, _mean_square),)
 
     def losses(self, prediction: Tensor, examples: Examples) -> Tensor:
         """Squared errors, `[task, example]`."""
@@ -218,6 +226,55 @@ def measures(objective: Objective, ways: int | None = None) -> list[Measure]:
     return [getattr(objective, "loss_measure", LOSS), *(m.about(ways) for m in objective.metrics)]
 
 
+@dataclass(frozen=True)
+class Absent:
+    """The objective of an episode from a file, whose class is not there: it only has a name."""
+
+    name: str
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Nothing can be measured."""
+        raise self._error()
+
+    def losses(self, prediction: Tensor, examples: Examples) -> Tensor:
+        """Nothing can be lost."""
+        raise self._error()
+
+    def _error(self) -> UserError:
+        return UserError(
+            f"this episode is judged by {self.name}, which its file only names: give it one with "
+            "dataclasses.replace(episode, objective=...), or import its module before you load it"
+        )
+
+
+def objective_record(objective: Objective) -> dict[str, Any]:
+    """What a file says of an objective: its class, and its fields where it is a dataclass."""
+    if isinstance(objective, Absent):
+        return {"type": objective.name, "fields": None}
+    cls = type(objective)
+    fields = dataclasses.asdict(objective) if dataclasses.is_dataclass(objective) else None
+    return {"type": f"{cls.__module__}:{cls.__qualname__}", "fields": fields}
+
+
+def objective_of(record: dict[str, Any]) -> Objective:
+    """The objective of a record, where its class is imported already; no file is run for it.
+
+    Only a dataclass is made anew: what else an object held is not in its file.
+    """
+    name, fields = record["type"], record["fields"]
+    if not (isinstance(name, str) and (fields is None or isinstance(fields, dict))):
+        raise UserError("objective is no class and its fields")
+    module, _, cls_name = name.partition(":")
+    cls: Any = getattr(sys.modules.get(module), cls_name, None)
+    known = isinstance(cls, type) and dataclasses.is_dataclass(cls) and hasattr(cls, "losses")
+    if not known or fields is None or cls.__module__ != module:
+        return Absent(name)
+    made: Any = cls(**fields)
+    check_objective(made)
+    return made
+
+
 def check_objective(objective: Any) -> None:
     """Refuse what tasks cannot be judged by."""
     name = type(objective).__name__
@@ -228,8 +285,10 @@ def check_objective(objective: Any) -> None:
             "give an object of a class with losses and metrics"
         )
     metrics = getattr(objective, "metrics", None)
-    good = isinstance(metrics, tuple) and metrics and all(isinstance(m, Metric) for m in metrics)
-    if not good:
-        raise UserError(f"the objective {name} has no metrics: give it a tuple of one Metric or more")
+    if not isinstance(metrics, tuple) or not metrics:
+        raise UserError(f"the objective {name} has no metrics: give it a tuple of at least one")
+    for metric in metrics:
+        if not isinstance(metric, Metric):
+            raise UserError(f"the objective {name} has the metric {metric!r}: make it a Metric")
     if len({metric.name for metric in metrics}) < len(metrics):
         raise UserError(f"the objective {name} has two metrics of one name: name each once")

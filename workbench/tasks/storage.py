@@ -19,6 +19,7 @@ from workbench.fields import Range, check_fields
 from workbench.files import read_tensors, save_tensors, understood
 from workbench.tasks.bandit import BernoulliBandit
 from workbench.tasks.episode import Episode, Examples
+from workbench.tasks.objectives import objective_of, objective_record, standard
 
 KIND, SCHEMA = "episode", 1
 _ENVIRONMENTS = {"BernoulliBandit": BernoulliBandit}
@@ -63,6 +64,8 @@ def episode_record(episode: Episode) -> dict[str, Any]:
             )
         fields = dataclasses.asdict(episode.env)
         record["environment"] = {"type": name, **fields}
+    if episode.objective is not standard(episode.kind):
+        record["objective"] = objective_record(episode.objective)
     return record
 
 
@@ -91,6 +94,7 @@ def episode_of(tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> Epis
         {**said.info, **mapping("info")},
         env,
         mapping("state"),
+        None if said.objective is None else objective_of(said.objective),  # type: ignore[arg-type]
     )
     _check_tensors(episode)
     _check_info(episode)
@@ -104,6 +108,7 @@ class _Record:
     ways: Annotated[int | None, Range(1, 10_000)]
     info: dict[str, Any]
     environment: dict[str, Any] | None
+    objective: dict[str, Any] | None = None  # where it is not the standard one of such tasks
 
     def __post_init__(self) -> None:
         check_fields(self, "episode")

@@ -90,7 +90,10 @@ class Comparison:
         """Plain data for JSON."""
         first = self.groups[0].evaluations[0]
         about = first.to_record()
-        kept = ("better", "unit", "chance", "scheme", "split", "ways", "shots", "queries", "episodes", "seed")
+        kept = (
+            *("better", "unit", "chance", "scheme", "split", "ways", "shots", "queries"),
+            *("episodes", "seed"),
+        )
         return {
             "metric": self.metric,
             "tasks": self.tasks,

@@ -260,13 +260,13 @@ def measure(
     """
     found: list[Tensor] = []
     total = learner.steps(episode) if steps is None else steps
-    metric, control = episode.objective.metrics[0], episode.kind == "control"
+    control = episode.kind == "control"
     rewards: list[Tensor] = []
     for adapted in adapt(learner, episode, steps=total):
         if control:
             none = torch.zeros(len(episode), device=episode.seed.device)
             rewards.append(adapted.seen.get("reward", none))
-            found.append(metric(torch.stack(rewards, dim=1), None, len(episode)))
+            found.append(episode.measured(torch.stack(rewards, dim=1), None))
         elif not every_step and adapted.step < total:
             if adapted.step == 0:  # before a step meets a class that it has no output for
                 _check_outputs(learner.predict(adapted, episode.query.x[:, :2]), episode)
@@ -275,7 +275,7 @@ def measure(
             x, weight = episode.query.x, episode.query.weight
             prediction = learner.predict(adapted, x, weight)
             _check_outputs(prediction, episode)
-            found.append(metric(prediction, episode.query, len(episode)))
+            found.append(episode.measured(prediction, episode.query))
     return torch.stack(found, dim=1)
 
 

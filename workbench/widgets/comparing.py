@@ -23,7 +23,6 @@ import torch
 
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields, describe, with_values
-from workbench.figures.axes import LOWER_IS_BETTER
 from workbench.inspection import comparison_frame
 from workbench.tasks.base import Split
 from workbench.training import Comparison, Run, run_of, shipped_runs
@@ -217,7 +216,8 @@ class ComparePanel(Exporting, Panel):
             first = self.result.groups[0].evaluations[0]
             about |= {
                 "metric": self.result.metric,
-                "lower": self.result.metric in LOWER_IS_BETTER,
+                "measure": self.result.measure.to_record(),
+                "moves": first.part == "trial",
                 "tasks": f"{first.tasks}:{first.scheme}",
                 "split": first.split,
                 "episodes": len(first.values),
