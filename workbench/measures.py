@@ -107,10 +107,11 @@ def noted(frame: DataFrame, measures: Iterable[Measure]) -> DataFrame:
 
 
 def records(frame: DataFrame) -> Mapping[str, Mapping[str, Any]]:
-    """What was noted in a frame, as plain data."""
-    found = frame.attrs.get(_NOTED, {})
-    assert isinstance(found, Mapping)
-    return found
+    """What was noted in a frame, as plain data; of a frame that says nothing the standard ones."""
+    found = frame.attrs.get(_NOTED)
+    if isinstance(found, Mapping):
+        return found
+    return {n: measure.to_record() for n, measure in _STANDARD.items() if n in frame.columns}
 
 
 def measure_in(frame: DataFrame, name: str) -> Measure:
