@@ -84,7 +84,7 @@ class AttentionSettings:
         """The learner around the model as an embedding, with the base of the settings' file."""
         check_classification(spec, "Attention-based meta-learning")
         embedding = model.build(spec.input_shape, None)
-        features = embedding(torch.zeros(2, *spec.input_shape)).shape[-1]
+        features = embedding(spec.blank()).shape[-1]
         base = KnowledgeBase.load(self.base) if self.base else None
         return AttentionLearner(embedding, features, self, base=base)
 

@@ -94,7 +94,7 @@ class FineTuning(Descends):
         self.body, self.settings = body, settings
         self.rule = settings.optimizer.build()
         with torch.no_grad():
-            self.width = body(torch.zeros(2, *spec.input_shape)).shape[-1]
+            self.width = body(spec.blank()).shape[-1]
         linear = settings.head == "linear"
         size = 0.01 if linear else self.width**-0.5
         self.classifier = nn.Parameter(torch.randn(spec.train_classes, self.width) * size)
@@ -197,10 +197,7 @@ def _all_examples(episode: Episode) -> Examples:
     weight = None
     if support.weight is not None or query.weight is not None:
         weight = torch.cat(
-            [
-                torch.ones(e.y.shape[:2]).to(e.x) if e.weight is None else e.weight
-                for e in (support, query)
-            ],
+            [e.counts() for e in (support, query)],
             dim=1,
         )
     both = Examples(

@@ -74,7 +74,7 @@ class MANNSettings:
         """The learner around the model as an embedding."""
         check_classification(spec, "MANN")
         embedding = model.build(spec.input_shape, None)
-        features = embedding(torch.zeros(2, *spec.input_shape)).shape[-1]
+        features = embedding(spec.blank()).shape[-1]
         return MANN(embedding, features, spec.outputs, self)
 
 

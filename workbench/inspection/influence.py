@@ -52,8 +52,7 @@ def influence_frame(
     for place in tasks:
         check_task(episode, place)
         one = episode[place : place + 1]
-        weight = one.support.weight
-        kept = torch.ones(one.support.y.shape[:2]).to(one.support.x) if weight is None else weight
+        kept = one.support.counts()
         counted = [int(k) for k in kept[0].nonzero()]
         masks = kept.repeat(len(counted) + 1, 1)
         for row, example in enumerate(counted):

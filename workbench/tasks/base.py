@@ -13,6 +13,7 @@ from torch import Tensor
 
 from workbench.errors import UserError, nearest
 from workbench.fields import Range, check_fields
+from workbench.measures import Measure
 from workbench.randomness import fold, spawn
 from workbench.tasks.episode import Episode
 from workbench.tasks.episode import Kind as Kind
@@ -58,6 +59,12 @@ class TaskSpec:
     input_shape: tuple[int, ...]  # of one example; observations for control
     outputs: int  # classes of a task, target size, or actions
     train_classes: int = 0  # classes of the training split (0 where there are none)
+    whole_numbers: bool = False  # whether inputs are whole numbers, such as tokens
+
+    def blank(self, count: int = 2) -> Tensor:
+        """Inputs of nothing but zeros, by which a model's sizes are found out."""
+        dtype = torch.int64 if self.whole_numbers else torch.get_default_dtype()
+        return torch.zeros(count, *self.input_shape, dtype=dtype)
 
 
 def task_seeds(n: int, seed: int, split: Split) -> Tensor:
@@ -114,6 +121,11 @@ class Tasks(ABC):
         Every episode that `sample` gives knows it.
         """
         return standard(self.kind)
+
+    def measure(self, shape: Shape) -> Measure:
+        """What validation follows and results report, for tasks of this shape."""
+        classes = self.kind == "classification" and isinstance(shape.ways, int)
+        return self.objective.metrics[0].about(bounds(shape.ways)[1] if classes else None)
 
     @abstractmethod
     def sample(

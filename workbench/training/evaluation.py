@@ -186,8 +186,6 @@ def evaluations(
     if steps is not None and steps < 0:
         raise UserError(f"steps is {steps}: it cannot be negative")
     check_judged(tasks, shape)
-    ways = shape.ways if tasks.kind == "classification" and isinstance(shape.ways, int) else None
-    measure_of_tasks = tasks.objective.metrics[0].about(ways)
     check_room(tasks, shape, BLOCK, "a block")
     check_bytes(8.0 * episodes * ((steps or 0) + 1), "the results", "fewer episodes or steps")
     started = time.perf_counter()
@@ -212,7 +210,7 @@ def evaluations(
                 ways=None if tasks.kind == "regression" else shape.ways,
                 shots=shape.shots,
                 queries=None if tasks.kind == "control" else shape.queries,
-                measure=measure_of_tasks,
+                measure=tasks.measure(shape),
                 transductive=not learner.inductive and has_batch_norm(learner),
                 seed=seed,
                 episodes_sha256=digest.hexdigest(),

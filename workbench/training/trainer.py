@@ -212,9 +212,9 @@ class Trainer:
                 seed=_VALIDATION_SEED,
                 every_step=False,
             )
-        sign = result.measure.sign
+        measure = self.tasks.measure(self.experiment.test)
         if math.isfinite(result.mean):
-            if self.best is None or sign * result.mean > sign * self.best.value:
+            if self.best is None or measure.sign * result.mean > measure.sign * self.best.value:
                 self.best = Best(result.mean, self.iteration)
             else:
                 since = self.best.validations_since + 1
@@ -222,8 +222,8 @@ class Trainer:
         return {
             "iteration": self.iteration,
             "split": "validation",
-            result.metric: _finite(result.mean),
-            "measure": result.measure.to_record(),
+            measure.name: _finite(result.mean),
+            "measure": measure.to_record(),
             "ci95": _finite(result.ci95),
             "best": self.best is not None and self.best.iteration == self.iteration,
         }

@@ -216,6 +216,7 @@ class ComparePanel(Exporting, Panel):
             first = self.result.groups[0].evaluations[0]
             about |= {
                 "metric": self.result.metric,
+                "lower": self.result.measure.better == "lower",
                 "measure": self.result.measure.to_record(),
                 "moves": first.part == "trial",
                 "tasks": f"{first.tasks}:{first.scheme}",

@@ -44,7 +44,7 @@ export function Compare({ store }: { store: Store }) {
         <>
           <p class="wb-quiet">
             {about.metric} on {about.tasks}, {about.split} split, {about.episodes} tasks, the same for all (
-            {String(about.sha256).slice(0, 8)}…). {about.measure.better === "lower" ? "Lower" : "Higher"} is better. Bars are 95% intervals
+            {String(about.sha256).slice(0, 8)}…). {about.lower ? "Lower" : "Higher"} is better. Bars are 95% intervals
             over tasks.
             {about.transductive?.length > 0 && ` Transductive: ${about.transductive.join(", ")}.`}
           </p>
