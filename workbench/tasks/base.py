@@ -116,7 +116,7 @@ class Tasks(ABC):
 
     @cached_property
     def objective(self) -> Objective:
-        """What its tasks are judged by; a class of its own says `objective = ...`.
+        """What its tasks are judged by; the standard one of their kind unless a class says another.
 
         Every episode that `sample` gives knows it.
         """
