@@ -10,7 +10,6 @@ from torch import Tensor
 
 from tests.algorithms.cases import CASES
 from workbench.algorithms import Adapted, Learner, adapt, last
-from workbench.algorithms.losses import metric
 from workbench.randomness import fold, normal
 from workbench.tasks import Episode, Examples
 
@@ -76,4 +75,4 @@ def taught_to_bind(learner: Learner, rate: float, steps: int) -> float:
     test = bindings(200, 999)
     with torch.no_grad():
         logits = learner.predict(last(adapt(learner, test)), test.query.x)
-    return metric(logits, test.query).mean().item()
+    return test.measured(logits, test.query).mean().item()

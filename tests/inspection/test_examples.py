@@ -11,7 +11,6 @@ import torch
 
 from tests.algorithms.cases import CASES, clouds
 from workbench.algorithms import MAML, RL2, MAMLSettings, Prototypical, adapt
-from workbench.algorithms.losses import example_loss
 from workbench.errors import UserError
 from workbench.figures import arm_pulls
 from workbench.inspection import (
@@ -111,7 +110,7 @@ def test_predictions_agree_with_the_metric_and_the_loss(method: str) -> None:
             assert rows["example"].tolist() == shown["example"].tolist()
             assert rows["label"].tolist() == shown["label"].tolist()
             logits = learner.predict(adapted, episode.query.x, episode.query.weight).detach()
-            loss = float(example_loss(logits, episode.query)[task])
+            loss = float(episode.loss(logits, episode.query)[task])
             assert -np.log(rows["truth"]).mean() == pytest.approx(loss, rel=1e-4)
             assert (rows["correct"] == (rows["label"] == rows["prediction"])).all()
             assert (rows["confidence"] >= rows["truth"] - 1e-9).all()

@@ -11,7 +11,6 @@ import torch
 
 from tests.algorithms.strides import Strides
 from workbench.algorithms import MAML, MAMLSettings, adapt
-from workbench.algorithms.losses import metric
 from workbench.errors import UserError
 from workbench.figures import (
     adapted_curves,
@@ -100,7 +99,7 @@ def test_steps_agree_with_the_metric(regression):
     assert frame.columns.tolist() == ["task", "step", "part", "loss", "mse"]
     assert len(frame) == 4 * 3 * 2
     for adapted in path:
-        expected = metric(learner.predict(adapted, episode.query.x), episode.query)
+        expected = episode.measured(learner.predict(adapted, episode.query.x), episode.query)
         rows = frame[(frame["step"] == adapted.step) & (frame["part"] == "query")]
         np.testing.assert_allclose(rows["mse"], expected.detach(), rtol=1e-6)
     loss_by_step(frame)

@@ -13,9 +13,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from workbench.algorithms.classes import check_outputs
 from workbench.algorithms.estimators.base import Estimator
 from workbench.algorithms.estimators.exact import Exact
-from workbench.algorithms.losses import check_outputs, example_loss
 from workbench.algorithms.values import Adapted, MetaGradient, last
 from workbench.errors import UserError
 from workbench.innerloop import forward_tasks, may_draw
@@ -70,7 +70,7 @@ class Learner(nn.Module):
         query.check_any()
         prediction = self.predict(last(path), query.x, query.weight)
         check_outputs(prediction, episode)
-        return example_loss(prediction, query)
+        return episode.loss(prediction, query)
 
     def forward(self, episode: Episode) -> Tensor:
         """Each task's meta-loss after adapting: what `torch.func.functional_call` calls."""
@@ -90,7 +90,7 @@ class Learner(nn.Module):
         """
         values: dict[str, Tensor] = {}
         support = episode.support
-        if self.inductive and support is not None:
+        if self.inductive and episode.parts:
             values["reference.x"] = support.x
             if support.weight is not None:
                 values["reference.weight"] = support.weight
@@ -200,7 +200,7 @@ def check_suited(learner: Learner, episode: Episode) -> None:
     own = next(learner.parameters(), None)
     if own is None:
         return
-    x = episode.seed if episode.support is None else episode.support.x
+    x = episode.support.x if episode.parts else episode.seed
     if x.device != own.device and all(x.device != p.device for p in learner.parameters()):
         raise UserError(
             f"the episode is on {x.device} and {name} on {own.device}: bring them to one device, "

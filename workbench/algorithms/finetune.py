@@ -26,7 +26,6 @@ from workbench.algorithms.gradient import (
     InnerRate,
     InnerSteps,
 )
-from workbench.algorithms.losses import example_loss
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import Range
@@ -76,7 +75,7 @@ class PretrainedRegression(GradientLearner):
         """The unadapted loss on support and query."""
         both = _all_examples(episode)
         start = next(iter(path))
-        return example_loss(self.predict(start, both.x, both.weight), both)
+        return episode.loss(self.predict(start, both.x, both.weight), both)
 
 
 class FineTuning(Descends):
@@ -101,7 +100,7 @@ class FineTuning(Descends):
         self.body, self.settings = body, settings
         self.rule = settings.optimizer.build()
         with torch.no_grad():
-            self.width = body(torch.zeros(2, *spec.input_shape)).shape[-1]
+            self.width = body(spec.blank()).shape[-1]
         linear = settings.head == "linear"
         size = 0.01 if linear else self.width**-0.5
         self.classifier = nn.Parameter(torch.randn(spec.train_classes, self.width) * size)
@@ -140,7 +139,7 @@ class FineTuning(Descends):
                 features = self._support_features(adapted, episode)
         names = weights_of(adapted.values)
         values, seen = self.settings.inner_loop(self.rule).step(
-            lambda head: example_loss(self._own_logits(features, adapted, head), episode.support),
+            lambda head: episode.loss(self._own_logits(features, adapted, head), episode.support),
             adapted.values,
             dict.fromkeys(names, self.settings.inner_rate),
             step=adapted.step,
@@ -172,7 +171,7 @@ class FineTuning(Descends):
         start = Adapted(self.remembered(episode))
         features = self.vectors(self.body, both.x, start, both.weight)
         logits = self._logits(features, self.classifier, self.offset)
-        return example_loss(logits, Examples(both.x, classes, both.weight))
+        return episode.loss(logits, Examples(both.x, classes, both.weight))
 
     def _support_features(self, adapted: Adapted, episode: Episode) -> Tensor:
         x = episode.support.x
@@ -201,10 +200,7 @@ def _all_examples(episode: Episode) -> Examples:
     weight = None
     if support.weight is not None or query.weight is not None:
         weight = torch.cat(
-            [
-                torch.ones(e.y.shape[:2]).to(e.x) if e.weight is None else e.weight
-                for e in (support, query)
-            ],
+            [e.counts() for e in (support, query)],
             dim=1,
         )
     both = Examples(

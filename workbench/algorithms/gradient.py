@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.capabilities import Descends
-from workbench.algorithms.losses import check_outputs, example_loss
+from workbench.algorithms.classes import check_outputs
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
@@ -155,7 +155,7 @@ class GradientLearner(Descends):
         parameters = self.parameters_with(weights)
         prediction = self.run(self.model, parameters, batch.x, adapted, batch.weight, support=True)
         check_outputs(prediction, episode)
-        return example_loss(prediction, batch)
+        return episode.loss(prediction, batch)
 
     def batch(self, adapted: Adapted, episode: Episode) -> Examples:
         """The examples that the step after `adapted` descends the loss of."""

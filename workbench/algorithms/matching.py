@@ -60,7 +60,7 @@ class MatchingSettings:
         """The learner around the model as an embedding."""
         check_classification(spec, "Matching Networks")
         embedding = model.build(spec.input_shape, None)
-        features = embedding(torch.zeros(2, *spec.input_shape)).shape[-1]
+        features = embedding(spec.blank()).shape[-1]
         return Matching(embedding, self, features=features)
 
 

@@ -70,7 +70,7 @@ class MetaNetSettings:
         """The learner around the model as a trunk."""
         check_classification(spec, "MetaNet")
         trunk = model.build(spec.input_shape, None)
-        features = trunk(torch.zeros(2, *spec.input_shape)).shape[-1]
+        features = trunk(spec.blank()).shape[-1]
         return MetaNet(trunk, features, spec.outputs, self)
 
 

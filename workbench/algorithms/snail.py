@@ -69,7 +69,7 @@ class SNAILSettings:
         if isinstance(model, PolicySettings):
             raise UserError("SNAIL embeds what it classifies: give it an MLP or Conv4 model")
         embedding = model.build(spec.input_shape, None)
-        features = embedding(torch.zeros(2, *spec.input_shape)).shape[-1]
+        features = embedding(spec.blank()).shape[-1]
         return SNAIL(embedding, features, spec.outputs, self)
 
 

@@ -11,14 +11,15 @@ import torch
 from torch import Tensor
 
 from workbench.algorithms.base import Learner
-from workbench.algorithms.losses import example_loss, metric
 from workbench.algorithms.trials import rewards
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.inspection.examples import shown
 from workbench.inspection.layers import one_task
 from workbench.inspection.tidy import table
+from workbench.measures import noted
 from workbench.tasks.episode import Episode
+from workbench.tasks.objectives import measures
 from workbench.tasks.sinusoid import FAMILIES, Curves
 
 
@@ -43,8 +44,8 @@ def curve_frame(
     {'truth': 11, 'support': 10, 'query': 10, 'prediction': 22}
     """
     one, values = one_task(episode, path, task)
-    examples = [part for part in (one.support, one.query) if part is not None]
-    if not examples or one.ways is not None or examples[0].x[0, 0].numel() != 1:
+    examples = list(one.parts.values())
+    if one.kind != "regression" or examples[0].x[0, 0].numel() != 1:
         raise UserError(
             "curve_frame shows regression with one input, and these tasks are of another kind: "
             "use image_frame or step_frame"
@@ -56,15 +57,17 @@ def curve_frame(
         low = min(float(part.x.min()) for part in examples)
         high = max(float(part.x.max()) for part in examples)
     first = examples[0].x
-    x = torch.linspace(low, high, points, dtype=first.dtype, device=first.device)
-    grid = x.view(1, -1, *[1] * (first.dim() - 2))
+    dtype = first.dtype if first.is_floating_point() else torch.get_default_dtype()
+    x = torch.linspace(low, high, points, dtype=dtype, device=first.device)
+    if not first.is_floating_point():
+        x = x.round().unique()
+    grid = x.to(first.dtype).view(1, -1, *[1] * (first.dim() - 2))
     pieces = []
     if family is not None:
         pieces.append(_points(x, family.curve(one, x), "truth"))
-    for kind, part in (("support", one.support), ("query", one.query)):
-        if part is not None:
-            there = shown(part)
-            pieces.append(_points(part.x[0][there], part.y[0][there], kind))
+    for kind, part in one.parts.items():
+        there = shown(part)
+        pieces.append(_points(part.x[0][there], part.y[0][there], kind))
     for adapted in values:
         prediction = learner.predict(adapted, grid)
         pieces.append(_points(x, prediction, "prediction", adapted.step))
@@ -79,10 +82,9 @@ def step_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
     step      after how many inner steps
     move      for control, after how many moves: a row a move in place of a step
     part      support or query; trial for control tasks
-    loss      the mean loss over the part's examples (cross-entropy, or squared error)
-    accuracy  for classification, a fraction; or
-    mse       for regression; or
-    reward    for control, in place of the loss: the sum of the rewards so far
+    loss      the mean loss over the part's examples, by the tasks' objective; not for control
+    ...       every metric of the objective by its name: accuracy for classes, as a fraction, mse
+              for numbers, reward (the sum of the rewards so far) for control, or your own
 
     >>> from workbench.algorithms import MAML, adapt
     >>> from workbench.models import MLP
@@ -93,22 +95,25 @@ def step_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
     """
     tasks = np.arange(len(episode))
     pieces: list[dict[str, Any]] = []
-    if episode.env is not None:
+
+    def measured(prediction: Tensor, examples: Any) -> dict[str, np.ndarray]:
+        metrics = episode.objective.metrics
+        return {m.name: _numbers(m(prediction, examples)) for m in metrics}
+
+    if episode.kind == "control":
         pieces = list(_trial(episode, path))
     for adapted in path if not pieces else ():
-        for part, examples in (("support", episode.support), ("query", episode.query)):
-            if examples is None:
-                continue
+        place = {"task": tasks, "step": adapted.step}
+        for part, examples in episode.parts.items():
             prediction = learner.predict(adapted, examples.x, examples.weight)
-            name = "mse" if examples.y.is_floating_point() else "accuracy"
-            measures = {
-                "loss": _numbers(example_loss(prediction, examples)),
-                name: _numbers(metric(prediction, examples)),
-            }
-            pieces.append({"task": tasks, "step": adapted.step, "part": part, **measures})
+            loss = _numbers(episode.loss(prediction, examples))
+            found = measured(prediction, examples)
+            pieces.append({**place, "part": part, "loss": loss, **found})
     if not pieces:
         raise UserError("the path is empty: pass list(adapt(learner, episode))")
-    return table(pieces)
+    frame = table(pieces)
+    ways = episode.ways if episode.present() is None else None
+    return noted(frame, [m for m in measures(episode.objective, ways) if m.name in frame])
 
 
 @torch.no_grad()

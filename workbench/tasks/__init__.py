@@ -8,6 +8,8 @@
 - An `Episode` has *support* `Examples` to learn from and *query* `Examples` to be judged by (or
   an *environment* to act in), and `info` on what they are and where they come from.
 - A `Shape` says how big a task is, a `TaskSpec` what a model for it must take and give.
+- An `Objective` says what they are judged by: the loss of an example, and `Metric`s. Tasks carry
+  it (`tasks.objective`) and every episode knows it.
 - `edited(episode, edits)` changes single examples, as `EDITS` can: move, relabel, draw, ...
 - `save_episode` and `load_episode` keep an episode, edited by hand or not, in a file.
 """
@@ -26,6 +28,8 @@ from workbench.tasks.editing import EDITS as EDITS
 from workbench.tasks.editing import edited as edited
 from workbench.tasks.episode import Episode as Episode
 from workbench.tasks.episode import Examples as Examples
+from workbench.tasks.objectives import Metric as Metric
+from workbench.tasks.objectives import Objective as Objective
 from workbench.tasks.storage import load_episode as load_episode
 from workbench.tasks.storage import save_episode as save_episode
 
@@ -33,6 +37,8 @@ __all__ = [
     "EDITS",
     "Episode",
     "Examples",
+    "Metric",
+    "Objective",
     "Shape",
     "Split",
     "TaskSpec",

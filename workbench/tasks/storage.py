@@ -21,6 +21,7 @@ from workbench.tasks.control.environment import Environment
 from workbench.tasks.control.mdp import TabularMDP
 from workbench.tasks.control.repeated import Repeated
 from workbench.tasks.episode import Episode, Examples
+from workbench.tasks.objectives import objective_of, objective_record, standard
 
 KIND, SCHEMA = "episode", 1
 _ENVIRONMENTS: dict[str, Any] = {"BernoulliBandit": BernoulliBandit, "TabularMDP": TabularMDP}
@@ -59,6 +60,8 @@ def episode_record(episode: Episode) -> dict[str, Any]:
             record["info"][name] = value
     if episode.env is not None:
         record["environment"] = _environment_record(episode.env)
+    if episode.objective is not standard(episode.kind):
+        record["objective"] = objective_record(episode.objective)
     return record
 
 
@@ -86,6 +89,7 @@ def episode_of(tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> Epis
         {**said.info, **mapping("info")},
         env,
         task,
+        None if said.objective is None else objective_of(said.objective),  # type: ignore[arg-type]
     )
     _check_tensors(episode)
     _check_info(episode)
@@ -99,6 +103,7 @@ class _Record:
     ways: Annotated[int | None, Range(1, 10_000)]
     info: dict[str, Any]
     environment: dict[str, Any] | None
+    objective: dict[str, Any] | None = None  # where it is not the standard one of such tasks
 
     def __post_init__(self) -> None:
         check_fields(self, "episode")

@@ -23,7 +23,6 @@ import torch
 
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields, describe, with_values
-from workbench.figures.axes import LOWER_IS_BETTER
 from workbench.inspection import comparison_frame
 from workbench.tasks.base import Split
 from workbench.training import Comparison, Run, run_of, shipped_runs
@@ -218,7 +217,8 @@ class ComparePanel(Exporting, Panel):
             about |= {
                 "metric": self.result.metric,
                 "axis": first.axis,
-                "lower": self.result.metric in LOWER_IS_BETTER,
+                "lower": self.result.measure.better == "lower",
+                "measure": self.result.measure.to_record(),
                 "tasks": f"{first.tasks}:{first.scheme}",
                 "split": first.split,
                 "episodes": len(first.values),

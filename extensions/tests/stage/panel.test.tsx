@@ -224,7 +224,7 @@ test("a bandit shows pulls, probabilities and rewards", () => {
   made.traits.about.kind = "control";
   made.traits.frames = {
     "0:pulls": pulls,
-    "0:steps": wire({ task: [0, 0], step: [0, 1], part: ["trial", "trial"], reward: [0, 1] }),
+    "0:steps": wire({ task: [0, 0], step: [0, 1], part: ["trial", "trial"], reward: [0, 1] }, [{ name: "reward" }]),
   };
   mount(made);
   expect(all(".wb-pulls li").map((one) => one.textContent)).toEqual(["1arm 21", "2arm 10"]);
