@@ -129,7 +129,7 @@ class GradientLearner(Descends):
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
         """theta' <- theta' - rate * gradient of the support loss at theta'."""
         values, seen = self.loop.step(
-            lambda weights: self.descended(weights, adapted, episode),
+            lambda weights: self.inner_loss(weights, adapted, episode),
             adapted.values,
             self.rates_at(adapted.step),
             step=adapted.step,
@@ -138,7 +138,7 @@ class GradientLearner(Descends):
         )
         return Adapted(values, seen, adapted.step + 1)
 
-    def descended(self, weights: dict[str, Tensor], adapted: Adapted, episode: Episode) -> Tensor:
+    def inner_loss(self, weights: dict[str, Tensor], adapted: Adapted, episode: Episode) -> Tensor:
         """What an inner step descends, `[task]`: the support loss, and the pull back to theta."""
         losses = self.support_loss(weights, adapted, episode)
         if not self.settings.proximal:

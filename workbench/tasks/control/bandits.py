@@ -7,7 +7,7 @@ nothing to observe but one's own actions and rewards, so the observation is a co
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -81,7 +81,6 @@ class Bandits(Tasks):
     name = "bandit"
     scheme = "bernoulli"
     kind: Kind = "control"
-    metric: Literal["accuracy", "mse", "reward"] = "reward"
     default_shape = Shape(ways=5, shots=10, queries=0)
 
     def sample(

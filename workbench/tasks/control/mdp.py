@@ -9,7 +9,7 @@ say where an episode begins: here in state 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -104,7 +104,6 @@ class MDPs(Tasks):
     name = "mdp"
     scheme = "tabular"
     kind: Kind = "control"
-    metric: Literal["accuracy", "mse", "reward"] = "reward"
     default_shape = Shape(ways=5, shots=10, queries=0)
 
     def sample(
