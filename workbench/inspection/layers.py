@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from workbench.algorithms.base import Learner
-from workbench.algorithms.capabilities import Descends
-from workbench.algorithms.gradient import GradientLearner
+from workbench.algorithms.capabilities import Descends, Unrolls
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.innerloop import weights_of
@@ -69,10 +68,10 @@ def fast_weights(learner: Learner, path: Sequence[Adapted], figure: str) -> list
     return found
 
 
-def gradient_learner(learner: Learner, path: Sequence[Adapted], figure: str) -> GradientLearner:
+def unrolled_learner(learner: Learner, path: Sequence[Adapted], figure: str) -> Unrolls:
     """The learner, or a refusal where its steps are not those of an inner loop."""
     fast_weights(learner, path, figure)
-    if not isinstance(learner, GradientLearner):
+    if not isinstance(learner, Unrolls):
         raise UserError(
             f"{figure} differentiates through inner gradient steps, which "
             f"{type(learner).__name__} does not do: use it with MAML or another gradient method"

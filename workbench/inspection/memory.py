@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Learner
-from workbench.algorithms.capabilities import Embeds
-from workbench.algorithms.gradient import GradientLearner
+from workbench.algorithms.capabilities import Embeds, Unrolls
 from workbench.algorithms.memory import MemoryLearner
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
@@ -251,7 +250,7 @@ def embedding_frame(
     if one.support is None:
         raise UserError("embedding_frame shows examples and these are trials: use pulls")
     embed = _embedding(learner)
-    if not isinstance(learner, GradientLearner):
+    if not isinstance(learner, Unrolls):
         values = values[-1:]
     columns: list[dict[str, object]] = []
     features = []
@@ -291,7 +290,7 @@ def _embedding(learner: Learner) -> Callable[[Adapted, Examples, bool], Tensor]:
     """What goes into the head, or what the memory compares."""
     if isinstance(learner, Embeds):
         return lambda a, e, support: learner.embed(a, e.x, e.weight, support=support)
-    if not (isinstance(learner, GradientLearner) and isinstance(learner.model, nn.Sequential)):
+    if not (isinstance(learner, Unrolls) and isinstance(learner.model, nn.Sequential)):
         raise UserError(
             f"embedding_frame finds no embedding in {type(learner).__name__}: "
             "use a model that is an nn.Sequential with its head last, or make the method an Embeds"
