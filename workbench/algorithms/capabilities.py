@@ -1,6 +1,7 @@
 """What a learner can do beyond the contract: it says so by its class, never by a method's name.
 
-Those with a memory are `MemoryLearner`s.
+Those with a memory are `MemoryLearner`s. A capability's `lacking` is said where one without it is
+met: `{what}` needed it and `{method}` has it not.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ from workbench.tasks.episode import Episode
 class Embeds(Learner):
     """A learner that compares examples by what an embedding makes of them."""
 
+    lacking = (
+        "{what} finds no embedding in {method}: use a model that is an nn.Sequential with its head "
+        "last, or make the method an Embeds"
+    )
+
     @abstractmethod
     def embed(
         self, adapted: Adapted, x: Tensor, weight: Tensor | None = None, *, support: bool = False
@@ -33,6 +39,10 @@ class Descends(Learner):
     Each step has seen that `loss` and its gradients, `gradient.NAME`.
     """
 
+    lacking = (
+        "{what} looks at weights that inner gradient steps change, and {method} has none: "
+        "use it with MAML or another gradient method"
+    )
     learned_rates: str = "none"  # which inner rates are meta-parameters; 'none' of them
     differentiates: bool = True  # whether its meta-gradient goes back through its steps
 
@@ -44,6 +54,10 @@ class Unrolls(Descends):
     and the number of steps, `train_steps` and `test_steps`.
     """
 
+    lacking = (
+        "{what} differentiates through inner gradient steps, which {method} does not do: "
+        "use it with MAML or another gradient method"
+    )
     model: nn.Module
 
     @abstractmethod

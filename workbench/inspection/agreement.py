@@ -15,7 +15,7 @@ from workbench.algorithms.losses import per_example_loss
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.innerloop import weights_of
-from workbench.inspection.layers import dots, groups_of, one_task, ratio
+from workbench.inspection.layers import dots, groups_of, lacking, one_task, ratio
 from workbench.tasks.episode import Episode
 
 Named = dict[str, Tensor]
@@ -32,10 +32,7 @@ def shot_gradients(
 ) -> list[Named]:
     """The gradient of each support example's loss by a task's fast weights."""
     if not isinstance(learner, Unrolls):
-        raise UserError(
-            f"{type(learner).__name__} descends no loss of single shots: "
-            "use MAML or another gradient method"
-        )
+        raise lacking(learner, Unrolls, "shot_gradients")
     one, (value,) = one_task(episode, [adapted], task)
     support = one.support
     with torch.enable_grad():

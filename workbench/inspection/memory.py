@@ -17,7 +17,7 @@ from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.innerloop import weights_of
 from workbench.inspection.examples import shown
-from workbench.inspection.layers import one_task
+from workbench.inspection.layers import lacking, one_task
 from workbench.tasks.episode import Episode, Examples
 
 
@@ -178,10 +178,7 @@ def _remembering(
     """A learner with a memory, and one task of what it did."""
     one, values = one_task(episode, path, task)
     if not isinstance(learner, MemoryLearner) or one.support is None:
-        raise UserError(
-            f"{type(learner).__name__} has no memory that queries read: use Matching Networks, "
-            "Prototypical Networks, MetaNet, MANN, SNAIL, attention or task memory"
-        )
+        raise lacking(learner, MemoryLearner, "memory_frame")
     if len(values) < 2:
         raise UserError("the memory is empty before the first step: record a longer path")
     return learner, one, list(values)
@@ -291,10 +288,7 @@ def _embedding(learner: Learner) -> Callable[[Adapted, Examples, bool], Tensor]:
     if isinstance(learner, Embeds):
         return lambda a, e, support: learner.embed(a, e.x, e.weight, support=support)
     if not (isinstance(learner, Unrolls) and isinstance(learner.model, nn.Sequential)):
-        raise UserError(
-            f"embedding_frame finds no embedding in {type(learner).__name__}: "
-            "use a model that is an nn.Sequential with its head last, or make the method an Embeds"
-        )
+        raise lacking(learner, Embeds, "embedding_frame")
     # `named_children` would name a layer once that stands in the model twice.
     body = nn.Sequential(OrderedDict(list(learner.model._modules.items())[:-1]))
     names = [name for name, _ in body.named_parameters()]
