@@ -55,10 +55,12 @@ function Own({ store, name, sentence }: { store: Store; name: string; sentence: 
   );
 }
 
+const VIEWS = new Set(["stage", "export", ...TABS.map(({ id }) => id)]);
+
 /** A tab for each inspection that a method brings and that no view shows. */
 function ownTabs(store: Store): Tab[] {
   return (store.about.value.inspections ?? [])
-    .filter(({ view }) => view === null)
+    .filter(({ view }) => !VIEWS.has(view ?? ""))
     .map(({ name, sentence }) => ({
       id: `own:${name}`,
       label: name,
