@@ -48,7 +48,7 @@ from workbench.inspection.gradients import (
     norm_frame,
 )
 from workbench.inspection.influence import influence_frame
-from workbench.inspection.kinds import KINDS, WHOLE, compute, inspections_of, listing
+from workbench.inspection.kinds import KINDS, compute, inspections_of, listing
 from workbench.inspection.memory import embedding_frame, memory_frame, slot_frame, usage_frame
 from workbench.inspection.recall import recall_frame
 from workbench.inspection.results import (
@@ -64,7 +64,6 @@ __doc__ = (__doc__ or "").replace("{kinds}", listing())
 
 __all__ = [
     "KINDS",
-    "WHOLE",
     "Anatomy",
     "Inspection",
     "Tape",

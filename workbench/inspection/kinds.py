@@ -231,12 +231,6 @@ _ALL = (
 # The inspections that there are of every method's adaptations, by name.
 KINDS: dict[str, Inspection] = {kind.name: kind for kind in _ALL}
 
-# Those that show all tasks of the episode together; every other one shows a single task.
-WHOLE = {name for name, kind in KINDS.items() if kind.scope == "episode"}
-
-# Those that go through every step again: they know one learner and one episode.
-UNROLLED = {name for name, kind in KINDS.items() if kind.cost == "adapts anew"}
-
 
 def inspections_of(learner: Learner | None) -> dict[str, Inspection]:
     """The inspections of a learner's adaptations by name: everybody's, then its own.

@@ -91,7 +91,6 @@ class Session:
             self._become(self._start, remember=False)
 
     # ---- what there is ----------------------------------------------------------------------
-
     @property
     def lanes(self) -> tuple[Lane, ...]:
         """The first adaptation and its branches."""
