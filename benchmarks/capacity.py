@@ -26,7 +26,6 @@ from torch import Tensor
 from benchmarks.methods import METHODS, QUERIES
 from workbench.algorithms import MANN, adapt, last
 from workbench.algorithms.base import Learner
-from workbench.algorithms.losses import metric
 from workbench.figures import Receipt, save, trend
 from workbench.inspection import recall_frame
 from workbench.tasks import Episode, Examples, Shape
@@ -99,8 +98,8 @@ def measured(
                 for some in block.split(CHUNK):
                     task = change(learner, some, place)
                     logits = learner.predict(last(adapt(learner, task)), task.query.x)
-                    of_all.append(metric(logits, task.query))
-                    of_asked.append(metric(logits[..., :ASKED], task.query))
+                    of_all.append(task.measured(logits, task.query))
+                    of_asked.append(task.measured(logits[..., :ASKED], task.query))
             accuracy = torch.cat(of_all).double()
             columns = {by: place, "accuracy": accuracy, "of the asked": torch.cat(of_asked)}
             pieces.append(pd.DataFrame({"method": name, "task": range(len(accuracy)), **columns}))

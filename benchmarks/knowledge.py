@@ -25,7 +25,6 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms import AttentionLearner, AttentionSettings, KnowledgeBase, adapt, last
-from workbench.algorithms.losses import metric
 from workbench.algorithms.values import trainable
 from workbench.inspection import reliability_frame
 from workbench.randomness import permutation
@@ -119,7 +118,7 @@ def judged(learner: AttentionLearner, episodes: list[Episode]) -> Tensor:
     found = []
     for episode in episodes:
         adapted = last(adapt(learner, episode))
-        found.append(metric(learner.predict(adapted, episode.query.x), episode.query))
+        found.append(episode.measured(learner.predict(adapted, episode.query.x), episode.query))
     return torch.cat(found).double()
 
 

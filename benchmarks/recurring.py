@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 
 from workbench.algorithms import MAML, TaskMemory, TaskMemorySettings, adapt
-from workbench.algorithms.losses import example_loss
 from workbench.tasks import Episode, Shape, Tasks, open_tasks
 from workbench.training import run_of
 from workbench.training.evaluation import interval
@@ -36,7 +35,7 @@ def losses(learner: TaskMemory, tasks: Episode, steps: int) -> Tensor:
     for some in tasks.split(CHUNK):
         query = some.query
         path = adapt(learner, some, steps=steps)
-        rows = [example_loss(learner.predict(a, query.x), query) for a in path]
+        rows = [some.loss(learner.predict(a, query.x), query) for a in path]
         found.append(torch.stack(rows, dim=1))
     return torch.cat(found).double()
 

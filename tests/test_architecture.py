@@ -14,13 +14,14 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "workbench"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"comments", "errors", "fields", "files", "randomness", "resources"}
+GROUND = {"comments", "errors", "fields", "files", "measures", "randomness", "resources"}
 # What each part may import beside itself and the ground; what is not named here may import all.
 BELOW = {
     "comments": set(),
     "errors": set(),
     "fields": set(),
     "files": set(),
+    "measures": set(),
     "randomness": set(),
     "resources": set(),
     "innerloop": set(),

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from workbench.errors import UserError
+from workbench.measures import is_measure
 
 _HALF_WRITTEN = re.compile(r"\..+\.\d+\.\d+")  # as `write_safely` names it
 LARGEST = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4  # bytes to hold at once
@@ -138,8 +139,9 @@ def _is_row(row: Any) -> bool:
         and all(
             value is None or (isinstance(value, int | float) and abs(value) <= sys.float_info.max)
             for name, value in row.items()
-            if name != "split"
+            if name not in ("split", "measure")
         )
+        and ("measure" not in row or is_measure(row["measure"]))
     )
 
 

@@ -4,6 +4,10 @@ import { type Frame } from "./frame";
 import { type About, type Cursor, type Lane } from "./store";
 import { three } from "./ui/format";
 
+/** The column by which a task's course is told: its loss, or its first metric. */
+export const courseOf = (steps: Frame): string | undefined =>
+  steps.has("loss") ? "loss" : steps.measures[0]?.name;
+
 /** How many inner steps the lane under the cursor has. */
 export function stepsOf(about: About, cursor: Cursor): number {
   return about.lanes?.[cursor.lane]?.steps ?? 0;
@@ -38,13 +42,13 @@ export function facts(about: About, cursor: Cursor, steps: Frame | undefined): s
     found.push(`${shots} ${shots === 1 ? "shot" : "shots"}`);
   if ((about.tasks ?? 0) > 1) found.push(`task ${cursor.task + 1} of ${about.tasks}`);
   if (stepsOf(about, cursor) > 0) found.push(`step ${cursor.step} of ${stepsOf(about, cursor)}`);
-  const measure = steps?.has("loss") ? "loss" : "reward";
-  if (steps?.has(measure)) {
+  const measure = steps && courseOf(steps);
+  if (steps && measure) {
     const rows = steps.where({ task: cursor.task, step: cursor.step });
-    const query = rows.where({ part: measure === "loss" ? "query" : "trial" });
+    const query = rows.where((row) => rows.at("part", row) !== "support");
     if (query.rows)
       found.push(
-        `${measure === "loss" ? "query loss" : "reward"} ${three(query.at(measure, 0) as number)}`,
+        `${measure === "loss" ? "query loss" : measure} ${three(query.at(measure, 0) as number)}`,
       );
   }
   if (about.milliseconds) found.push(`${three(Math.round(about.milliseconds))} ms`);

@@ -1,5 +1,7 @@
 /** A table with named columns, read from the binary form in which Python sends it. */
 
+import { type Measure, named } from "./measure";
+
 /** A column on the wire; numbers are little endian. */
 export interface WireColumn {
   name: string;
@@ -15,6 +17,8 @@ export interface WireColumn {
 export interface WireFrame {
   rows: number;
   columns: WireColumn[];
+  /** What its measures are, by name, where it has any. */
+  measures?: Record<string, Measure>;
 }
 
 export type Cell = number | string | boolean | null;
@@ -47,8 +51,10 @@ function typed(column: WireColumn): Float64Array | Float32Array | Int32Array | U
 class Source {
   private decoded = new Map<string, ReturnType<typeof typed>>();
   readonly columns: Map<string, WireColumn>;
+  readonly measures: Record<string, Measure>;
 
   constructor(wire: WireFrame) {
+    this.measures = wire.measures ?? {};
     this.columns = new Map(wire.columns.map((column) => [column.name, column]));
   }
 
@@ -107,6 +113,16 @@ export class Frame {
 
   get names(): string[] {
     return [...this.source.columns.keys()];
+  }
+
+  /** Its measures, in their order. */
+  get measures(): Measure[] {
+    return Object.values(this.source.measures);
+  }
+
+  /** What is known of one of its measures. */
+  measure(name: string): Measure {
+    return this.source.measures[name] ?? named(name);
   }
 
   has(name: string): boolean {

@@ -1,6 +1,7 @@
 /** Frames for tests, as Python would send them. */
 
 import { Frame, type WireColumn, type WireFrame } from "../src/frame";
+import { type Measure, named } from "../src/measure";
 
 /** A column of words, or of numbers; numbers that are all whole travel as integers. */
 export function column(name: string, values: (number | string | null)[]): WireColumn {
@@ -15,10 +16,18 @@ export function column(name: string, values: (number | string | null)[]): WireCo
   return { name, type: whole ? "integer" : "number", data: new DataView(bytes.buffer) };
 }
 
-export function wire(columns: Record<string, (number | string | null)[]>): WireFrame {
+type Columns = Record<string, (number | string | null)[]>;
+
+export function wire(columns: Columns, measures: Partial<Measure>[] = []): WireFrame {
   const rows = Object.values(columns)[0]?.length ?? 0;
-  return { rows, columns: Object.entries(columns).map(([name, values]) => column(name, values)) };
+  return {
+    rows,
+    columns: Object.entries(columns).map(([name, values]) => column(name, values)),
+    measures: Object.fromEntries(
+      measures.map((one) => [one.name!, { ...named(one.name!), ...one }]),
+    ),
+  };
 }
 
-export const frame = (columns: Record<string, (number | string | null)[]>) =>
-  Frame.read(wire(columns));
+export const frame = (columns: Columns, measures: Partial<Measure>[] = []) =>
+  Frame.read(wire(columns, measures));

@@ -50,7 +50,11 @@ function frames() {
     });
     push(anatomy, { layer, term: "full", step: null, norm: 4, cosine: 1, share: 1 });
   }
-  return { "0:steps": wire(steps), "0:norms": wire(norms), "0:anatomy": wire(anatomy) };
+  return {
+    "0:steps": wire(steps, [{ name: "loss" }, { name: "mse", loss: true }]),
+    "0:norms": wire(norms),
+    "0:anatomy": wire(anatomy),
+  };
 }
 
 const push = (table: Record<string, any[]>, row: Record<string, any>) =>

@@ -39,6 +39,7 @@ from workbench.algorithms import (
     Reptile,
     ReptileSettings,
     RL2Settings,
+    SNAILPolicy,
     SNAILSettings,
     TaskMemory,
     TaskMemorySettings,
@@ -303,5 +304,5 @@ CASES: dict[str, Case] = {
         idle=BEFORE_NORM,
     ),
     "SNAIL": Case(lambda s: SNAIL(_embedding(), 5, WAYS, s), _SNAIL, clouds, idle=BEFORE_NORM),
-    "SNAIL, trials": Case(lambda s: SNAIL(None, 1 + 3 + 2, 3, s), _SNAIL, bandits, "actor-critic"),
+    "SNAIL, trials": Case(lambda s: SNAILPolicy(1 + 3 + 2, 3, s), _SNAIL, bandits, "actor-critic"),
 }

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from tests.algorithms.cases import CASES
 from workbench.algorithms import Adapted, Learner, adapt, last
-from workbench.algorithms.losses import metric
 from workbench.randomness import fold, normal
 from workbench.tasks import Episode, Examples
 
@@ -29,7 +28,7 @@ def run(learner: Learner, episode: Episode) -> list[Adapted]:
 def inputs(episode: Episode) -> tuple[Tensor, Tensor | None]:
     """What is predicted for: the query, or some observations where there is none."""
     if episode.query is None:
-        return normal(fold(episode.seed, 9), (4, 1), episode.state["means"].dtype), None
+        return normal(fold(episode.seed, 9), (4, 1), episode.task["means"].dtype), None
     return episode.query.x, episode.query.weight
 
 
@@ -76,4 +75,4 @@ def taught_to_bind(learner: Learner, rate: float, steps: int) -> float:
     test = bindings(200, 999)
     with torch.no_grad():
         logits = learner.predict(last(adapt(learner, test)), test.query.x)
-    return metric(logits, test.query).mean().item()
+    return test.measured(logits, test.query).mean().item()

@@ -23,7 +23,6 @@ from tests.algorithms.checks import (
     run,
 )
 from workbench.algorithms import Adapted, FineTuning, Learner, adapt
-from workbench.algorithms.losses import example_loss
 from workbench.algorithms.trials import advantages
 from workbench.innerloop import InnerOptimizer, compiled, weights_of
 from workbench.tasks import Episode
@@ -236,7 +235,7 @@ def held_loss(
             values = {f"weights.{n}": parameters[f"model.{n}"] + move for n, move in moves.items()}
             with torch.no_grad():
                 prediction = learner.predict(Adapted(values), episode.query.x)
-            return example_loss(prediction, episode.query).mean()
+            return episode.loss(prediction, episode.query).mean()
 
         return of_moved
     if case.oracle == "actor-critic":  # advantages and the value's targets
@@ -252,10 +251,11 @@ def held_loss(
         def of_trial(parameters: dict[str, Tensor]) -> Tensor:
             before = cloned(dict(learner.named_parameters()))
             learner.load_state_dict(parameters)
+            chances = torch.distributions.Categorical(logits=observed("out"))
             terms = (
-                -observed("log_probability") * advantage
+                -chances.log_prob(observed("action")) * advantage
                 + settings.value_weight * (observed("value") - target).square()
-                - settings.entropy_weight * observed("entropy")
+                - settings.entropy_weight * chances.entropy()
             )
             learner.load_state_dict(before)
             return terms.mean()

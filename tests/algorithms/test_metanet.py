@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench.algorithms import Adapted, MetaNet, MetaNetSettings, adapt, last
-from workbench.algorithms.losses import metric
 from workbench.algorithms.metanet import _preprocess
 from workbench.errors import UserError
 from workbench.models import MLPSettings
@@ -162,7 +161,7 @@ def test_it_needs_its_fast_weights() -> None:
             for n, t in adapted.values.items()
         }
         whole, without = (
-            metric(learner.predict(a, test.query.x), test.query)
+            test.measured(learner.predict(a, test.query.x), test.query)
             for a in (adapted, Adapted(zeroed, {}, adapted.step))
         )
     lost = without - whole

@@ -21,7 +21,6 @@ from workbench.algorithms import (
     Reptile,
     ReptileSettings,
 )
-from workbench.algorithms.losses import metric
 from workbench.innerloop import InnerOptimizer
 from workbench.models import MLP
 from workbench.tasks import Episode, Examples, TaskSpec
@@ -140,7 +139,7 @@ def test_fine_tuning_pretrains_and_then_fits_its_support(head: str) -> None:
     fits = torch.stack([adapted.seen["loss"] for adapted in path[1:]])
     assert len(path) == 51
     assert (fits[-1] < 0.5 * fits[0]).all()
-    right = metric(learner.predict(path[-1], episode.support.x), episode.support)
+    right = episode.measured(learner.predict(path[-1], episode.support.x), episode.support)
     assert right.mean() > 0.9
 
 

@@ -8,11 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.tasks.control.worlds import PAYS, SMALL, TO_ONE, Line, small
 from workbench.algorithms import RL2, RL2Settings, adapt
 from workbench.algorithms.trials import advantages
 from workbench.errors import UserError
 from workbench.models import MLPSettings, Policy, PolicySettings
 from workbench.tasks import Episode, Shape, TaskSpec, open_tasks
+from workbench.tasks.base import task_seeds
+from workbench.tasks.control.rollout import rollout
 
 
 def trials(n: int, arms: int = 2, pulls: int = 3, seed: int = 0) -> Episode:
@@ -40,9 +43,7 @@ def test_the_policy_reads_its_last_action_and_reward(cell: str) -> None:
         seen = adapted.seen
         torch.testing.assert_close(seen["probabilities"], chances)
         torch.testing.assert_close(seen["value"], learner.policy.value(output).squeeze(-1))
-        torch.testing.assert_close(
-            seen["log_probability"].exp(), chances[torch.arange(5), seen["action"]]
-        )
+        torch.testing.assert_close(seen["out"].softmax(dim=-1), chances)
         action = torch.nn.functional.one_hot(seen["action"], 2)
         rest = [seen["reward"].unsqueeze(1), adapted.values["done"]]
         inputs = torch.cat([torch.zeros(5, 1), action, *rest], dim=1)
@@ -54,7 +55,7 @@ def test_actions_follow_the_policys_chances() -> None:
     seen = list(adapt(learner.float(), trial))[1].seen
     frequency = (seen["action"] == 1).float().mean().item()
     assert frequency == pytest.approx(seen["probabilities"][0, 1].item(), abs=0.03)
-    means = trial.state["means"].gather(1, seen["action"].unsqueeze(1))
+    means = trial.task["means"].gather(1, seen["action"].unsqueeze(1))
     assert seen["reward"].mean().item() == pytest.approx(means.mean().item(), abs=0.03)
 
 
@@ -69,6 +70,32 @@ def test_advantages_equal_the_sum_they_stand_for() -> None:
             surprise = reward[:, s] + discount * after - value[:, s]
             total = total + (discount * trace) ** (s - t) * surprise
         torch.testing.assert_close(found[:, t], total)
+
+
+@pytest.mark.parametrize("family", ["bandit", "mdp"])
+def test_an_adaptation_is_a_rollout_move_by_move(family: str) -> None:
+    shape = Shape(ways=2, shots=2)
+    trial = open_tasks(family).sample(5, seed=0, shape=shape).to(dtype=torch.float64)
+    env = trial.env
+    assert env is not None
+    torch.manual_seed(0)
+    learner = RL2(Policy(env.observation_size, 2, hidden=4)).double()
+    path = list(adapt(learner, trial))
+    hidden = path[0].values["hidden"]
+    whole = rollout(env, trial.task, learner.act, trial.seed, hidden, ends=False)
+    assert len(path) - 1 == env.horizon == {"bandit": 2, "mdp": 20}[family]
+    for move, adapted in enumerate(path[1:]):
+        for name in ("action", "reward", "out", "value"):
+            assert torch.equal(adapted.seen[name], getattr(whole, name)[:, move])
+    assert torch.equal(path[-1].values["hidden"], whole.memory)
+    for name, tensor in whole.end.moment.items():
+        assert torch.equal(path[-1].values[name], tensor)
+    if family == "mdp":  # what is observed differs, and so does where a trial is
+        places = torch.stack([a.values["state.place"] for a in path])
+        assert places.unique().numel() > 5
+        seen = torch.stack([a.values["observation"] for a in path])
+        assert torch.equal(seen.argmax(-1), places)
+        assert [bool(a.values["done"].all()) for a in path[1:]] == 2 * ([False] * 9 + [True])
 
 
 def exact_return(policy: Policy, means: Tensor, pulls: int) -> Tensor:
@@ -96,7 +123,7 @@ def test_the_gradient_is_that_of_the_expected_reward() -> None:
     parameters = [learner.policy.get_parameter(name) for name in names]
     expected = torch.autograd.grad(exact_return(learner.policy, means, pulls), parameters)
     trial = trials(40_000, pulls=pulls)
-    fixed = trial.with_tensors({**trial.tensors(), "state.means": means.expand(len(trial), 2)})
+    fixed = trial.with_tensors({**trial.tensors(), "task.means": means.expand(len(trial), 2)})
     found = learner.meta_gradient(fixed).gradients
     for name, gradient in zip(names, expected, strict=True):
         estimate = -pulls * found[f"policy.{name}"]  # the loss is a mean over pulls
@@ -125,6 +152,36 @@ def test_learns_better_than_random_pulls() -> None:
     assert reward() > before + 0.2
 
 
+def best_return() -> float:
+    """What the best policy of the small MDP gets, backwards from its last move."""
+    worth = [0.0, 0.0]
+    for _ in range(SMALL.horizon):
+        leads = [[(1 - one) * worth[0] + one * worth[1] for one in row] for row in TO_ONE.tolist()]
+        both = zip(PAYS.tolist(), leads, strict=True)
+        worth = [max(p + w for p, w in zip(*rows, strict=True)) for rows in both]
+    return worth[0]
+
+
+def test_learns_where_to_go() -> None:
+    """Where one is must be seen: what is best to do, and what it leads to, differ by the state."""
+    torch.manual_seed(0)
+    learner = RL2(Policy(2, 2, hidden=16), RL2Settings(entropy_weight=0.01, discount=1.0))
+    optimizer = torch.optim.Adam(learner.parameters(), 2e-2)
+
+    def trials_of(count: int, seed: int) -> Episode:
+        seeds = task_seeds(count, seed, "train")
+        return Episode(None, None, seeds, env=SMALL, task=small((count,)))
+
+    for seed in range(150):
+        optimizer.zero_grad()
+        learner(trials_of(128, seed)).mean().backward()
+        optimizer.step()
+    with torch.no_grad():
+        path = list(adapt(learner, trials_of(4000, 1000)))
+    found = sum(a.seen["reward"] for a in path[1:]).mean().item()
+    assert best_return() - 0.3 < found < best_return() + 0.1
+
+
 def test_refusals() -> None:
     with pytest.raises(UserError, match="discount is 2"):
         RL2Settings(discount=2)
@@ -137,7 +194,10 @@ def test_refusals() -> None:
     bandit = open_tasks("bandit")
     with pytest.raises(UserError, match="policy has 2 actions and the tasks have 7"):
         build().begin(bandit.sample(1, seed=0, shape=Shape(7, 3)))
-    with pytest.raises(UserError, match="over after 3 steps"):
+    line = Episode(None, None, torch.arange(2), env=Line(), task={"goal": torch.zeros(2, 1)})
+    with pytest.raises(UserError, match="chooses among actions and those of these tasks are num"):
+        build().begin(line)
+    with pytest.raises(UserError, match="over after 3 moves"):
         list(adapt(build(), bandit.sample(1, seed=0, shape=Shape(2, 3)), steps=4))
     with pytest.raises(UserError, match="embedding"):
         PolicySettings().build((1,), None)

@@ -7,11 +7,12 @@ import torch
 from torch.nn import functional as F
 
 from tests.algorithms.checks import taught_to_bind
-from workbench.algorithms import SNAIL, SNAILSettings, adapt, last
+from workbench.algorithms import SNAIL, SNAILPolicy, SNAILSettings, adapt, last
 from workbench.errors import UserError
 from workbench.models import MLPSettings, PolicySettings
 from workbench.randomness import fold, normal
 from workbench.tasks import Episode, Examples, Shape, TaskSpec, open_tasks
+from workbench.tasks.control.rollout import rollout
 
 WAYS = 3
 SETTINGS = SNAILSettings(filters=4, length=4, width=5)
@@ -30,14 +31,14 @@ def build() -> SNAIL:
     return SNAIL(torch.nn.Linear(4, 5), 5, WAYS, SETTINGS).double()
 
 
-def build_policy() -> SNAIL:
+def build_policy() -> SNAILPolicy:
     torch.manual_seed(0)
-    learner = SNAIL(None, 1 + 3 + 2, 3, SETTINGS).double()
+    learner = SNAILPolicy(1 + 3 + 2, 3, SETTINGS).double()
     torch.nn.init.normal_(learner.out.weight)
     return learner
 
 
-def whole_sequence(learner: SNAIL, items: torch.Tensor) -> torch.Tensor:
+def whole_sequence(learner: SNAIL | SNAILPolicy, items: torch.Tensor) -> torch.Tensor:
     """Logits of every item of one sequence `[item, number]`, by conv1d and torch's attention."""
     h = items
     for layer in learner.layers:
@@ -91,6 +92,17 @@ def test_a_trial_moved_by_one_equals_the_whole_trial() -> None:
         torch.testing.assert_close(found, chances)
 
 
+def test_an_adaptation_is_a_rollout_move_by_move() -> None:
+    learner = build_policy()
+    trial = open_tasks("bandit").sample(3, seed=0, shape=Shape(3, 6)).to(dtype=torch.float64)
+    path = list(adapt(learner, trial))
+    past = path[0].values["past"]
+    whole = rollout(trial.env, trial.task, learner.act, trial.seed, past, ends=False)
+    found = torch.stack([a.seen["action"] for a in path[1:]], dim=1)
+    assert torch.equal(found, whole.action)
+    assert torch.equal(path[-1].values["past"], whole.memory)
+
+
 def test_what_comes_later_changes_nothing_earlier() -> None:
     learner = build_policy()
     trial = open_tasks("bandit").sample(2, seed=0, shape=Shape(3, 6)).to(dtype=torch.float64)
@@ -131,7 +143,7 @@ def test_refusals() -> None:
         build_policy().begin(episode())
     with pytest.raises(UserError, match="built to classify"):
         build().begin(bandit.sample(1, seed=0, shape=Shape(3, 3)))
-    with pytest.raises(UserError, match="over after 3 steps"):
+    with pytest.raises(UserError, match="over after 3 moves"):
         trial = bandit.sample(1, seed=0, shape=Shape(3, 3)).to(dtype=torch.float64)
         list(adapt(build_policy(), trial, steps=4))
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from workbench.algorithms import MAML, MAMLSettings, TaskMemory, TaskMemorySettings, adapt, last
-from workbench.algorithms.losses import example_loss
 from workbench.errors import UserError
 from workbench.innerloop import weights_of
 from workbench.models import MLP
@@ -105,9 +104,9 @@ def test_returning_tasks_start_with_less_loss() -> None:
     learner.update(visits(3, 12), steps=200)
     new = visits(3, 60, seed=5)
     with torch.no_grad():
-        known = example_loss(learner.predict(learner.begin(new), new.query.x), new.query)
+        known = new.loss(learner.predict(learner.begin(new), new.query.x), new.query)
         learner.forget()
-        theta = example_loss(learner.predict(learner.begin(new), new.query.x), new.query)
+        theta = new.loss(learner.predict(learner.begin(new), new.query.x), new.query)
     gain = theta - known
     assert gain.mean() - 1.96 * gain.std() / math.sqrt(60) > 0
     assert known.mean() < 0.5 * theta.mean()

@@ -319,6 +319,31 @@ def test_a_graph_that_misses_weights_kept_aside_is_refused():
     assert all(torch.equal(again[n], found[n]) for n in found)
 
 
+WRAPPING = """
+import torch
+from workbench.innerloop.compiled import _compile
+from workbench.randomness import permutation, uniform
+
+def draws(t):
+    return [uniform(t[0], (50,), torch.float64), permutation(t[0], 50) * 1]
+
+seeds = torch.arange(4)
+graph = _compile(draws, [seeds])
+for _ in range(500):
+    found = graph(seeds)
+assert all(torch.equal(f, e) for f, e in zip(found, draws([seeds])))
+"""
+
+
+def test_seeds_that_wrap_around_do_not_write_past_a_compiled_loop():
+    """Compiled with the loop's variable in the multiplication, this ended the process."""
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, "-c", WRAPPING], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-500:]
+
+
 def test_without_a_compiler_the_eager_path_says_so(monkeypatch):
     import shutil
 

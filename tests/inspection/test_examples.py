@@ -11,8 +11,8 @@ import torch
 
 from tests.algorithms.cases import CASES, clouds
 from workbench.algorithms import MAML, RL2, MAMLSettings, Prototypical, adapt
-from workbench.algorithms.losses import example_loss
 from workbench.errors import UserError
+from workbench.figures import arm_pulls
 from workbench.inspection import (
     KINDS,
     Tape,
@@ -109,7 +109,7 @@ def test_predictions_agree_with_the_metric_and_the_loss(method: str) -> None:
             assert rows["example"].tolist() == shown["example"].tolist()
             assert rows["label"].tolist() == shown["label"].tolist()
             logits = learner.predict(adapted, episode.query.x, episode.query.weight).detach()
-            loss = float(example_loss(logits, episode.query)[task])
+            loss = float(episode.loss(logits, episode.query)[task])
             assert -np.log(rows["truth"]).mean() == pytest.approx(loss, rel=1e-4)
             assert (rows["correct"] == (rows["label"] == rows["prediction"])).all()
             assert (rows["confidence"] >= rows["truth"] - 1e-9).all()
@@ -131,16 +131,31 @@ def test_pulls_are_what_the_policy_did() -> None:
     frame = pull_frame(learner, trial, path, task=2)
     assert len(frame) == 6 * 4
     pulled = frame[frame["pulled"]]
-    assert pulled["step"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert pulled["step"].tolist() == pulled["move"].tolist() == [1, 2, 3, 4, 5, 6]
     for adapted, row in zip(path[1:], pulled.itertuples(), strict=True):
         assert row.arm == int(adapted.seen["action"][2])
         assert row.reward == float(adapted.seen["reward"][2])
         assert row.value == pytest.approx(float(adapted.seen["value"][2].detach()))
-        assert row.chance == pytest.approx(float(trial.state["means"][2, row.arm]))
+        assert row.chance == pytest.approx(float(trial.task["means"][2, row.arm]))
     np.testing.assert_allclose(frame.groupby("step")["probability"].sum(), 1.0, rtol=1e-5)
     assert frame["reward"].sum() == sum(float(a.seen["reward"][2]) for a in path[1:])
     with pytest.raises(UserError, match="at least 1 step"):
         pull_frame(learner, trial, path[:1])
+
+
+def test_moves_among_actions_that_are_no_arms() -> None:
+    torch.manual_seed(0)
+    trial = open_tasks("mdp").sample(2, seed=0, shape=Shape(ways=3, shots=1))
+    learner = RL2(Policy(10, 3, hidden=8)).eval()
+    frame = pull_frame(learner, trial, list(adapt(learner, trial)))
+    assert len(frame) == 10 * 3
+    assert frame["chance"].isna().all()
+    plot = arm_pulls(frame)
+    assert plot.alt_text.startswith("A trial of 10 moves of 3 actions")
+    assert plot.axes[0].get_xlabel() == "move"
+    assert plot.axes[0].get_yticklabels()[0].get_text() == "action 0"
+    older = frame.drop(columns="move")  # as a trace of an older workbench holds it
+    assert arm_pulls(older).alt_text == plot.alt_text
 
 
 def test_wrong_tasks_are_said() -> None:

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
+from tests.algorithms.strides import Strides
 from workbench.algorithms import MAML, MAMLSettings, adapt
-from workbench.algorithms.losses import metric
 from workbench.errors import UserError
 from workbench.figures import (
     adapted_curves,
@@ -99,7 +99,7 @@ def test_steps_agree_with_the_metric(regression):
     assert frame.columns.tolist() == ["task", "step", "part", "loss", "mse"]
     assert len(frame) == 4 * 3 * 2
     for adapted in path:
-        expected = metric(learner.predict(adapted, episode.query.x), episode.query)
+        expected = episode.measured(learner.predict(adapted, episode.query.x), episode.query)
         rows = frame[(frame["step"] == adapted.step) & (frame["part"] == "query")]
         np.testing.assert_allclose(rows["mse"], expected.detach(), rtol=1e-6)
     loss_by_step(frame)
@@ -163,7 +163,27 @@ def test_control_counts_the_reward():
     total = sum(a.seen["reward"] for a in path if a.step)
     last = frame[frame["step"] == path[-1].step]
     np.testing.assert_allclose(last["reward"], total)
-    assert loss_by_step(frame, measure="reward").axes[0].get_ylabel() == "total reward"
+    axes = loss_by_step(frame, measure="reward").axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("move", "total reward")
+    strides = Strides(learner.policy).eval()
+    other = step_frame(strides, episode, list(adapt(strides, episode)))
+    assert other["move"].tolist() == frame["move"].tolist() == frame["step"].tolist()
+    assert other["step"].tolist() == [(move + 1) // 2 for move in frame["step"]]
+    np.testing.assert_allclose(other["reward"], frame["reward"])
+    by_hand = loss_by_step(other, measure="reward").alt_text
+    assert by_hand == loss_by_step(frame, measure="reward").alt_text
+    assert "over moves 0 to 10" in by_hand
+
+
+def test_evaluations_of_trials_are_by_move():
+    experiment = preset("bandit-rl2")
+    learner, tasks = experiment.build()
+    result = evaluate(learner, tasks, experiment.test, episodes=3)
+    frame = evaluation_frame({"RL²": result})
+    assert frame["move"].tolist() == [*range(11)] * 3
+    assert "step" not in frame
+    assert loss_by_step(frame, measure="reward").axes[0].get_xlabel() == "move"
+    np.testing.assert_allclose(comparison_frame({"RL²": result})["value"], result.per_task)
 
 
 def test_evaluations_become_frames_that_compare(regression):

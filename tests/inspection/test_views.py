@@ -10,7 +10,6 @@ from torch.func import functional_call, hessian
 
 from tests.algorithms.cases import CASES, clouds, sines
 from workbench.algorithms import MAML, MAMLSettings, adapt, last
-from workbench.algorithms.losses import example_loss
 from workbench.errors import UserError
 from workbench.inspection import (
     KINDS,
@@ -130,7 +129,7 @@ def test_landscape_says_the_loss_at_its_places():
         expected = (examples.x[1] @ w - examples.y[1, :, 0]).square().mean()
         assert row.loss == pytest.approx(float(expected), rel=1e-9)
     ends = frame[(frame["kind"] == "path") & (frame["part"] == "query")]
-    expected = [float(example_loss(learner.predict(a, query.x), query)[1]) for a in tape]
+    expected = [float(episode.loss(learner.predict(a, query.x), query)[1]) for a in tape]
     np.testing.assert_allclose(ends["loss"], expected, rtol=1e-12)
     grid = frame[frame["kind"] == "grid"]
     for axis in ("x", "y"):  # the path lies inside
@@ -159,7 +158,7 @@ def test_influence_is_what_leaving_an_example_out_does(name):
             fewer = Examples(one.support.x[:, kept], one.support.y[:, kept])
             less = Episode(fewer, one.query, one.seed, one.ways, one.info)
             final = last(adapt(learner, less))
-            expected = float(example_loss(learner.predict(final, one.query.x), one.query))
+            expected = float(one.loss(learner.predict(final, one.query.x), one.query))
             assert row.without == pytest.approx(expected, rel=1e-9)
             assert row.influence == pytest.approx(row.without - row.loss)
     assert set(influence_frame(learner, episode, tape)["task"]) == {0, 1, 2}

@@ -14,7 +14,18 @@ from torch.utils.checkpoint import checkpoint
 
 from tests.modules.shapes import HEAD, Held, Tokens, normalised, own
 from workbench import UserError
-from workbench.algorithms import MAML, MAMLSettings, adapt, last
+from workbench.algorithms import (
+    MAML,
+    MANN,
+    SNAIL,
+    AttentionLearner,
+    MAMLSettings,
+    Matching,
+    MetaNet,
+    Prototypical,
+    adapt,
+    last,
+)
 from workbench.innerloop import forward_tasks
 from workbench.tasks import Episode, Examples
 
@@ -171,6 +182,26 @@ def test_weights_that_adapt_nowhere_are_named(monkeypatch):
     stacked = {n: p.expand(2, *p.shape) for n, p in model.named_parameters()}
     with pytest.raises(UserError, match=r"'0\.bias'"):
         forward_tasks(model, stacked, numbers(3))
+
+
+EMBEDDED = {
+    "Prototypical": lambda embedding, width: Prototypical(embedding),
+    "Matching": lambda embedding, width: Matching(embedding),
+    "MetaNet": lambda embedding, width: MetaNet(embedding, width, 2),
+    "attention": AttentionLearner,
+    "MANN": lambda embedding, width: MANN(embedding, width, 2),
+    "SNAIL": lambda embedding, width: SNAIL(embedding, width, 2),
+}
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_an_embedding_gives_vectors_and_takes_tokens(name: str):
+    maps = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU())
+    with pytest.raises(UserError, match=r"nn\.Flatten\(\)"):
+        EMBEDDED[name](maps, 3).meta_gradient(episode(numbers(2, 5, 5)))
+    learner = EMBEDDED[name](Tokens(), 2)
+    found = learner.meta_gradient(episode(torch.randint(7, (2, 4, 5))))
+    assert any(g.any() for n, g in found.gradients.items() if "embed.weight" in n)
 
 
 # ---- examples that see each other -------------------------------------------------------------

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from workbench.algorithms import MAML, MAMLSettings, Prototypical, adapt, last
-from workbench.algorithms.losses import example_loss
 from workbench.errors import UserError
 from workbench.models import MLP
 from workbench.tasks import (
@@ -100,7 +99,7 @@ def test_an_edit_is_on_record_saved_and_done_again(name: str, tmp_path: Any) -> 
 def _losses(learner: Any, episode: Episode) -> torch.Tensor:
     adapted = last(adapt(learner, episode))
     query = episode.query
-    return example_loss(learner.predict(adapted, query.x, query.weight), query).detach()
+    return episode.loss(learner.predict(adapted, query.x, query.weight), query).detach()
 
 
 def learners() -> list[Any]:

@@ -15,10 +15,10 @@ from workbench.tasks import Episode, Examples, Shape, open_tasks
 SHAPE = Shape(ways=2, shots=(1, 3), queries=2)
 
 
-@pytest.mark.parametrize("name", ["sinusoid", "digits", "bandit"])
+@pytest.mark.parametrize("name", ["sinusoid", "digits", "bandit", "mdp"])
 def test_split_is_indexing(name: str) -> None:
     tasks = open_tasks(name)
-    shape = SHAPE if name != "bandit" else None
+    shape = SHAPE if name not in ("bandit", "mdp") else None
     whole = tasks.sample(7, seed=3, shape=shape)
     pieces = whole.split(3)
     assert [len(piece) for piece in pieces] == [3, 3, 1]
@@ -36,7 +36,7 @@ def test_split_is_indexing(name: str) -> None:
 def test_split_of_an_episode_without_info() -> None:
     pieces = Episode(None, None, torch.arange(5)).split(2)
     assert [piece.seed.tolist() for piece in pieces] == [[0, 1], [2, 3], [4]]
-    assert pieces[0].info == {} == pieces[0].state
+    assert pieces[0].info == {} == pieces[0].task
 
 
 def wrong(episode: Episode) -> Episode:
@@ -80,9 +80,10 @@ def test_what_does_not_fit_together_is_refused(change: Callable, message: str) -
 
 
 def test_every_family_gives_what_is_sound() -> None:
-    for name in ("sinusoid", "digits", "glyphs", "recurring:glyphs", "bandit"):
+    for name in ("sinusoid", "digits", "glyphs", "recurring:glyphs", "bandit", "mdp"):
+        acted = name in ("bandit", "mdp")
         found = open_tasks(name).sample(5, seed=0)
-        assert set(found.check().fewest) == (set() if name == "bandit" else {"support", "query"})
+        assert set(found.check().fewest) == (set() if acted else {"support", "query"})
     shape = Shape(ways=(1, 2), shots=(1, 3), queries=2)
     padded = open_tasks("digits").sample(30, seed=0, shape=shape)
     assert padded.check().fewest == {"support": 1, "query": 2}

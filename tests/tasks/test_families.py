@@ -1,4 +1,4 @@
-"""Curves, digits and bandits, and opening them by name."""
+"""Curves and digits, and opening tasks by name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CURVES = ["sinusoid:maml", "sinusoid:reptile", "harmonics", "linear-sine"]
 PINNED = {
     "sinusoid:maml": "ed251eb674a518d0",
     "digits": "8fa0cd04e7844bf1",
-    "bandit": "8faa5deeea45b9a2",
+    "bandit": "9b37d041fd911379",
 }
 
 
@@ -64,7 +64,7 @@ def test_unequal_shots_of_curves() -> None:
 
 
 def test_the_splits_are_other_tasks() -> None:
-    for name in ("sinusoid", "bandit"):
+    for name in ("sinusoid", "bandit", "mdp"):
         tasks = open_tasks(name)
         hashes = {
             tasks.sample(3, seed=0, split=split).sha256()
@@ -93,38 +93,6 @@ def test_digits_look_like_their_class() -> None:
     assert float((guess == episode.query.y).float().mean()) > 0.9
 
 
-def test_bandits_pay_as_their_means_say() -> None:
-    tasks = open_tasks("bandit")
-    episode = tasks.sample(2000, seed=0, shape=Shape(ways=3, shots=4))
-    env, state = episode.env, dict(episode.state)
-    assert env is not None
-    assert (env.actions, env.horizon, env.observation_size) == (3, 4, 1)
-    assert tasks.spec(Shape(ways=3, shots=4)).input_shape == (1,)
-    before = {name: tensor.clone() for name, tensor in state.items()}
-    action = torch.full((2000,), 1)
-    rewards, dones = [], []
-    current = state
-    for _ in range(4):
-        current, observation, reward, done = env(current, action, episode.seed)
-        rewards.append(reward)
-        dones.append(bool(done.all()))
-        assert observation.shape == (2000, 1)
-    assert dones == [False, False, False, True]
-    assert all(torch.equal(state[name], before[name]) for name in state)  # pure
-    paid = torch.stack(rewards)
-    assert paid.unique().tolist() == [0, 1]
-    assert abs(float((paid.mean(0) - state["means"][:, 1]).mean())) < 0.02
-    assert not torch.equal(paid[0], paid[1])
-    again = env(state, action, episode.seed)[2]
-    assert torch.equal(again, rewards[0])
-    assert 0 <= float(state["means"].min()) < 0.01 < 0.99 < float(state["means"].max()) < 1
-
-
-def test_bandits_have_one_size_a_batch() -> None:
-    with pytest.raises(UserError, match="one number for each"):
-        open_tasks("bandit").sample(1, seed=0, shape=Shape(ways=(2, 5), shots=10))
-
-
 @pytest.mark.parametrize(
     ("name", "cure"),
     [
@@ -150,6 +118,7 @@ def test_all_names_can_be_asked_for() -> None:
         "digits",
         "omniglot",
         "bandit",
+        "mdp",
         "recurring",
     }
 

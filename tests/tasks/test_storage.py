@@ -19,6 +19,7 @@ from workbench.tasks import Shape, load_episode, open_tasks, save_episode
         ("sinusoid", Shape(1, 3, 4)),
         ("digits", Shape((2, 3), (1, 2), 2)),
         ("bandit", Shape(3, 4, 0)),
+        ("mdp", Shape(3, 4, 0)),
     ],
 )
 def test_an_episode_comes_back_bit_for_bit(tmp_path, name, shape):
@@ -39,6 +40,45 @@ def test_an_edited_episode_keeps_its_edit(tmp_path):
     edited = episode.with_tensors(episode.tensors() | {"support.y": episode.support.y + 1})
     again = load_episode(save_episode(tmp_path / "a", edited))
     assert torch.equal(again.support.y, episode.support.y + 1)
+
+
+def test_a_bandit_of_an_older_file_is_read(tmp_path):
+    """Its starting state held what is its task's now, and its dynamics counted the actions."""
+    episode = open_tasks("bandit").sample(3, seed=5, shape=Shape(3, 4, 0))
+    _, header = read_tensors(save_episode(tmp_path / "new", episode), kind="episode", schema=1)
+    assert header["episode"]["environment"] == {"type": "BernoulliBandit", "arms": 3, "horizon": 4}
+    tensors = {
+        "seed": episode.seed,
+        "state.means": episode.task["means"],
+        "state.pulls": torch.zeros(3, dtype=torch.long),
+    }
+    old = {"type": "BernoulliBandit", "actions": 3, "horizon": 4, "observation_size": 1}
+    header["episode"]["environment"] = old
+    again = load_episode(save_tensors(tmp_path / "old", tensors, header, kind="episode"))
+    assert again.env == episode.env
+    assert again.sha256() == episode.sha256()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"type": "Repeated"}, "no environment Repeated"),  # a trial of trials
+        ({"states": 0}, "environment.states is 0"),
+        ({"choices": 4}, "pays is no"),
+        ({"more": 1}, "damaged or no episode file"),
+    ],
+)
+def test_a_trial_that_is_none_is_refused(tmp_path, change, said):
+    episode = open_tasks("mdp").sample(2, seed=5, shape=Shape(3, 4, 0))
+    tensors, header = read_tensors(save_episode(tmp_path / "a", episode), kind="episode", schema=1)
+    trial = header["episode"]["environment"]
+    assert trial["type"] == "Repeated"
+    trial["env"] |= change
+    with pytest.raises(UserError, match=said):
+        load_episode(save_tensors(tmp_path / "b", tensors, header, kind="episode"))
+    trial["episodes"] = 0
+    with pytest.raises(UserError, match="a trial has no episodes"):
+        load_episode(save_tensors(tmp_path / "b", tensors, header, kind="episode"))
 
 
 def test_damaged_truncated_foreign_and_newer_files_are_refused(tmp_path):

@@ -8,7 +8,8 @@ import pytest
 import torch
 from scipy import stats
 
-from workbench.algorithms import PrototypicalSettings
+from tests.algorithms.strides import Strides
+from workbench.algorithms import RL2, Adapted, PrototypicalSettings
 from workbench.algorithms.base import adapt
 from workbench.algorithms.values import last
 from workbench.errors import UserError
@@ -76,16 +77,42 @@ def test_labels_outside_the_ways_are_refused_in_training_and_evaluation() -> Non
         Trainer(experiment, built=(learner, tasks)).update()
 
 
-def test_reward_is_summed_by_pull() -> None:
+def test_reward_is_summed_by_move() -> None:
     experiment = preset("bandit-rl2")
     learner, tasks = experiment.build()
     result = evaluate(learner, tasks, experiment.test, episodes=100)
-    assert result.metric == "reward"
+    assert (result.metric, result.axis, result.to_record()["axis"]) == ("reward", "move", "move")
     assert result.queries is None
     assert len(result.per_step) == 11
     assert result.per_step[0] == 0
     assert all(a <= b for a, b in zip(result.per_step, result.per_step[1:], strict=False))
     assert 4 < result.mean < 6  # an untrained policy pulls at random
+
+
+def test_moves_are_no_steps() -> None:
+    """A method that makes two moves a step is measured as the same one that makes one."""
+    experiment = preset("bandit-rl2")
+    learner, tasks = experiment.build()
+    assert isinstance(learner, RL2)
+    strides = Strides(learner.policy)
+    results = [evaluate(one, tasks, experiment.test, episodes=20) for one in (learner, strides)]
+    assert torch.equal(results[0].values, results[1].values)
+    half = evaluate(strides, tasks, experiment.test, episodes=20, steps=2)
+    assert torch.equal(half.values, results[0].values[:, :5])
+    supervised = preset("sinusoid-maml")
+    learner, tasks = supervised.build()
+    assert evaluate(learner, tasks, supervised.test, episodes=4).axis == "step"
+
+
+def test_a_method_that_acts_and_says_no_reward_is_refused() -> None:
+    class Silent(Strides):
+        def step(self, adapted: Adapted, episode: Episode) -> Adapted:
+            return dataclasses.replace(super().step(adapted, episode), seen={})
+
+    experiment = preset("bandit-rl2")
+    learner, tasks = experiment.build()
+    with pytest.raises(UserError, match="step 1 of a method that acts saw no reward"):
+        evaluate(Silent(learner.policy), tasks, experiment.test, episodes=4)
 
 
 def test_transductive_is_named_and_the_mode_is_put_back() -> None:

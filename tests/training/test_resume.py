@@ -1,6 +1,7 @@
 """A run that was killed and resumed ends with the bits of one that was not."""
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -12,10 +13,12 @@ import pytest
 import torch
 
 from benchmarks.kills import difference
-from workbench.algorithms import MAML, MAMLSettings
+from workbench import UserError
+from workbench.algorithms import MAML, MAMLSettings, Truncated
 from workbench.algorithms.values import Adapted
 from workbench.tasks import Episode, TaskSpec
 from workbench.training import Experiment, Run, Trainer, preset, train
+from workbench.training.checkpoints import Checkpoint
 
 
 def assert_same_end(one: Run, other: Run) -> None:
@@ -122,6 +125,51 @@ def test_compiled_resumes_exactly(
     train(run=tmp_path / "killed", resume=True, progress=False)
     assert_same_end(Run(tmp_path / "whole"), Run(tmp_path / "killed"))
     assert first.iteration == 30
+
+
+@pytest.mark.parametrize(("compiled", "chunk"), [("off", 0), ("off", 2), ("on", 0)])
+def test_a_training_goes_on_in_the_middle_of_an_adaptation(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled: str, chunk: int
+) -> None:
+    monkeypatch.setattr("workbench.training.loop._GLANCE_SECONDS", 0.0)
+    settings = dataclasses.replace(
+        tiny.training, compiled=compiled, tasks_per_chunk=chunk, checkpoint_seconds=0.0
+    )
+    experiment = dataclasses.replace(
+        tiny,
+        training=settings,
+        learner=MAMLSettings(train_steps=7, rates="layer"),
+        estimator=Truncated(window=2),  # four windows, the last of one step
+    )
+    train(experiment, tmp_path / "whole", progress=False)
+    crash_at(monkeypatch, 14)  # two windows into the fourth adaptation
+    with pytest.raises(Crash):
+        train(experiment, tmp_path / "killed", progress=False)
+    checkpoint = Run(tmp_path / "killed").checkpoint("latest")[0]
+    assert checkpoint.header["carried"] == 4
+    assert checkpoint.part("carried")
+    train(run=tmp_path / "killed", resume=True, progress=False)
+    assert_same_end(Run(tmp_path / "whole"), Run(tmp_path / "killed"))
+    assert Run(tmp_path / "killed").experiment.estimator == Truncated(window=2)
+
+
+def test_what_an_adaptation_goes_on_from_is_checked(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = MAMLSettings(train_steps=4, rates="layer")
+    experiment = dataclasses.replace(tiny, learner=learner, estimator=Truncated(window=2))
+    trainer = Trainer(experiment)
+    trainer.update()
+    kept = trainer.checkpoint()
+    plain = json.loads(json.dumps(kept.header))  # as a file gives it back
+    for header, tensors, said in (
+        ({"carried": 1}, {}, "carries on from step 1"),
+        ({"carried": None}, {}, "carries on from step None"),
+        ({}, {"carried.weights.linear1.weight": torch.zeros(1)}, "carried.weights.linear1.weight"),
+    ):
+        bad = Checkpoint({**kept.tensors, **tensors}, {**plain, **header})
+        with pytest.raises(UserError, match=said):
+            Trainer(experiment).restore(bad, "it")
 
 
 def test_training_leaves_global_random_numbers_and_threads_alone(tiny: Experiment) -> None:

@@ -23,7 +23,7 @@ from workbench.algorithms.metasgd import MetaSGD, MetaSGDSettings
 from workbench.algorithms.prototypical import Prototypical, PrototypicalSettings
 from workbench.algorithms.reptile import Reptile, ReptileSettings
 from workbench.algorithms.rl2 import RL2, RL2Settings
-from workbench.algorithms.snail import SNAIL, SNAILSettings
+from workbench.algorithms.snail import SNAIL, SNAILPolicy, SNAILSettings
 from workbench.algorithms.task_memory import TaskMemory, TaskMemorySettings
 from workbench.algorithms.values import Adapted, MetaGradient, last
 
@@ -64,6 +64,7 @@ __all__ = [
     "RL2Settings",
     "Reptile",
     "ReptileSettings",
+    "SNAILPolicy",
     "SNAILSettings",
     "TaskMemory",
     "TaskMemorySettings",

@@ -43,7 +43,6 @@ from workbench.algorithms.classes import (
 )
 from workbench.algorithms.estimators.evolution import Evolution, Populated
 from workbench.algorithms.knowledge import KnowledgeBase
-from workbench.algorithms.losses import example_loss, per_example_loss
 from workbench.algorithms.memory import MemoryLearner, each_its_own
 from workbench.algorithms.values import Adapted, last
 from workbench.errors import UserError
@@ -81,7 +80,7 @@ class AttentionSettings:
         """The learner around the model as an embedding, with the base of the settings' file."""
         check_classification(spec, "Attention-based meta-learning")
         embedding = model.build(spec.input_shape, None)
-        features = embedding(torch.zeros(2, *spec.input_shape)).shape[-1]
+        features = embedding(spec.blank()).shape[-1]
         base = KnowledgeBase.load(self.base) if self.base else None
         return AttentionLearner(embedding, features, self, base=base)
 
@@ -237,7 +236,7 @@ class AttentionLearner(MemoryLearner, Embeds, Populated):
             logits, chance = self._answer(adapted, query.x, query.weight)
             assert chance is not None
             counts = torch.ones_like(chance) if query.weight is None else query.weight
-            losses.append(example_loss(logits, query))
+            losses.append(episode.loss(logits, query))
             chances.append(adapted.seen["log_chance"] + (chance * counts).sum(dim=1))
         return reinforced(torch.stack(losses), torch.stack(chances))
 
@@ -245,8 +244,7 @@ class AttentionLearner(MemoryLearner, Embeds, Populated):
         self, adapted: Adapted, x: Tensor, weight: Tensor | None = None, *, support: bool = False
     ) -> Tensor:
         """f(x), `[task, example, feature]`, before the base is read."""
-        parameters = dict(self.embedding.named_parameters())
-        return self.run(self.embedding, parameters, x, adapted, weight, support=support)
+        return self.vectors(self.embedding, x, adapted, weight, support=support)
 
     @torch.no_grad()
     def keys_for(self, x: Tensor) -> Tensor:
@@ -319,7 +317,7 @@ class AttentionLearner(MemoryLearner, Embeds, Populated):
             memory, _, _ = self._fuse(member, ours, None)
             asked, _, _ = self._fuse(member, theirs, None)
             logits = _classify(member, asked, memory, labels)
-            return query.mean(per_example_loss(logits, query))
+            return episode.loss(logits, query)
 
         heads = {name.removeprefix("head."): tensor for name, tensor in members.items()}
         return vmap(losses, in_dims=1)(heads)

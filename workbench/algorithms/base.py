@@ -13,10 +13,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from workbench.algorithms.classes import check_outputs
 from workbench.algorithms.estimators.base import Estimator
 from workbench.algorithms.estimators.exact import Exact
 from workbench.algorithms.inspections import Inspection
-from workbench.algorithms.losses import check_outputs, example_loss
 from workbench.algorithms.values import Adapted, MetaGradient, last
 from workbench.errors import UserError
 from workbench.innerloop import forward_tasks, may_draw
@@ -72,7 +72,7 @@ class Learner(nn.Module):
         query.check_any()
         prediction = self.predict(last(path), query.x, query.weight)
         check_outputs(prediction, episode)
-        return example_loss(prediction, query)
+        return episode.loss(prediction, query)
 
     def forward(self, episode: Episode) -> Tensor:
         """Each task's meta-loss after adapting: what `torch.func.functional_call` calls."""
@@ -92,7 +92,7 @@ class Learner(nn.Module):
         """
         values: dict[str, Tensor] = {}
         support = episode.support
-        if self.inductive and support is not None:
+        if self.inductive and episode.parts:
             values["reference.x"] = support.x
             if support.weight is not None:
                 values["reference.weight"] = support.weight
@@ -120,6 +120,25 @@ class Learner(nn.Module):
         if "noise" in values:
             noise = fold(values["noise"], adapted.step, int(support))
         return forward_tasks(module, parameters, x, weight=weight, reference=reference, noise=noise)
+
+    def vectors(
+        self,
+        embedding: nn.Module,
+        x: Tensor,
+        adapted: Adapted,
+        weight: Tensor | None = None,
+        *,
+        support: bool = False,
+    ) -> Tensor:
+        """What an embedding, under its own weights, makes of inputs: `[task, example, feature]`."""
+        parameters = dict(embedding.named_parameters())
+        found = self.run(embedding, parameters, x, adapted, weight, support=support)
+        if found.dim() != 3:
+            raise UserError(
+                f"the embedding of {type(self).__name__} gives {list(found.shape[2:])} for an "
+                "example and has to give a vector: end it with nn.Flatten()"
+            )
+        return found
 
 
 def adapt(
@@ -183,7 +202,7 @@ def check_suited(learner: Learner, episode: Episode) -> None:
     own = next(learner.parameters(), None)
     if own is None:
         return
-    x = episode.seed if episode.support is None else episode.support.x
+    x = episode.support.x if episode.parts else episode.seed
     if x.device != own.device and all(x.device != p.device for p in learner.parameters()):
         raise UserError(
             f"the episode is on {x.device} and {name} on {own.device}: bring them to one device, "

@@ -24,12 +24,22 @@ def labelled(episode: Episode) -> tuple[Examples, int]:
             "the episode does not say how many classes a task has, and this method keeps a memory "
             "of classes: give it ways="
         )
-    if episode.support is None or episode.ways is None:
+    if episode.kind != "classification" or episode.ways is None:
         raise UserError(
             "this method keeps a memory of classes and the tasks have none: "
             "use tasks of classification, or a gradient method such as MAML"
         )
     return episode.support, episode.ways
+
+
+def check_outputs(prediction: Tensor, episode: Episode) -> None:
+    """Refuse a model with fewer outputs than the tasks have classes."""
+    ways = episode.check().classes
+    if ways > prediction.shape[-1]:
+        raise UserError(
+            f"the model tells {prediction.shape[-1]} classes apart and the tasks have {ways} "
+            "ways: give it more outputs or ask for fewer ways"
+        )
 
 
 def check_classification(spec: TaskSpec, method: str) -> None:

@@ -27,7 +27,6 @@ from workbench.algorithms.gradient import (
     TestSteps,
     TrainSteps,
 )
-from workbench.algorithms.losses import example_loss
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import Live, Range
@@ -86,7 +85,7 @@ class PretrainedRegression(GradientLearner):
         """The unadapted loss on support and query."""
         both = _all_examples(episode)
         start = next(iter(path))
-        return example_loss(self.predict(start, both.x, both.weight), both)
+        return episode.loss(self.predict(start, both.x, both.weight), both)
 
 
 class FineTuning(Descends):
@@ -113,7 +112,7 @@ class FineTuning(Descends):
         self.rule = settings.optimizer.build()
         self.sees_images = len(spec.input_shape) == 3
         with torch.no_grad():
-            self.width = body(torch.zeros(2, *spec.input_shape)).shape[-1]
+            self.width = body(spec.blank()).shape[-1]
         linear = settings.head == "linear"
         size = 0.01 if linear else self.width**-0.5
         self.classifier = nn.Parameter(torch.randn(spec.train_classes, self.width) * size)
@@ -152,7 +151,7 @@ class FineTuning(Descends):
                 features = self._support_features(adapted, episode)
         names = weights_of(adapted.values)
         values, seen = self.settings.inner_loop(self.rule).step(
-            lambda head: example_loss(self._own_logits(features, adapted, head), episode.support),
+            lambda head: episode.loss(self._own_logits(features, adapted, head), episode.support),
             adapted.values,
             dict.fromkeys(names, self.settings.inner_rate),
             step=adapted.step,
@@ -162,7 +161,7 @@ class FineTuning(Descends):
 
     def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """The new head's logits over the frozen body's features."""
-        features = self.run(self.body, dict(self.body.named_parameters()), x, adapted, weight)
+        features = self.vectors(self.body, x, adapted, weight)
         return self._own_logits(features, adapted, weights_of(adapted.values))
 
     def steps(self, episode: Episode) -> int:
@@ -182,18 +181,15 @@ class FineTuning(Descends):
         ways = both.y if both.weight is None else both.y.clamp(0, named.shape[1] - 1)
         classes = named.clamp(min=0).gather(1, ways)  # -1 only pads
         start = Adapted(self.remembered(episode))
-        features = self.run(
-            self.body, dict(self.body.named_parameters()), both.x, start, both.weight
-        )
+        features = self.vectors(self.body, both.x, start, both.weight)
         logits = self._logits(features, self.classifier, self.offset)
-        return example_loss(logits, Examples(both.x, classes, both.weight))
+        return episode.loss(logits, Examples(both.x, classes, both.weight))
 
     def _support_features(self, adapted: Adapted, episode: Episode) -> Tensor:
         x = episode.support.x
         if self.settings.augment:
             x = shifted(x, fold(episode.seed, 1, adapted.step), self.settings.augment)
-        parameters = dict(self.body.named_parameters())
-        return self.run(self.body, parameters, x, adapted, episode.support.weight, support=True)
+        return self.vectors(self.body, x, adapted, episode.support.weight, support=True)
 
     def _own_logits(self, features: Tensor, adapted: Adapted, head: dict[str, Tensor]) -> Tensor:
         """The logits of the task's own classes; those that only pad have next to no chance."""
@@ -216,10 +212,7 @@ def _all_examples(episode: Episode) -> Examples:
     weight = None
     if support.weight is not None or query.weight is not None:
         weight = torch.cat(
-            [
-                torch.ones(e.y.shape[:2]).to(e.x) if e.weight is None else e.weight
-                for e in (support, query)
-            ],
+            [e.counts() for e in (support, query)],
             dim=1,
         )
     both = Examples(

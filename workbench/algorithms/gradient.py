@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.capabilities import Unrolls
-from workbench.algorithms.losses import check_outputs, example_loss
+from workbench.algorithms.classes import check_outputs
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import Live, Range, check_fields
@@ -58,8 +58,9 @@ def _has_theta(learner: Any) -> bool:
 
 
 InnerRate = Annotated[float, Range(0, span=(1e-4, 1), log=True), Live(when=_fixed_rates)]
-TrainSteps = Annotated[int, Range(0, span=(0, 50)), Live(moves=False, when=_in_training)]
-TestSteps = Annotated[int, Range(0, span=(0, 50)), Live(moves=False, when=_in_evaluation)]
+_STEPS = Range(0, 100_000, span=(0, 50))
+TrainSteps = Annotated[int, _STEPS, Live(moves=False, when=_in_training)]
+TestSteps = Annotated[int, _STEPS, Live(moves=False, when=_in_evaluation)]
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ class GradientLearner(Unrolls):
         batch = self.batch(adapted, episode)
         prediction = self.under(weights, adapted, batch.x, batch.weight, support=True)
         check_outputs(prediction, episode)
-        return example_loss(prediction, batch)
+        return episode.loss(prediction, batch)
 
     def batch(self, adapted: Adapted, episode: Episode) -> Examples:
         """The examples that the step after `adapted` descends the loss of."""

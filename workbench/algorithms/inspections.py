@@ -22,7 +22,7 @@ class Inspection:
     name      what it is asked for by
     make      the data frame of `(learner, episode, path)` and, where it shows a single task, that
               task's number
-    columns   what each column of the frame holds
+    columns   what each column of the frame holds; '...' are those that tasks name, as metrics
     sentence  what it shows, for lists
     scope     whether it shows a single task, or all of the episode
     needs     capabilities: classes of which the learner must be one

@@ -36,7 +36,6 @@ from torch.nn import functional as F
 
 from workbench.algorithms.capabilities import Embeds
 from workbench.algorithms.classes import check_classification, hide, indicator, labelled, one_hot
-from workbench.algorithms.losses import per_example_loss
 from workbench.algorithms.memory import MemoryLearner, check_ways, shuffled
 from workbench.algorithms.values import Adapted, last
 from workbench.errors import UserError
@@ -75,7 +74,7 @@ class MANNSettings:
         """The learner around the model as an embedding."""
         check_classification(spec, "MANN")
         embedding = model.build(spec.input_shape, None)
-        features = embedding(torch.zeros(2, *spec.input_shape)).shape[-1]
+        features = embedding(spec.blank()).shape[-1]
         return MANN(embedding, features, spec.outputs, self)
 
 
@@ -194,7 +193,7 @@ class MANN(MemoryLearner, Embeds):
         query = episode.query
         query.check_any()
         prediction = self.predict(last(kept()), query.x, query.weight)
-        losses = per_example_loss(prediction, query)
+        losses = episode.losses(prediction, query)
         counts = torch.ones_like(losses) if query.weight is None else query.weight
         total = (losses * counts).sum(dim=1) + sum(loss for loss, _ in items)
         return total / (counts.sum(dim=1) + sum(count for _, count in items))
@@ -216,8 +215,7 @@ class MANN(MemoryLearner, Embeds):
         self, adapted: Adapted, x: Tensor, weight: Tensor | None = None, *, support: bool = False
     ) -> Tensor:
         """f(x), `[task, example, feature]`."""
-        parameters = dict(self.embedding.named_parameters())
-        return self.run(self.embedding, parameters, x, adapted, weight, support=support)
+        return self.vectors(self.embedding, x, adapted, weight, support=support)
 
     def _ask(self, adapted: Adapted, x: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
         """Logits and read weights `[task, example, ...]` of inputs that are each the next item."""

@@ -64,7 +64,7 @@ class MatchingSettings:
         """The learner around the model as an embedding."""
         check_classification(spec, "Matching Networks")
         embedding = model.build(spec.input_shape, None)
-        features = embedding(torch.zeros(2, *spec.input_shape)).shape[-1]
+        features = embedding(spec.blank()).shape[-1]
         return Matching(embedding, self, features=features)
 
 
@@ -149,8 +149,7 @@ class Matching(MemoryLearner, Embeds):
         self, adapted: Adapted, x: Tensor, weight: Tensor | None = None, *, support: bool = False
     ) -> Tensor:
         """f'(x), `[task, example, feature]`, without context."""
-        parameters = dict(self.embedding.named_parameters())
-        return self.run(self.embedding, parameters, x, adapted, weight, support=support)
+        return self.vectors(self.embedding, x, adapted, weight, support=support)
 
     def _scores(self, adapted: Adapted, x: Tensor, weight: Tensor | None) -> Tensor:
         keys, present = adapted.values["keys"], adapted.values["labels"].sum(dim=-1) > 0

@@ -70,7 +70,7 @@ class MetaNetSettings:
         """The learner around the model as a trunk."""
         check_classification(spec, "MetaNet")
         trunk = model.build(spec.input_shape, None)
-        features = trunk(torch.zeros(2, *spec.input_shape)).shape[-1]
+        features = trunk(spec.blank()).shape[-1]
         return MetaNet(trunk, features, spec.outputs, self)
 
 
@@ -219,8 +219,7 @@ class MetaNet(MemoryLearner):
     def _features(
         self, adapted: Adapted, x: Tensor, weight: Tensor | None, *, support: bool = False
     ) -> Tensor:
-        parameters = dict(self.trunk.named_parameters())
-        return self.run(self.trunk, parameters, x, adapted, weight, support=support)
+        return self.vectors(self.trunk, x, adapted, weight, support=support)
 
     def _embed(self, adapted: Adapted, features: Tensor) -> Tensor:
         """u(x): the slow and the fast layer side by side."""

@@ -26,7 +26,6 @@ from workbench.algorithms.classes import (
     one_hot,
     template,
 )
-from workbench.algorithms.losses import example_loss
 from workbench.algorithms.memory import MemoryLearner
 from workbench.algorithms.values import Adapted
 from workbench.fields import Live, check_fields
@@ -97,7 +96,7 @@ class Prototypical(MemoryLearner, Embeds):
         sums = labels.transpose(1, 2) @ features
         memory = {"prototypes": sums / count.clamp(min=1).unsqueeze(-1), "count": count}
         logits = self.compare(features, memory["prototypes"], count)
-        seen = {"features": features, "loss": example_loss(logits, support)}
+        seen = {"features": features, "loss": episode.loss(logits, support)}
         return Adapted({**adapted.values, **memory}, seen, adapted.step + 1)
 
     def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -127,8 +126,7 @@ class Prototypical(MemoryLearner, Embeds):
         self, adapted: Adapted, x: Tensor, weight: Tensor | None = None, *, support: bool = False
     ) -> Tensor:
         """f(x), `[task, example, feature]`."""
-        parameters = dict(self.embedding.named_parameters())
-        return self.run(self.embedding, parameters, x, adapted, weight, support=support)
+        return self.vectors(self.embedding, x, adapted, weight, support=support)
 
     def compare(self, features: Tensor, prototypes: Tensor, count: Tensor) -> Tensor:
         """Logits `[task, example, way]` of embedded examples."""

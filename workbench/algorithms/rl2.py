@@ -7,8 +7,8 @@ task; its weights theta are learned slowly over tasks, its hidden state h learns
 
     h_t+1, pi_t, V_t = policy(o_t, a_t-1, r_t-1, d_t-1; h_t)        a_t ~ pi_t
 
-trained as an actor-critic over the whole trial (see `trials`). One step is one action in the
-environment.
+trained as an actor-critic over the whole trial (see `trials`). One adaptation step is one move in
+the environment.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from workbench.errors import UserError
 from workbench.fields import check_fields
 from workbench.models import ModelSettings, Policy, PolicySettings
 from workbench.tasks.base import TaskSpec
+from workbench.tasks.control.rollout import Moment
 from workbench.tasks.episode import Episode
 
 
@@ -57,7 +58,7 @@ class RL2(Learner):
     >>> from workbench.algorithms import adapt
     >>> from workbench.tasks import open_tasks
     >>> trial = open_tasks("bandit").sample(4, seed=0)
-    >>> path = list(adapt(RL2(Policy(trial.env.observation_size, trial.env.actions)), trial))
+    >>> path = list(adapt(RL2(Policy(trial.env.observation_size, trial.env.actions.size)), trial))
     >>> len(path) - 1 == trial.env.horizon
     True
     """
@@ -76,15 +77,17 @@ class RL2(Learner):
     def begin(self, episode: Episode) -> Adapted:
         """An empty hidden state, and nothing done yet."""
         like = self.policy.value.weight
-        values = trials.opening(episode, "RL²", self.policy.actions, like)
+        values = trials.begun(episode, "RL²", self.policy.actions, like)
         return Adapted({"hidden": like.new_zeros(len(episode), self.policy.state_size)} | values)
+
+    def act(self, moment: Moment, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Action logits, the value of going on and the next hidden state: a policy for rollouts."""
+        logits, value, hidden = self.policy(trials.observed(moment), hidden)
+        return logits, value, hidden
 
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
         """Draw an action from the policy and take it in the environment."""
-        values = adapted.values
-        logits, value, hidden = self.policy(trials.observed(values), values["hidden"])
-        after, seen = trials.move(values, episode, adapted.step, logits, value)
-        return Adapted({"hidden": hidden} | after, seen, adapted.step + 1)
+        return trials.moved(self.act, adapted, episode, "hidden")
 
     def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """Action logits were the next observation each of `x [task, example, observation]`."""
@@ -94,4 +97,4 @@ class RL2(Learner):
 
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """Each trial's actor-critic loss: `[task]`."""
-        return trials.actor_critic_loss(path, self.settings)
+        return trials.actor_critic_loss(path, episode, self.settings)

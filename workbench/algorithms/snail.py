@@ -4,16 +4,9 @@ Mishra, Rohaninejad, Chen and Abbeel (2018), A Simple Neural Attentive Meta-Lear
 arXiv:1707.03141.
 
 A task is a sequence of items: examples with their labels and then a query without one, or what was
-observed, done and rewarded at every moment of a trial. Each layer adds to what every item is:
-
-    convolution   c_t = tanh(A [h_t, h_t-d]) * sigmoid(B [h_t, h_t-d])      h_t <- [h_t, c_t]
-    attention     r_t = softmax_s<=t( q_t . k_s / sqrt(size) ) v_s          h_t <- [h_t, r_t]
-
-    attention, convolutions with d = 1, 2, 4 ... up to the length, attention, the same, attention
-
-Since an item only ever adds to itself, what a net knows of the past is one tensor of all h_s, and
-the next item is computed from it alone. A classification task is read in one step, its support in
-random order; a trial moves by one item a step. Queries are each the next item, side by side.
+observed, done and rewarded at every moment of a trial. Two learners read it by one net (see
+`snail_net`): `SNAIL` classifies, its support read in one step and in random order, its queries
+each the next item, side by side; `SNAILPolicy` acts, and reads one moment a step.
 """
 
 from __future__ import annotations
@@ -31,6 +24,7 @@ from workbench.algorithms import trials
 from workbench.algorithms.capabilities import Embeds
 from workbench.algorithms.classes import hide, indicator, labelled, one_hot
 from workbench.algorithms.memory import MemoryLearner, check_ways, shuffled
+from workbench.algorithms.snail_net import ReadsSequences
 from workbench.algorithms.trials import Fraction, Weight
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
@@ -39,9 +33,10 @@ from workbench.innerloop import check_stackable
 from workbench.models import ModelSettings, PolicySettings
 from workbench.randomness import fold
 from workbench.tasks.base import TaskSpec
+from workbench.tasks.control.rollout import Moment
 from workbench.tasks.episode import Episode
 
-_ORDER = 2  # the use made of an episode's seed; a trial makes others
+_ORDER = 2  # the use made of an episode's seed
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,7 @@ class SNAILSettings:
     def __post_init__(self) -> None:
         check_fields(self, "learner")
 
-    def build(self, model: ModelSettings, spec: TaskSpec) -> SNAIL:
+    def build(self, model: ModelSettings, spec: TaskSpec) -> SNAIL | SNAILPolicy:
         """The learner around the model as an embedding; a trial's observations need none."""
         if spec.kind == "regression":
             raise UserError(
@@ -70,84 +65,58 @@ class SNAILSettings:
             )
         if spec.kind == "control":
             size = math.prod(spec.input_shape) + spec.outputs + 2
-            return SNAIL(None, size, spec.outputs, self)
+            return SNAILPolicy(size, spec.outputs, self)
         if isinstance(model, PolicySettings):
             raise UserError("SNAIL embeds what it classifies: give it an MLP or Conv4 model")
         embedding = model.build(spec.input_shape, None)
-        features = embedding(torch.zeros(2, *spec.input_shape)).shape[-1]
+        features = embedding(spec.blank()).shape[-1]
         return SNAIL(embedding, features, spec.outputs, self)
 
 
-class SNAIL(MemoryLearner, Embeds):
-    """Reads a sequence by convolutions and attention, whether of examples or of moments.
+class SNAIL(ReadsSequences, MemoryLearner, Embeds):
+    """Reads examples with their labels as a sequence.
 
-    embedding  of examples; None for trials
-    features   the size of what it gives, or of a moment (observation, action, reward, done)
-    outputs    the most classes of a task, or a trial's actions
+    embedding  of examples
+    features   the size of what it gives
+    outputs    the most classes of a task
 
     >>> from workbench.algorithms import adapt, last
-    >>> from workbench.tasks import open_tasks
-    >>> trial = open_tasks("bandit").sample(4, seed=0)
-    >>> learner = SNAIL(None, 1 + 5 + 2, 5, SNAILSettings(filters=8))
-    >>> last(adapt(learner, trial)).values["past"].shape[:2]
-    torch.Size([4, 10])
+    >>> from workbench.tasks import Shape, open_tasks
+    >>> episode = open_tasks("digits").sample(4, seed=0, shape=Shape(ways=2, shots=3))
+    >>> learner = SNAIL(nn.Flatten(), 64, 2, SNAILSettings(filters=8))
+    >>> last(adapt(learner, episode)).values["past"].shape[:2]
+    torch.Size([4, 6])
     """
 
+    kinds = ("classification",)
     slot_values = ("past",)
 
     def __init__(
         self,
-        embedding: nn.Module | None,
+        embedding: nn.Module,
         features: int,
         outputs: int,
         settings: SNAILSettings = SNAILSettings(),
     ) -> None:
         super().__init__()
+        check_stackable(embedding)
         self.embedding, self.settings, self.outputs = embedding, settings, outputs
-        self.kinds = ("control",) if embedding is None else ("classification",)
-        self.inward = nn.Linear(features, settings.width)
-        width = settings.width
-        if embedding is not None:
-            check_stackable(embedding)
-            width += outputs  # the label beside the example
-        filters, dilations = settings.filters, math.ceil(math.log2(settings.length))
-        layers: list[_Convolution | _Attention] = []
-
-        def add(layer: _Convolution | _Attention) -> int:
-            layers.append(layer)
-            return width + layer.size
-
-        width = add(_Attention(width, filters // 2, filters // 4))
-        for scale in (2, 4):
-            for i in range(dilations):
-                width = add(_Convolution(width, filters, 2**i))
-            width = add(_Attention(width, scale * filters, scale * filters // 2))
-        self.layers = nn.ModuleList(layers)
-        self.out = nn.Linear(width, outputs)
-        if embedding is None:
-            self.value = nn.Linear(width, 1)
-            nn.init.orthogonal_(self.out.weight, gain=0.01)  # small logits explore at first
-            nn.init.zeros_(self.out.bias)
+        net = (settings.filters, settings.length, settings.width)
+        self.make_net(features, outputs, outputs, *net)
 
     def steps(self, episode: Episode) -> int:
-        """One read of the support, or the moves of a trial."""
-        if self.embedding is not None:
-            return 1
-        return trials.environment(episode, "SNAIL for trials").horizon
+        """One read of the support."""
+        return 1
 
     def begin(self, episode: Episode) -> Adapted:
         """An empty past."""
-        empty = self.out.bias.new_zeros(len(episode), 0, self.out.in_features)
-        if self.embedding is None:
-            opening = trials.opening(episode, "SNAIL for trials", self.outputs, self.out.bias)
-            return Adapted({"past": empty} | opening)
         if episode.env is not None:
             raise UserError("this SNAIL was built to classify: build it for control tasks to act")
         support, ways = labelled(episode)
         check_ways("SNAIL", self.outputs, ways)
         labels = one_hot(support, ways, self.out.bias)
         values = {
-            "past": empty,
+            "past": self.out.bias.new_zeros(len(episode), 0, self.out.in_features),
             "present": (labels.sum(dim=1) > 0).to(labels),
             "order": shuffled(labels.sum(dim=2), fold(episode.seed, _ORDER)),
             "length": labels.sum(dim=(1, 2)).long(),
@@ -155,39 +124,23 @@ class SNAIL(MemoryLearner, Embeds):
         return Adapted(values | self.remembered(episode))
 
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
-        """Read the support as a sequence; or read the last moment and act."""
+        """Read the support as a sequence."""
         values = adapted.values
-        if self.embedding is None:
-            moment = self.inward(trials.observed(values)).relu().unsqueeze(1)
-            known, logits = self._next(values["past"], moment, None)
-            value = self.value(known[:, 0]).squeeze(-1)
-            after, seen = trials.move(values, episode, adapted.step, logits[:, 0], value)
-            past = torch.cat([values["past"], known], dim=1)
-            return Adapted({"past": past} | after, seen, adapted.step + 1)
         support, _ = labelled(episode)
         features = self.embed(adapted, support.x, support.weight, support=True)
         labels = one_hot(support, self.outputs, features)
         items = torch.cat([self.inward(features).relu(), labels], dim=-1)
         order = values["order"].unsqueeze(-1)
-        known, _ = self._next(values["past"], items.gather(1, order.expand_as(items)), None)
+        known, _ = self.following(values["past"], items.gather(1, order.expand_as(items)), None)
         return Adapted({**values, "past": known}, {"features": features}, adapted.step + 1)
 
     def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Logits of each input as the next item, or as the next observation."""
-        values = adapted.values
-        if self.embedding is None:
-            return self._asked(adapted, x, weight)[0]
-        present = values["present"]
+        """Logits of each input as the next item."""
+        present = adapted.values["present"]
         if adapted.step == 0:
             return present.new_zeros(*x.shape[:2], present.shape[1])
         logits, _ = self._asked(adapted, x, weight)
         return hide(logits[..., : present.shape[1]], present.unsqueeze(1) > 0)
-
-    def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
-        """The queries' cross-entropy; a trial's actor-critic loss."""
-        if self.embedding is None:
-            return trials.actor_critic_loss(path, self.settings)
-        return super().meta_loss(path, episode)
 
     def reads(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
         """Attention to each item of the past, by attention layer; the rest is to the input itself.
@@ -210,89 +163,74 @@ class SNAIL(MemoryLearner, Embeds):
         self, adapted: Adapted, x: Tensor, weight: Tensor | None = None, *, support: bool = False
     ) -> Tensor:
         """f(x), `[task, example, feature]`."""
-        if self.embedding is None:
-            raise UserError("SNAIL for trials has no embedding: it reads observations as they are")
-        parameters = dict(self.embedding.named_parameters())
-        return self.run(self.embedding, parameters, x, adapted, weight, support=support)
+        return self.vectors(self.embedding, x, adapted, weight, support=support)
 
     def _asked(
         self, adapted: Adapted, x: Tensor, weight: Tensor | None
     ) -> tuple[Tensor, list[Tensor]]:
         """Logits of inputs that are each the next item, and their attention in each layer."""
-        values = adapted.values
-        past = values["past"]
-        if self.embedding is None:
-            items = self.inward(trials.supposed(values, x)).relu()
-            length = past.new_full((len(past),), past.shape[1], dtype=torch.long)
-        else:
-            items = self.inward(self.embed(adapted, x, weight)).relu()
-            items = F.pad(items, (0, self.outputs))
-            length = values["length"]
+        items = self.inward(self.embed(adapted, x, weight)).relu()
+        items = F.pad(items, (0, self.outputs))
         attentions: list[Tensor] = []
-        _, logits = self._next(past, items, length, attentions)
+        past, length = adapted.values["past"], adapted.values["length"]
+        _, logits = self.following(past, items, length, attentions)
         return logits, attentions
 
-    def _next(
-        self,
-        past: Tensor,
-        items: Tensor,
-        length: Tensor | None,
-        attentions: list[Tensor] | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """All that items `[task, item, number]` come to be after `past`, and their logits.
 
-        They follow each other, or, where `length [task]` of the past is given, are alternatives.
-        """
-        before, count = past.shape[1], items.shape[1]
-        column = torch.arange(before + count, device=past.device)
-        own = before + torch.arange(count, device=past.device)
-        if length is None:
-            position = own.expand(len(past), -1)
-            visible = (column <= own.unsqueeze(1)).expand(len(past), -1, -1)
-        else:
-            position = length.unsqueeze(1).expand(-1, count)
-            seen = (column < length.unsqueeze(1)).unsqueeze(1)
-            visible = seen | (column == own.unsqueeze(1))
-        for layer in self.layers:
-            both = torch.cat([past[..., : items.shape[2]], items], dim=1)
-            if isinstance(layer, _Attention):
-                added, weights = layer(items, both, visible)
-                if attentions is not None:
-                    attentions.append(weights)
-            else:
-                added = layer(items, both, position)
-            items = torch.cat([items, added], dim=2)
-        return items, self.out(items)
+class SNAILPolicy(ReadsSequences):
+    """Reads the moments of a trial as a sequence, and acts.
 
+    features  the size of a moment: observation, action, reward and done
+    actions   among which it chooses
 
-class _Convolution(nn.Module):
-    """A causal convolution over an item and the one `dilation` before it, gated."""
+    >>> from workbench.algorithms import adapt, last
+    >>> from workbench.tasks import open_tasks
+    >>> trial = open_tasks("bandit").sample(4, seed=0)
+    >>> learner = SNAILPolicy(1 + 5 + 2, 5, SNAILSettings(filters=8))
+    >>> last(adapt(learner, trial)).values["past"].shape[:2]
+    torch.Size([4, 10])
+    """
 
-    def __init__(self, width: int, size: int, dilation: int) -> None:
+    kinds = ("control",)
+
+    def __init__(
+        self, features: int, actions: int, settings: SNAILSettings = SNAILSettings()
+    ) -> None:
         super().__init__()
-        self.size, self.dilation = size, dilation
-        self.now = nn.Linear(width, 2 * size)
-        self.earlier = nn.Linear(width, 2 * size, bias=False)
+        self.settings, self.actions = settings, actions
+        self.make_net(features, 0, actions, settings.filters, settings.length, settings.width)
+        self.value = nn.Linear(self.out.in_features, 1)
+        nn.init.orthogonal_(self.out.weight, gain=0.01)  # small logits explore at first
+        nn.init.zeros_(self.out.bias)
 
-    def forward(self, items: Tensor, both: Tensor, position: Tensor) -> Tensor:
-        index = position - self.dilation
-        place = index.clamp(min=0).unsqueeze(-1).expand(-1, -1, both.shape[2])
-        earlier = both.gather(1, place) * (index >= 0).unsqueeze(-1)
-        candidate, gate = (self.now(items) + self.earlier(earlier)).chunk(2, dim=-1)
-        return candidate.tanh() * gate.sigmoid()
+    def steps(self, episode: Episode) -> int:
+        """The moves of a trial."""
+        return trials.environment(episode, "SNAIL for trials").horizon
 
+    def begin(self, episode: Episode) -> Adapted:
+        """An empty past, and nothing done yet."""
+        values = trials.begun(episode, "SNAIL for trials", self.actions, self.out.bias)
+        empty = self.out.bias.new_zeros(len(episode), 0, self.out.in_features)
+        return Adapted({"past": empty} | values)
 
-class _Attention(nn.Module):
-    """Reads of the items that are visible, one head."""
+    def act(self, moment: Moment, past: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Action logits, the value of going on and the longer past: a policy for rollouts."""
+        item = self.inward(trials.observed(moment)).relu().unsqueeze(1)
+        known, logits = self.following(past, item, None)
+        value = self.value(known[:, 0]).squeeze(-1)
+        return logits[:, 0], value, torch.cat([past, known], dim=1)
 
-    def __init__(self, width: int, keys: int, size: int) -> None:
-        super().__init__()
-        self.size = size
-        # a bias of the keys would move all scores of a query alike, and so do nothing
-        self.query, self.key = nn.Linear(width, keys), nn.Linear(width, keys, bias=False)
-        self.content = nn.Linear(width, size)
+    def step(self, adapted: Adapted, episode: Episode) -> Adapted:
+        """Read the last moment and act."""
+        return trials.moved(self.act, adapted, episode, "past")
 
-    def forward(self, items: Tensor, both: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
-        scores = self.query(items) @ self.key(both).mT / math.sqrt(self.query.out_features)
-        weights = hide(scores, visible).softmax(dim=-1)
-        return weights @ self.content(both), weights
+    def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Action logits were the next observation each of `x [task, example, observation]`."""
+        past = adapted.values["past"]
+        items = self.inward(trials.supposed(adapted.values, x)).relu()
+        length = past.new_full((len(past),), past.shape[1], dtype=torch.long)
+        return self.following(past, items, length)[1]
+
+    def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
+        """Each trial's actor-critic loss: `[task]`."""
+        return trials.actor_critic_loss(path, episode, self.settings)

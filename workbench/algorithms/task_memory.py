@@ -24,9 +24,8 @@ from torch import Tensor, nn
 
 from workbench.algorithms import attention as attend
 from workbench.algorithms.base import adapt
-from workbench.algorithms.classes import Temperature
+from workbench.algorithms.classes import Temperature, check_outputs
 from workbench.algorithms.gradient import GradientLearner, GradientSettings
-from workbench.algorithms.losses import check_outputs, example_loss
 from workbench.algorithms.memory import MemoryLearner
 from workbench.algorithms.values import Adapted, last
 from workbench.errors import UserError
@@ -146,7 +145,7 @@ class TaskMemory(GradientLearner, MemoryLearner):
         parameters = self.parameters_with(candidates)
         prediction = forward_tasks(self.model, parameters, many.x, weight=many.weight)
         check_outputs(prediction, episode)
-        losses = example_loss(prediction, many).unflatten(0, (tasks, count))
+        losses = episode.loss(prediction, many).unflatten(0, (tasks, count))
         there = torch.cat([self.recognised.new_zeros(1), self.recognised]) != _NEVER
         return torch.where(there, losses, torch.inf)
 

@@ -11,23 +11,24 @@ follows in the trial, beyond the end of an episode: that is what makes exploring
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Annotated, Protocol
 
 import torch
 from torch import Tensor
 
-from workbench.algorithms.classes import indicator
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import Range
-from workbench.randomness import fold, uniform
-from workbench.tasks.episode import Environment, Episode
+from workbench.tasks.control.environment import Discrete, Environment
+from workbench.tasks.control.rollout import Moment, Place, Policy, opening, rollout
+from workbench.tasks.episode import Episode
 
 Fraction = Annotated[float, Range(0, 1)]
 Weight = Annotated[float, Range(0, span=(0, 1))]
 
-_ACTION, _ENVIRONMENT = 0, 1  # the two uses a step makes of its seed
+_STATE = "state."  # before the names of values that are the environment's state
+_SEEN = ("out", "action", "reward", "value")
 _OBSERVED = ("observation", "action", "reward", "done")
 
 
@@ -56,79 +57,77 @@ def environment(episode: Episode, method: str) -> Environment:
     return episode.env
 
 
-def opening(episode: Episode, method: str, actions: int, like: Tensor) -> dict[str, Tensor]:
+def begun(episode: Episode, method: str, actions: int, like: Tensor) -> dict[str, Tensor]:
     """The values of a trial in which nothing was done yet, for a net of so many actions."""
     world = environment(episode, method)
-    if world.actions != actions:
+    if not isinstance(world.actions, Discrete):
         raise UserError(
-            f"the policy has {actions} actions and the tasks have {world.actions}: "
+            f"{method} chooses among actions and those of these tasks are numbers: "
+            "use control tasks such as 'bandit' or 'mdp'"
+        )
+    if world.actions.size != actions:
+        raise UserError(
+            f"the policy has {actions} actions and the tasks have {world.actions.size}: "
             f"ask for {actions} ways"
         )
-    sizes = {"observation": world.observation_size, "action": actions, "reward": 1, "done": 1}
-    values = {f"state.{name}": tensor for name, tensor in episode.state.items()}
-    return values | {name: like.new_zeros(len(episode), size) for name, size in sizes.items()}
+    place = opening(world, episode.task, episode.seed)
+    moment = {name: tensor.to(like) for name, tensor in place.moment.items()}
+    return _values(Place(place.state, moment))
 
 
-def observed(values: Mapping[str, Tensor]) -> Tensor:
+def observed(moment: Moment) -> Tensor:
     """What a net reads of the last moment: observation, action, reward and done, side by side."""
-    return torch.cat([values[name] for name in _OBSERVED], dim=-1)
+    return torch.cat([moment[name] for name in _OBSERVED], dim=-1)
 
 
-def supposed(values: Mapping[str, Tensor], x: Tensor) -> Tensor:
+def supposed(moment: Moment, x: Tensor) -> Tensor:
     """The same, were the next observation each of `x [task, example, ...]`."""
-    rest = torch.cat([values[name] for name in _OBSERVED[1:]], dim=-1)
+    rest = torch.cat([moment[name] for name in _OBSERVED[1:]], dim=-1)
     return torch.cat([x.flatten(2), rest.unsqueeze(1).expand(-1, x.shape[1], -1)], dim=-1)
 
 
-def move(
-    values: Mapping[str, Tensor], episode: Episode, step: int, logits: Tensor, value: Tensor
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Draw an action and take it: the trial's next values, and what was seen."""
-    world = environment(episode, "this method")
-    if step >= world.horizon:
+def moved(policy: Policy, adapted: Adapted, episode: Episode, memory: str) -> Adapted:
+    """The adaptation after one more move: here an adaptation step is a move of the trial.
+
+    memory  the name of the value that the policy remembers by
+    """
+    world, values = environment(episode, "this method"), adapted.values
+    if adapted.step >= world.horizon:
         raise UserError(
-            f"a trial is over after {world.horizon} steps: ask for fewer, or for more shots (pulls)"
+            f"a trial is over after {world.horizon} moves: ask for fewer steps, or for more shots"
         )
-    log_probabilities = logits.log_softmax(dim=-1)
-    probabilities = log_probabilities.exp()
-    seed = fold(episode.seed, step)
-    draw = uniform(fold(seed, _ACTION), (1,), logits.dtype)
-    action = (probabilities.detach().cumsum(dim=-1) <= draw).sum(dim=-1)
-    action = action.clamp(max=world.actions - 1)  # rounding may leave the sum below 1
-    state = {k.removeprefix("state."): v for k, v in values.items() if k.startswith("state.")}
-    after, observation, reward, done = world(state, action, fold(seed, _ENVIRONMENT))
-    reward, done = reward.to(logits.dtype), done.to(logits.dtype)
-    following = {f"state.{name}": tensor for name, tensor in after.items()}
-    following |= {
-        "observation": observation.to(logits.dtype),
-        "action": indicator(action, world.actions, logits),
-        "reward": reward.unsqueeze(-1),
-        "done": done.unsqueeze(-1),
-    }
-    seen = {
-        "action": action,
-        "reward": reward,
-        "probabilities": probabilities,
-        "log_probability": log_probabilities.gather(-1, action.unsqueeze(-1)).squeeze(-1),
-        "entropy": -(probabilities * log_probabilities).sum(dim=-1),
-        "value": value,
-    }
-    return following, seen
-
-
-def actor_critic_loss(path: Iterable[Adapted], settings: ActorCritic) -> Tensor:
-    """Each trial's meta-loss: `[task]`."""
-    seen = [adapted.seen for adapted in path if adapted.step > 0]
-    reward, value, log_probability, entropy = (
-        torch.stack([s[name] for s in seen], dim=1)
-        for name in ("reward", "value", "log_probability", "entropy")
+    state = {k.removeprefix(_STATE): v for k, v in values.items() if k.startswith(_STATE)}
+    start = Place(state, {name: values[name] for name in _OBSERVED}, adapted.step)
+    made = rollout(
+        world, episode.task, policy, episode.seed, values[memory], ends=False, length=1, start=start
     )
+    seen = {name: getattr(made, name).squeeze(1) for name in _SEEN}
+    seen["probabilities"] = seen["out"].detach().softmax(dim=-1)
+    return Adapted({memory: made.memory} | _values(made.end), seen, made.end.moves)
+
+
+def rewards(adapted: Adapted) -> Tensor:
+    """What the moves of an adaptation's last step brought, `[task, move]`."""
+    if "reward" not in adapted.seen:
+        raise UserError(
+            f"step {adapted.step} of a method that acts saw no reward: let what it has seen name "
+            "'reward', [task] or [task, move]"
+        )
+    reward = adapted.seen["reward"]
+    return reward.reshape(len(reward), -1)
+
+
+def actor_critic_loss(path: Iterable[Adapted], episode: Episode, settings: ActorCritic) -> Tensor:
+    """Each trial's meta-loss: `[task]`."""
+    actions = environment(episode, "this method").actions
+    seen = [adapted.seen for adapted in path if adapted.step > 0]
+    out, action, reward, value = (torch.stack([s[name] for s in seen], dim=1) for name in _SEEN)
     advantage = advantages(reward, value.detach(), settings.discount, settings.trace)
     error = value - (advantage + value.detach())
     return (
-        -log_probability * advantage
+        -actions.log_probability(out, action) * advantage
         + settings.value_weight * error.square()
-        - settings.entropy_weight * entropy
+        - settings.entropy_weight * actions.entropy(out)
     ).mean(dim=1)
 
 
@@ -145,3 +144,8 @@ def advantages(reward: Tensor, value: Tensor, discount: float, trace: float) -> 
         estimate = surprise[:, step] + discount * trace * estimate
         estimates.append(estimate)
     return torch.stack(estimates[::-1], dim=1)
+
+
+def _values(place: Place) -> dict[str, Tensor]:
+    """Where a trial stands, as values of an adaptation."""
+    return {f"{_STATE}{name}": tensor for name, tensor in place.state.items()} | dict(place.moment)

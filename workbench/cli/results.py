@@ -79,7 +79,7 @@ def evaluate(arguments: list[str]) -> int:
             zip(result.per_step, result.to_record()["per_step_ci95"], strict=True)
         ):
             if mean == mean:
-                say(f"  after {step:>3} steps  {result.metric} {mean:.4f} ± {half:.4f}")
+                say(f"  after {step:>3} {result.axis}s  {result.metric} {mean:.4f} ± {half:.4f}")
 
     parse(form, arguments, "evaluate")
     return 0

@@ -96,7 +96,7 @@ def _resume(arguments: list[str]) -> int:
 def _report(outcome: Any) -> int:
     best = ""
     if outcome.best is not None:
-        metric = outcome.tasks.metric
+        metric = outcome.tasks.objective.metrics[0].name
         best = (
             f"; best validation {metric} {outcome.best.value:.4g} "
             f"at iteration {outcome.best.iteration}"

@@ -10,30 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import Formatter, LogLocator, MaxNLocator, NullLocator
 
+from workbench.measures import Measure
+
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-# What a metric is called on an axis, and the factor to its unit.
-_METRICS = {
-    "accuracy": ("accuracy (%)", 100.0),
-    "mse": ("mean squared error", 1.0),
-    "loss": ("loss", 1.0),
-    "reward": ("total reward", 1.0),
-}
-LOWER_IS_BETTER = frozenset({"mse", "loss"})
-
-
-def metric_label(metric: str) -> str:
-    """What to write on the axis of a metric.
-
-    >>> metric_label("accuracy")
-    'accuracy (%)'
-    """
-    return _METRICS.get(metric, (metric, 1.0))[0]
-
-
-def metric_factor(metric: str) -> float:
-    """What to multiply a metric by for its axis: 100 for a fraction shown in per cent."""
-    return _METRICS.get(metric, (metric, 1.0))[1]
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -110,6 +89,18 @@ def dress(axis: Axis, *, log: bool = False, whole: bool = False) -> None:
         axis.set_major_locator(MaxNLocator(nbins=6, integer=whole, steps=[1, 2, 2.5, 5, 10]))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(ThreeDigits())
+
+
+def dress_measure(axes: Axes, measure: Measure, values: pd.Series, colour: str) -> None:
+    """Give the upright axis a measure's label and scale, and a dotted line where guessing is.
+
+    `values` are those that are shown, times the measure's factor.
+    """
+    log = measure.unit != "%" and asks_for_log(values)
+    if measure.chance is not None and not (log and measure.chance <= 0):
+        axes.axhline(measure.chance * measure.factor, color=colour, linestyle=":", zorder=0)
+    axes.set_ylabel(measure.axis)
+    dress(axes.yaxis, log=log)
 
 
 def note(axes: Axes, text: str, colour: str) -> None:

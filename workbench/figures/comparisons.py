@@ -9,11 +9,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from workbench.figures.axes import (
-    LOWER_IS_BETTER,
     asks_for_log,
     dress,
-    metric_factor,
-    metric_label,
     note,
     number,
     short,
@@ -21,6 +18,7 @@ from workbench.figures.axes import (
 from workbench.figures.columns import ordered, require
 from workbench.figures.style import PAPER, Plot, Style, drawing
 from workbench.figures.summary import interval, paired
+from workbench.measures import Measure, measure_in
 
 
 def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Style = PAPER) -> Plot:
@@ -43,29 +41,28 @@ def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Styl
     require(frame, "comparison", columns, "comparison_frame", ["value"])
     methods = ordered(frame["method"])
     reference = methods[0] if reference is None else reference
-    metric = ordered(frame["metric"])[0]
-    factor = metric_factor(metric)
-    data = frame.assign(value=frame["value"] * factor)
+    measure = measure_in(frame, ordered(frame["metric"])[0])
+    data = frame.assign(value=frame["value"] * measure.factor)
     differences = paired(data, reference)
     tasks = data.groupby(["method", "task"], sort=False, as_index=False)["value"].mean()
     with drawing(style, (0.3 * len(methods) + 0.95) * style.scale) as plot:
         panels = 2 if len(methods) > 1 else 1
         row = plot.subplots(1, panels, sharey=True, squeeze=False)[0]
-        log = metric != "accuracy" and asks_for_log(tasks.groupby("method")["value"].mean())
+        log = measure.unit != "%" and asks_for_log(tasks.groupby("method")["value"].mean())
         if log:
             dress(row[0].xaxis, log=True)
         _points(row[0], tasks, "value", methods, style)
         seeds = "seed" in data and data["seed"].nunique() > 1
         if seeds:
             _seeds(row[0], data, methods, style)
-        row[0].set_xlabel(metric_label(metric))
-        better = "lower" if metric in LOWER_IS_BETTER else "higher"
+        row[0].set_xlabel(measure.axis)
+        better = f"; {measure.better} is better" if measure.better else ""
         count = tasks["task"].nunique()
         note(row[0], f"mean over {number(count, 6)} tasks", style.before)
         if panels == 2:
             row[1].axvline(0, color=style.before, lw=0.7 * style.scale, zorder=0)
             _points(row[1], differences, "difference", methods, style)
-            row[1].set_xlabel("difference (points)" if metric == "accuracy" else "difference")
+            row[1].set_xlabel("difference (points)" if measure.unit == "%" else "difference")
             note(row[1], f"minus {short(reference, 12)}", style.before)
         row[0].set_ylabel("")
         row[0].set_ylim(len(methods) - 0.5, -0.5)
@@ -80,13 +77,13 @@ def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Styl
         pairs = ", paired" if panels == 2 else ""
         hollow = "; hollow: seeds" if seeds else ""
         plot.supxlabel(
-            f"bars: 95% interval over tasks{pairs}{hollow}; {better} is better",
+            f"bars: 95% interval over tasks{pairs}{hollow}{better}",
             fontsize=style.text_size * 0.875,
             color=style.before,
             x=0.01,
             ha="left",
         )
-        plot.alt_text = _describe(tasks, differences, methods, reference, metric)
+        plot.alt_text = _describe(tasks, differences, methods, reference, measure)
     return plot
 
 
@@ -139,9 +136,13 @@ def _seeds(axes: Axes, data: pd.DataFrame, methods: list[str], style: Style) -> 
 
 
 def _describe(
-    tasks: pd.DataFrame, differences: pd.DataFrame, methods: list[str], reference: str, metric: str
+    tasks: pd.DataFrame,
+    differences: pd.DataFrame,
+    methods: list[str],
+    reference: str,
+    measure: Measure,
 ) -> str:
-    text = f"{metric_label(metric)} on {tasks['task'].nunique()} tasks."
+    text = f"{measure.axis} on {tasks['task'].nunique()} tasks."
     for method in methods:
         mean = tasks.loc[tasks["method"] == method, "value"].mean()
         text += f" {method}: {number(mean)}."

@@ -70,23 +70,27 @@ def query_predictions(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
 
 
 def arm_pulls(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
-    """The policy's probability of each arm at every pull, and what pulling brought.
+    """The policy's probability of each action at every move, and what the one it took brought.
 
-    frame  columns step, arm, probability, pulled, reward and chance, as
+    frame  columns move (or step), arm, probability, pulled, reward and chance, as
            `workbench.inspection.pull_frame` makes them
 
     >>> from workbench.figures import examples
     >>> arm_pulls(examples.pulls()).alt_text
     'A trial of 6 pulls of 3 arms: total reward 4; the best arm, 2, was pulled 4 times.'
     """
-    columns = ["step", "arm", "probability", "pulled", "reward"]
+    axis = "move" if "move" in frame else "step"
+    columns = [axis, "arm", "probability", "pulled", "reward"]
     require(frame, "arm_pulls", columns, "pull_frame", ["probability"])
-    table = frame.pivot(index="arm", columns="step", values="probability")
+    table = frame.pivot(index="arm", columns=axis, values="probability")
     pulled = frame[frame["pulled"].astype(bool)]
     arms = [int(arm) for arm in table.index]
     known = "chance" in frame and bool(frame["chance"].notna().any())
     chance = frame.drop_duplicates("arm").set_index("arm")["chance"] if known else None
-    names = [f"arm {a}" + (f": {number(chance[a], 2)}" if chance is not None else "") for a in arms]
+    what, done = ("arm", "pull") if known else ("action", "move")
+    names = [
+        f"{what} {a}" + (f": {number(chance[a], 2)}" if chance is not None else "") for a in arms
+    ]
     size = 3.8 * style.scale
     with drawing(style, style.height(0.3 + 0.07 * len(arms))) as plot:
         axes = plot.subplots()
@@ -94,7 +98,7 @@ def arm_pulls(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             plot,
             axes,
             table.to_numpy(),
-            x=[int(step) for step in table.columns],
+            x=[int(move) for move in table.columns],
             y=names,
             bound=1.0,
             label="probability",
@@ -103,7 +107,7 @@ def arm_pulls(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         for paid, fill, label in ((True, style.ink, "paid"), (False, "none", "paid nothing")):
             own = pulled[(pulled["reward"] > 0) == paid]
             axes.plot(
-                own["step"],
+                own[axis],
                 own["arm"],
                 linestyle="none",
                 marker="o",
@@ -113,14 +117,16 @@ def arm_pulls(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
                 markeredgewidth=0.7 * style.scale,
                 label=label,
             )
-        axes.set_xlabel("pull")
+        axes.set_xlabel("move")
         dress(axes.xaxis, whole=True)
         axes.tick_params(axis="y", length=0)
         if known:
             note(axes, "number: chance that the arm pays", style.before)
         plot.key(axes)
         total = number(float(pulled["reward"].sum()))
-        plot.alt_text = f"A trial of {len(pulled)} pulls of {len(arms)} arms: total reward {total}"
+        plot.alt_text = (
+            f"A trial of {len(pulled)} {done}s of {len(arms)} {what}s: total reward {total}"
+        )
         if chance is not None:
             best = int(chance.idxmax())
             times = int((pulled["arm"] == best).sum())

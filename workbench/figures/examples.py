@@ -312,6 +312,6 @@ def pulls() -> pd.DataFrame:
         for arm, chance in enumerate(chances):
             probability = 0.6 if arm == chosen else 0.2
             got = float(reward) if arm == chosen else np.nan
-            rows.append((step, arm, probability, arm == chosen, got, 3.0 - step / 3, chance))
-    columns = ["step", "arm", "probability", "pulled", "reward", "value", "chance"]
+            rows.append((step, step, arm, probability, arm == chosen, got, 3.0 - step / 3, chance))
+    columns = ["step", "move", "arm", "probability", "pulled", "reward", "value", "chance"]
     return pd.DataFrame(rows, columns=columns)

@@ -28,8 +28,10 @@ from workbench.figures.style import PAPER, Plot, Style
 
 
 def _steps(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
-    """The loss, or the reward where that is what was measured."""
-    return loss_by_step(frame, measure="loss" if "loss" in frame else "reward", style=style)
+    """The first thing that was measured: the loss, where there is one."""
+    places = ("method", "seed", "task", "step", "part")
+    measure = next((str(name) for name in frame if name not in places), "loss")
+    return loss_by_step(frame, measure=measure, style=style)
 
 
 DRAWN: dict[str, Callable[..., Plot]] = {

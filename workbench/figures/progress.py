@@ -8,27 +8,33 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from workbench.figures.axes import asks_for_log, dress, metric_factor, metric_label, note, number
+from workbench.figures.axes import asks_for_log, dress, dress_measure, note, number
 from workbench.figures.columns import ordered, require
 from workbench.figures.style import PAPER, Plot, Style, drawing
 from workbench.figures.summary import interval
+from workbench.measures import Measure, measure_in
+
+_AXES = {"step": "inner step", "move": "move"}
 
 
 def loss_by_step(frame: pd.DataFrame, *, measure: str = "loss", style: Style = PAPER) -> Plot:
     """The mean of a measure over tasks after every inner step, with its 95% interval.
 
-    frame    columns task, step, part (support, query or trial) and the measure, as
-             `workbench.inspection.step_frame` makes them; a column `method` tells several apart
-    measure  which column to show: loss, accuracy, mse or reward
+    frame    columns task, step (or move, of control tasks), part (support, query or trial) and the
+             measure, as `workbench.inspection.step_frame` makes them; a column `method` tells
+             several apart
+    measure  which column to show: loss, accuracy, or any other metric
 
     >>> from workbench.figures import examples
     >>> loss_by_step(examples.steps()).alt_text
     'Query: loss over inner steps 0 to 5, mean of 40 tasks. MAML: 2.94 before, 0.0669 after the last
     step. pretrained: 2.85 before, 0.946 after the last step.'
     """
-    columns = ["task", "step", "part", measure]
-    require(frame, "loss_by_step", columns, "step_frame", ["step", measure])
-    data = frame.assign(_value=frame[measure] * metric_factor(measure))
+    axis = "move" if "move" in frame else "step"
+    columns = ["task", axis, "part", measure]
+    require(frame, "loss_by_step", columns, "step_frame", [axis, measure])
+    shown = measure_in(frame, measure)
+    data = frame.assign(_value=frame[measure] * shown.factor)
     methods = ordered(data["method"]) if "method" in data else [""]
     # Several methods: the query alone, or the lines could not be told apart.
     parts = ordered(data["part"])
@@ -46,7 +52,7 @@ def loss_by_step(frame: pd.DataFrame, *, measure: str = "loss", style: Style = P
                 _line(
                     axes,
                     rows[rows["part"] == part],
-                    x="step",
+                    x=axis,
                     y="_value",
                     color=colour,
                     marker=marker,
@@ -62,14 +68,14 @@ def loss_by_step(frame: pd.DataFrame, *, measure: str = "loss", style: Style = P
             f"mean and 95% interval over {number(tasks)} tasks" if several else "one task",
             style.before,
         )
-        axes.set_xlabel("inner step")
-        what = metric_label(measure)
-        axes.set_ylabel(f"query {what}" if parts == ["query"] else what)
-        means = data.groupby([*(["method"] if methods != [""] else []), "part", "step"])["_value"]
+        axes.set_xlabel(_AXES[axis])
+        means = data.groupby([*(["method"] if methods != [""] else []), "part", axis])["_value"]
         dress(axes.xaxis, whole=True)
-        dress(axes.yaxis, log=measure != "accuracy" and asks_for_log(means.mean()))
+        dress_measure(axes, shown, means.mean(), style.before)
+        if parts == ["query"]:
+            axes.set_ylabel(f"query {shown.axis}")
         plot.key(axes)
-        plot.alt_text = _describe_steps(data, methods, parts[-1], measure, tasks)
+        plot.alt_text = _describe_steps(data, axis, methods, parts[-1], shown, tasks)
     return plot
 
 
@@ -79,14 +85,15 @@ def trend(frame: pd.DataFrame, *, by: str, measure: str = "accuracy", style: Sty
     frame    columns task, the one to go by and the measure, one row a task and place, as
              `workbench.inspection.recall_frame` makes them; a column `method` tells several apart
     by       which column goes along the axis: time, shots, slots, entries, distractors ...
-    measure  which column to show: accuracy, loss, mse or reward
+    measure  which column to show: accuracy, loss, or any other metric
 
     >>> from workbench.figures import examples
     >>> trend(examples.recall(), by="time").alt_text
     'accuracy (%) by time 1 to 5, mean of 60 tasks: 21.3 at 1, 75 at 5.'
     """
     require(frame, "trend", ["task", by, measure], "recall_frame", [by, measure])
-    data = frame.assign(_value=frame[measure] * metric_factor(measure))
+    shown = measure_in(frame, measure)
+    data = frame.assign(_value=frame[measure] * shown.factor)
     methods = ordered(data["method"]) if "method" in data else [""]
     tasks = data["task"].nunique()
     log = asks_for_log(frame[by])
@@ -103,13 +110,12 @@ def trend(frame: pd.DataFrame, *, by: str, measure: str = "accuracy", style: Sty
             said.append(f"{method}: {both}." if method else f"{both}.")
         note(axes, f"mean and 95% interval over {number(tasks)} tasks", style.before)
         axes.set_xlabel(by)
-        axes.set_ylabel(metric_label(measure))
         dress(axes.xaxis, log=log, whole=not log)
         means = data.groupby([*(["method"] if methods != [""] else []), by])["_value"].mean()
-        dress(axes.yaxis, log=measure != "accuracy" and asks_for_log(means))
+        dress_measure(axes, shown, means, style.before)
         plot.key(axes)
         span = f"{number(frame[by].min())} to {number(frame[by].max())}"
-        start = f"{metric_label(measure)} by {by} {span}, mean of {number(tasks)} tasks"
+        start = f"{shown.axis} by {by} {span}, mean of {number(tasks)} tasks"
         plot.alt_text = f"{start}{'. ' if methods != [''] else ': '}{' '.join(said)}"
     return plot
 
@@ -141,9 +147,9 @@ def learning_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             rows = frame[frame["metric"] == metric]
             for index, method in enumerate(methods):
                 own = rows if method == "" else rows[rows["method"] == method]
-                _training(axes, own, method, metric, index, seeds, style)
-            axes.set_ylabel(metric_label(metric))
-            dress(axes.yaxis, log=metric != "accuracy" and asks_for_log(rows["value"]))
+                _training(axes, own, method, measure_in(frame, metric), index, seeds, style)
+            measure = measure_in(frame, metric)
+            dress_measure(axes, measure, measure.factor * rows["value"], style.before)
         column[-1].set_xlabel("outer step (iteration)")
         dress(column[-1].xaxis)
         over = f"{seeds} seeds" if seeds > 1 else "validation tasks"
@@ -157,10 +163,16 @@ def learning_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
 
 
 def _training(
-    axes: Axes, rows: pd.DataFrame, method: str, metric: str, index: int, seeds: int, style: Style
+    axes: Axes,
+    rows: pd.DataFrame,
+    method: str,
+    measure: Measure,
+    index: int,
+    seeds: int,
+    style: Style,
 ) -> None:
     colour, marker = style.look(index)
-    factor = metric_factor(metric)
+    factor = measure.factor
     for split in ("train", "validation"):
         own = rows[rows["split"] == split].sort_values("iteration")
         if own.empty:
@@ -206,19 +218,19 @@ def _line(axes: Axes, rows: pd.DataFrame, **look: Any) -> None:
 
 
 def _describe_steps(
-    data: pd.DataFrame, methods: list[str], part: str, measure: str, tasks: int
+    data: pd.DataFrame, axis: str, methods: list[str], part: str, measure: Measure, tasks: int
 ) -> str:
-    last = int(data["step"].max())
+    last = int(data[axis].max())
     text = (
-        f"{part.capitalize()}: {metric_label(measure)} over inner steps "
-        f"{int(data['step'].min())} to {last}, mean of {tasks} task{'s' if tasks != 1 else ''}."
+        f"{part.capitalize()}: {measure.axis} over {_AXES[axis]}s "
+        f"{int(data[axis].min())} to {last}, mean of {tasks} task{'s' if tasks != 1 else ''}."
     )
     for method in methods:
         rows = data[data["part"] == part]
         rows = rows if method == "" else rows[rows["method"] == method]
-        means = rows.groupby("step")["_value"].mean()
+        means = rows.groupby(axis)["_value"].mean()
         name = f"{method}: " if method else ""
-        ends = f"{number(means.iloc[0])} before, {number(means.iloc[-1])} after the last step."
+        ends = f"{number(means.iloc[0])} before, {number(means.iloc[-1])} after the last {axis}."
         text += f" {name}{ends}"
     return text
 
@@ -235,12 +247,12 @@ def _describe_training(
             means = rows.groupby("iteration")["value"].mean().dropna()
             if means.empty:
                 continue
-            highest = metric in ("accuracy", "reward")
-            best = means.idxmax() if highest else means.idxmin()
-            value = number(means[best] * metric_factor(metric))
+            measure = measure_in(frame, metric)
+            best = (measure.sign * means).idxmax()
+            value = number(means[best] * measure.factor)
             name = f"{method}, " if method else ""
             text += (
-                f" {name}{metric_label(metric) if metric == 'accuracy' else metric} on validation: "
+                f" {name}{measure.axis if measure.unit else metric} on validation: "
                 f"best mean {value} at iteration {number(best, 6)}."
             )
     return text

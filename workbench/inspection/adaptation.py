@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 
 from workbench.algorithms.base import Learner
-from workbench.algorithms.losses import example_loss, metric
+from workbench.algorithms.trials import rewards
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.inspection.examples import shown
 from workbench.inspection.layers import one_task
 from workbench.inspection.tidy import table
+from workbench.measures import noted
 from workbench.tasks.episode import Episode
+from workbench.tasks.objectives import measures
 from workbench.tasks.sinusoid import FAMILIES, Curves
 
 
@@ -42,8 +44,8 @@ def curve_frame(
     {'truth': 11, 'support': 10, 'query': 10, 'prediction': 22}
     """
     one, values = one_task(episode, path, task)
-    examples = [part for part in (one.support, one.query) if part is not None]
-    if not examples or one.ways is not None or examples[0].x[0, 0].numel() != 1:
+    examples = list(one.parts.values())
+    if one.kind != "regression" or examples[0].x[0, 0].numel() != 1:
         raise UserError(
             "curve_frame shows regression with one input, and these tasks are of another kind: "
             "use image_frame or step_frame"
@@ -55,15 +57,17 @@ def curve_frame(
         low = min(float(part.x.min()) for part in examples)
         high = max(float(part.x.max()) for part in examples)
     first = examples[0].x
-    x = torch.linspace(low, high, points, dtype=first.dtype, device=first.device)
-    grid = x.view(1, -1, *[1] * (first.dim() - 2))
+    dtype = first.dtype if first.is_floating_point() else torch.get_default_dtype()
+    x = torch.linspace(low, high, points, dtype=dtype, device=first.device)
+    if not first.is_floating_point():
+        x = x.round().unique()
+    grid = x.to(first.dtype).view(1, -1, *[1] * (first.dim() - 2))
     pieces = []
     if family is not None:
         pieces.append(_points(x, family.curve(one, x), "truth"))
-    for kind, part in (("support", one.support), ("query", one.query)):
-        if part is not None:
-            there = shown(part)
-            pieces.append(_points(part.x[0][there], part.y[0][there], kind))
+    for kind, part in one.parts.items():
+        there = shown(part)
+        pieces.append(_points(part.x[0][there], part.y[0][there], kind))
     for adapted in values:
         prediction = learner.predict(adapted, grid)
         pieces.append(_points(x, prediction, "prediction", adapted.step))
@@ -76,11 +80,11 @@ def step_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
 
     task      its place in the episode
     step      after how many inner steps
+    move      for control, after how many moves: a row a move in place of a step
     part      support or query; trial for control tasks
-    loss      the mean loss over the part's examples (cross-entropy, or squared error)
-    accuracy  for classification, a fraction; or
-    mse       for regression; or
-    reward    for control, in place of the loss: the sum of the rewards so far
+    loss      the mean loss over the part's examples, by the tasks' objective; not for control
+    ...       every metric of the objective by its name: accuracy for classes, as a fraction, mse
+              for numbers, reward (the sum of the rewards so far) for control, or your own
 
     >>> from workbench.algorithms import MAML, adapt
     >>> from workbench.models import MLP
@@ -90,27 +94,26 @@ def step_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
     ['task', 'step', 'part', 'loss', 'mse']
     """
     tasks = np.arange(len(episode))
-    pieces = []
-    reward = torch.zeros(len(episode), device=episode.seed.device)
-    for adapted in path:
-        if episode.env is not None:
-            reward = reward + adapted.seen.get("reward", torch.zeros_like(reward))
-            measures = {"reward": _numbers(reward)}
-            pieces.append({"task": tasks, "step": adapted.step, "part": "trial", **measures})
-            continue
-        for part, examples in (("support", episode.support), ("query", episode.query)):
-            if examples is None:
-                continue
+    pieces: list[dict[str, Any]] = []
+
+    def measured(prediction: Tensor, examples: Any) -> dict[str, np.ndarray]:
+        metrics = episode.objective.metrics
+        return {m.name: _numbers(m(prediction, examples)) for m in metrics}
+
+    if episode.kind == "control":
+        pieces = list(_trial(episode, path))
+    for adapted in path if not pieces else ():
+        place = {"task": tasks, "step": adapted.step}
+        for part, examples in episode.parts.items():
             prediction = learner.predict(adapted, examples.x, examples.weight)
-            name = "mse" if examples.y.is_floating_point() else "accuracy"
-            measures = {
-                "loss": _numbers(example_loss(prediction, examples)),
-                name: _numbers(metric(prediction, examples)),
-            }
-            pieces.append({"task": tasks, "step": adapted.step, "part": part, **measures})
+            loss = _numbers(episode.loss(prediction, examples))
+            found = measured(prediction, examples)
+            pieces.append({**place, "part": part, "loss": loss, **found})
     if not pieces:
         raise UserError("the path is empty: pass list(adapt(learner, episode))")
-    return table(pieces)
+    frame = table(pieces)
+    ways = episode.ways if episode.present() is None else None
+    return noted(frame, [m for m in measures(episode.objective, ways) if m.name in frame])
 
 
 @torch.no_grad()
@@ -167,15 +170,16 @@ def prediction_frame(
 def pull_frame(
     learner: Learner, episode: Episode, path: Sequence[Adapted], task: int = 0
 ) -> pd.DataFrame:
-    """A control task's trial: a row a step and arm (action).
+    """A control task's trial: a row a move and action.
 
-    step         the move, counted from 1
-    arm          the action
+    step         the inner step that made the move
+    move         which move, counted from 1
+    arm          the action, a bandit's arm
     probability  with which the policy chose it then
     pulled       whether it did
-    reward       what that brought; missing for the arms that were not pulled
+    reward       what that brought; missing for what was not done
     value        what the policy expected of the rest of the trial, before the move
-    chance       that the arm pays, which the policy does not know; missing where nothing says it
+    chance       that a bandit's arm pays, which the policy does not know; else missing
 
     >>> from workbench.algorithms import RL2, adapt
     >>> from workbench.models import Policy
@@ -193,14 +197,15 @@ def pull_frame(
             "pull_frame shows the moves of a control task, and there are none: "
             "record RL² on tasks such as 'bandit', for at least 1 step"
         )
-    means = one.state.get("means")
+    means = one.task.get("means")
     chance = float("nan") if means is None else _numbers(means)
     pieces = []
-    for adapted in moves:
-        seen, arms = adapted.seen, np.arange(one.env.actions)
+    for move, adapted in enumerate(moves, 1):
+        seen, arms = adapted.seen, np.arange(one.env.actions.size)
         pulled = arms == int(seen["action"])
         columns = {
             "step": adapted.step,
+            "move": move,
             "arm": arms,
             "probability": _numbers(seen["probabilities"]),
             "pulled": pulled,
@@ -210,6 +215,19 @@ def pull_frame(
         }
         pieces.append(columns)
     return table(pieces)
+
+
+def _trial(episode: Episode, path: Sequence[Adapted]) -> Iterator[dict[str, Any]]:
+    """Columns of every move that the steps of a path made, after those of the beginning."""
+    reward, move = torch.zeros(len(episode), device=episode.seed.device), 0
+    columns = {"task": np.arange(len(episode)), "part": "trial"}
+    for adapted in path:
+        if adapted.step == 0:
+            yield columns | {"step": 0, "move": 0, "reward": _numbers(reward)}
+            continue
+        for brought in rewards(adapted).unbind(dim=1):
+            reward, move = reward + brought, move + 1
+            yield columns | {"step": adapted.step, "move": move, "reward": _numbers(reward)}
 
 
 def _family(episode: Episode) -> Curves | None:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from workbench.algorithms.base import Learner
 from workbench.algorithms.capabilities import Unrolls
-from workbench.algorithms.losses import per_example_loss
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.innerloop import weights_of
@@ -38,7 +37,7 @@ def shot_gradients(
     with torch.enable_grad():
         weights = {n: w.detach().requires_grad_() for n, w in weights_of(value.values).items()}
         prediction = learner.under(weights, value, support.x, support.weight, support=True)
-        losses = per_example_loss(prediction, support)[0]
+        losses = one.losses(prediction, support)[0]
         counted = range(len(losses)) if support.weight is None else support.weight[0].nonzero()
         found = []
         for place in (int(k) for k in counted):

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from workbench.algorithms.base import Learner
 from workbench.algorithms.capabilities import Unrolls
-from workbench.algorithms.losses import example_loss
 from workbench.algorithms.values import Adapted
 from workbench.innerloop import weights_of
 from workbench.inspection.layers import fast_weights, one_task
@@ -35,7 +34,7 @@ def part_losses(
         values = {**adapted.values, **{f"weights.{n}": w for n, w in weights.items()}}
         value = Adapted(values, adapted.seen, adapted.step)
         prediction = learner.predict(value, examples.x, examples.weight)
-    return example_loss(prediction, examples)
+    return episode.loss(prediction, examples)
 
 
 def curvature_frame(

@@ -51,14 +51,11 @@ def example_frame(episode: Episode, task: int = 0) -> pd.DataFrame:
     [['support', 0, None], ['support', 0, 'relabelled'], ['query', 0, None], ['query', 1, None]]
     """
     one, _ = one_task(episode, [], task)
-    if one.support is None:
+    if one.kind == "control":
         raise UserError("control tasks have no examples to show: use pull_frame")
     names = _names(one)
     rows: list[dict[str, Any]] = []
-    for part in ("support", "query"):
-        examples: Examples | None = getattr(one, part)
-        if examples is None:
-            continue
+    for part, examples in one.parts.items():
         edits = _edits(episode, task, part)
         index = one.info.get(f"{part}_index")
         x, y = (t[0].detach().cpu().numpy() for t in (examples.x, examples.y))
@@ -127,10 +124,8 @@ def image_frame(
     return frame[columns].assign(prediction=prediction, confidence=confidence)
 
 
-def shown(examples: Examples | None) -> list[int]:
+def shown(examples: Examples) -> list[int]:
     """The places of the first task's examples that are no padding."""
-    if examples is None:
-        return []
     if examples.weight is None:
         return list(range(examples.y.shape[1]))
     return [int(place) for place in examples.weight[0].nonzero()]

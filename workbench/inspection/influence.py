@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 import torch
 from torch import Tensor
 
 from workbench.algorithms.base import Learner, adapt
-from workbench.algorithms.losses import example_loss
 from workbench.algorithms.values import Adapted, last
 from workbench.errors import UserError
 from workbench.inspection.layers import check_task
@@ -42,7 +42,7 @@ def influence_frame(
     >>> len(influence_frame(learner, episode, list(adapt(learner, episode))))
     8
     """
-    if episode.support is None:
+    if episode.kind == "control":
         raise UserError(
             "influence_frame leaves out support examples, and control tasks have none: "
             "use step_frame"
@@ -53,8 +53,7 @@ def influence_frame(
     for place in tasks:
         check_task(episode, place)
         one = episode[place : place + 1]
-        weight = one.support.weight
-        kept = torch.ones(one.support.y.shape[:2]).to(one.support.x) if weight is None else weight
+        kept = one.support.counts()
         counted = [int(k) for k in kept[0].nonzero()]
         masks = kept.repeat(len(counted) + 1, 1)
         for row, example in enumerate(counted):
@@ -81,6 +80,6 @@ def _loss(learner: Learner, one: Episode, masks: Tensor, steps: int) -> Tensor:
     """The query loss of one task for every weighting of its support, `[weighting]`."""
     many = one[torch.zeros(len(masks), dtype=torch.long, device=one.seed.device)]
     support = Examples(many.support.x, many.support.y, masks)
-    many = Episode(support, many.query, many.seed, many.ways, many.info)
+    many = replace(many, support=support)
     final = last(adapt(learner, many, steps=steps))
-    return example_loss(learner.predict(final, many.query.x, many.query.weight), many.query)
+    return many.loss(learner.predict(final, many.query.x, many.query.weight), many.query)

@@ -55,7 +55,7 @@ def _columns(function: Callable[..., Any]) -> dict[str, str]:
     names: list[str] = []
     block = [*(inspect.getdoc(function) or "").split("\n\n"), "", ""][1]
     for line in block.splitlines():
-        named = re.match(r"([a-z_]+(?:, [a-z_]+)*) {1,}(?=\S)", line)
+        named = re.match(r"(\.{3}|[a-z_]+(?:, [a-z_]+)*) +(?=\S)", line)
         if named and not line.startswith(" "):
             names = named[1].split(", ")
             found |= dict.fromkeys(names, line[named.end() :].strip())

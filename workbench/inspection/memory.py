@@ -177,7 +177,7 @@ def _remembering(
 ) -> tuple[MemoryLearner, Episode, list[Adapted]]:
     """A learner with a memory, and one task of what it did."""
     one, values = one_task(episode, path, task)
-    if not isinstance(learner, MemoryLearner) or one.support is None:
+    if not isinstance(learner, MemoryLearner) or one.kind == "control":
         raise lacking(learner, MemoryLearner, "memory_frame")
     if len(values) < 2:
         raise UserError("the memory is empty before the first step: record a longer path")
@@ -244,7 +244,7 @@ def embedding_frame(
     16
     """
     one, values = one_task(episode, path, task)
-    if one.support is None:
+    if one.kind == "control":
         raise UserError("embedding_frame shows examples and these are trials: use pulls")
     embed = _embedding(learner)
     if not isinstance(learner, Unrolls):
@@ -252,8 +252,7 @@ def embedding_frame(
     columns: list[dict[str, object]] = []
     features = []
     for adapted in values:
-        for part in ("support", "query"):
-            examples = getattr(one, part)
+        for part, examples in one.parts.items():
             embedded = embed(adapted, examples, part == "support")[0].flatten(1).double().cpu()
             for place in shown(examples):
                 label = None if one.ways is None else int(examples.y[0, place])

@@ -7,7 +7,7 @@ hold arrays of one shape (images) one stacked tensor.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from workbench.fields import Range, check_fields
+from workbench.measures import Measure, is_measure, noted, records
 from workbench.tasks.storage import check
 
 # The types of columns of numbers.
@@ -39,7 +40,9 @@ def pack(frame: pd.DataFrame) -> tuple[dict[str, Tensor], dict[str, Any]]:
         values, record = _pack_column(frame[name])
         tensors[str(number)] = values
         columns.append({"name": str(name), **record})
-    return tensors, {"rows": len(frame), "columns": columns}
+    measures = list(records(frame).values())
+    more = {"measures": measures} if measures else {}
+    return tensors, {"rows": len(frame), "columns": columns, **more}
 
 
 def unpack(
@@ -57,7 +60,8 @@ def unpack(
         check(values.dim() > 0 and len(values) == frame.rows, f"'{name}' has not as many rows")
         check(not values.is_complex(), f"'{name}' is complex")
         columns[name] = _unpack_column(values, said, most)
-    return pd.DataFrame(columns, index=pd.RangeIndex(frame.rows))
+    made = pd.DataFrame(columns, index=pd.RangeIndex(frame.rows))
+    return noted(made, [Measure(**said) for said in frame.measures]) if frame.measures else made
 
 
 @dataclass(frozen=True)
@@ -66,10 +70,13 @@ class _Frame:
 
     rows: Annotated[int, Range(0, 2**31)]
     columns: list[dict[str, Any]]
+    measures: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         check_fields(self, "frame")
         check(isinstance(self.columns, list), "columns is no list")
+        good = isinstance(self.measures, list) and all(is_measure(said) for said in self.measures)
+        check(good, "measures are none")
 
 
 def _pack_column(column: pd.Series) -> tuple[Tensor, dict[str, Any]]:

@@ -11,20 +11,27 @@ from torch import Tensor
 
 from workbench.errors import UserError
 from workbench.files import measured
-
-_METRICS = ("accuracy", "mse", "reward")
+from workbench.measures import Measure, measure_in, measured_in, noted, records
 
 
 class Measured(Protocol):
-    """What is asked of an evaluation: its metric, `[task, step]` of it, and which tasks."""
+    """What is asked of an evaluation: its measure, `[task, step]` of it, and which tasks."""
 
     @property
-    def metric(self) -> str:
-        """Accuracy, mse or reward."""
+    def axis(self) -> str:
+        """Whether values are by step or, of control tasks, by move."""
+
+    @property
+    def measure(self) -> Measure:
+        """What the metric is."""
+
+    @property
+    def part(self) -> str:
+        """What it was measured on."""
 
     @property
     def values(self) -> Tensor:
-        """Each task's metric after 0, 1, 2 ... inner steps."""
+        """Each task's metric after 0, 1, 2 ... inner steps, or moves."""
 
     @property
     def episodes_sha256(self) -> str:
@@ -42,28 +49,31 @@ def comparison_frame(results: Results) -> pd.DataFrame:
     method  its name
     seed    which of its evaluations, counted from 0
     task    which test task, the same for every method
-    metric  accuracy, mse or reward
-    value   the metric after the last inner step
+    metric  the name of what was measured: accuracy, mse, reward, or one of your own
+    value   the metric after the last inner step, or move
     """
     frame = evaluation_frame(results)
-    last = frame.groupby(["method", "seed"])["step"].transform("max")
-    name = next(name for name in _METRICS if name in frame)
-    kept = frame.loc[frame["step"] == last, ["method", "seed", "task"]].reset_index(drop=True)
-    values = frame.loc[frame["step"] == last, name].to_numpy()
-    return kept.assign(metric=name, value=values)
+    axis = "move" if "move" in frame else "step"
+    last = frame.groupby(["method", "seed"])[axis].transform("max")
+    (name,) = records(frame)
+    kept = frame.loc[frame[axis] == last, ["method", "seed", "task"]].reset_index(drop=True)
+    values = frame.loc[frame[axis] == last, name].to_numpy()
+    return noted(kept.assign(metric=name, value=values), [measure_in(frame, name)])
 
 
 def evaluation_frame(results: Results) -> pd.DataFrame:
     """Each test task's result after every inner step: a row a method, seed, task and step.
 
+    That of a control task after every move, by whatever step it was made.
+
     results  as for `comparison_frame`
 
     method, seed, task  as in `comparison_frame`
-    step                after how many inner steps
+    step                after how many inner steps; or
+    move                for control: after how many moves
     part                query; trial for control tasks
-    accuracy            for classification, a fraction; or
-    mse                 for regression; or
-    reward              for control: the sum of the rewards so far
+    ...                 the metric by its name: accuracy for classification, as a fraction, mse for
+                        regression, reward (the sum so far) for control, or one of your own
     """
     pieces: list[pd.DataFrame] = []
     first: Measured | None = None
@@ -75,6 +85,12 @@ def evaluation_frame(results: Results) -> pd.DataFrame:
                     f"'{method}' was evaluated on other tasks than '{next(iter(results))}': "
                     "evaluate all with the same tasks, split, shape, episodes and seed"
                 )
+            if result.measure != first.measure:
+                raise UserError(
+                    f"'{method}' was measured by {result.measure.name} and "
+                    f"'{next(iter(results))}' by {first.measure.name}: evaluate all on tasks "
+                    "with the same objective"
+                )
             tasks, steps = result.values.shape
             pieces.append(
                 pd.DataFrame(
@@ -82,15 +98,15 @@ def evaluation_frame(results: Results) -> pd.DataFrame:
                         "method": method,
                         "seed": seed,
                         "task": [task for task in range(tasks) for _ in range(steps)],
-                        "step": [*range(steps)] * tasks,
-                        "part": "trial" if result.metric == "reward" else "query",
-                        result.metric: result.values.flatten().tolist(),
+                        result.axis: [*range(steps)] * tasks,
+                        "part": result.part,
+                        result.measure.name: result.values.flatten().tolist(),
                     }
                 )
             )
-    if not pieces:
+    if first is None:
         raise UserError("there is nothing to compare: pass evaluations by their methods' names")
-    return pd.concat(pieces, ignore_index=True)
+    return noted(pd.concat(pieces, ignore_index=True), [first.measure])
 
 
 def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -100,7 +116,7 @@ def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFr
 
     iteration  after how many outer steps
     split      train or validation
-    metric     loss (training), accuracy, mse or reward (validation); training's loss counts as
+    metric     loss (training), and the tasks' own metric (validation); training's loss counts as
                mse where validation measures that, for it is the same
     value      the mean over tasks
     low, high  its 95% interval over tasks; missing for training
@@ -112,21 +128,21 @@ def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFr
     [['loss', 0.5, nan], ['accuracy', 0.75, 0.5]]
     """
     rows = _read(Path(source)) if isinstance(source, (Path, str)) else list(source)
-    squared = any("mse" in row for row in rows)
+    measures = {measure.name: measure for row in rows if (measure := measured_in(row)) is not None}
+    of_loss = next((name for name, measure in measures.items() if measure.loss), "loss")
     found = []
     for row in rows:
-        train = row.get("split") == "train"
-        names = ("loss",) if train else _METRICS
-        name = next((name for name in names if name in row), None)
-        if name is None:
+        train, measure = row.get("split") == "train", measured_in(row)
+        if measure is None:
             continue
+        name = measure.name
         value, half = row[name], row.get("ci95")
         known = value is not None and half is not None
         found.append(
             {
                 "iteration": int(row["iteration"]),
                 "split": "train" if train else "validation",
-                "metric": "mse" if train and squared else name,
+                "metric": of_loss if train else name,
                 "value": value,
                 "low": value - half if known else None,
                 "high": value + half if known else None,
@@ -136,7 +152,7 @@ def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFr
     if not found:
         raise UserError("nothing has been measured yet: let the run reach its first logged row")
     numbers = dict.fromkeys(("value", "low", "high", "seconds"), "float64")
-    return pd.DataFrame(found).astype(numbers)
+    return noted(pd.DataFrame(found).astype(numbers), measures.values())
 
 
 def stacked(frames: Mapping[Any, pd.DataFrame], column: str = "method") -> pd.DataFrame:
@@ -147,7 +163,8 @@ def stacked(frames: Mapping[Any, pd.DataFrame], column: str = "method") -> pd.Da
     ['MAML', 'Reptile']
     """
     pieces = [frame.assign(**{column: name}) for name, frame in frames.items()]
-    return pd.concat(pieces, ignore_index=True)
+    measures = {n: measure_in(frame, n) for frame in frames.values() for n in records(frame)}
+    return noted(pd.concat(pieces, ignore_index=True), measures.values())
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

@@ -8,6 +8,8 @@
 - An `Episode` has *support* `Examples` to learn from and *query* `Examples` to be judged by (or
   an *environment* to act in), and `info` on what they are and where they come from.
 - A `Shape` says how big a task is, a `TaskSpec` what a model for it must take and give.
+- An `Objective` says what they are judged by: the loss of an example, and `Metric`s. Tasks carry
+  it (`tasks.objective`) and every episode knows it.
 - `edited(episode, edits)` changes single examples, as `EDITS` can: move, relabel, draw, ...
 - `save_episode` and `load_episode` keep an episode, edited by hand or not, in a file.
 """
@@ -26,6 +28,8 @@ from workbench.tasks.editing import EDITS as EDITS
 from workbench.tasks.editing import edited as edited
 from workbench.tasks.episode import Episode as Episode
 from workbench.tasks.episode import Examples as Examples
+from workbench.tasks.objectives import Metric as Metric
+from workbench.tasks.objectives import Objective as Objective
 from workbench.tasks.storage import load_episode as load_episode
 from workbench.tasks.storage import save_episode as save_episode
 
@@ -33,6 +37,8 @@ __all__ = [
     "EDITS",
     "Episode",
     "Examples",
+    "Metric",
+    "Objective",
     "Shape",
     "Split",
     "TaskSpec",
@@ -102,10 +108,17 @@ def _omniglot(scheme: str, options: list[str]) -> Tasks:
 
 
 def _bandit(options: list[str]) -> Tasks:
-    from workbench.tasks.bandit import Bandits
+    from workbench.tasks.control.bandits import Bandits
 
     _no_options("bandit", options)
     return Bandits()
+
+
+def _mdp(options: list[str]) -> Tasks:
+    from workbench.tasks.control.mdp import MDPs
+
+    _no_options("mdp", options)
+    return MDPs()
 
 
 def _recurring(below: str, options: list[str]) -> Tasks:
@@ -141,5 +154,6 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
         for scheme in ("background-evaluation", "vinyals", "random", "background-only")
     },
     "bandit": {"bernoulli": _bandit},
+    "mdp": {"tabular": _mdp},
     "recurring": {name: partial(_recurring, name) for name in ("sinusoid", "glyphs")},
 }

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, wraps
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
 
 from workbench.errors import UserError, nearest
 from workbench.fields import Range, check_fields
+from workbench.measures import Measure
 from workbench.randomness import fold, spawn
 from workbench.tasks.episode import Episode
 from workbench.tasks.episode import Kind as Kind
+from workbench.tasks.objectives import Objective, standard
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -24,7 +28,8 @@ class Shape:
     """How big a task is. Training and test have a shape each.
 
     ways, shots   a number, or (least, most) to draw each task's own
-    For bandits ways is the number of arms and shots the number of pulls.
+    For control tasks ways is the number of actions (a bandit's arms), and shots that of pulls or,
+    in an MDP, of episodes.
     """
 
     # classes a task chooses among
@@ -55,6 +60,12 @@ class TaskSpec:
     input_shape: tuple[int, ...]  # of one example; observations for control
     outputs: int  # classes of a task, target size, or actions
     train_classes: int = 0  # classes of the training split (0 where there are none)
+    whole_numbers: bool = False  # whether inputs are whole numbers, such as tokens
+
+    def blank(self, count: int = 2) -> Tensor:
+        """Inputs of nothing but zeros, by which a model's sizes are found out."""
+        dtype = torch.int64 if self.whole_numbers else torch.get_default_dtype()
+        return torch.zeros(count, *self.input_shape, dtype=dtype)
 
 
 def task_seeds(n: int, seed: int, split: Split) -> Tensor:
@@ -71,14 +82,51 @@ def task_seeds(n: int, seed: int, split: Split) -> Tensor:
     return fold(torch.full((n,), root), torch.arange(n))
 
 
+def _judged(sample: Callable[..., Episode]) -> Callable[..., Episode]:
+    """`sample`, whose episodes know what the tasks are judged by."""
+
+    @wraps(sample)
+    def judged(self: Tasks, *args: Any, **kwargs: Any) -> Episode:
+        episode = sample(self, *args, **kwargs)
+        found, own = episode.objective, self.objective
+        if found is own:
+            return episode
+        if found is not standard(episode.kind):
+            raise UserError(
+                f"{type(self).__name__} samples tasks judged by {type(found).__name__}, and its "
+                f"own objective is {type(own).__name__}: say objective = ... in the class, and "
+                "leave it out of the episode"
+            )
+        return replace(episode, objective=own)
+
+    return judged
+
+
 class Tasks(ABC):
     """A family of tasks. Sampling is a pure function of its arguments."""
 
     name: str
     scheme: str
     kind: Kind
-    metric: Literal["accuracy", "mse", "reward"]
     default_shape: Shape  # what `sample` takes where no shape is given
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "sample" in vars(cls):
+            cls.sample = _judged(cls.sample)  # type: ignore[method-assign]
+
+    @cached_property
+    def objective(self) -> Objective:
+        """What its tasks are judged by; the standard one of their kind unless a class says another.
+
+        Every episode that `sample` gives knows it.
+        """
+        return standard(self.kind)
+
+    def measure(self, shape: Shape) -> Measure:
+        """What validation follows and results report, for tasks of this shape."""
+        classes = self.kind == "classification" and isinstance(shape.ways, int)
+        return self.objective.metrics[0].about(bounds(shape.ways)[1] if classes else None)
 
     @abstractmethod
     def sample(

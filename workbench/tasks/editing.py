@@ -235,9 +235,9 @@ def _examples(
     """The part of the episode, in which the example is there."""
     if part not in PARTS:
         raise UserError(f"part is {part!r}: choose support or query")
-    examples: Examples | None = getattr(episode, part)
-    if examples is None:
+    if part not in episode.parts:
         raise UserError("control tasks have no examples to edit: sample other tasks")
+    examples = episode.parts[part]
     for name, place, count in (
         ("task", task, len(episode)),
         ("example", example, examples.y.shape[1]),

@@ -6,67 +6,16 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from workbench.errors import UserError
-
-State = Mapping[str, Tensor]
-Kind = Literal["classification", "regression", "control"]
-
-
-@dataclass(frozen=True, eq=False)
-class Examples:
-    """Inputs and targets of n tasks, `[task, example, ...]`.
-
-    `weight` is 0 where an example only pads (tasks of unequal shots and ways stack that way) and
-    1 elsewhere; None means that every example counts.
-    """
-
-    x: Tensor
-    y: Tensor
-    weight: Tensor | None = None
-
-    def mean(self, values: Tensor) -> Tensor:
-        """The mean of `[task, example]` values over the examples that count: `[task]`.
-
-        >>> Examples(torch.zeros(1, 2, 1), torch.zeros(1, 2), torch.tensor([[1.0, 0.0]])).mean(
-        ...     torch.tensor([[3.0, 9.0]]))
-        tensor([3.])
-        """
-        self.check_any()
-        if self.weight is None:
-            return values.mean(dim=1)
-        return (values * self.weight).sum(dim=1) / self.weight.sum(dim=1).clamp(min=1)
-
-    def check_any(self) -> None:
-        """Refuse what has no example, over which a mean would be NaN."""
-        if self.y.shape[1] == 0:
-            raise UserError(
-                "there are no examples to take a mean over: give each task at least one query, "
-                "and one support example where its loss is descended"
-            )
-
-
-class Environment(Protocol):
-    """A control task's dynamics: pure, batched over tasks, the state an explicit value."""
-
-    @property
-    def actions(self) -> int: ...
-
-    @property
-    def observation_size(self) -> int: ...
-
-    @property
-    def horizon(self) -> int: ...
-
-    def __call__(
-        self, state: State, action: Tensor, seed: Tensor
-    ) -> tuple[State, Tensor, Tensor, Tensor]:
-        """state, observation `[task, size]`, reward `[task]`, done `[task]` after an action."""
-        ...
+from workbench.tasks.control.environment import Environment, Task
+from workbench.tasks.examples import Examples as Examples
+from workbench.tasks.objectives import Kind as Kind
+from workbench.tasks.objectives import Objective, check_objective, standard
 
 
 class Found(NamedTuple):
@@ -86,7 +35,11 @@ class Episode:
     info             what the tasks are and where they come from; a tensor in it has a leading
                      task axis (`classes` [task, way], `amplitude` [task], ...), all else is said
                      of the whole batch (`dataset`, `scheme`, `split`, `class_names`, ...)
-    env, state       a control task's dynamics and its starting state, in place of the examples
+    env, task        a control task's dynamics and what each task of them is (an arm's chances, a
+                     goal), in place of the examples; never a state, which a trajectory has
+    objective        what its tasks are judged by; where it is not given, cross-entropy of targets
+                     that are whole numbers, and squared error of others
+    kind             what its tasks are, which follows from what it holds
     """
 
     support: Examples  # None only for control tasks, whose learners never ask for it
@@ -95,24 +48,57 @@ class Episode:
     ways: int | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
     env: Environment | None = None
-    state: State = field(default_factory=dict)
+    task: Task = field(default_factory=dict)
+    objective: Objective = None  # type: ignore[assignment]  # `__post_init__` puts the standard one
+    kind: Kind = field(init=False, repr=False)
     _found: Found | None = field(default=None, init=False, repr=False)  # None until it was checked
+
+    def __post_init__(self) -> None:
+        kind: Kind = "regression" if self.ways is None else "classification"
+        if self.objective is not None:
+            kind = getattr(self.objective, "kind", kind)
+        elif self.support is not None:
+            kind = "regression" if self.support.y.is_floating_point() else "classification"
+        if self.env is not None or self.support is None:
+            kind = "control"
+        object.__setattr__(self, "kind", kind)
+        if self.objective is None:
+            object.__setattr__(self, "objective", standard(kind))
 
     def __len__(self) -> int:
         return len(self.seed)
 
+    def measured(self, prediction: Tensor, examples: Examples | None) -> Tensor:
+        """The objective's first metric of each task, `[task]`.
+
+        In control tasks the prediction is the rewards so far, and there are no examples.
+        """
+        return self.objective.metrics[0](prediction, examples)
+
+    @property
+    def parts(self) -> dict[str, Examples]:
+        """Support and query by name, as far as there are any; control tasks have none."""
+        both = {"support": self.support, "query": self.query}
+        return {name: examples for name, examples in both.items() if examples is not None}
+
     @property
     def padded(self) -> bool:
         """Whether some of its examples may only pad."""
-        parts = (self.support, self.query)
-        return any(part is not None and part.weight is not None for part in parts)
+        return any(examples.weight is not None for examples in self.parts.values())
 
-    @property
-    def kind(self) -> Kind:
-        """What its tasks are: whole numbers as targets are classes."""
-        if self.support is None:
-            return "control"
-        return "regression" if self.support.y.is_floating_point() else "classification"
+    def losses(self, prediction: Tensor, examples: Examples) -> Tensor:
+        """The objective's loss of every one of some examples, `[task, example]`."""
+        losses = self.objective.losses(prediction, examples)
+        if losses.shape != examples.y.shape[:2]:
+            raise UserError(
+                f"{type(self.objective).__name__}.losses gave {list(losses.shape)} for examples "
+                f"{list(examples.y.shape[:2])}: return the loss of every example, [task, example]"
+            )
+        return losses
+
+    def loss(self, prediction: Tensor, examples: Examples) -> Tensor:
+        """Each task's mean loss over those of some examples that count, `[task]`."""
+        return examples.mean(self.losses(prediction, examples))
 
     def check(self) -> Found:
         """Refuse what would give a wrong number without a word, and say what was found.
@@ -128,12 +114,11 @@ class Episode:
         count classes from 0 to 1, and give weight 0 to what only pads
         """
         if self._found is None:
-            parts = {"support": self.support, "query": self.query}
-            there = {part: examples for part, examples in parts.items() if examples is not None}
-            fewest = {part: _fewest(part, examples, self) for part, examples in there.items()}
+            check_objective(self.objective)
+            fewest = {part: _fewest(part, examples, self) for part, examples in self.parts.items()}
             classes = 0
             if self.kind == "classification":
-                largest = [_largest_label(part, e, self.ways) for part, e in there.items()]
+                largest = [_largest_label(part, e, self.ways) for part, e in self.parts.items()]
                 classes = max(largest) + 1 if self.ways is None else self.ways
             object.__setattr__(self, "_found", Found(fewest, classes))
         assert self._found is not None
@@ -142,14 +127,12 @@ class Episode:
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor under a dotted name, in a fixed order."""
         found: dict[str, Tensor] = {}
-        for part in ("support", "query"):
-            examples = getattr(self, part)
-            if examples is not None:
-                found[f"{part}.x"], found[f"{part}.y"] = examples.x, examples.y
-                if examples.weight is not None:
-                    found[f"{part}.weight"] = examples.weight
+        for part, examples in self.parts.items():
+            found[f"{part}.x"], found[f"{part}.y"] = examples.x, examples.y
+            if examples.weight is not None:
+                found[f"{part}.weight"] = examples.weight
         found["seed"] = self.seed
-        for part in ("info", "state"):
+        for part in ("info", "task"):
             for name, value in sorted(getattr(self, part).items()):
                 if isinstance(value, Tensor):
                     found[f"{part}.{name}"] = value
@@ -161,23 +144,21 @@ class Episode:
         `checked` says that they are as sound as its own: numbers that cannot be read, in a trace.
         """
 
-        def examples(part: str) -> Any:  # None stays None, for control tasks
-            if getattr(self, part) is None:
-                return None
-            return Examples(
-                tensors[f"{part}.x"], tensors[f"{part}.y"], tensors.get(f"{part}.weight")
-            )
-
         def mapping(part: str) -> dict[str, Any]:
             return {k: tensors.get(f"{part}.{k}", v) for k, v in getattr(self, part).items()}
 
+        examples: dict[str, Any] = {
+            part: Examples(
+                tensors[f"{part}.x"], tensors[f"{part}.y"], tensors.get(f"{part}.weight")
+            )
+            for part in self.parts
+        }
         made = dataclasses.replace(
             self,
-            support=examples("support"),
-            query=examples("query"),
+            **examples,
             seed=tensors["seed"],
             info=mapping("info"),
-            state=mapping("state"),
+            task=mapping("task"),
         )
         if checked:
             object.__setattr__(made, "_found", self._found)
@@ -205,9 +186,9 @@ class Episode:
         seeds = self.seed.split(size)
         count = len(seeds)
 
-        def examples(whole: Examples | None) -> Sequence[Any]:
-            if whole is None:
-                return [None] * count
+        none: Any = [None] * count  # what control tasks have for support and query
+
+        def examples(whole: Examples) -> Sequence[Any]:
             weights = [None] * count if whole.weight is None else whole.weight.split(size)
             return list(map(Examples, whole.x.split(size), whole.y.split(size), weights))
 
@@ -219,10 +200,14 @@ class Episode:
             columns = list(zip(*pieces, strict=True)) or [()] * count
             return [dict(zip(names, column, strict=True)) for column in columns]
 
-        support, query = examples(self.support), examples(self.query)
-        info, state = mapping(self.info), mapping(self.state)
+        cut = {part: examples(whole) for part, whole in self.parts.items()}
+        support, query = cut.get("support", none), cut.get("query", none)
+        info, task = mapping(self.info), mapping(self.task)
         pieces = [
-            Episode(support[i], query[i], seeds[i], self.ways, info[i], self.env, state[i])
+            Episode(
+                *(support[i], query[i], seeds[i], self.ways, info[i], self.env, task[i]),
+                self.objective,
+            )
             for i in range(count)
         ]
         for piece in pieces:
@@ -238,7 +223,7 @@ class Episode:
         )
 
     def sha256(self) -> str:
-        """A fingerprint of support and query (of seeds and states for control tasks)."""
+        """A fingerprint of support and query (of seeds and what is drawn for control tasks)."""
         digest = hashlib.sha256()
         for name, tensor in self.tensors().items():
             if not name.startswith("info."):
@@ -248,7 +233,7 @@ class Episode:
 
     def present(self) -> Tensor | None:
         """Which classes a task really has, `[task, way]`; None when it has them all."""
-        support = self.support
+        support = self.parts.get("support")
         if support is None or support.weight is None or self.ways is None:
             return None
         counts = torch.zeros(len(self), self.ways, device=self.seed.device)

@@ -42,7 +42,8 @@ class Recurring(Tasks):
             raise UserError(f"count is {count}: there must be at least 1 family")
         self.below, self.count = below, count
         self.name, self.scheme = "recurring", below.name
-        self.kind, self.metric, self.default_shape = below.kind, below.metric, below.default_shape
+        self.kind, self.default_shape = below.kind, below.default_shape
+        self.objective = below.objective
 
     def sample(
         self, n: int, *, seed: int, split: Split = "train", shape: Shape | None = None

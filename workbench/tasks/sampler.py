@@ -31,7 +31,8 @@ class ClassBank:
     """The examples of many classes, class after class.
 
     x        [example, *shape], in whole numbers where that is how they come: they become floats,
-             multiplied by `scale`, only when they are drawn
+             multiplied by `scale`, only when they are drawn; with a scale of None they stay whole
+             numbers (tokens, items)
     counts   how many examples each class has
     names    of the classes; groups: what each belongs to (its alphabet), if anything
     """
@@ -40,7 +41,7 @@ class ClassBank:
     counts: Tensor
     names: tuple[str, ...]
     groups: tuple[str, ...] = ()
-    scale: float = 1.0
+    scale: float | None = 1.0
 
     def __post_init__(self) -> None:
         if len(self.counts) != len(self.names) or int(self.counts.sum()) != len(self.x):
@@ -54,6 +55,10 @@ class ClassBank:
                 f"the data hold NaN or infinity (first in an example of class '{name}'): "
                 "remove those examples or fill their gaps"
             )
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """Examples as they are drawn."""
+        return x if self.scale is None else x * self.scale
 
     @property
     def starts(self) -> Tensor:
@@ -115,7 +120,6 @@ class FewShot(Tasks):
     """
 
     kind: Kind = "classification"
-    metric: Literal["accuracy", "mse", "reward"] = "accuracy"
     default_shape = Shape(ways=5, shots=1, queries=15)
 
     def __init__(
@@ -221,7 +225,7 @@ class FewShot(Tasks):
         draw = uniform(fold(torch.tensor([seed]), task, row + 1), ())
         new = free[int(whole(draw, 0, len(free) - 1))]
         turns = int(info["rotation"][task, way]) // 90
-        return new, self._stored[new + turns * len(self.bank.x)] * self.bank.scale
+        return new, self.bank.scaled(self._stored[new + turns * len(self.bank.x)])
 
     def check(self, shape: Shape, split: Split = "train") -> None:
         pool = self._pools[split]
@@ -243,7 +247,10 @@ class FewShot(Tasks):
     def spec(self, shape: Shape) -> TaskSpec:
         example = tuple(self.bank.x.shape[1:])
         classes = len(self._pools["train"].names)
-        return TaskSpec("classification", example, bounds(shape.ways)[1], classes)
+        whole_numbers = self.bank.scale is None and not self.bank.x.is_floating_point()
+        return TaskSpec(
+            "classification", example, bounds(shape.ways)[1], classes, whole_numbers=whole_numbers
+        )
 
     def _choose_classes(self, pool: _Pool, seeds: Tensor, ways: int) -> Tensor:
         """`[task, way]` places in the pool, all of one group."""
@@ -257,7 +264,7 @@ class FewShot(Tasks):
         """Examples for rows `[task, way, example]` of the bank, and those rows, -1 for padding."""
         n, ways, count = rows.shape
         stored = rows + turns.unsqueeze(-1) * len(self.bank.x)
-        x = self._stored.index_select(0, stored.flatten()) * self.bank.scale
+        x = self.bank.scaled(self._stored.index_select(0, stored.flatten()))
         x = x.view(n, ways * count, *x.shape[1:])
         y = torch.arange(ways).repeat_interleave(count).expand(n, -1).contiguous()
         index = rows.reshape(n, ways * count)

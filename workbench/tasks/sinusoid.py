@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -41,7 +40,6 @@ class Curves(Tasks):
     """
 
     kind: Kind = "regression"
-    metric: Literal["accuracy", "mse", "reward"] = "mse"
     default_shape = Shape(ways=1, shots=10, queries=10)
 
     def __init__(self, name: str, scheme: str, family: CurveFamily) -> None:

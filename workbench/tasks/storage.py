@@ -5,9 +5,8 @@ A file may come from anywhere: everything in it is checked before anything is ma
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,11 +16,16 @@ from torch import Tensor
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 from workbench.files import read_tensors, save_tensors, understood
-from workbench.tasks.bandit import BernoulliBandit
+from workbench.tasks.control.bandits import BernoulliBandit
+from workbench.tasks.control.environment import Environment
+from workbench.tasks.control.mdp import TabularMDP
+from workbench.tasks.control.repeated import Repeated
 from workbench.tasks.episode import Episode, Examples
+from workbench.tasks.objectives import objective_of, objective_record, standard
 
 KIND, SCHEMA = "episode", 1
-_ENVIRONMENTS = {"BernoulliBandit": BernoulliBandit}
+_ENVIRONMENTS: dict[str, Any] = {"BernoulliBandit": BernoulliBandit, "TabularMDP": TabularMDP}
+_MOST = 1_000_000  # episodes of a trial
 _SAID = ("dataset", "scheme", "split")  # words, where an episode's info has them
 _PARTS = ("support", "query")
 
@@ -55,14 +59,9 @@ def episode_record(episode: Episode) -> dict[str, Any]:
         if not isinstance(value, Tensor):
             record["info"][name] = value
     if episode.env is not None:
-        name = type(episode.env).__name__
-        if _ENVIRONMENTS.get(name) is not type(episode.env):
-            raise UserError(
-                f"the environment {name} cannot be saved: only episodes of "
-                f"{', '.join(_ENVIRONMENTS)} can; save its frames instead"
-            )
-        fields = dataclasses.asdict(episode.env)
-        record["environment"] = {"type": name, **fields}
+        record["environment"] = _environment_record(episode.env)
+    if episode.objective is not standard(episode.kind):
+        record["objective"] = objective_record(episode.objective)
     return record
 
 
@@ -79,10 +78,9 @@ def episode_of(tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> Epis
         head = part + "."
         return {k.removeprefix(head): t for k, t in tensors.items() if k.startswith(head)}
 
-    env = None
-    if said.environment is not None:
-        bandit = _Bandit(**said.environment)
-        env = BernoulliBandit(bandit.actions, bandit.horizon, bandit.observation_size)
+    env = None if said.environment is None else _environment_of(said.environment)
+    # in older files the state that a bandit's trial begins in held what is its task's
+    task = mapping("task") or {n: t for n, t in mapping("state").items() if n != "pulls"}
     episode = Episode(
         examples("support"),
         examples("query"),
@@ -90,7 +88,8 @@ def episode_of(tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> Epis
         said.ways,
         {**said.info, **mapping("info")},
         env,
-        mapping("state"),
+        task,
+        None if said.objective is None else objective_of(said.objective),  # type: ignore[arg-type]
     )
     _check_tensors(episode)
     _check_info(episode)
@@ -104,24 +103,38 @@ class _Record:
     ways: Annotated[int | None, Range(1, 10_000)]
     info: dict[str, Any]
     environment: dict[str, Any] | None
+    objective: dict[str, Any] | None = None  # where it is not the standard one of such tasks
 
     def __post_init__(self) -> None:
         check_fields(self, "episode")
 
 
-@dataclass(frozen=True)
-class _Bandit:
-    """What it writes of a bandit."""
+def _environment_record(env: Environment) -> dict[str, Any]:
+    name = type(env).__name__
+    if isinstance(env, Repeated) and not isinstance(env.env, Repeated):
+        return {"type": name, "episodes": env.episodes, "env": _environment_record(env.env)}
+    if _ENVIRONMENTS.get(name) is not type(env):
+        raise UserError(
+            f"the environment {name} cannot be saved: only episodes of "
+            f"{', '.join(_ENVIRONMENTS)} can; save its frames instead"
+        )
+    return {"type": name, **vars(env)}
 
-    type: str
-    actions: Annotated[int, Range(1, 10_000)]
-    horizon: Annotated[int, Range(1, 1_000_000)]
-    observation_size: Annotated[int, Range(1, 1)] = field(default=1)
 
-    def __post_init__(self) -> None:
-        check_fields(self, "environment")
-        if self.type not in _ENVIRONMENTS:
-            raise UserError(f"there is no environment {self.type}")
+def _environment_of(record: Mapping[str, Any], *, repeated: bool = True) -> Environment:
+    """The environment of such a record; only a trial's episodes are of another one."""
+    fields = dict(record)
+    name = fields.pop("type")
+    if name == "Repeated" and repeated:
+        episodes = fields["episodes"]
+        check(type(episodes) is int and 1 <= episodes <= _MOST, "a trial has no episodes")
+        return Repeated(_environment_of(fields["env"], repeated=False), episodes)
+    if name not in _ENVIRONMENTS:
+        raise UserError(f"there is no environment {name}")
+    if name == "BernoulliBandit" and "actions" in fields:  # an older file
+        fields = {"arms": fields["actions"], "horizon": fields["horizon"]}
+    made: Environment = _ENVIRONMENTS[name](**fields)
+    return made
 
 
 def _check_tensors(episode: Episode) -> None:
@@ -132,11 +145,8 @@ def _check_tensors(episode: Episode) -> None:
         check(tensor.dim() > 0 and len(tensor) == len(seed), f"{name} is not of {len(seed)} tasks")
         check(not tensor.is_complex(), f"{name} is complex")
     if episode.env is not None:
-        means, pulls = episode.state["means"], episode.state["pulls"]
-        arms = (len(seed), episode.env.actions)
-        check(tuple(means.shape) == arms and means.is_floating_point(), "means is no [task, arm]")
-        check(bool(((means >= 0) & (means <= 1)).all()), "means are no chances")
-        check(pulls.dim() == 1 and pulls.dtype == torch.int64, "pulls is no [task]")
+        one: Any = episode.env.env if isinstance(episode.env, Repeated) else episode.env
+        one.check_task(episode.task, len(seed))
     for part in _PARTS:
         examples: Examples | None = getattr(episode, part)
         if episode.env is not None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from workbench.errors import UserError
+from workbench.measures import Measure
 from workbench.tasks.base import Shape, Split
 from workbench.training.evaluation import DEFAULT_SEED, Evaluation, evaluate, interval
 from workbench.training.experiment import Experiment
@@ -74,17 +75,25 @@ class Pair:
 class Comparison:
     """Groups of runs, best first, and every pair of them."""
 
-    metric: str
+    measure: Measure
     tasks: str
     episodes_sha256: str
     groups: tuple[Group, ...]
     pairs: tuple[Pair, ...]
 
+    @property
+    def metric(self) -> str:
+        """The name of what was measured."""
+        return self.measure.name
+
     def to_record(self) -> dict[str, Any]:
         """Plain data for JSON."""
         first = self.groups[0].evaluations[0]
         about = first.to_record()
-        kept = ("scheme", "split", "ways", "shots", "queries", "episodes", "seed")
+        kept = (
+            *("better", "unit", "chance", "scheme", "split", "ways", "shots", "queries"),
+            *("episodes", "seed"),
+        )
         return {
             "metric": self.metric,
             "tasks": self.tasks,
@@ -149,6 +158,11 @@ def _check_same_tasks(runs: Sequence[Run], results: Sequence[Evaluation]) -> Non
                 f"{runs[0].directory} and {run.directory} are tested on different tasks "
                 f"({_about(first)}; {_about(result)}): compare runs with the same test tasks"
             )
+        if result.measure != first.measure:
+            raise UserError(
+                f"{runs[0].directory} is measured by {first.metric} and {run.directory} by "
+                f"{result.metric}: compare runs whose tasks have the same objective"
+            )
 
 
 def _about(result: Evaluation) -> str:
@@ -179,18 +193,18 @@ def paired(
                 evaluations=tuple(results[i] for i in found),
             )
         )
-    sign = -1.0 if results[0].metric == "mse" else 1.0
-    groups.sort(key=lambda group: -sign * float(group.per_task.mean()))
+    measure = results[0].measure
+    groups.sort(key=lambda group: -measure.sign * float(group.per_task.mean()))
     return Comparison(
-        metric=results[0].metric,
+        measure=measure,
         tasks=results[0].tasks,
         episodes_sha256=results[0].episodes_sha256,
         groups=tuple(groups),
-        pairs=tuple(_pair(a, b, sign) for a, b in combinations(groups, 2)),
+        pairs=tuple(_pair(a, b, measure.sign) for a, b in combinations(groups, 2)),
     )
 
 
-def _pair(first: Group, second: Group, sign: float) -> Pair:
+def _pair(first: Group, second: Group, sign: int) -> Pair:
     difference = first.per_task - second.per_task
     better = sign * difference
     wins, losses = int((better > 0).sum()), int((better < 0).sum())

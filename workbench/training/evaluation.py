@@ -6,20 +6,23 @@ import hashlib
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Learner, adapt, brought_to
-from workbench.algorithms.losses import metric
+from workbench.algorithms.trials import rewards
+from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
+from workbench.measures import Measure
 from workbench.randomness import spawn
 from workbench.tasks import Episode, Shape, Tasks, TaskSpec
 from workbench.tasks.base import Split
+from workbench.tasks.objectives import check_objective
 from workbench.training.execution import run_chunks
 from workbench.training.room import check_bytes, check_room
 
@@ -32,8 +35,10 @@ _ELEMENTS = 300_000  # numbers in the inputs of tasks computed at once
 class Evaluation:
     """The result of an evaluation.
 
-    values  each task's metric after 0, 1, 2 ... inner steps: `[task, step]`; for reward the sum
-            over the first 0, 1, 2 ... pulls
+    measure  what the metric is: its name, which way is better, its unit, what guessing reaches
+    values   each task's metric after 0, 1, 2 ... inner steps, `[task, step]`; of control tasks the
+             rewards of the first 0, 1, 2 ... moves together, `[task, move]`
+    axis     which of the two: step or move
     """
 
     learner: str
@@ -43,12 +48,23 @@ class Evaluation:
     ways: int | tuple[int, int] | None
     shots: int | tuple[int, int] | None
     queries: int | None
-    metric: str
+    measure: Measure
+    axis: Literal["step", "move"]
     transductive: bool
     seed: int
     episodes_sha256: str
     seconds: float
     values: Tensor
+
+    @property
+    def metric(self) -> str:
+        """The name of what was measured."""
+        return self.measure.name
+
+    @property
+    def part(self) -> Literal["query", "trial"]:
+        """What it was measured on."""
+        return "trial" if self.queries is None else "query"
 
     @property
     def per_task(self) -> Tensor:
@@ -67,7 +83,7 @@ class Evaluation:
 
     @property
     def per_step(self) -> list[float]:
-        """The mean over tasks after 0, 1, 2 ... steps."""
+        """The mean over tasks after 0, 1, 2 ... steps, or moves."""
         return [float(value) for value in self.values.mean(dim=0)]
 
     def to_record(self) -> dict[str, Any]:
@@ -78,6 +94,8 @@ class Evaluation:
             **{name: getattr(self, name) for name in names},
             "episodes": len(self.values),
             "metric": self.metric,
+            "axis": self.axis,
+            **{name: getattr(self.measure, name) for name in ("better", "unit", "chance")},
             "mean": self.mean,
             "ci95": self.ci95,
             "per_step": self.per_step,
@@ -120,6 +138,8 @@ def evaluate(
     every_step: bool = True,
 ) -> Evaluation:
     """Adapt to `episodes` new tasks and measure after every inner step, or only at the end.
+
+    Control tasks are measured after every move instead: a step may make several.
 
     The tasks depend on family, shape, split and seed alone, so that methods can be compared on
     the same ones. `steps` and `inductive` are by default the learner's own.
@@ -197,7 +217,8 @@ def evaluations(
                 ways=None if tasks.kind == "regression" else shape.ways,
                 shots=shape.shots,
                 queries=None if tasks.kind == "control" else shape.queries,
-                metric=tasks.metric,
+                measure=tasks.measure(shape),
+                axis="move" if tasks.kind == "control" else "step",
                 transductive=not learner.inductive and has_batch_norm(learner),
                 seed=seed,
                 episodes_sha256=digest.hexdigest(),
@@ -239,32 +260,38 @@ test_episodes.__test__ = False  # type: ignore[attr-defined]  # not a test, what
 def measure(
     learner: Learner, episode: Episode, steps: int | None = None, *, every_step: bool = True
 ) -> Tensor:
-    """Each task's metric after 0, 1, 2 ... steps, `[task, step]`; the sum of rewards in control.
+    """Each task's metric after 0, 1, 2 ... steps, `[task, step]`; in control by moves.
 
     Without `every_step` all columns but the last are NaN.
     """
-    found: list[Tensor] = []
     total = learner.steps(episode) if steps is None else steps
-    for adapted in adapt(learner, episode, steps=total):
-        if not every_step and episode.query is not None and adapted.step < total:
+    path = adapt(learner, episode, steps=total)
+    if episode.kind == "control":
+        return _by_move(path, episode)
+    found: list[Tensor] = []
+    for adapted in path:
+        if not every_step and adapted.step < total:
             if adapted.step == 0:  # before a step meets a class that it has no output for
                 _check_outputs(learner.predict(adapted, episode.query.x[:, :2]), episode)
             found.append(torch.full((len(episode),), math.nan, device=episode.seed.device))
             continue
-        if episode.query is None:  # control
-            none = torch.zeros(len(episode), device=episode.seed.device)
-            found.append(adapted.seen.get("reward", none))
-        else:
-            x, weight = episode.query.x, episode.query.weight
-            prediction = learner.predict(adapted, x, weight)
-            _check_outputs(prediction, episode)
-            found.append(metric(prediction, episode.query))
-    values = torch.stack(found, dim=1)
-    return values.cumsum(dim=1) if episode.query is None else values
+        x, weight = episode.query.x, episode.query.weight
+        prediction = learner.predict(adapted, x, weight)
+        _check_outputs(prediction, episode)
+        found.append(episode.measured(prediction, episode.query))
+    return torch.stack(found, dim=1)
+
+
+def _by_move(path: Iterable[Adapted], episode: Episode) -> Tensor:
+    """The metric of the first 0, 1, 2 ... moves together, whichever step made them."""
+    brought = torch.cat([rewards(adapted) for adapted in path if adapted.step > 0], dim=1)
+    moves = range(brought.shape[1] + 1)
+    return torch.stack([episode.measured(brought[:, :move], None) for move in moves], dim=1)
 
 
 def check_judged(tasks: Tasks, shape: Shape, where: str = "") -> None:
     """Refuses a shape by which no learner can be judged."""
+    check_objective(tasks.objective)
     if tasks.kind != "control" and shape.queries < 1:
         raise UserError(f"{where}queries is 0: a learner is judged by queries, ask for at least 1")
 
@@ -283,9 +310,8 @@ def check_alike(trained: TaskSpec, tasks: Tasks, shape: Shape) -> None:
 
 def check_finite(episode: Episode, name: str) -> None:
     """Refuses data with NaN or infinity in it."""
-    for part in ("support", "query"):
-        examples = getattr(episode, part)
-        for field in ("x", "y") if examples is not None else ():
+    for part, examples in episode.parts.items():
+        for field in ("x", "y"):
             if not bool(torch.isfinite(getattr(examples, field)).all()):
                 raise UserError(
                     f"the data of the tasks '{name}' has NaN or infinity in {part}.{field}: "

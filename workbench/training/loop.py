@@ -277,7 +277,7 @@ class _Session:
     def _validate(self, bar: Any) -> None:
         row = self.trainer.validate()
         self._add(row)
-        name = self.trainer.tasks.metric
+        name = self.trainer.tasks.objective.metrics[0].name
         if row[name] is not None:
             bar.set_postfix_str(f"validation {name} {row[name]:.4g}", refresh=False)
         if row["best"] and self.run is not None:

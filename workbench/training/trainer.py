@@ -223,9 +223,9 @@ class Trainer:
                 seed=_VALIDATION_SEED,
                 every_step=False,
             )
-        sign = -1 if result.metric == "mse" else 1
+        measure = self.tasks.measure(self.experiment.test)
         if math.isfinite(result.mean):
-            if self.best is None or sign * result.mean > sign * self.best.value:
+            if self.best is None or measure.sign * result.mean > measure.sign * self.best.value:
                 self.best = Best(result.mean, self.iteration)
             else:
                 since = self.best.validations_since + 1
@@ -233,7 +233,8 @@ class Trainer:
         return {
             "iteration": self.iteration,
             "split": "validation",
-            result.metric: _finite(result.mean),
+            measure.name: _finite(result.mean),
+            "measure": measure.to_record(),
             "ci95": _finite(result.ci95),
             "best": self.best is not None and self.best.iteration == self.iteration,
         }

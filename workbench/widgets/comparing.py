@@ -23,7 +23,6 @@ import torch
 
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields, describe, with_values
-from workbench.figures.axes import LOWER_IS_BETTER
 from workbench.inspection import comparison_frame
 from workbench.tasks.base import Split
 from workbench.training import Comparison, Run, run_of, shipped_runs
@@ -217,7 +216,9 @@ class ComparePanel(Exporting, Panel):
             first = self.result.groups[0].evaluations[0]
             about |= {
                 "metric": self.result.metric,
-                "lower": self.result.metric in LOWER_IS_BETTER,
+                "axis": first.axis,
+                "lower": self.result.measure.better == "lower",
+                "measure": self.result.measure.to_record(),
                 "tasks": f"{first.tasks}:{first.scheme}",
                 "split": first.split,
                 "episodes": len(first.values),
@@ -303,7 +304,7 @@ def frames_of(comparison: Comparison) -> dict[str, pd.DataFrame]:
 
     groups  a row a method: mean over tasks with its 95% interval, and over seeds
     pairs   a row a pair: the paired difference with its interval, wins, losses, sign test
-    steps   a row a method and inner step: mean with its interval
+    steps   a row a method and inner step, or move: mean with its interval
     tasks   a row a task: a column a method, after the last step
     """
     groups, steps = [], []

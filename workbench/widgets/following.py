@@ -9,11 +9,11 @@ from typing import Any
 from workbench.errors import UserError
 from workbench.files import measured
 from workbench.inspection import metrics_frame
+from workbench.measures import measured_in
 from workbench.training import Experiment, Run, Status
 from workbench.widgets.wire import to_wire
 
 _RECENT = 60.0  # seconds of training from which the rate is taken
-_METRICS = ("accuracy", "mse", "reward")
 _TAIL = 4_000  # bytes of the log's end, in which a process that died left its last words
 
 
@@ -108,9 +108,10 @@ class Followed:
         """The last validation, or the last that was the best: metric, value, ci95, iteration."""
         for row in reversed(self.rows):
             if row.get("split") == "validation" and (row.get("best") or not best):
-                metric = next((name for name in _METRICS if name in row), None)
-                if metric is not None and row[metric] is not None:
-                    found = {"metric": metric, "value": row[metric]}
+                measure = measured_in(row)
+                if measure is not None and row.get(measure.name) is not None:
+                    found = {"metric": measure.name, "value": row[measure.name]}
+                    found |= {"measure": measure.to_record()}
                     return found | {"ci95": row.get("ci95"), "iteration": row["iteration"]}
         return None
 

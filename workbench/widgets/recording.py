@@ -141,7 +141,7 @@ def sampling_of(tape: Tape) -> dict[str, Any]:
         known["tasks"] = f"{info['dataset']}:{info['scheme']}"
     if info.get("split") in SPLITS:
         known["split"] = info["split"]
-    if episode.support is not None:
+    if episode.kind != "control":
         ways = episode.ways or 1
         known |= {"ways": ways, "shots": max(1, episode.support.y.shape[1] // ways)}
         known["queries"] = episode.query.y.shape[1] // ways

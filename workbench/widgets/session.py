@@ -104,9 +104,7 @@ class Session:
     @property
     def kind(self) -> str:
         """Classification, regression or control."""
-        if self.episode.env is not None:
-            return "control"
-        return "regression" if self.episode.ways is None else "classification"
+        return self.episode.kind
 
     @property
     def can_undo(self) -> bool:

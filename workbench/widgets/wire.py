@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workbench.measures import records
+
 
 def to_wire(frame: pd.DataFrame) -> dict[str, Any]:
     """A frame as plain data with binary columns, as `extensions/src/frame.ts` reads it.
@@ -16,7 +18,7 @@ def to_wire(frame: pd.DataFrame) -> dict[str, Any]:
     [('step', 'integer', 8), ('part', 'words', 8)]
     """
     columns = [{"name": str(name), **_column(frame[name])} for name in frame.columns]
-    return {"rows": len(frame), "columns": columns}
+    return {"rows": len(frame), "columns": columns, "measures": dict(records(frame))}
 
 
 def _column(column: pd.Series) -> dict[str, Any]:

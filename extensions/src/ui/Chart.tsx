@@ -23,6 +23,8 @@ interface Props {
   onPick?: (at: { x: number; y: number; series: number; index: number }) => void;
   /** A point that is dragged by mouse or arrow keys, and when it is let go. */
   onDrag?: (at: { x: number; y: number; series: number; index: number; done: boolean }) => void;
+  /** What guessing reaches: a dotted line, where the axis has it. */
+  chance?: number;
   /** What is drawn below the series, given the scales. */
   under?: (x: Scale, y: Scale) => ComponentChildren;
   /** Axes end where the numbers end. */
@@ -34,7 +36,7 @@ interface Props {
 }
 
 export function Chart(props: Props) {
-  const { title, series, height = 220, mark, onPick, onDrag, under } = props;
+  const { title, series, height = 220, mark, onPick, onDrag, under, chance } = props;
   const [ref, width] = useWidth<HTMLDivElement>();
   const [logs, setLogs] = useState<{ x?: boolean; y?: boolean }>({});
   const [hover, setHover] = useState<{ series: number; index: number } | null>(null);
@@ -184,6 +186,9 @@ export function Chart(props: Props) {
         style={{ cursor: onPick ? "pointer" : "default", touchAction: onDrag ? "none" : "auto" }}
       >
         {under?.(x, y)}
+        {chance !== undefined && chance >= Math.min(...y.domain()) && chance <= Math.max(...y.domain()) && (
+          <line class="wb-chance" x1={box.left} x2={box.right} y1={y(chance)} y2={y(chance)} />
+        )}
         {mark !== undefined && mark >= 0 && axes.x.names && (
           <rect
             class="wb-chosen"

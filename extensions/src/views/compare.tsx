@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { type Frame } from "../frame";
+import { factorOf, type Measure, scaleOf, unitOf } from "../measure";
 import { Panel } from "../panel";
 import { type Store } from "../store";
 import { Chart, type Series } from "../ui/Chart";
@@ -10,7 +11,7 @@ import { Form } from "../ui/Form";
 import { useKeys } from "../ui/keys";
 import { look } from "../ui/palette";
 import { Table } from "../ui/Table";
-import { Differing, factorOf, Means, Pairs, unitOf } from "./compare/tables";
+import { Differing, Means, Pairs } from "./compare/tables";
 import { askExport } from "./dialogs";
 import { Code } from "./export";
 
@@ -20,6 +21,7 @@ export function Compare({ store }: { store: Store }) {
   const pair = useSignal(0);
   const table = useSignal(false);
   const line = useSignal("");
+  const along = about.axis === "move" ? "move" : "inner step";
   const { groups, pairs, steps, tasks } = frames;
   useKeys(tasks ? [{ key: "t", help: "the table of all tasks", run: () => (table.value = !table.value) }] : []);
   const open = (task: number) =>
@@ -48,17 +50,17 @@ export function Compare({ store }: { store: Store }) {
             {about.transductive?.length > 0 && ` Transductive: ${about.transductive.join(", ")}.`}
           </p>
           <div class="wb-columns">
-            <Means groups={groups} metric={about.metric} />
-            <Pairs pairs={pairs} metric={about.metric} chosen={pair.value} onChoose={(row) => (pair.value = row)} />
+            <Means groups={groups} measure={about.measure} />
+            <Pairs pairs={pairs} measure={about.measure} chosen={pair.value} onChoose={(row) => (pair.value = row)} />
             <Chart
-              title="By inner step"
+              title={`By ${along}`}
               description="mean over tasks, band: 95% interval over tasks"
-              series={byStep(groups, steps, about.metric)}
-              x={{ label: about.metric === "reward" ? "pull" : "inner step", integer: true }}
+              series={byStep(groups, steps, about.measure)}
+              x={{ label: along, integer: true }}
               y={{
                 label: about.metric,
-                unit: unitOf(about.metric),
-                scale: about.metric === "mse" ? "log" : "linear",
+                unit: unitOf(about.measure),
+                scale: scaleOf(about.measure),
                 switchable: true,
               }}
             />
@@ -66,7 +68,7 @@ export function Compare({ store }: { store: Store }) {
               tasks={tasks}
               pairs={pairs}
               pair={Math.min(pair.value, pairs.rows - 1)}
-              metric={about.metric}
+              measure={about.measure}
               onOpen={open}
             />
           </div>
@@ -140,8 +142,8 @@ function Choice({ store }: { store: Store }) {
   );
 }
 
-function byStep(groups: Frame, steps: Frame, metric: string): Series[] {
-  const factor = factorOf(metric);
+function byStep(groups: Frame, steps: Frame, measure: Measure): Series[] {
+  const factor = factorOf(measure);
   return groups.words("method").flatMap((method, row): Series[] => {
     const own = steps.where({ method });
     const [x, mean, half] = [own.numbers("step"), own.numbers("mean"), own.numbers("ci95")];

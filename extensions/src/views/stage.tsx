@@ -101,7 +101,7 @@ function Episode({ store, editor }: { store: Store; editor: Editor }) {
 }
 
 function said(about: Record<string, any>, support: number): string {
-  if (about.kind === "control") return "pulls and what they paid";
+  if (about.kind === "control") return "moves and what they paid";
   return `${support} support ${support === 1 ? "example" : "examples"}`;
 }
 

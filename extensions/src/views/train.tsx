@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { type Frame } from "../frame";
+import { chanceOf, factorOf, labelOf, type Measure, scaleOf, unitOf } from "../measure";
 import { type Store } from "../store";
 import { Chart, type Series } from "../ui/Chart";
 import { differing, type Field, said, type Value } from "../ui/fields";
@@ -17,7 +18,7 @@ import { Code } from "./export";
 type Setting = Field & { group: string; first: boolean };
 
 interface Measured {
-  metric: string;
+  measure: Measure;
   value: number;
   ci95: number | null;
   iteration: number;
@@ -152,9 +153,11 @@ const looks = (runs: RunOf[], place: number) => look(runs.length - 1 - place);
 function Curves({ store }: { store: Store }) {
   const runs: RunOf[] = store.about.value.runs ?? [];
   const frames = store.frames.value;
-  const metrics = [
-    ...new Set(Object.values(frames).flatMap((frame) => frame.distinct<string>("metric"))),
-  ];
+  const measures = new Map(
+    Object.values(frames).flatMap((frame) =>
+      frame.distinct<string>("metric").map((name) => [name, frame.measure(name)] as const),
+    ),
+  );
   const partsOf = (metric: string) => {
     const splits = Object.values(frames).flatMap((frame) => frame.where({ metric }).distinct<string>("split"));
     return [
@@ -164,7 +167,7 @@ function Curves({ store }: { store: Store }) {
       .filter(Boolean)
       .join(", ");
   };
-  if (metrics.length === 0)
+  if (measures.size === 0)
     return (
       <p class="wb-empty">
         {runs.length ? "Nothing has been measured yet." : "No runs yet: start one. It trains on when the notebook is closed."}
@@ -172,30 +175,31 @@ function Curves({ store }: { store: Store }) {
     );
   return (
     <>
-      {metrics.map((metric) => (
+      {[...measures].map(([metric, measure]) => (
         <Chart
           key={metric}
-          title={metric === "accuracy" ? "accuracy" : metric === "mse" ? "mean squared error" : metric}
+          title={labelOf(measure)}
           description={partsOf(metric)}
           series={runs.flatMap((run, place) => {
             const frame = frames[`run:${run.name}`];
-            return frame ? curves(frame.where({ metric }), run.name, looks(runs, place), metric) : [];
+            return frame ? curves(frame.where({ metric }), run.name, looks(runs, place), measure) : [];
           })}
           x={{ label: "outer step", integer: true }}
           y={{
             label: metric,
-            unit: metric === "accuracy" ? "%" : undefined,
-            scale: metric === "mse" || metric === "loss" ? "log" : "linear",
+            unit: unitOf(measure),
+            scale: scaleOf(measure),
             switchable: true,
           }}
+          chance={chanceOf(measure)}
         />
       ))}
     </>
   );
 }
 
-function curves(frame: Frame, name: string, { colour, marker }: ReturnType<typeof look>, metric: string): Series[] {
-  const factor = metric === "accuracy" ? 100 : 1;
+function curves(frame: Frame, name: string, { colour, marker }: ReturnType<typeof look>, measure: Measure): Series[] {
+  const factor = factorOf(measure);
   const times = (values: ArrayLike<number>) => Array.from(values, (value) => factor * value);
   const train = frame.where({ split: "train" });
   const validation = frame.where({ split: "validation" });
@@ -336,9 +340,8 @@ function Runs({ store }: { store: Store }) {
 
 function measured(found: Measured | null, named = true): string {
   if (!found) return "";
-  const percent = found.metric === "accuracy";
-  const times = (value: number) => three(percent ? 100 * value : value);
-  const unit = percent ? "%" : "";
+  const { measure } = found;
+  const times = (value: number) => three(factorOf(measure) * value);
   const half = found.ci95 === null ? "" : ` ± ${times(found.ci95)}`;
-  return named ? `${found.metric} ${times(found.value)}${half}${unit && ` ${unit}`}` : times(found.value);
+  return named ? `${measure.name} ${times(found.value)}${half}${measure.unit && ` ${measure.unit}`}` : times(found.value);
 }

@@ -152,15 +152,21 @@ test("the course of a task is its query loss, by step", () => {
     part: ["support", "query", "support", "query", "query"],
     loss: [5, 6, 1, 2, 9],
     mse: [5, 6, 1, 2, 9],
-  });
+  }, [{ name: "loss" }, { name: "mse", loss: true }]);
   expect(readCourse(steps, 0)).toEqual({
     name: "loss",
     values: [6, 2],
     support: [5, 1],
-    accuracy: null,
+    metric: null,
   });
-  const trial = frame({ task: [0, 0], step: [0, 1], part: ["trial", "trial"], reward: [0, 1] });
+  const moves = { task: [0, 0], step: [0, 1], part: ["trial", "trial"] };
+  const trial = frame({ ...moves, reward: [0, 1] }, [{ name: "reward" }]);
   expect(readCourse(trial, 0)).toMatchObject({ name: "reward", values: [0, 1] });
+  const mine = frame({ task: [0], step: [0], part: ["query"], loss: [1], regret: [3] }, [
+    { name: "loss" },
+    { name: "regret", better: "lower" },
+  ]);
+  expect(readCourse(mine, 0)?.metric).toMatchObject({ measure: { name: "regret" }, values: [3] });
 });
 
 const curves = frame({

@@ -224,7 +224,7 @@ test("a bandit shows pulls, probabilities and rewards", () => {
   made.traits.about.kind = "control";
   made.traits.frames = {
     "0:pulls": pulls,
-    "0:steps": wire({ task: [0, 0], step: [0, 1], part: ["trial", "trial"], reward: [0, 1] }),
+    "0:steps": wire({ task: [0, 0], step: [0, 1], part: ["trial", "trial"], reward: [0, 1] }, [{ name: "reward" }]),
   };
   mount(made);
   expect(all(".wb-pulls li").map((one) => one.textContent)).toEqual(["1arm 21", "2arm 10"]);
@@ -232,6 +232,29 @@ test("a bandit shows pulls, probabilities and rewards", () => {
   click(all(".wb-pulls button")[1]!);
   expect(store.cursor.value.step).toBe(2);
   expect(all(".wb-arms .wb-figure").map((one) => one.textContent)).toEqual(["50.0 %", "50.0 %"]);
+});
+
+test("a trial whose steps make several moves goes by moves", () => {
+  const made = sine();
+  made.traits.about.kind = "control";
+  made.traits.frames = {
+    "0:pulls": wire({
+      step: [1, 1, 1, 1, 2, 2],
+      move: [1, 1, 2, 2, 3, 3],
+      arm: [0, 1, 0, 1, 0, 1],
+      probability: [0.25, 0.75, 0.5, 0.5, 0.125, 0.875],
+      pulled: [0, 1, 1, 0, 1, 0],
+      reward: [null, 1, 0, null, 2, null],
+      value: [1, 1, 2, 2, 3, 3],
+      chance: [null, null, null, null, null, null],
+    }),
+  };
+  mount(made);
+  const moves = all(".wb-pulls li").map((one) => one.textContent);
+  expect(moves).toEqual(["1action 21", "2action 10", "3action 12"]);
+  click(all(".wb-pulls button")[2]!);
+  expect(store.cursor.value.step).toBe(2);
+  expect(all(".wb-arms .wb-figure").map((one) => one.textContent)).toEqual(["12.5 %", "87.5 %"]);
 });
 
 test("the builder goes through the tasks, and keeps an episode in a file", () => {

@@ -2,6 +2,7 @@
 
 import { scaleLinear } from "d3-scale";
 import { type Frame } from "../../frame";
+import { factorOf, type Measure } from "../../measure";
 import { three } from "../../ui/format";
 import { useWidth } from "../../ui/hooks";
 import { Marker } from "../../ui/Marker";
@@ -9,18 +10,15 @@ import { look } from "../../ui/palette";
 
 const SHOWN = 10; // tasks on which two runs differ most
 
-/** Accuracies are shown in per cent. */
-export const factorOf = (metric: string) => (metric === "accuracy" ? 100 : 1);
-export const unitOf = (metric: string) => (metric === "accuracy" ? "%" : undefined);
-const withHalf = (value: number, half: number, metric: string) =>
-  `${three(factorOf(metric) * value)} ± ${three(factorOf(metric) * half)}`;
+const withHalf = (value: number, half: number, measure: Measure) =>
+  `${three(factorOf(measure) * value)} ± ${three(factorOf(measure) * half)}`;
 
 /** Each method's mean as a mark with its interval, and as numbers. */
-export function Means({ groups, metric }: { groups: Frame; metric: string }) {
+export function Means({ groups, measure }: { groups: Frame; measure: Measure }) {
   const seeds = groups.numbers("seeds").some((count) => count > 1);
   return (
     <figure>
-      <figcaption>Means{metric === "accuracy" ? " (%)" : ""}</figcaption>
+      <figcaption>Means{measure.unit && ` (${measure.unit})`}</figcaption>
       <table class="wb-runs">
         <tbody>
           {groups.words("method").map((method, row) => {
@@ -31,7 +29,7 @@ export function Means({ groups, metric }: { groups: Frame; metric: string }) {
                   {method}
                   {seeds && <span class="wb-quiet"> ({groups.at("seeds", row)} seeds)</span>}
                 </th>
-                <td class="wb-number">{withHalf(mean, half, metric)}</td>
+                <td class="wb-number">{withHalf(mean, half, measure)}</td>
                 <td class="wb-interval">
                   <Interval value={mean} half={half} all={reach(groups, "mean")} {...look(row)} />
                 </td>
@@ -78,17 +76,17 @@ function Interval({ value, half, all, colour, marker, zero }: IntervalProps) {
 
 interface PairsProps {
   pairs: Frame;
-  metric: string;
+  measure: Measure;
   chosen: number;
   onChoose: (row: number) => void;
 }
 
-export function Pairs({ pairs, metric, chosen, onChoose }: PairsProps) {
+export function Pairs({ pairs, measure, chosen, onChoose }: PairsProps) {
   const rows = [...Array(pairs.rows).keys()];
   return (
     <figure>
       <figcaption>
-        Paired differences, task by task{metric === "accuracy" ? " (points)" : ""}
+        Paired differences, task by task{measure.unit === "%" ? " (points)" : measure.unit && ` (${measure.unit})`}
       </figcaption>
       <table class="wb-runs">
         <thead>
@@ -126,7 +124,7 @@ export function Pairs({ pairs, metric, chosen, onChoose }: PairsProps) {
                     {name}
                   </label>
                 </th>
-                <td class="wb-number">{withHalf(at("difference"), at("ci95"), metric)}</td>
+                <td class="wb-number">{withHalf(at("difference"), at("ci95"), measure)}</td>
                 <td class="wb-interval">
                   <Interval
                     value={at("difference")}
@@ -154,17 +152,17 @@ interface DifferingProps {
   tasks: Frame;
   pairs: Frame;
   pair: number;
-  metric: string;
+  measure: Measure;
   onOpen: (task: number) => void;
 }
 
-export function Differing({ tasks, pairs, pair, metric, onOpen }: DifferingProps) {
+export function Differing({ tasks, pairs, pair, measure, onOpen }: DifferingProps) {
   const [first, second] = [pairs.at("first", pair) as string, pairs.at("second", pair) as string];
   const [a, b, numbers] = [tasks.numbers(first), tasks.numbers(second), tasks.numbers("task")];
   const order = Array.from(a, (_, row) => row)
     .sort((i, j) => Math.abs(a[j]! - b[j]!) - Math.abs(a[i]! - b[i]!) || i - j)
     .slice(0, SHOWN);
-  const factor = factorOf(metric);
+  const factor = factorOf(measure);
   return (
     <figure>
       <figcaption>Tasks on which they differ most</figcaption>

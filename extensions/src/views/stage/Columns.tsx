@@ -3,12 +3,14 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import type { Store } from "../../store";
+import { factorOf, labelOf } from "../../measure";
 import { three } from "../../ui/format";
 import { useKeys } from "../../ui/keys";
 import { Table } from "../../ui/Table";
 import { CurveView, panelOf } from "./CurveView";
 import {
   classNames,
+  type Course,
   type Curve,
   type Curves,
   type Example,
@@ -208,6 +210,15 @@ function about(store: Store, kind: string): string | undefined {
   return state && !["open", "ready", "stale"].includes(state) ? state : undefined;
 }
 
+/** A course's metric at a step. */
+function inWords({ metric }: Course, step: number): string {
+  const value = metric?.values[step];
+  if (!metric || value === undefined) return "";
+  const { measure } = metric;
+  const unit = measure.unit && ` ${measure.unit}`;
+  return `${labelOf(measure)} ${three(factorOf(measure) * value)}${unit}`;
+}
+
 /** How many are right, or how large the loss is, at the cursor. */
 export function Score({
   store,
@@ -223,7 +234,7 @@ export function Score({
     const course = readCourse(frameOf(store, "steps", number), task);
     const place = Math.min(step, (course?.values.length ?? 1) - 1);
     return course
-      ? { name: course.name, value: course.values[place]!, accuracy: course.accuracy?.[place] }
+      ? { name: course.name, value: course.values[place]!, metric: inWords(course, place) }
       : null;
   };
   const mine = at(lane);
@@ -232,7 +243,7 @@ export function Score({
   const change = theirs ? mine.value - theirs.value : 0;
   return (
     <>
-      {mine.accuracy !== undefined && <>{three(100 * mine.accuracy)} % right · </>}
+      {mine.metric && <>{mine.metric} · </>}
       {mine.name} {three(mine.value)}
       {theirs && (
         <b class="wb-change">

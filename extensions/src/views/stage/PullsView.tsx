@@ -1,4 +1,4 @@
-/** A bandit: which arms were pulled, what they paid, and what the policy came to believe. */
+/** A trial: what was done, what it paid, and what the policy came to believe. */
 
 import type { Store } from "../../store";
 import { Chart } from "../../ui/Chart";
@@ -6,13 +6,13 @@ import { three } from "../../ui/format";
 import { look } from "../../ui/palette";
 import type { Pulls } from "./data";
 
-/** The pulls as a list: the one that the cursor is at stands out, later ones are pale. */
+/** The moves as a list: the one that the cursor is at stands out, later ones are pale. */
 export function PullList({ pulls, step, store }: { pulls: Pulls; step: number; store: Store }) {
   return (
-    <ol class="wb-pulls" aria-label="Pulls" data-many={pulls.pulls.length > 12}>
+    <ol class="wb-pulls" aria-label="Moves" data-many={pulls.pulls.length > 12}>
       {pulls.pulls.map((pull) => (
         <li
-          key={pull.step}
+          key={pull.move}
           aria-current={pull.step === step ? "step" : undefined}
           data-later={pull.step > step}
         >
@@ -20,11 +20,13 @@ export function PullList({ pulls, step, store }: { pulls: Pulls; step: number; s
             type="button"
             tabIndex={-1}
             onClick={() => store.move({ step: pull.step })}
-            title={`Pull ${pull.step}: arm ${pull.arm + 1} paid ${three(pull.reward)}`}
+            title={`Move ${pull.move}: ${pulls.what} ${pull.arm + 1} paid ${three(pull.reward)}`}
           >
-            <span class="wb-quiet">{pull.step}</span>
+            <span class="wb-quiet">{pull.move}</span>
             <i style={{ background: look(pull.arm).colour }} aria-hidden="true" />
-            <span>arm {pull.arm + 1}</span>
+            <span>
+              {pulls.what} {pull.arm + 1}
+            </span>
             <b data-paid={pull.reward > 0}>{three(pull.reward)}</b>
           </button>
         </li>
@@ -37,25 +39,28 @@ export function PullList({ pulls, step, store }: { pulls: Pulls; step: number; s
 const percent = (value = 0) =>
   value > 0 && value < 0.001 ? "< 0.1 %" : `${(100 * value).toFixed(1)} %`;
 
-/** How likely each arm is by step, and the value that the policy expects. */
+/** How likely each action is by move, and the value that the policy expects. */
 export function Beliefs({ pulls, step, store }: { pulls: Pulls; step: number; store: Store }) {
-  const steps = pulls.pulls.map((pull) => pull.step);
-  const now = pulls.pulls[Math.max(step, 1) - 1];
+  const moves = pulls.pulls.map((pull) => pull.move);
+  const made = pulls.pulls.filter((pull) => pull.step <= step).length;
+  const now = pulls.pulls[Math.max(made, 1) - 1];
   const arms = Array.from({ length: pulls.arms }, (_, arm) => arm);
   let sum = 0;
   const rewards = pulls.pulls.map((pull) => (sum += pull.reward));
   const values = pulls.pulls.some((pull) => pull.value !== null);
   const onPick = ({ x }: { x: number }) =>
-    store.move({ step: Math.min(Math.max(Math.round(x), 0), steps.length) });
+    store.move({ step: pulls.pulls[Math.min(Math.round(x), moves.length) - 1]?.step ?? 0 });
   return (
     <>
-      <ul class="wb-arms" aria-label={`Arms at step ${step}`}>
+      <ul class="wb-arms" aria-label={`${arms.length} ${pulls.what}s at step ${step}`}>
         {arms.map((arm) => (
           <li
             key={arm}
-            title={`arm ${arm + 1}: pulled with probability ${three(now?.probabilities[arm])}${pulls.chances ? `, pays with ${three(pulls.chances[arm])}` : ""}`}
+            title={`${pulls.what} ${arm + 1}: chosen with probability ${three(now?.probabilities[arm])}${pulls.chances ? `, pays with ${three(pulls.chances[arm])}` : ""}`}
           >
-            <span>arm {arm + 1}</span>
+            <span>
+              {pulls.what} {arm + 1}
+            </span>
             <span class="wb-likely">
               <span
                 style={{
@@ -70,21 +75,21 @@ export function Beliefs({ pulls, step, store }: { pulls: Pulls; step: number; st
         ))}
       </ul>
       <p class="wb-quiet">
-        bar: probability to be pulled at pull {now?.step ?? 1}
+        bar: probability to be chosen at move {now?.move ?? 1}
         {pulls.chances ? " · mark: the arm's own chance to pay" : ""}
       </p>
       <Chart
-        title="Probability of each arm"
+        title={`Probability of each ${pulls.what}`}
         series={arms.map((arm) => ({
-          name: `arm ${arm + 1}`,
-          x: steps,
+          name: `${pulls.what} ${arm + 1}`,
+          x: moves,
           y: pulls.pulls.map((pull) => pull.probabilities[arm] ?? NaN),
-          dots: steps.length <= 12,
+          dots: moves.length <= 12,
           ...look(arm),
         }))}
-        x={{ label: "pull", integer: true, domain: [0, steps.length] }}
+        x={{ label: "move", integer: true, domain: [0, moves.length] }}
         y={{ label: "probability", domain: [0, 1] }}
-        mark={step}
+        mark={made}
         onPick={onPick}
         height={190}
         tight
@@ -92,12 +97,12 @@ export function Beliefs({ pulls, step, store }: { pulls: Pulls; step: number; st
       <Chart
         title="Reward"
         series={[
-          { name: "reward so far", x: steps, y: rewards },
+          { name: "reward so far", x: moves, y: rewards },
           ...(values
             ? [
                 {
                   name: "value expected",
-                  x: steps,
+                  x: moves,
                   y: pulls.pulls.map((pull) => pull.value ?? NaN),
                   dashed: true,
                   colour: "var(--wb-quiet)",
@@ -105,9 +110,9 @@ export function Beliefs({ pulls, step, store }: { pulls: Pulls; step: number; st
               ]
             : []),
         ]}
-        x={{ label: "pull", integer: true, domain: [0, steps.length] }}
+        x={{ label: "move", integer: true, domain: [0, moves.length] }}
         y={{ label: "reward", domain: [0, 1] }}
-        mark={step}
+        mark={made}
         onPick={onPick}
         height={160}
         tight

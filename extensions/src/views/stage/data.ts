@@ -1,6 +1,8 @@
 /** What a stage shows, read from frames once for each of them. Nothing here draws. */
 
+import { courseOf } from "../../facts";
 import type { Frame } from "../../frame";
+import type { Measure } from "../../measure";
 import type { Store } from "../../store";
 
 /** One example of a task, whatever it consists of. */
@@ -165,20 +167,21 @@ function domainOf(known: Curve[], steps: Curve[]): Curves["domain"] {
   };
 }
 
-/** How well a task goes by step: the loss, or the reward of a control task. */
+/** How well a task goes by step: the loss, or the first metric of a control task. */
 export interface Course {
-  name: "loss" | "reward";
+  name: string;
   /** Of the query examples; of the trial for control tasks. */
   values: number[];
   support: number[];
-  /** Accuracy of the query examples, where there are classes. */
-  accuracy: number[] | null;
+  /** The first metric of the query examples that says more than the loss. */
+  metric: { measure: Measure; values: number[] } | null;
 }
 
 export function readCourse(frame: Frame | undefined, task: number): Course | null {
   if (!frame || frame.rows === 0) return null;
   return once(frame, `course:${task}`, () => {
-    const name = frame.has("reward") ? "reward" : "loss";
+    const name = courseOf(frame);
+    if (!name) return null;
     const read = (part: string, column: string): number[] => {
       const values: number[] = [];
       for (let row = 0; row < frame.rows; row++) {
@@ -189,20 +192,25 @@ export function readCourse(frame: Frame | undefined, task: number): Course | nul
     };
     const support = read("support", name);
     const query = read("query", name);
-    const values = name === "reward" ? read("trial", name) : query.length > 0 ? query : support;
-    const accuracy = frame.has("accuracy")
-      ? read(query.length > 0 ? "query" : "support", "accuracy")
+    const trial = read("trial", name);
+    const values = trial.length > 0 ? trial : query.length > 0 ? query : support;
+    const measure = frame.measures.find((one) => one.name !== name && !one.loss);
+    const metric = measure
+      ? { measure, values: read(query.length > 0 ? "query" : "support", measure.name) }
       : null;
-    return { name, values, support, accuracy };
+    return { name, values, support, metric };
   });
 }
 
-/** The pulls of a bandit's trial. */
+/** The moves of a trial. */
 export interface Pulls {
   arms: number;
-  /** By step, from 1: which arm, what it paid, what the policy thought. */
+  /** What an action is called: arm where it is a bandit's. */
+  what: "arm" | "action";
+  /** By move, from 1: which action, what it paid, what the policy thought, and the step that made it. */
   pulls: {
     step: number;
+    move: number;
     arm: number;
     reward: number;
     value: number | null;
@@ -220,23 +228,32 @@ export function readPulls(frame: Frame | undefined): Pulls | null {
     const pulls: Pulls["pulls"] = [];
     for (let row = 0; row < frame.rows; row++) {
       const step = frame.at("step", row) as number;
+      const move = frame.has("move") ? (frame.at("move", row) as number) : step;
       const arm = frame.at("arm", row) as number;
-      const pull = (pulls[step - 1] ??= {
+      const pull = (pulls[move - 1] ??= {
         step,
+        move,
         arm: -1,
         reward: 0,
         value: null,
         probabilities: [],
       });
       pull.probabilities[arm] = frame.at("probability", row) as number;
-      if (frame.has("chance")) chances[arm] = frame.at("chance", row) as number;
+      const chance = frame.has("chance") ? frame.at("chance", row) : null;
+      if (typeof chance === "number" && Number.isFinite(chance)) chances[arm] = chance;
       if (frame.at("pulled", row)) {
         pull.arm = arm;
         pull.reward = (frame.at("reward", row) as number | null) ?? 0;
         pull.value = frame.has("value") ? (frame.at("value", row) as number | null) : null;
       }
     }
-    return { arms, pulls: pulls.filter(Boolean), chances: chances.length ? chances : null };
+    const known = chances.length > 0;
+    return {
+      arms,
+      what: known ? "arm" : "action",
+      pulls: pulls.filter(Boolean),
+      chances: known ? chances : null,
+    };
   });
 }
 

@@ -1,37 +1,23 @@
-/** Loss, and accuracy or reward, after every inner step: all lanes, the cursor's task strong. */
+/** Loss and metrics after every inner step: all lanes, the cursor's task strong. */
 
 import { laneName } from "../../facts";
 import { type Frame } from "../../frame";
+import { labelOf, type Measure, unitOf } from "../../measure";
 import { type Store } from "../../store";
 import { Chart, type Series } from "../../ui/Chart";
 import { BEFORE, look } from "../../ui/palette";
 import { Inspected } from "../Inspected";
 
-const NAMES: Record<string, { label: string; unit?: string }> = {
-  accuracy: { label: "accuracy" },
-  mse: { label: "mean squared error" },
-  reward: { label: "reward so far" },
-};
-
 export function Loss({ store }: { store: Store }) {
   return (
     <Inspected store={store} kind="steps" what="loss by step">
       {(frame) => {
-        const measures = ["loss", "accuracy", "mse", "reward"].filter((name) => frame.has(name));
-        // For regression the loss is the squared error: one picture says both.
-        const shown = measures.filter((name) => name !== "mse" || !measures.includes("loss"));
-        const loss = frame.has("accuracy")
-          ? { label: "cross-entropy", unit: "nats" }
-          : { label: "squared error" };
+        // What is the loss under another name needs no picture of its own.
+        const shown = frame.measures.filter(({ loss }) => !loss || !frame.has("loss"));
         return (
           <div class="wb-columns">
-            {shown.map((measure) => (
-              <Measure
-                key={measure}
-                store={store}
-                measure={measure}
-                {...(NAMES[measure] ?? loss)}
-              />
+            {shown.map((one) => (
+              <Course key={one.name} store={store} about={one} />
             ))}
           </div>
         );
@@ -42,12 +28,13 @@ export function Loss({ store }: { store: Store }) {
 
 interface Props {
   store: Store;
-  measure: string;
-  label: string;
-  unit?: string;
+  about: Measure;
 }
 
-function Measure({ store, measure, label, unit }: Props) {
+function Course({ store, about }: Props) {
+  const measure = about.name;
+  const label = labelOf(about);
+  const fraction = about.unit === "%"; // here it is shown as it is
   const { task, step, lane } = store.cursor.value;
   const lanes = store.about.value.lanes ?? [];
   const series: Series[] = [];
@@ -96,13 +83,14 @@ function Measure({ store, measure, label, unit }: Props) {
       title={`${label[0]!.toUpperCase()}${label.slice(1)} by step`}
       description={says}
       series={series}
-      x={{ label: "inner step", integer: true }}
+      x={{ label: measure === "reward" ? "move" : "inner step", integer: true }}
       y={{
         label,
-        unit,
-        switchable: measure !== "accuracy",
-        domain: measure === "accuracy" ? [0, 1] : undefined,
+        unit: fraction ? undefined : unitOf(about),
+        switchable: !fraction,
+        domain: fraction ? [0, 1] : undefined,
       }}
+      chance={about.chance ?? undefined}
       mark={step}
       onPick={({ x, series: found }) =>
         store.move({
@@ -115,6 +103,6 @@ function Measure({ store, measure, label, unit }: Props) {
 }
 
 const line = (rows: Frame, measure: string) => ({
-  x: rows.numbers("step"),
+  x: rows.numbers(rows.has("move") ? "move" : "step"),
   y: rows.numbers(measure),
 });

@@ -1,0 +1,32 @@
+/** What a number is called, which way is better, its unit, what guessing reaches: as Python says. */
+
+export interface Measure {
+  name: string;
+  better: "lower" | "higher" | null;
+  unit: string;
+  chance: number | null;
+  label: string;
+  /** Whether it is the mean loss itself under another name. */
+  loss: boolean;
+}
+
+/** A measure of which only the name is known. */
+export const named = (name: string): Measure => ({
+  name,
+  better: null,
+  unit: "",
+  chance: null,
+  label: "",
+  loss: false,
+});
+
+/** A fraction of unit % is shown times 100. */
+export const factorOf = ({ unit }: Measure) => (unit === "%" ? 100 : 1);
+/** What guessing reaches, as it is shown. */
+export const chanceOf = (measure: Measure) =>
+  measure.chance === null ? undefined : factorOf(measure) * measure.chance;
+export const unitOf = ({ unit }: Measure) => unit || undefined;
+export const labelOf = ({ label, name }: Measure) => label || name.replaceAll("_", " ");
+/** Errors fall by orders of magnitude. */
+export const scaleOf = ({ better, unit }: Measure) =>
+  better === "lower" && unit !== "%" ? "log" : "linear";

@@ -1,0 +1,133 @@
+"""Measures: what a number is called, which way is better, its unit, and what guessing reaches.
+
+Whoever makes a frame of results notes the measures in it; tables, axes and panels read them there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Better = Literal["lower", "higher"]
+_NOTED = "measures"  # where in a frame's `attrs`
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number that says how well something goes, apart from how it is computed.
+
+    better  which way; None where nobody said it
+    unit    what is written behind it; a fraction of unit % is shown times 100
+    chance  what guessing reaches, where that is known
+    label   what axes call it; its name where nothing is said
+    loss    whether it is the mean loss itself under another name
+    """
+
+    name: str
+    better: Better | None = None
+    unit: str = ""
+    chance: float | None = None
+    label: str = ""
+    loss: bool = False
+
+    @property
+    def factor(self) -> float:
+        """What to multiply it by where it is shown."""
+        return 100.0 if self.unit == "%" else 1.0
+
+    @property
+    def sign(self) -> int:
+        """1 where higher is better, -1 where lower is."""
+        return -1 if self.better == "lower" else 1
+
+    @property
+    def words(self) -> str:
+        """Its label.
+
+        >>> Measure("absolute_error").words
+        'absolute error'
+        """
+        return self.label or self.name.replace("_", " ")
+
+    @property
+    def axis(self) -> str:
+        """What to write on its axis.
+
+        >>> ACCURACY.axis
+        'accuracy (%)'
+        """
+        return f"{self.words} ({self.unit})" if self.unit else self.words
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return dataclasses.asdict(self)
+
+
+ACCURACY = Measure("accuracy", "higher", "%")
+MSE = Measure("mse", "lower", label="mean squared error", loss=True)
+REWARD = Measure("reward", "higher", label="total reward")
+LOSS = Measure("loss", "lower")
+# By these, frames and runs are read that do not say what their numbers are.
+_STANDARD = {measure.name: measure for measure in (ACCURACY, MSE, REWARD, LOSS)}
+
+
+def named(name: str) -> Measure:
+    """The measure of a name, of which nothing else is known unless it is a standard one."""
+    return _STANDARD.get(name, Measure(name))
+
+
+def is_measure(record: Any) -> bool:
+    """Whether plain data is what `to_record` gives.
+
+    >>> is_measure(MSE.to_record()), is_measure({"name": "mse", "better": "up"})
+    (True, False)
+    """
+    if not isinstance(record, dict) or record.keys() != MSE.to_record().keys():
+        return False
+    chance = record["chance"]
+    number = isinstance(chance, int | float) and math.isfinite(chance)
+    return (
+        all(isinstance(record[name], str) for name in ("name", "unit", "label"))
+        and record["better"] in (None, *get_args(Better))
+        and isinstance(record["loss"], bool)
+        and (chance is None or number)
+    )
+
+
+def noted(frame: DataFrame, measures: Iterable[Measure]) -> DataFrame:
+    """The frame, which now says what its columns or its metrics of these names are."""
+    frame.attrs[_NOTED] = {measure.name: measure.to_record() for measure in measures}
+    return frame
+
+
+def records(frame: DataFrame) -> Mapping[str, Mapping[str, Any]]:
+    """What was noted in a frame, as plain data; of a frame that says nothing the standard ones."""
+    found = frame.attrs.get(_NOTED)
+    if isinstance(found, Mapping):
+        return found
+    return {n: measure.to_record() for n, measure in _STANDARD.items() if n in frame.columns}
+
+
+def measure_in(frame: DataFrame, name: str) -> Measure:
+    """What a frame says of one of its measures."""
+    record = records(frame).get(name)
+    return named(name) if record is None else Measure(**record)
+
+
+def measured_in(row: Mapping[str, Any]) -> Measure | None:
+    """The metric of one row of a run; None where it has none.
+
+    >>> measured_in({"iteration": 5, "split": "validation", "mse": 0.5}).better
+    'lower'
+    """
+    if "measure" in row:
+        return Measure(**row["measure"])
+    train = row.get("split") == "train"
+    known = (m for m in _STANDARD.values() if m.name in row and (m is LOSS) == train)
+    return next(known, None)

@@ -1,0 +1,7 @@
+"""Control: tasks that are acted in, where others have examples.
+
+environment  what an environment is, and the actions it takes
+rollout      acting in one by a policy, move by move
+repeated     several episodes on one task, as one trial
+bandits, mdp families of tasks
+"""

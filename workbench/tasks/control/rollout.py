@@ -1,0 +1,130 @@
+"""Acting in an environment by a policy: the one loop over moves that every method runs.
+
+A move is made in a *moment*: what a policy can know of it is the observation, and what the last
+move was, brought and ended. All randomness follows from a trajectory's seed and the number of the
+move, so a rollout that goes on from where another ended is the same as one in a single go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workbench.errors import UserError
+from workbench.randomness import fold
+from workbench.tasks.control.environment import Environment, State, Task
+
+RESET = -1  # the use made of a trajectory's seed beside those of its moves 0, 1, 2 ...
+_ACTION, _WORLD = 0, 1  # the two uses a move makes of its seed
+
+# observation [..., size], action [..., width] as a net's input, reward and done [..., 1]
+Moment = Mapping[str, Tensor]
+# (moment, memory) -> what chooses the action [..., outputs], value [...], the next memory
+Policy = Callable[[Moment, Any], tuple[Tensor, Tensor, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a trajectory stands: the environment's state, the moment, how many moves were made."""
+
+    state: State
+    moment: Moment
+    moves: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectories:
+    """What moves were made and what they brought: `[..., move]`, and what an action has behind.
+
+    observation  before the move
+    action       the move
+    reward       what it brought; 0 after an end
+    done         whether an episode ended with it
+    mask         1, and 0 for what only came after an end
+    out          what the policy gave to choose by
+    value        what it expected to come
+    end, memory  where the trajectories stand, and what the policy then remembers
+    """
+
+    observation: Tensor
+    action: Tensor
+    reward: Tensor
+    done: Tensor
+    mask: Tensor
+    out: Tensor
+    value: Tensor
+    end: Place
+    memory: Any
+
+
+def opening(env: Environment, task: Task, seed: Tensor) -> Place:
+    """Where trajectories begin, one for every seed `[...]`: nothing was done yet."""
+    state, observation = env.reset(task, fold(seed, RESET))
+    sizes = {"action": env.actions.width, "reward": 1, "done": 1}
+    nothing = {name: observation.new_zeros(*seed.shape, size) for name, size in sizes.items()}
+    return Place(state, {"observation": observation, **nothing})
+
+
+def rollout(
+    env: Environment,
+    task: Task,
+    policy: Policy,
+    seed: Tensor,
+    memory: Any = None,
+    *,
+    ends: bool = True,
+    length: int | None = None,
+    start: Place | None = None,
+) -> Trajectories:
+    """Act by a policy, a trajectory for every seed `[...]`.
+
+    memory  what the policy remembers at first
+    ends    whether the first `done` ends a trajectory; a trial of several episodes goes on
+    length  how many moves to make; by default all that are left
+    start   where to go on from; by default a new beginning
+
+    >>> from workbench.tasks import open_tasks
+    >>> trial = open_tasks("bandit").sample(3, seed=0)
+    >>> def at_random(moment, memory):
+    ...     return torch.zeros(3, 5), torch.zeros(3), memory
+    >>> rollout(trial.env, trial.task, at_random, trial.seed).reward.shape
+    torch.Size([3, 10])
+    """
+    place = opening(env, task, seed) if start is None else start
+    first, last = place.moves, env.horizon if length is None else place.moves + length
+    if last <= first:
+        raise UserError(f"a rollout of {last - first} moves was asked for: ask for at least 1")
+    state, moment, rows = place.state, place.moment, []
+    alive = moment["done"].squeeze(-1) == 0 if ends else torch.ones_like(seed, dtype=torch.bool)
+    for number in range(first, last):
+        out, value, memory = policy(moment, memory)
+        own = fold(seed, number)
+        action = env.actions.choose(out, env.actions.noise(fold(own, _ACTION), out.dtype))
+        state, following, reward, done = env.step(task, state, action, fold(own, _WORLD))
+        reward = reward.to(out.dtype)
+        rows.append((moment["observation"], action, reward, done, alive, out, value))
+        moment = {
+            "observation": following.to(out.dtype),
+            "action": env.actions.encode(action, out.dtype),
+            "reward": reward.unsqueeze(-1),
+            "done": done.to(out.dtype).unsqueeze(-1),
+        }
+        alive = alive & ~done if ends else alive
+    columns = [torch.stack(column, dim=seed.dim()) for column in zip(*rows, strict=True)]
+    observation, action, reward, done, alive, out, value = columns
+    mask = alive.to(reward.dtype)
+    return Trajectories(
+        observation,
+        action,
+        reward * mask if ends else reward,
+        done,
+        mask,
+        out,
+        value,
+        Place(state, moment, last),
+        memory,
+    )
