@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
 from workbench.algorithms.base import Learner
 from workbench.algorithms.values import Adapted
+from workbench.tasks.episode import Episode
 
 
 class Embeds(Learner):
@@ -31,6 +33,18 @@ class Descends(Learner):
 
     Each step has seen that `loss` and its gradients, `gradient.NAME`.
     """
+
+
+class Remembers(Learner):
+    """A learner that keeps something of every task of a stream, for those that follow.
+
+    What it remembers is part of its `state_dict`. Training leaves it alone; an evaluation goes
+    through its tasks as a stream.
+    """
+
+    @abstractmethod
+    def update(self, episode: Episode) -> Sequence[object]:
+        """Remember the tasks of a stream, one after the other: what became of each."""
 
 
 def live_settings(learner: Learner) -> list[str]:
