@@ -180,6 +180,13 @@ def test_a_base_travels_with_the_weights(tmp_path) -> None:
     torch.testing.assert_close(built.keys, base().keys.float())
 
 
+@pytest.mark.parametrize("kind", ["gumbel", "reinforce"])
+def test_hard_attention_without_a_base_is_refused(kind: str) -> None:
+    spec = open_tasks("digits").spec(Shape(2))
+    with pytest.raises(UserError, match=rf"attention is '{kind}'.*as learner\.base"):
+        AttentionSettings(attention=kind).build(MLPSettings(hidden=(5,)), spec)
+
+
 def test_refusals() -> None:
     with pytest.raises(UserError, match="population is 3"):
         Evolution(population=3)

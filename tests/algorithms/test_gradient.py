@@ -17,12 +17,13 @@ from workbench.algorithms import (
     FineTuningSettings,
     PretrainedRegression,
     Reptile,
+    ReptileSettings,
     TaskMemory,
     adapt,
     last,
 )
-from workbench.models import MLP
-from workbench.tasks import Episode, TaskSpec
+from workbench.models import MLP, MLPSettings
+from workbench.tasks import Episode, Shape, TaskSpec, open_tasks
 
 pytestmark = pytest.mark.usefixtures("double")
 
@@ -92,3 +93,24 @@ def test_fine_tuning_says_what_it_needs_of_an_own_episode() -> None:
 def test_pretrained_regression_learns_numbers() -> None:
     with pytest.raises(UserError, match="learns regression"):
         PretrainedRegression(MLP(4, WAYS), FineTuningSettings())(clouds())
+
+
+@pytest.mark.parametrize("method", [ReptileSettings, FineTuningSettings])
+@pytest.mark.parametrize(
+    "given", [{"order": "second"}, {"order": "truncated"}, {"truncate": 2}, {"rematerialise": True}]
+)
+def test_what_says_how_to_differentiate_is_refused_where_nothing_is(method, given) -> None:
+    spec = open_tasks("sinusoid").spec(Shape(1, 5))
+    with pytest.raises(UserError, match=f"learner.{next(iter(given))} is .*not differentiate"):
+        method(**given).build(MLPSettings(), spec)
+    method().build(MLPSettings(), spec)
+
+
+def test_the_pull_to_theta_is_a_part_of_reptile() -> None:
+    torch.manual_seed(0)
+    net, tasks = MLP(1, 1), sines()
+    one, other = (
+        Reptile(net, ReptileSettings(proximal=p)).meta_gradient(tasks).gradients["model.head.bias"]
+        for p in (0.0, 5.0)
+    )
+    assert not torch.allclose(one, other)

@@ -136,6 +136,9 @@ def test_refusals() -> None:
         SETTINGS.build(MLPSettings(), TaskSpec("regression", (1,), 1))
     with pytest.raises(UserError, match="MLP or Conv4"):
         SETTINGS.build(PolicySettings(), TaskSpec("classification", (4,), 3))
+    for model in (PolicySettings(hidden=8), PolicySettings(cell="lstm"), MLPSettings()):
+        with pytest.raises(UserError, match="SNAIL acts by its own net, on which"):
+            SETTINGS.build(model, TaskSpec("control", (1,), 5))
     bandit = open_tasks("bandit")
     with pytest.raises(UserError, match="3 actions and the tasks have 7"):
         build_policy().begin(bandit.sample(1, seed=0, shape=Shape(7, 3)))

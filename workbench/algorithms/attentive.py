@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +63,7 @@ Head = Mapping[str, Tensor]
 class AttentionSettings:
     """Attention over a knowledge base and the support."""
 
+    files: ClassVar[tuple[str, ...]] = ("base",)  # of which a run keeps copies
     attention: Literal["soft", "gumbel", "reinforce"] = "soft"  # gumbel and reinforce are hard
     entries: Annotated[int, Range(1, span=(1, 20))] = 1  # entries that hard attention reads
     learner: Literal["neural", "evolutionary"] = "neural"  # gradients, or a population
@@ -79,6 +80,11 @@ class AttentionSettings:
     def build(self, model: ModelSettings, spec: TaskSpec) -> AttentionLearner:
         """The learner around the model as an embedding, with the base of the settings' file."""
         check_classification(spec, "Attention-based meta-learning")
+        if self.attention != "soft" and not self.base:
+            raise UserError(
+                f"learner.attention is '{self.attention}', which picks entries of a knowledge base "
+                "and there is none: name its file as learner.base, or leave attention 'soft'"
+            )
         embedding = model.build(spec.input_shape, None)
         features = embedding(spec.blank()).shape[-1]
         base = KnowledgeBase.load(self.base) if self.base else None

@@ -70,6 +70,7 @@ class FineTuningSettings(GradientSettings):
 
     def build(self, model: ModelSettings, spec: TaskSpec) -> FineTuning | PretrainedRegression:
         """The learner for tasks of this kind."""
+        self.check_undifferentiated("fine-tuning")
         if spec.kind != "classification":
             return PretrainedRegression(model.build(spec.input_shape, spec.outputs), self)
         return FineTuning(model.build(spec.input_shape, None), spec, self)

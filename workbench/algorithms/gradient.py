@@ -90,6 +90,16 @@ class GradientSettings:
         """The inner loop that these settings describe, by a rule that they built."""
         return InnerLoop(rule, self.order, self.truncate, self.clip, self.rematerialise)
 
+    def check_undifferentiated(self, method: str) -> None:
+        """Refuse what says how to differentiate through steps, for a method that never does."""
+        usual: dict[str, object] = {"order": "first", "truncate": 1, "rematerialise": False}
+        for name, value in usual.items():
+            if (given := getattr(self, name)) != value:
+                raise UserError(
+                    f"learner.{name} is {given!r} and {method} does not differentiate through its "
+                    f"inner steps: leave it {value!r}, or use a method such as MAML"
+                )
+
 
 class GradientLearner(Unrolls):
     """theta' = theta - alpha * gradient of the support loss, K times. Abstract: see its methods.

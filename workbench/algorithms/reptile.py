@@ -49,6 +49,7 @@ class ReptileSettings(GradientSettings):
 
     def build(self, model: ModelSettings, spec: TaskSpec) -> Reptile:
         """The learner for tasks of this kind."""
+        self.check_undifferentiated("Reptile")
         return Reptile(model.build(spec.input_shape, spec.outputs), self)
 
 

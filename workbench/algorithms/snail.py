@@ -64,6 +64,12 @@ class SNAILSettings:
                 "use 'omniglot', 'glyphs', 'digits' or 'bandit', or another method"
             )
         if spec.kind == "control":
+            if model != PolicySettings():
+                raise UserError(
+                    f"SNAIL acts by its own net, on which {type(model).__name__} would change "
+                    "nothing: leave the model PolicySettings() as it comes, and set "
+                    "learner.filters, learner.length or learner.width"
+                )
             size = math.prod(spec.input_shape) + spec.outputs + 2
             return SNAILPolicy(size, spec.outputs, self)
         if isinstance(model, PolicySettings):

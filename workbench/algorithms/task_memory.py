@@ -10,7 +10,8 @@
 A task is recognised by how well what was learned before fits its support. The memory holds the
 weights of some tasks; once it is full, the entry that was not recognised for the longest time
 makes room. Adapting reads the memory and leaves it alone: only `update` writes to it. Theta is
-meta-learned as in MAML (Finn et al., 2017), from which an empty memory does not differ.
+meta-learned as in MAML (Finn et al., 2017), from which an empty memory does not differ: training
+remembers nothing. An evaluation is a stream: each task is measured and then remembered.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 
 from workbench.algorithms import attention as attend
 from workbench.algorithms.base import adapt
+from workbench.algorithms.capabilities import Remembers
 from workbench.algorithms.classes import Temperature, check_outputs
 from workbench.algorithms.gradient import GradientLearner, GradientSettings
 from workbench.algorithms.memory import MemoryLearner
@@ -74,7 +76,7 @@ class Written(NamedTuple):
     loss: float  # of the entry that fitted best, on the support; infinite where there was none
 
 
-class TaskMemory(GradientLearner, MemoryLearner):
+class TaskMemory(GradientLearner, MemoryLearner, Remembers):
     """Remembers the weights of earlier tasks, and starts from those that fit.
 
     >>> from workbench.models import MLP

@@ -74,7 +74,8 @@ _SINUSOID: dict[str, tuple[str, Experiment]] = {
         _SINE_REPTILE,
     ),
     "sinusoid-taskmemory": (
-        "task memory on ten sine waves that return: MAML that starts from what it remembers",
+        "task memory on ten sine waves that return: MAML in training, in evaluation a stream "
+        "whose tasks start from what is remembered of those before",
         replace(
             _SINE,
             tasks="recurring:sinusoid",
