@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Learner, adapt, brought_to
-from workbench.algorithms.trials import rewards
+from workbench.algorithms.control.trials import rewards
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.measures import Measure
