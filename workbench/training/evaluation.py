@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from workbench.algorithms.base import Learner, adapt, brought_to
 from workbench.algorithms.capabilities import Remembers
-from workbench.algorithms.trials import rewards
+from workbench.algorithms.control.trials import rewards
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.measures import Measure
