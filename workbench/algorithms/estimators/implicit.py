@@ -80,17 +80,24 @@ class Implicit(Estimator):
 def conjugate_gradients(product: Product, right: Sequence[Tensor], steps: int) -> list[Tensor]:
     """Solve A x = b for every task by itself; tensors have a leading task axis.
 
+    Where A is found not to be positive, a task keeps what it has by then (b, in the first step).
+
     >>> twice = lambda v: [2 * t for t in v]
     >>> conjugate_gradients(twice, [torch.tensor([[4.0, 2.0]])], 2)[0]
     tensor([[2., 1.]])
     """
     x = [torch.zeros_like(b) for b in right]
-    residual = list(right)
-    direction = list(right)
+    residual, direction = list(right), list(right)
     size = _dot(residual, residual)
-    for _ in range(steps):
+    going = torch.ones_like(size, dtype=torch.bool)
+    for step in range(steps):
         moved = product(direction)
-        rate = size / _dot(direction, moved).clamp(min=1e-30)
+        bend = _dot(direction, moved)
+        positive = bend > 0
+        if step == 0:
+            x = _plus(x, (~positive).to(size), right)
+        going = going & positive
+        rate = torch.where(going, size / torch.where(positive, bend, 1), 0)
         x = _plus(x, rate, direction)
         residual = _plus(residual, -rate, moved)
         before, size = size, _dot(residual, residual)

@@ -1,0 +1,55 @@
+"""The ready-made experiments: pure data, at the settings of the papers that they follow.
+
+A family of tasks a file. For other settings change a field: `dataclasses.replace` in Python, a flag
+on the command line.
+"""
+
+from __future__ import annotations
+
+from workbench.errors import UserError, nearest
+from workbench.training.experiment import Experiment
+from workbench.training.methods import own_presets
+from workbench.training.presets import control, images, sinusoid
+
+_BUILT_IN: dict[str, tuple[str, Experiment]] = {
+    **sinusoid.PRESETS,
+    **images.PRESETS,
+    **control.PRESETS,
+}
+
+
+def presets() -> dict[str, str]:
+    """Every preset's name and its one line, those of your own methods last.
+
+    >>> presets()["digits-maml"]
+    "MAML on scikit-learn's 8x8 digits, 2-way 1-shot"
+    """
+    return {name: line for name, (line, _) in (_BUILT_IN | _own()).items()}
+
+
+def preset(name: str) -> Experiment:
+    """A ready-made experiment by name: built in, or of a method in the folder `methods`.
+
+    >>> preset("sinusoid-maml").training.tasks
+    25
+    """
+    if name in _BUILT_IN:
+        return _BUILT_IN[name][1]
+    own = _own()
+    if name not in own:
+        known = [*_BUILT_IN, *own]
+        raise UserError(f"there is no preset '{name}': {nearest(name, known)}")
+    return own[name][1]
+
+
+def _own() -> dict[str, tuple[str, Experiment]]:
+    """Those of the methods beside you; what is no preset is refused."""
+    found = own_presets()
+    for name, entry in found.items():
+        good = isinstance(entry, tuple | list) and len(entry) == 2
+        if not (good and isinstance(entry[0], str) and isinstance(entry[1], Experiment)):
+            raise UserError(
+                f"the preset '{name}' of a method is {str(entry)[:60]!r}: make it "
+                "(one line, Experiment(...))"
+            )
+    return found

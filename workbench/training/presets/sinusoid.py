@@ -1,0 +1,93 @@
+"""Sinusoids: Finn et al. (2017), section 5.1 (5 points); Reptile: Nichol et al. (2018), section 6.
+
+Implicit MAML after Rajeswaran et al. (2019): 16 inner steps and 5 of conjugate gradients.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from workbench.algorithms.estimators.implicit import Implicit
+from workbench.algorithms.gradient.finetune import FineTuningSettings
+from workbench.algorithms.gradient.maml import MAMLSettings
+from workbench.algorithms.gradient.metasgd import MetaSGDSettings
+from workbench.algorithms.gradient.reptile import ReptileSettings
+from workbench.algorithms.memory.task_memory import TaskMemorySettings
+from workbench.innerloop import InnerOptimizer
+from workbench.models import MLPSettings
+from workbench.tasks import Shape
+from workbench.training.experiment import Experiment, TrainingSettings
+
+_SINE = Experiment(
+    tasks="sinusoid:maml",
+    train=Shape(ways=1, shots=5, queries=5),
+    test=Shape(ways=1, shots=5, queries=100),
+    model=MLPSettings(hidden=(40, 40)),
+    learner=MAMLSettings(inner_rate=0.01, train_steps=1, test_steps=10),
+    training=TrainingSettings(
+        iterations=70_000, tasks=25, rate=1e-3, validate_every=5_000, validation_tasks=200
+    ),
+)
+
+_SINE_REPTILE = replace(
+    _SINE,
+    tasks="sinusoid:reptile",
+    train=Shape(ways=1, shots=50, queries=1),
+    test=Shape(ways=1, shots=10, queries=100),
+    model=MLPSettings(hidden=(64, 64), activation="tanh"),
+    learner=ReptileSettings(
+        inner_rate=0.02, train_steps=5, test_steps=32, optimizer=InnerOptimizer("sgd"), batch=10
+    ),
+    training=TrainingSettings(
+        iterations=30_000,
+        tasks=1,
+        optimizer="SGD",
+        rate=0.1,
+        schedule="linear",
+        validate_every=2_500,
+        validation_tasks=200,
+    ),
+)
+
+PRESETS: dict[str, tuple[str, Experiment]] = {
+    "sinusoid-maml": ("MAML on sine waves, 5 points, one inner step in training", _SINE),
+    "sinusoid-fomaml": (
+        "first-order MAML on sine waves: the Hessian terms left out",
+        replace(_SINE, learner=replace(_SINE.learner, order="first")),  # type: ignore[type-var]
+    ),
+    "sinusoid-metasgd": (
+        "Meta-SGD on sine waves: MAML with a learned rate for every weight",
+        replace(_SINE, learner=MetaSGDSettings(inner_rate=0.01, train_steps=1, test_steps=10)),
+    ),
+    "sinusoid-reptile": (
+        "Reptile on sine waves of the full circle, 50 points in training and 10 in test",
+        _SINE_REPTILE,
+    ),
+    "sinusoid-taskmemory": (
+        "task memory on ten sine waves that return: MAML in training, in evaluation a stream "
+        "whose tasks start from what is remembered of those before",
+        replace(
+            _SINE,
+            tasks="recurring:sinusoid",
+            learner=TaskMemorySettings(inner_rate=0.01, train_steps=1, test_steps=10),
+        ),
+    ),
+    "sinusoid-imaml": (
+        "implicit MAML on sine waves: 16 steps held near theta, solved by conjugate gradients",
+        replace(
+            _SINE,
+            learner=MAMLSettings(inner_rate=0.02, train_steps=16, test_steps=16, proximal=2.0),
+            training=replace(_SINE.training, iterations=20_000),
+            estimator=Implicit(iterations=5),
+        ),
+    ),
+    "sinusoid-finetune": (
+        "one network pretrained on all sine waves, then fine-tuned: the baseline",
+        replace(
+            _SINE,
+            learner=FineTuningSettings(
+                inner_rate=0.01, test_steps=10, optimizer=InnerOptimizer("sgd")
+            ),
+        ),
+    ),
+}
