@@ -1,13 +1,9 @@
-"""Sinusoids: Finn et al. (2017), section 5.1 (5 points); Reptile: Nichol et al. (2018), section 6.
-
-Implicit MAML after Rajeswaran et al. (2019): 16 inner steps and 5 of conjugate gradients.
-"""
+"""Sinusoids: Finn et al. (2017), section 5.1 (5 points); Reptile: Nichol et al. (2018), section 6."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from workbench.algorithms.estimators.implicit import Implicit
 from workbench.algorithms.gradient.finetune import FineTuningSettings
 from workbench.algorithms.gradient.maml import MAMLSettings
 from workbench.algorithms.gradient.metasgd import MetaSGDSettings
@@ -70,15 +66,6 @@ PRESETS: dict[str, tuple[str, Experiment]] = {
             _SINE,
             tasks="recurring:sinusoid",
             learner=TaskMemorySettings(inner_rate=0.01, train_steps=1, test_steps=10),
-        ),
-    ),
-    "sinusoid-imaml": (
-        "implicit MAML on sine waves: 16 steps held near theta, solved by conjugate gradients",
-        replace(
-            _SINE,
-            learner=MAMLSettings(inner_rate=0.02, train_steps=16, test_steps=16, proximal=2.0),
-            training=replace(_SINE.training, iterations=20_000),
-            estimator=Implicit(iterations=5),
         ),
     ),
     "sinusoid-finetune": (
