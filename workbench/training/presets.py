@@ -22,9 +22,9 @@ from workbench.algorithms.task_memory import TaskMemorySettings
 from workbench.errors import UserError, nearest
 from workbench.innerloop import InnerOptimizer
 from workbench.models import Conv4Settings, MLPSettings, PolicySettings
+from workbench.own import METHODS, declared, files_in, left_alone
 from workbench.tasks import Shape
 from workbench.training.experiment import Experiment, LearnerSettings, TrainingSettings
-from workbench.training.methods import own_presets
 
 # Sinusoids: Finn et al. 2017, section 5.1 (5 points); Reptile: Nichol et al. 2018, section 6.
 
@@ -306,13 +306,15 @@ def preset(name: str) -> Experiment:
     own = _own()
     if name not in own:
         known = [*_PRESETS, *own]
-        raise UserError(f"there is no preset '{name}': {nearest(name, known)}")
+        raise UserError(f"there is no preset '{name}': {nearest(name, known)}{left_alone(METHODS)}")
     return own[name][1]
 
 
 def _own() -> dict[str, tuple[str, Experiment]]:
     """Those of the methods beside you; what is no preset is refused."""
-    found = own_presets()
+    found: dict[str, tuple[str, Experiment]] = {}
+    for path in files_in(METHODS):
+        found |= declared(path)
     for name, entry in found.items():
         good = isinstance(entry, tuple | list) and len(entry) == 2
         if not (good and isinstance(entry[0], str) and isinstance(entry[1], Experiment)):
