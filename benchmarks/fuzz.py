@@ -36,6 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.mutations import ODD, changed, flipped, mutate
+from workbench.inspection import KINDS
 
 SECONDS = 20  # that a command may take in this process
 ALONE = 90  # and in one of its own, which starts anew
@@ -49,8 +50,6 @@ RUNS = {
     "digits": ["train", "digits-protonet", *QUICK],
     "bandit": ["train", "bandit-rl2", *QUICK, "--train.shots", "4", "--test.shots", "4"],
 }
-KINDS = ["steps", "curves", "predictions", "pulls", "norms", "flow", "curvature", "memory"]
-KINDS += ["examples", "landscape", "embedding", "certificate", "influence", "images"]
 WORDS = ["", "-1", "0", "1", "2.5", "1e9", "1000000000", "nan", "inf", "-inf", "x", "None", "none"]
 WORDS += [
     "true",
@@ -131,7 +130,7 @@ def make(good: Path, folder: Path, draw: random.Random) -> Case:
 
 def _commands(name: str, draw: random.Random) -> list[str]:
     """A good command."""
-    kind, split = draw.choice(KINDS), draw.choice(["train", "validation", "test"])
+    kind, split = draw.choice(list(KINDS)), draw.choice(["train", "validation", "test"])
     some = ["--episodes", "4", "--seed", str(draw.randrange(99)), "--split", split]
     return draw.choice(
         [
@@ -271,7 +270,7 @@ def _trace(good: Path, folder: Path, draw: random.Random) -> Case:
     path = folder / "bad.metatrace"
     mutate(path, "metatrace", (good / f"{name}.metatrace").read_bytes(), draw)
     ending = draw.choice(["csv", "png", "svg", "pdf"])
-    kind = draw.choice(KINDS)
+    kind = draw.choice(list(KINDS))
     return Case(["inspect", "bad.metatrace", kind, "--out", f"new.{ending}"])
 
 

@@ -1,8 +1,8 @@
 """One new thing is one new file: each part of CONTRIBUTING.md, taken from there through all uses.
 
-From a folder of its own each is trained by the command line, killed in a child process and resumed,
-evaluated, compared, stepped in a session, drawn, and listed in the panels. No file of the package is
-touched.
+From a folder of its own each is trained by the command line, killed in a child process and
+resumed, evaluated, compared, stepped in a session, drawn, and listed in the panels. No file of the
+package is touched.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from workbench.widgets.showing import Showing
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
-PARTS = {m[1]: block for block in BLOCKS if (m := re.match(r"# ((methods|tasks)/\w+\.py)\n", block))}
+PARTS = {
+    m[1]: block for block in BLOCKS if (m := re.match(r"# ((methods|tasks)/\w+\.py)\n", block))
+}
 RIDGE = f"""{BLOCKS[0]}
 
 from dataclasses import replace
@@ -90,8 +92,9 @@ def walk(
         panel.close()
         session = Session("runs/whole", count=2)
         steps = session.tape.steps
+        session.vary(steps=steps - 1)
         session.extend(1)
-        assert session.tape.steps == steps + (session.kind != "control")
+        assert session.tape.steps == steps > 0
         assert set(session.frame("steps")["task"]) == {0, 1}
         return session
 
@@ -184,8 +187,14 @@ def test_an_environment(walk: Walk) -> None:
     assert len(session.frame("pulls")) > 0
 
 
-# Place of the seventh part, an inspection with a figure (a method's class attribute `inspections`):
-# it comes with inspections as records.
+def test_an_inspection_with_a_figure(walk: Walk) -> None:
+    _write("methods/lengths.py")
+    session = walk("sinusoid-lengths")
+    assert session.frame("lengths")["step"].tolist() == list(range(session.tape.steps + 1))
+    assert "lengths" in Showing(session).about()["kinds"]
+    arguments = ("inspect", "runs/whole", "lengths", "--episodes", "2")
+    assert main([*arguments, "--out", "lengths.svg"]) == 0
+    assert b"How long the weights are" in Path("lengths.svg").read_bytes()
 
 
 def test_parts_of_several_files_in_one_preset(walk: Walk) -> None:
@@ -199,11 +208,11 @@ def test_parts_of_several_files_in_one_preset(walk: Walk) -> None:
     assert set(kept) == {"methods.signs", "methods.even", "tasks.ranked"}
 
 
-ALL = '''
+ALL = """
 from dataclasses import replace
 
 from methods.even import Even
 from methods.signs import BY_SIGNS
 
 PRESETS = {"all": ("all of them", replace(BY_SIGNS, tasks="ranked", estimator=Even()))}
-'''
+"""

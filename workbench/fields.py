@@ -2,7 +2,8 @@
 
 A field is `inner_rate: Annotated[float, Range(0, span=(1e-4, 1), log=True)] = 0.01  # its help`.
 `check_fields` refuses what the annotation excludes, `describe` makes a control of it, and
-`with_values` takes back what the control says.
+`with_values` takes back what the control says. A setting marked `Live` is followed at once by an
+adaptation, also of a trained learner; every other one is initial: only a new training follows it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import functools
 import sys
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -65,6 +66,40 @@ class Range:
 
 
 @dataclass(frozen=True)
+class Live:
+    """Marks a setting that an adaptation follows at once; no parameter is made of it.
+
+    moves  whether it says where a step goes; else how many there are, how they are differentiated,
+           or at what cost
+    when   of what was built of the settings, whether the setting changes anything there
+
+    >>> @dataclass(frozen=True)
+    ... class Mine:
+    ...     rate: typing.Annotated[float, Range(0), Live()] = 0.1  # size of a step
+    ...     width: int = 40  # of a layer
+    >>> list(live_fields(Mine))
+    ['rate']
+    """
+
+    moves: bool = True
+    when: Callable[[Any], bool] = lambda built: True
+
+
+def live_fields(cls: type) -> dict[str, Live]:
+    """The live settings of a class, by name."""
+    return {typed.field.name: typed.live for typed in _typed(cls) if typed.live is not None}
+
+
+def hints_of(cls: type) -> dict[str, Any]:
+    """The type of each field, without `Annotated`.
+
+    >>> hints_of(Range)["log"]
+    <class 'bool'>
+    """
+    return typing.get_type_hints(cls)
+
+
+@dataclass(frozen=True)
 class _Typed:
     """A field's type, without `Annotated` and without None."""
 
@@ -72,6 +107,7 @@ class _Typed:
     hint: Any
     optional: bool
     range: Range
+    live: Live | None
 
 
 @functools.cache
@@ -83,16 +119,17 @@ def _typed(cls: Any) -> tuple[_Typed, ...]:
         extras: list[Any] = []
         if typing.get_origin(hint) is typing.Annotated:
             hint, *extras = typing.get_args(hint)
-        arms = _arms(hint)
+        arms = arms_of(hint)
         optional = type(None) in arms
         if optional:
             hint = typing.Union[tuple(arm for arm in arms if arm is not type(None))]  # noqa: UP007
         limits = next((extra for extra in extras if isinstance(extra, Range)), Range())
-        found.append(_Typed(field, hint, optional, limits))
+        live = next((extra for extra in extras if isinstance(extra, Live)), None)
+        found.append(_Typed(field, hint, optional, limits, live))
     return tuple(found)
 
 
-def _arms(hint: Any) -> tuple[Any, ...]:
+def arms_of(hint: Any) -> tuple[Any, ...]:
     """The types that a union joins; a plain type alone."""
     union = typing.get_origin(hint) in (typing.Union, types.UnionType)
     return typing.get_args(hint) if union else (hint,)
@@ -129,11 +166,11 @@ def _complaint(hint: Any, value: Any, limits: Range) -> str:
         choices = list(typing.get_args(hint))
         return "" if value in choices else nearest(str(value), choices)
     numbers = None
-    for arm in _arms(hint):
+    for arm in arms_of(hint):
         if numbers is None:
             numbers = _numbers(arm, value)
     if numbers is None:
-        return "it must be " + " or ".join(_wanted(arm) for arm in _arms(hint))
+        return "it must be " + " or ".join(_wanted(arm) for arm in arms_of(hint))
     if any(isinstance(n, int) and not -(2**63) <= n < 2**63 for n in numbers):
         return "it must be a whole number of at most 63 bits"
     each = "of its numbers each: " if not isinstance(value, int | float) else ""
@@ -160,7 +197,7 @@ def _numbers(hint: Any, value: Any) -> list[float] | None:
         parts = [_numbers(inner[0 if open_ended else i], v) for i, v in enumerate(value)]
     elif origin is dict and isinstance(value, Mapping):
         parts = [
-            next((n for arm in _arms(inner[1]) if (n := _numbers(arm, v)) is not None), None)
+            next((n for arm in arms_of(inner[1]) if (n := _numbers(arm, v)) is not None), None)
             for v in value.values()
         ]
     elif origin in (tuple, dict):
@@ -249,7 +286,7 @@ def _kind(typed: _Typed, value: Any) -> str | None:
     """Which control shows the field; None where no control can."""
     if typing.get_origin(typed.hint) is typing.Literal:
         return "choice"
-    arms = _arms(typed.hint)
+    arms = arms_of(typed.hint)
     if bool in arms:
         return "boolean"
     if int in arms and not isinstance(value, tuple | list):
@@ -297,7 +334,7 @@ def with_values(settings: T, values: Mapping[str, Any]) -> T:
 
 def _read(hint: Any, value: Any) -> Any:
     """What a form says, as the field's type has it; what cannot be read is left to be refused."""
-    arms = _arms(hint)
+    arms = arms_of(hint)
     inside = {typing.get_origin(arm): typing.get_args(arm) for arm in arms}
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if int in arms and isinstance(value, float) and value.is_integer():

@@ -81,7 +81,8 @@ def import_own(path: Path) -> ModuleType:
         return module
     importlib.invalidate_caches()
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

@@ -58,6 +58,8 @@ export interface About {
   /** A limit that was reached, as a sentence. */
   limited?: string;
   lanes?: Lane[];
+  /** What can be looked at; what names no view is a table of its own. */
+  inspections?: { name: string; sentence: string; view: string | null }[];
   /** Of each kind of inspection 'ready', 'open', 'stale', or why it cannot be had. */
   kinds?: Record<string, string>;
   forms?: Record<string, Field[]>;

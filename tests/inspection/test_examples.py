@@ -15,7 +15,6 @@ from workbench.errors import UserError
 from workbench.figures import arm_pulls
 from workbench.inspection import (
     KINDS,
-    WHOLE,
     Tape,
     compute,
     example_frame,
@@ -180,7 +179,7 @@ def test_every_kind_of_a_single_task_follows_the_task(name: str, tmp_path: Any) 
             continue
         other = tape.frame(kind, task=2)
         assert other is tape.frame(kind, task=2)
-        if kind in WHOLE:
+        if KINDS[kind].scope == "episode":
             assert other is first
             continue
         if kind in ("agreement", "signal"):  # which compare the tasks too

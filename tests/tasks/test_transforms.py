@@ -1,7 +1,9 @@
 """Transforms move ink about and keep it."""
 
+import pytest
 import torch
 
+from workbench.errors import UserError
 from workbench.tasks.transforms import shifted, warped
 
 
@@ -31,3 +33,8 @@ def test_warping_keeps_about_the_ink_and_moves_it_a_little() -> None:
 def test_a_task_is_warped_as_in_any_batch() -> None:
     whole = warped(dots(), torch.tensor([1, 2]))
     torch.testing.assert_close(whole[1:], warped(dots()[1:], torch.tensor([2])))
+
+
+def test_what_is_no_image_cannot_be_moved():
+    with pytest.raises(UserError, match="only images can be moved"):
+        shifted(torch.zeros(1, 2, 4), torch.tensor([0]), 1)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from workbench.algorithms.classes import check_outputs
 from workbench.algorithms.estimators.base import Estimator
 from workbench.algorithms.estimators.exact import Exact
+from workbench.algorithms.inspections import Inspection
 from workbench.algorithms.values import Adapted, MetaGradient, last
 from workbench.errors import UserError
 from workbench.innerloop import forward_tasks, may_draw
@@ -33,6 +34,7 @@ class Learner(nn.Module):
     inductive: bool = False  # normalise the query by the support's statistics
     # names of meta-parameters (with * for any part of a name) that may get no gradient
     may_lack_gradient: Sequence[str] = ()
+    inspections: Sequence[Inspection] = ()  # ways to look at it that other methods do not have
     settings: Any = None  # the dataclass that it was made with, where the method keeps one
     estimator: Estimator = Exact()  # how its meta-gradient is had, where nobody says otherwise
 

@@ -1,7 +1,7 @@
 """What a learner can do beyond the contract: it says so by its class, never by a method's name.
 
-Those with a memory are `MemoryLearner`s. Settings say by `live` which of them an adaptation follows
-at once; of the others parameters are made, so that only a new training follows them.
+Those with a memory are `MemoryLearner`s. A capability's `lacking` is said where one without it is
+met: `{what}` needed it and `{method}` has it not.
 """
 
 from __future__ import annotations
@@ -10,14 +10,21 @@ import dataclasses
 from abc import abstractmethod
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from workbench.algorithms.base import Learner
 from workbench.algorithms.values import Adapted
+from workbench.fields import live_fields
+from workbench.tasks.episode import Episode
 
 
 class Embeds(Learner):
     """A learner that compares examples by what an embedding makes of them."""
+
+    lacking = (
+        "{what} finds no embedding in {method}: use a model that is an nn.Sequential with its head "
+        "last, or make the method an Embeds"
+    )
 
     @abstractmethod
     def embed(
@@ -32,9 +39,53 @@ class Descends(Learner):
     Each step has seen that `loss` and its gradients, `gradient.NAME`.
     """
 
+    lacking = (
+        "{what} looks at weights that inner gradient steps change, and {method} has none: "
+        "use it with MAML or another gradient method"
+    )
+    learned_rates: str = "none"  # which inner rates are meta-parameters; 'none' of them
+    differentiates: bool = True  # whether its meta-gradient goes back through its steps
+
+
+class Unrolls(Descends):
+    """A learner that descends weights of one model, by steps that can be differentiated through.
+
+    Its meta-loss is of the path. Its settings have the inner loop's `order` and `rematerialise`,
+    and the number of steps, `train_steps` and `test_steps`.
+    """
+
+    lacking = (
+        "{what} differentiates through inner gradient steps, which {method} does not do: "
+        "use it with MAML or another gradient method"
+    )
+    model: nn.Module
+
+    @abstractmethod
+    def support_loss(
+        self, weights: dict[str, Tensor], adapted: Adapted, episode: Episode
+    ) -> Tensor:
+        """Each task's loss on its support under fast weights, `[task]`."""
+
+    @abstractmethod
+    def parameters_with(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The model's parameters, the adapted ones replaced by fast weights."""
+
+    def under(
+        self,
+        weights: dict[str, Tensor],
+        adapted: Adapted,
+        x: Tensor,
+        weight: Tensor | None = None,
+        *,
+        support: bool = False,
+    ) -> Tensor:
+        """What the model makes of inputs under fast weights other than those of `adapted`."""
+        parameters = self.parameters_with(weights)
+        return self.run(self.model, parameters, x, adapted, weight, support=support)
+
 
 def live_settings(learner: Learner) -> list[str]:
-    """The settings of a learner that an adaptation follows at once, also after it was trained.
+    """The settings marked `Live` that an adaptation of this very learner follows.
 
     >>> from workbench.algorithms import MAML
     >>> from workbench.models import MLP
@@ -44,4 +95,4 @@ def live_settings(learner: Learner) -> list[str]:
     own: Any = learner.settings
     if not dataclasses.is_dataclass(own):
         return []
-    return list(getattr(own, "live", ()))
+    return [name for name, live in live_fields(type(own)).items() if live.when(learner)]

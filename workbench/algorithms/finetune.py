@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,11 +24,12 @@ from workbench.algorithms.gradient import (
     GradientLearner,
     GradientSettings,
     InnerRate,
-    InnerSteps,
+    TestSteps,
+    TrainSteps,
 )
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
-from workbench.fields import Range
+from workbench.fields import Live, Range
 from workbench.innerloop import (
     InnerOptimizer,
     Order,
@@ -43,21 +44,29 @@ from workbench.tasks.episode import Episode, Examples
 from workbench.tasks.transforms import shifted
 
 
+def _sees_images(learner: Any) -> bool:
+    return isinstance(learner, FineTuning) and learner.sees_images
+
+
+def _cosine(learner: Any) -> bool:
+    return isinstance(learner, FineTuning) and learner.settings.head == "cosine"
+
+
 @dataclass(frozen=True)
 class FineTuningSettings(GradientSettings):
     """Pre-train on all training classes, then fit a new head."""
 
-    live: ClassVar[tuple[str, ...]] = (*GradientSettings.live, "scale", "augment")
     inner_rate: InnerRate = 0.1  # size of an adaptation step
-    train_steps: InnerSteps = 0  # pre-training does not adapt
-    test_steps: InnerSteps = 50  # adaptation steps in evaluation
+    train_steps: TrainSteps = 0  # pre-training does not adapt
+    test_steps: TestSteps = 50  # adaptation steps in evaluation
     order: Order = "first"  # never differentiated through
-    optimizer: RuleSettings = InnerOptimizer("sgd", momentum=0.9)  # the adaptation's rule
+    # the adaptation's rule
+    optimizer: Annotated[RuleSettings, Live()] = InnerOptimizer("sgd", momentum=0.9)
     head: Literal["linear", "cosine"] = "linear"  # Baseline or Baseline++
     # what the cosine head multiplies cosines by
-    scale: Annotated[float, Range(above=0, span=(1, 100), log=True)] = 10.0
+    scale: Annotated[float, Range(above=0, span=(1, 100), log=True), Live(when=_cosine)] = 10.0
     # move support images by up to so many pixels in each adaptation step
-    augment: Annotated[int, Range(0, span=(0, 4))] = 0
+    augment: Annotated[int, Range(0, span=(0, 4)), Live(when=_sees_images)] = 0
 
     def build(self, model: ModelSettings, spec: TaskSpec) -> FineTuning | PretrainedRegression:
         """The learner for tasks of this kind."""
@@ -70,6 +79,7 @@ class PretrainedRegression(GradientLearner):
     """One network for all training tasks at once, fine-tuned on the task at hand."""
 
     kinds = ("regression",)
+    differentiates = False
 
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """The unadapted loss on support and query."""
@@ -88,6 +98,7 @@ class FineTuning(Descends):
     """
 
     kinds = ("classification",)
+    differentiates = False
 
     def __init__(
         self,
@@ -99,6 +110,7 @@ class FineTuning(Descends):
         check_stackable(body)
         self.body, self.settings = body, settings
         self.rule = settings.optimizer.build()
+        self.sees_images = len(spec.input_shape) == 3
         with torch.no_grad():
             self.width = body(spec.blank()).shape[-1]
         linear = settings.head == "linear"

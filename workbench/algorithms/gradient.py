@@ -7,16 +7,16 @@ meta-gradient is.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from workbench.algorithms.capabilities import Descends
+from workbench.algorithms.capabilities import Unrolls
 from workbench.algorithms.classes import check_outputs
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
-from workbench.fields import Range, check_fields
+from workbench.fields import Live, Range, check_fields
 from workbench.innerloop import (
     InnerLoop,
     InnerOptimizer,
@@ -31,30 +31,57 @@ from workbench.tasks.episode import Episode, Examples
 
 Adapts = Literal["all", "head", "body"]
 LearnedRates = Literal["none", "layer", "parameter", "step"]
-InnerRate = Annotated[float, Range(0, span=(1e-4, 1), log=True)]
-InnerSteps = Annotated[int, Range(0, 100_000, span=(0, 50))]
+
+
+def _fixed_rates(learner: Any) -> bool:
+    return bool(learner.learned_rates == "none")
+
+
+def _in_training(learner: Any) -> bool:
+    return bool(learner.training)
+
+
+def _in_evaluation(learner: Any) -> bool:
+    return not learner.training
+
+
+def _differentiates(learner: Any) -> bool:
+    return bool(learner.differentiates)
+
+
+def _truncated(learner: Any) -> bool:
+    return bool(learner.differentiates and learner.settings.order == "truncated")
+
+
+def _has_theta(learner: Any) -> bool:
+    return isinstance(learner, Unrolls)
+
+
+InnerRate = Annotated[float, Range(0, span=(1e-4, 1), log=True), Live(when=_fixed_rates)]
+_STEPS = Range(0, 100_000, span=(0, 50))
+TrainSteps = Annotated[int, _STEPS, Live(moves=False, when=_in_training)]
+TestSteps = Annotated[int, _STEPS, Live(moves=False, when=_in_evaluation)]
 
 
 @dataclass(frozen=True)
 class GradientSettings:
     """Settings of the inner loop that every gradient method has."""
 
-    live: ClassVar[tuple[str, ...]] = (
-        *("inner_rate", "train_steps", "test_steps", "order", "truncate", "optimizer", "clip"),
-        *("rematerialise", "proximal"),
-    )
     inner_rate: InnerRate = 0.01  # size of an inner step (where it starts, if it is learned)
-    train_steps: InnerSteps = 1  # inner steps in training
-    test_steps: InnerSteps = 10  # inner steps in evaluation
-    order: Order = "second"  # exact, first-order, or exact over the last `truncate` steps
+    train_steps: TrainSteps = 1  # inner steps in training
+    test_steps: TestSteps = 10  # inner steps in evaluation
+    # exact, first-order, or exact over the last `truncate` steps
+    order: Annotated[Order, Live(moves=False, when=_differentiates)] = "second"
     # exact steps at the end of the inner loop when order is 'truncated'
-    truncate: Annotated[int, Range(1, span=(1, 10))] = 1
-    optimizer: RuleSettings = InnerOptimizer()  # the update rule of an inner step
+    truncate: Annotated[int, Range(1, span=(1, 10)), Live(moves=False, when=_truncated)] = 1
+    # the update rule of an inner step
+    optimizer: Annotated[RuleSettings, Live()] = InnerOptimizer()
     # largest norm of a task's gradient in an inner step; 0 is no limit
-    clip: Annotated[float, Range(0, span=(0, 10))] = 0.0
-    rematerialise: bool = False  # less memory for more time: recompute each step on the way back
+    clip: Annotated[float, Range(0, span=(0, 10)), Live()] = 0.0
+    # less memory for more time: recompute each step on the way back
+    rematerialise: Annotated[bool, Live(moves=False, when=_differentiates)] = False
     # how strongly an inner step is drawn back to theta, as iMAML needs it; 0 is not at all
-    proximal: Annotated[float, Range(0, span=(0, 10))] = 0.0
+    proximal: Annotated[float, Range(0, span=(0, 10)), Live(when=_has_theta)] = 0.0
 
     def __post_init__(self) -> None:
         check_fields(self, "learner")
@@ -64,7 +91,7 @@ class GradientSettings:
         return InnerLoop(rule, self.order, self.truncate, self.clip, self.rematerialise)
 
 
-class GradientLearner(Descends):
+class GradientLearner(Unrolls):
     """theta' = theta - alpha * gradient of the support loss, K times. Abstract: see its methods.
 
     model   a plain `nn.Module`; its parameters are theta
@@ -152,8 +179,7 @@ class GradientLearner(Descends):
     ) -> Tensor:
         """Each task's loss on its support."""
         batch = self.batch(adapted, episode)
-        parameters = self.parameters_with(weights)
-        prediction = self.run(self.model, parameters, batch.x, adapted, batch.weight, support=True)
+        prediction = self.under(weights, adapted, batch.x, batch.weight, support=True)
         check_outputs(prediction, episode)
         return episode.loss(prediction, batch)
 
@@ -163,8 +189,7 @@ class GradientLearner(Descends):
 
     def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """The model's output under the fast weights."""
-        parameters = self.parameters_with(weights_of(adapted.values))
-        return self.run(self.model, parameters, x, adapted, weight)
+        return self.under(weights_of(adapted.values), adapted, x, weight)
 
     def steps(self, episode: Episode) -> int:
         """Inner steps: `train_steps` in training mode, `test_steps` in evaluation mode."""

@@ -39,7 +39,7 @@ from workbench.algorithms.classes import check_classification, hide, indicator, 
 from workbench.algorithms.memory import MemoryLearner, check_ways, shuffled
 from workbench.algorithms.values import Adapted, last
 from workbench.errors import UserError
-from workbench.fields import Range, check_fields
+from workbench.fields import Live, Range, check_fields
 from workbench.innerloop import check_stackable
 from workbench.models import ModelSettings
 from workbench.randomness import fold
@@ -60,7 +60,7 @@ class MANNSettings:
     # how sharply the memory is read, where it starts: higher reads fewer slots
     strength: Annotated[float, Range(0, span=(0, 20))] = 10.0
     # what is left of a slot's usage after a step: lower forgets sooner that it was used
-    decay: Annotated[float, Range(0, 1, span=(0.5, 1))] = 0.99
+    decay: Annotated[float, Range(0, 1, span=(0.5, 1)), Live()] = 0.99
 
     def __post_init__(self) -> None:
         check_fields(self, "learner")

@@ -18,7 +18,7 @@ The paper has tau = 1, which bounds the odds of two examples by e^2; a smaller o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -36,22 +36,26 @@ from workbench.algorithms.classes import (
 from workbench.algorithms.memory import MemoryLearner, each_its_own
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
-from workbench.fields import Range, check_fields
+from workbench.fields import Live, Range, check_fields
 from workbench.innerloop import check_stackable
 from workbench.models import ModelSettings
 from workbench.tasks.base import TaskSpec
 from workbench.tasks.episode import Episode
 
 
+def _full_context(learner: Any) -> bool:
+    return bool(learner.settings.full_context)
+
+
 @dataclass(frozen=True)
 class MatchingSettings:
     """Matching Networks."""
 
-    live: ClassVar[tuple[str, ...]] = ("looks", "temperature")
-    temperature: Temperature = 0.1  # tau: lower attends to fewer support examples
+    # tau: lower attends to fewer support examples
+    temperature: Annotated[Temperature, Live()] = 0.1
     full_context: bool = False  # embed support and query in the light of the whole support
     # times a query looks at the support in its full-context embedding
-    looks: Annotated[int, Range(1, 1000, span=(1, 10))] = 3
+    looks: Annotated[int, Range(1, 1000, span=(1, 10)), Live(when=_full_context)] = 3
 
     def __post_init__(self) -> None:
         check_fields(self, "learner")

@@ -27,6 +27,10 @@ class MemoryLearner(Learner):
     `slot_values` names the values `[task, slot, ...]` that hold what the slots hold.
     """
 
+    lacking = (
+        "{method} has no memory that queries read: use Matching Networks, "
+        "Prototypical Networks, MetaNet, MANN, SNAIL, attention or task memory"
+    )
     slot_values: tuple[str, ...] = ()
 
     @abstractmethod

@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +40,7 @@ from workbench.algorithms.classes import (
 from workbench.algorithms.memory import MemoryLearner, each_its_own, shuffled
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
-from workbench.fields import Range, check_fields
+from workbench.fields import Live, Range, check_fields
 from workbench.innerloop import check_stackable
 from workbench.models import ModelSettings
 from workbench.randomness import fold
@@ -54,14 +54,14 @@ Named = tuple[dict[str, Tensor], dict[str, Tensor]]  # values to keep, and what 
 class MetaNetSettings:
     """MetaNet."""
 
-    live: ClassVar[tuple[str, ...]] = ("temperature",)
     # units of the base learner's hidden layer and of the embedding
     hidden: Annotated[int, Range(1, span=(4, 128))] = 32
     # units of the nets that turn gradients into fast weights
     generator: Annotated[int, Range(1, span=(2, 40))] = 10
-    temperature: Temperature = 0.1  # tau: lower reads fewer entries of the memory
+    # tau: lower reads fewer entries of the memory
+    temperature: Annotated[Temperature, Live()] = 0.1
     # T: support examples whose representation loss makes Q*
-    sampled: Annotated[int, Range(2, span=(2, 20))] = 5
+    sampled: Annotated[int, Range(2, span=(2, 20)), Live()] = 5
 
     def __post_init__(self) -> None:
         check_fields(self, "learner")

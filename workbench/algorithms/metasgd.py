@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from workbench.algorithms.gradient import GradientLearner, GradientSettings, InnerSteps
+from workbench.algorithms.gradient import GradientLearner, GradientSettings, TestSteps
 from workbench.models import ModelSettings
 from workbench.tasks.base import TaskSpec
 
@@ -21,7 +21,7 @@ from workbench.tasks.base import TaskSpec
 class MetaSGDSettings(GradientSettings):
     """MAML with a learned rate for every parameter."""
 
-    test_steps: InnerSteps = 1  # inner steps in evaluation
+    test_steps: TestSteps = 1  # inner steps in evaluation
 
     def build(self, model: ModelSettings, spec: TaskSpec) -> MetaSGD:
         """The learner for tasks of this kind."""

@@ -13,7 +13,7 @@ memory of prototypes. Before it the memory is empty and every class equally like
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, Literal
 
 from torch import Tensor, nn
 
@@ -28,7 +28,7 @@ from workbench.algorithms.classes import (
 )
 from workbench.algorithms.memory import MemoryLearner
 from workbench.algorithms.values import Adapted
-from workbench.fields import check_fields
+from workbench.fields import Live, check_fields
 from workbench.innerloop import check_stackable
 from workbench.models import ModelSettings
 from workbench.tasks.base import TaskSpec
@@ -41,9 +41,9 @@ Distance = Literal["euclidean", "dot"]
 class PrototypicalSettings:
     """Prototypical Networks."""
 
-    live: ClassVar[tuple[str, ...]] = ("distance", "temperature")
-    distance: Distance = "euclidean"  # squared Euclidean distance, or the dot product
-    temperature: Temperature = 1.0  # tau: higher makes predictions softer
+    # squared Euclidean distance, or the dot product
+    distance: Annotated[Distance, Live()] = "euclidean"
+    temperature: Annotated[Temperature, Live()] = 1.0  # tau: higher makes predictions softer
 
     def __post_init__(self) -> None:
         check_fields(self, "learner")

@@ -13,7 +13,7 @@ form has more. No query set and no second derivative is used in training.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -23,10 +23,11 @@ from workbench.algorithms.gradient import (
     GradientLearner,
     GradientSettings,
     InnerRate,
-    InnerSteps,
+    TestSteps,
+    TrainSteps,
 )
 from workbench.algorithms.values import Adapted
-from workbench.fields import Range
+from workbench.fields import Live, Range
 from workbench.innerloop import InnerOptimizer, Order, RuleSettings
 from workbench.models import ModelSettings
 from workbench.randomness import fold, permutation, uniform
@@ -38,13 +39,13 @@ from workbench.tasks.episode import Episode, Examples
 class ReptileSettings(GradientSettings):
     """Move theta towards the adapted weights."""
 
-    live: ClassVar[tuple[str, ...]] = (*GradientSettings.live, "batch")
     inner_rate: InnerRate = 0.001  # size of an inner step
-    train_steps: InnerSteps = 5  # inner steps in training
-    test_steps: InnerSteps = 50  # inner steps in evaluation
+    train_steps: TrainSteps = 5  # inner steps in training
+    test_steps: TestSteps = 50  # inner steps in evaluation
     order: Order = "first"  # never differentiated through
-    optimizer: RuleSettings = InnerOptimizer("adam", beta1=0.0)  # the inner update rule
-    batch: Annotated[int, Range(1, span=(1, 50))] = 10  # examples of an inner minibatch
+    # the inner update rule
+    optimizer: Annotated[RuleSettings, Live()] = InnerOptimizer("adam", beta1=0.0)
+    batch: Annotated[int, Range(1, span=(1, 50)), Live()] = 10  # examples of an inner minibatch
 
     def build(self, model: ModelSettings, spec: TaskSpec) -> Reptile:
         """The learner for tasks of this kind."""
@@ -63,6 +64,7 @@ class Reptile(GradientLearner):
 
     settings: ReptileSettings
     estimator = Displacement()
+    differentiates = False
 
     def __init__(self, model: nn.Module, settings: ReptileSettings = ReptileSettings()) -> None:
         super().__init__(model, settings)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ from workbench.algorithms.gradient import GradientLearner, GradientSettings
 from workbench.algorithms.memory import MemoryLearner
 from workbench.algorithms.values import Adapted, last
 from workbench.errors import UserError
-from workbench.fields import Range
+from workbench.fields import Live, Range
 from workbench.innerloop import forward_tasks, weights_of
 from workbench.models import ModelSettings
 from workbench.tasks.base import TaskSpec
@@ -38,14 +38,23 @@ from workbench.tasks.episode import Episode, Examples
 _NEVER = -1
 
 
+def _filled(learner: Any) -> bool:
+    return bool(learner.filled)
+
+
+def _mixes(learner: Any) -> bool:
+    return bool(learner.filled and learner.settings.attention == "soft")
+
+
 @dataclass(frozen=True)
 class TaskMemorySettings(GradientSettings):
     """A memory of tasks, and gradient steps from what it recognises."""
 
-    live: ClassVar[tuple[str, ...]] = (*GradientSettings.live, "temperature")
     slots: Annotated[int, Range(1, span=(1, 100))] = 20  # tasks that the memory holds
-    attention: Literal["soft", "hard"] = "soft"  # mix what fits, or take what fits best
-    temperature: Temperature = 0.1  # tau: lower trusts the best fit more
+    # mix what fits, or take what fits best
+    attention: Annotated[Literal["soft", "hard"], Live(when=_filled)] = "soft"
+    # tau: lower trusts the best fit more
+    temperature: Annotated[Temperature, Live(when=_mixes)] = 0.1
     # a task is recognised where an entry's loss on its support is below this
     familiar: Annotated[float, Range(above=0, span=(0.01, 10), log=True)] = 0.3
     # how far the entry of a recognised task moves to what was learned now

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.cli.parsing import command, note, parse, say
-from workbench.errors import UserError, nearest
+from workbench.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,7 @@ def trace(arguments: list[str]) -> int:
 @command
 def inspect(arguments: list[str]) -> int:
     """A view of an adaptation as a table or a figure."""
-    from workbench.inspection import KINDS, Tape
+    from workbench.inspection import Tape
 
     def form(
         source: Path,
@@ -89,11 +89,13 @@ def inspect(arguments: list[str]) -> int:
     ) -> None:
         """Write what an inspection of a run's adaptation, or of a saved one, shows.
 
+        Kinds, with those that the method brings where a run or file is given:
+
+        KINDS
+
         Args:
             source: a run directory, the name of a run that ships, or a .metatrace file
-            kind: examples, steps, curves, predictions, pulls, images, norms, flow, anatomy,
-                agreement, signal, curvature, landscape, influence, memory, slots, usage, embedding
-                or certificate
+            kind: which, of those above
             out: the file to write: .csv for the frame, .pdf, .svg or .png for its figure
             task: which of the tasks, from 0, by kinds that show a single one
             episodes: number of tasks (of a run; a trace has its own, as the following)
@@ -104,8 +106,6 @@ def inspect(arguments: list[str]) -> int:
             width: of the figure: one column of a paper, two, or a slide
             dark: on a dark ground
         """
-        if kind not in KINDS:
-            raise UserError(f"there is no inspection '{kind}': {nearest(kind, list(KINDS))}")
         ending = out.suffix.lstrip(".").lower()
         _check_ending(out, ending)
         asked: dict[str, object] = {
@@ -131,6 +131,7 @@ def inspect(arguments: list[str]) -> int:
                 steps,
                 seed,
                 checkpoint or "best",
+                kind,
             )
         frame = tape.frame(kind, task)
         if tape.diverged:
@@ -140,7 +141,8 @@ def inspect(arguments: list[str]) -> int:
         else:
             line = shlex.join(["workbench", "inspect", *arguments])
             try:
-                _save_figure(kind, frame, tape.about, out, line, width, dark)
+                figure = tape.inspections[kind].figure
+                _save_figure(figure, frame, tape.about, out, line, width, dark)
             except (LookupError, TypeError, ValueError, ArithmeticError, MemoryError) as error:
                 # What was computed here can be drawn; a file's rows may be anything.
                 if isinstance(error, UserError) or source.suffix != ".metatrace":
@@ -151,16 +153,43 @@ def inspect(arguments: list[str]) -> int:
                 ) from error
         say(str(out))
 
+    asks = {"-h", "--help"} & {*arguments}
+    form.__doc__ = (form.__doc__ or "").replace("KINDS", _known(arguments) if asks else "")
     parse(form, arguments, "inspect")
     return 0
 
 
+def _known(arguments: list[str]) -> str:
+    """What can be asked for, as lines of a help text: also of the method, if one is named."""
+    from workbench.inspection import KINDS, Tape, inspections_of, listing
+    from workbench.training import run_of
+
+    source = Path(arguments[0])
+    if arguments[0].startswith("-"):
+        known = KINDS
+    elif source.suffix == ".metatrace":
+        known = Tape.load(source).inspections
+    else:
+        known = inspections_of(run_of(source).load("latest")[0])
+    return listing(known).replace("\n", "\n        ")
+
+
 def record(
-    run: Path, episodes: int, split: Split, steps: int | None, seed: int | None, checkpoint: Which
+    run: Path,
+    episodes: int,
+    split: Split,
+    steps: int | None,
+    seed: int | None,
+    checkpoint: Which,
+    kind: str | None = None,
 ) -> Tape:
-    """A run's learner adapting to the first tasks that `evaluate` would measure it on."""
+    """A run's learner adapting to the first tasks that `evaluate` would measure it on.
+
+    A `kind` that the method does not have is refused before anything is computed.
+    """
     from workbench.algorithms.base import brought_to
     from workbench.inspection import Tape
+    from workbench.inspection.kinds import inspection_named, inspections_of
     from workbench.training import run_of
     from workbench.training.evaluation import BLOCK, DEFAULT_SEED, test_episodes
 
@@ -170,6 +199,8 @@ def record(
         raise UserError(f"--steps is {steps}: it cannot be negative")
     opened = run_of(run)
     learner, tasks = opened.load(checkpoint)
+    if kind is not None:
+        inspection_named(kind, inspections_of(learner))
     seed = DEFAULT_SEED if seed is None else seed
     shape = opened.experiment.test
     episode = next(test_episodes(tasks, shape, episodes, split, seed))
@@ -201,7 +232,7 @@ def _save_table(frame: pd.DataFrame, out: Path) -> None:
 
 
 def _save_figure(
-    kind: str,
+    figure: str | Callable[..., Any] | None,
     frame: pd.DataFrame,
     about: Mapping[str, Any],
     out: Path,
@@ -211,7 +242,7 @@ def _save_figure(
 ) -> None:
     from workbench.figures import ColumnWidth, Receipt, Style, draw, save
 
-    plot = draw(kind, frame, style=Style(ColumnWidth[width.upper()], dark))
+    plot = draw(figure, frame, style=Style(ColumnWidth[width.upper()], dark))
     configuration = about.get("experiment", {})
     seed = about.get("seed", 0)
     if not isinstance(seed, int) or not isinstance(configuration, Mapping):

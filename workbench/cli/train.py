@@ -12,6 +12,7 @@ from typing import Any
 from workbench.cli.parsing import command, note, parse, say, say_json
 from workbench.comments import help_of
 from workbench.errors import UserError
+from workbench.fields import hints_of
 
 
 @command
@@ -144,7 +145,7 @@ def _form(experiment: Any) -> type:
     def option(text: str) -> Any:
         return tyro.conf.arg(help=text)
 
-    hints = typing.get_type_hints(type(experiment))
+    hints = hints_of(type(experiment))
     fields: list[Any] = [
         (
             "run",

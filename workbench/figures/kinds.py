@@ -1,4 +1,4 @@
-"""The figure of each kind of inspection (`workbench.inspection.KINDS`), by name, and of results."""
+"""Figures by the name that an inspection or a result calls its own; a method may bring another."""
 
 from __future__ import annotations
 
@@ -60,13 +60,25 @@ DRAWN: dict[str, Callable[..., Plot]] = {
 }
 
 
-def draw(kind: str, frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
-    """The figure of a frame of this kind.
+def draw(
+    figure: str | Callable[..., Plot] | None, frame: pd.DataFrame, *, style: Style = PAPER
+) -> Plot:
+    """A frame drawn by the figure of that name, or by a function of frame and `style`.
 
     >>> from workbench.figures import examples
     >>> draw("flow", examples.flow()).alt_text[:24]
     'Norm of the meta-gradien'
     """
-    if kind not in DRAWN:
-        raise UserError(f"'{kind}' has no figure, only its frame: {nearest(kind, list(DRAWN))}")
-    return DRAWN[kind](frame, style=style)
+    if figure is None:
+        raise UserError("this inspection has no figure, only its frame: write that as .csv")
+    if isinstance(figure, str) and figure not in DRAWN:
+        raise UserError(f"'{figure}' has no figure, only its frame: {nearest(figure, list(DRAWN))}")
+    function = DRAWN[figure] if isinstance(figure, str) else figure
+    plot = function(frame, style=style)
+    if not isinstance(plot, Plot):
+        name = getattr(function, "__name__", "the figure")
+        raise UserError(
+            f"{name} returned {type(plot).__name__} and no figure: "
+            "let it return a workbench.figures.Plot"
+        )
+    return plot

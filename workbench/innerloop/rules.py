@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -52,6 +52,7 @@ class UpdateRule(nn.Module):
         """
 
 
+@runtime_checkable  # so that the command line makes flags of what stands in its place
 class RuleSettings(Protocol):
     """What a rule is to be: any frozen dataclass that builds one."""
 

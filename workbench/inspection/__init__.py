@@ -2,25 +2,13 @@
 
 `Tape` records an adaptation: it is rewound, branched, and saved with its frames to one file.
 
-example_frame     a task's examples as they are: images, points, rows of numbers; and edits
-curve_frame       a regression task: truth, support, query, and the curve after every inner step
-image_frame       a classification task: its images, and what was predicted of them
-prediction_frame  a classification task: the class and confidence of each query, by step
-pull_frame        a control task: what was pulled, what it paid, and the policy's probabilities
-step_frame        loss and metric of every task after every inner step, or move of a trial
-norm_frame        norms of weights, gradients and updates by step and layer
-flow_frame        the meta-gradient's norm on its way back through the inner steps
-anatomy_frame     the meta-gradient's first-order term and each step's correction
-agreement_frame   cosines between the gradients of tasks, and of a task's shots
-signal_frame      signal to noise and conflict of those gradients by layer
-curvature_frame   the largest eigenvalues of the loss's Hessian
-landscape_frame   support and query loss in the plane of the path
-influence_frame   what each support example does for the query, by leaving it out
-memory_frame      what queries read of a memory: attention, or distances to prototypes
-slot_frame        what was written to a memory, where, when, and by which example
-usage_frame       how full and how used each slot was, and what had to go
-embedding_frame   where examples lie in the embedding
-certificate_frame the meta-gradient against finite differences
+`Inspection` is the record of one way to look at an adaptation; `KINDS` has those of all methods,
+and a method may bring its own (`Tape.inspections` has both). They are:
+
+{kinds}
+
+Beside them, of results and of several adaptations:
+
 recall_frame      answers item by item, by how often their class was seen
 reliability_frame how often a learner is right, by how sure it is
 evaluation_frame  results after every inner step from evaluations, for several methods
@@ -28,10 +16,10 @@ comparison_frame  each test task's result under each method
 metrics_frame     training and validation by iteration
 stacked           frames of several methods as one, told apart by a column
 
-`KINDS` has those of an adaptation by name; those in `WHOLE` show all tasks
-of the episode, the others one. `workbench.figures` draws them.
+`workbench.figures` draws them.
 """
 
+from workbench.algorithms.inspections import Inspection
 from workbench.inspection.adaptation import (
     curve_frame,
     prediction_frame,
@@ -60,7 +48,7 @@ from workbench.inspection.gradients import (
     norm_frame,
 )
 from workbench.inspection.influence import influence_frame
-from workbench.inspection.kinds import KINDS, WHOLE, compute
+from workbench.inspection.kinds import KINDS, compute, inspections_of, listing
 from workbench.inspection.memory import embedding_frame, memory_frame, slot_frame, usage_frame
 from workbench.inspection.recall import recall_frame
 from workbench.inspection.results import (
@@ -72,10 +60,12 @@ from workbench.inspection.results import (
 from workbench.inspection.tape import Tape
 from workbench.inspection.variation import varied
 
+__doc__ = (__doc__ or "").replace("{kinds}", listing())
+
 __all__ = [
     "KINDS",
-    "WHOLE",
     "Anatomy",
+    "Inspection",
     "Tape",
     "agreement_frame",
     "anatomy",
@@ -91,8 +81,10 @@ __all__ = [
     "flow_frame",
     "image_frame",
     "influence_frame",
+    "inspections_of",
     "landscape_frame",
     "largest_eigenvalues",
+    "listing",
     "memory_frame",
     "metrics_frame",
     "norm_frame",

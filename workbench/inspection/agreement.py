@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from workbench.algorithms.base import Learner
-from workbench.algorithms.gradient import GradientLearner
+from workbench.algorithms.capabilities import Unrolls
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.innerloop import weights_of
-from workbench.inspection.layers import dots, groups_of, one_task, ratio
+from workbench.inspection.layers import dots, groups_of, lacking, one_task, ratio
 from workbench.tasks.episode import Episode
 
 Named = dict[str, Tensor]
@@ -30,24 +30,13 @@ def shot_gradients(
     learner: Learner, episode: Episode, adapted: Adapted, task: int = 0
 ) -> list[Named]:
     """The gradient of each support example's loss by a task's fast weights."""
-    if not isinstance(learner, GradientLearner):
-        raise UserError(
-            f"{type(learner).__name__} descends no loss of single shots: "
-            "use MAML or another gradient method"
-        )
+    if not isinstance(learner, Unrolls):
+        raise lacking(learner, Unrolls, "shot_gradients")
     one, (value,) = one_task(episode, [adapted], task)
     support = one.support
     with torch.enable_grad():
         weights = {n: w.detach().requires_grad_() for n, w in weights_of(value.values).items()}
-        parameters = learner.parameters_with(weights)
-        prediction = learner.run(
-            learner.model,
-            parameters,
-            support.x,
-            value,
-            support.weight,
-            support=True,
-        )
+        prediction = learner.under(weights, value, support.x, support.weight, support=True)
         losses = one.losses(prediction, support)[0]
         counted = range(len(losses)) if support.weight is None else support.weight[0].nonzero()
         found = []
@@ -137,7 +126,7 @@ def _gradients(
 ) -> dict[str, list[Named]]:
     """Those kinds of gradients of which there are at least two."""
     found = {"tasks": task_gradients(learner, episode)}
-    if isinstance(learner, GradientLearner):
+    if isinstance(learner, Unrolls):
         found["shots"] = shot_gradients(learner, episode, path[0], task)
     several = {between: gradients for between, gradients in found.items() if len(gradients) > 1}
     if not several:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from workbench.algorithms.base import Learner
-from workbench.algorithms.gradient import GradientLearner
+from workbench.algorithms.capabilities import Unrolls
 from workbench.algorithms.values import Adapted
 from workbench.innerloop import weights_of
 from workbench.inspection.layers import fast_weights, one_task
@@ -26,14 +26,9 @@ def part_losses(
 ) -> Tensor:
     """Each task's loss on support or query under other fast weights, `[task]`."""
     examples = getattr(episode, part)
-    if part == "support" and isinstance(learner, GradientLearner):
-        prediction = learner.run(
-            learner.model,
-            learner.parameters_with(dict(weights)),
-            examples.x,
-            adapted,
-            examples.weight,
-            support=True,
+    if part == "support" and isinstance(learner, Unrolls):
+        prediction = learner.under(
+            dict(weights), adapted, examples.x, examples.weight, support=True
         )
     else:
         values = {**adapted.values, **{f"weights.{n}": w for n, w in weights.items()}}

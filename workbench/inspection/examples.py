@@ -39,7 +39,9 @@ def example_frame(episode: Episode, task: int = 0) -> pd.DataFrame:
     index    its row in the data set; missing where it has none
     image    of images: array, height x width of ink in 0..1, or height x width x 3 of colour
     x, y     of a point: its input, and its target
-    inputs   of other data: array of its numbers, and as a `text` the first of them
+    inputs   of other data: array of its numbers
+    text     of other data: the first of its numbers
+    targets  of other data: array, where a target is of several numbers
 
     >>> from workbench.tasks import Shape, edited, open_tasks
     >>> episode = open_tasks("digits").sample(1, seed=0, shape=Shape(ways=2, shots=1, queries=1))

@@ -16,12 +16,12 @@ from workbench.innerloop import weights_of
 from workbench.inspection.layers import (
     dots,
     fast_weights,
-    gradient_learner,
     groups_of,
     ratio,
     task_dots,
+    unrolled_learner,
 )
-from workbench.inspection.variation import varied
+from workbench.inspection.variation import reset
 from workbench.tasks.episode import Episode
 
 Named = dict[str, Tensor]
@@ -85,7 +85,7 @@ def flow_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
     >>> frame["step"].max(), sorted(frame["order"].unique())
     (np.int64(3), ['first', 'second'])
     """
-    checked = gradient_learner(learner, path, "flow_frame")
+    checked = unrolled_learner(learner, path, "flow_frame")
     groups = groups_of(list(weights_of(path[0].values)))
     orders = ["second", "first"]
     if checked.settings.order == "truncated":
@@ -130,7 +130,7 @@ def anatomy(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> Anat
     What reaches a meta-parameter beside the weights that adapt (a rate, a layer that does not
     adapt) at a step counts to that step too.
     """
-    gradient_learner(learner, path, "anatomy_frame")
+    unrolled_learner(learner, path, "anatomy_frame")
     exact = _unrolled(learner, "second", path)
     size = len(episode)
     names = [name for name, _ in trainable(exact)]
@@ -220,7 +220,7 @@ class _Back:
 def _unrolled(learner: Learner, order: str, path: Sequence[Adapted]) -> Learner:
     """The learner differentiated in an order, taking as many steps as the path has."""
     steps = path[-1].step
-    return varied(learner, order=order, train_steps=steps, test_steps=steps, rematerialise=False)
+    return reset(learner, order=order, train_steps=steps, test_steps=steps, rematerialise=False)
 
 
 def _backwards(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> Iterator[_Back]:

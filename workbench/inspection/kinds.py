@@ -1,15 +1,21 @@
-"""Every kind of inspection by name: what `Tape.frame` and the command line can make."""
+"""Every kind of inspection by name, as records: all that is listed, made and shown is from them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
 from workbench.algorithms.base import Learner
+from workbench.algorithms.capabilities import Descends, Unrolls
 from workbench.algorithms.divergence import Divergence, divergence
+from workbench.algorithms.inspections import Inspection
+from workbench.algorithms.memory import MemoryLearner
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError, nearest
 from workbench.inspection.adaptation import (
@@ -24,10 +30,9 @@ from workbench.inspection.curvature import curvature_frame, landscape_frame
 from workbench.inspection.examples import example_frame, image_frame
 from workbench.inspection.gradients import anatomy_frame, flow_frame, norm_frame
 from workbench.inspection.influence import influence_frame
+from workbench.inspection.layers import lacking
 from workbench.inspection.memory import embedding_frame, memory_frame, slot_frame, usage_frame
 from workbench.tasks.episode import Episode
-
-Make = Callable[..., pd.DataFrame]
 
 
 def _images(learner: Learner, episode: Episode, path: Sequence[Adapted], task: int) -> pd.DataFrame:
@@ -40,39 +45,258 @@ def _examples(
     return example_frame(episode, task)
 
 
-KINDS: dict[str, Make] = {
-    "examples": _examples,
-    "steps": step_frame,
-    "curves": curve_frame,
-    "predictions": prediction_frame,
-    "pulls": pull_frame,
-    "images": _images,
-    "norms": norm_frame,
-    "flow": flow_frame,
-    "anatomy": anatomy_frame,
-    "agreement": agreement_frame,
-    "signal": signal_frame,
-    "curvature": curvature_frame,
-    "landscape": landscape_frame,
-    "influence": influence_frame,
-    "memory": memory_frame,
-    "slots": slot_frame,
-    "usage": usage_frame,
-    "embedding": embedding_frame,
-    "certificate": certificate_frame,
-}
+def _columns(function: Callable[..., Any]) -> dict[str, str]:
+    """What each column holds, as the function's own help says it.
+
+    >>> list(_columns(influence_frame))[:3]
+    ['task', 'example', 'target']
+    """
+    found: dict[str, str] = {}
+    names: list[str] = []
+    block = [*(inspect.getdoc(function) or "").split("\n\n"), "", ""][1]
+    for line in block.splitlines():
+        named = re.match(r"(\.{3}|[a-z_]+(?:, [a-z_]+)*) +(?=\S)", line)
+        if named and not line.startswith(" "):
+            names = named[1].split(", ")
+            found |= dict.fromkeys(names, line[named.end() :].strip())
+        else:
+            found |= {name: f"{found[name]} {line.strip()}" for name in names}
+    return found
 
 
-# Kinds that show all tasks of the episode together; every other one shows a single task.
-WHOLE = {"steps", "norms", "flow", "anatomy", "curvature", "influence", "certificate"}
+def _kind(
+    name: str,
+    make: Callable[..., pd.DataFrame],
+    sentence: str,
+    *,
+    documents: Callable[..., Any] | None = None,
+    **more: Any,
+) -> Inspection:
+    """One of the package's own: its columns are in its function's help, its figure has its name."""
+    return Inspection(name, make, _columns(documents or make), sentence, figure=name, **more)
 
-# Kinds that adapt anew, or go back through every step: they know one learner and one episode.
-UNROLLED = {"flow", "anatomy", "agreement", "signal", "influence", "certificate"}
+
+_ALL = (
+    _kind(
+        "examples",
+        _examples,
+        "A task's examples as they are, and what was edited",
+        documents=example_frame,
+        shows="tasks",
+        view="stage",
+    ),
+    _kind(
+        "steps",
+        step_frame,
+        "Loss and metric of every task after every inner step",
+        scope="episode",
+        view="stage",
+    ),
+    _kind(
+        "curves",
+        curve_frame,
+        "A regression task's truth, examples and adapted curves",
+        view="stage",
+    ),
+    _kind(
+        "predictions",
+        prediction_frame,
+        "Which class each query is given after every inner step",
+        view="stage",
+    ),
+    _kind(
+        "pulls",
+        pull_frame,
+        "What was done in a control task, and what it paid",
+        view="stage",
+    ),
+    _kind(
+        "images",
+        _images,
+        "A classification task's images, and what they are taken for",
+        documents=image_frame,
+        shows="outcome",
+        view="export",
+    ),
+    _kind(
+        "norms",
+        norm_frame,
+        "How large weights, gradients and updates are, by step and layer",
+        scope="episode",
+        needs=(Descends,),
+        view="layers",
+    ),
+    _kind(
+        "flow",
+        flow_frame,
+        "The meta-gradient on its way back through the inner steps",
+        scope="episode",
+        needs=(Unrolls,),
+        cost="adapts anew",
+        shows="outcome",
+        view="flow",
+    ),
+    _kind(
+        "anatomy",
+        anatomy_frame,
+        "The meta-gradient's first order, and each step's correction",
+        scope="episode",
+        needs=(Unrolls,),
+        cost="adapts anew",
+        shows="outcome",
+        view="anatomy",
+    ),
+    _kind(
+        "agreement",
+        agreement_frame,
+        "Cosines between the gradients of tasks, and of a task's shots",
+        cost="adapts anew",
+        shows="outcome",
+        view="agreement",
+    ),
+    _kind(
+        "signal",
+        signal_frame,
+        "Signal to noise and conflict of those gradients, by layer",
+        cost="adapts anew",
+        shows="outcome",
+        view="agreement",
+    ),
+    _kind(
+        "curvature",
+        curvature_frame,
+        "The largest eigenvalues of the loss's Hessian along the path",
+        scope="episode",
+        needs=(Descends,),
+        cost="slow",
+        view="landscape",
+    ),
+    _kind(
+        "landscape",
+        landscape_frame,
+        "Support and query loss in the plane of the path",
+        needs=(Descends,),
+        cost="slow",
+        view="landscape",
+    ),
+    _kind(
+        "influence",
+        influence_frame,
+        "What each support example does for the query",
+        scope="episode",
+        cost="adapts anew",
+        shows="outcome",
+        view="agreement",
+    ),
+    _kind(
+        "memory",
+        memory_frame,
+        "What queries read of a memory",
+        needs=(MemoryLearner,),
+        shows="outcome",
+        view="memory",
+    ),
+    _kind(
+        "slots",
+        slot_frame,
+        "What was written to a memory, when, and by which example",
+        needs=(MemoryLearner,),
+        view="memory",
+    ),
+    _kind(
+        "usage",
+        usage_frame,
+        "How full and how used each slot of a memory was",
+        needs=(MemoryLearner,),
+        view="memory",
+    ),
+    _kind(
+        "embedding",
+        embedding_frame,
+        "Where examples lie in the embedding",
+        cost="slow",
+        view="memory",
+    ),
+    _kind(
+        "certificate",
+        certificate_frame,
+        "The meta-gradient against finite differences",
+        scope="episode",
+        cost="adapts anew",
+        shows="outcome",
+        view="anatomy",
+    ),
+)
+
+# The inspections that there are of every method's adaptations, by name.
+KINDS: dict[str, Inspection] = {kind.name: kind for kind in _ALL}
 
 
-# Kinds of what an adaptation came to: there is nothing to show of one that diverged. Kinds that go
-# step by step are shown as far as it is finite.
-_OUTCOME = UNROLLED | {"images", "memory"}
+def inspections_of(learner: Learner | None) -> dict[str, Inspection]:
+    """The inspections of a learner's adaptations by name: everybody's, then its own.
+
+    >>> list(inspections_of(None)) == list(KINDS)
+    True
+    """
+    own = () if learner is None else tuple(learner.inspections)
+    found = dict(KINDS)
+    for one in own:
+        method = type(learner).__name__
+        if not isinstance(one, Inspection):
+            raise UserError(
+                f"{method}.inspections holds a {type(one).__name__}: "
+                "make it of workbench.inspection.Inspection"
+            )
+        if one.name in found:
+            raise UserError(
+                f"{method} brings an inspection '{one.name}', which there is already: "
+                "give it another name"
+            )
+        found[one.name] = one
+    return found
+
+
+def as_recorded(one: Inspection) -> dict[str, str]:
+    """What a file says of a method's own inspection: enough to list its frames."""
+    return {"name": one.name, "sentence": one.sentence, "scope": one.scope}
+
+
+def recorded(about: Mapping[str, Any]) -> dict[str, Inspection]:
+    """The inspections of its own that a file's method had; they are shown and not made.
+
+    >>> list(recorded({"inspections": [{"name": "a", "sentence": "A", "scope": "task"}]}))
+    ['a']
+    """
+    return {
+        said["name"]: Inspection(said["name"], _gone, {}, said["sentence"], said["scope"])
+        for said in about.get("inspections", [])
+    }
+
+
+def _gone(*_: Any) -> Any:
+    raise UserError("a file holds frames and not what makes them: load the run")
+
+
+def inspection_named(kind: str, among: Mapping[str, Inspection]) -> Inspection:
+    """The inspection of that name, or a refusal.
+
+    >>> inspection_named("flwo", KINDS)
+    Traceback (most recent call last):
+    ...
+    workbench.errors.UserError: there is no inspection 'flwo': did you mean 'flow'?
+    """
+    if kind not in among:
+        raise UserError(f"there is no inspection '{kind}': {nearest(kind, list(among))}")
+    return among[kind]
+
+
+def listing(among: Mapping[str, Inspection] = KINDS) -> str:
+    """What each inspection shows, a line each.
+
+    >>> listing().splitlines()[1]
+    '- steps: Loss and metric of every task after every inner step'
+    """
+    return "\n".join(f"- {one.name}: {one.sentence}" for one in among.values())
 
 
 def compute(
@@ -93,22 +317,31 @@ def compute(
     ...
     workbench.errors.UserError: there is no inspection 'flwo': did you mean 'flow'?
     """
-    if kind not in KINDS:
-        raise UserError(f"there is no inspection '{kind}': {nearest(kind, list(KINDS))}")
-    make, ended = KINDS[kind], ended or divergence(path)
-    shown = range(len(episode)) if kind in WHOLE | UNROLLED else [task]
-    bad = [] if kind == "examples" or len(episode) != len(ended.lengths) else ended.among(shown)
-    if bad and (kind in _OUTCOME or max(ended.lengths[task] for task in shown) == 0):
+    one = inspection_named(kind, inspections_of(learner))
+    missing = one.missing(learner)
+    if missing is not None:
+        raise lacking(learner, missing, f"'{kind}'")
+    ended, whole = ended or divergence(path), one.scope == "episode"
+    shown = range(len(episode)) if whole or one.cost == "adapts anew" else [task]
+    known = one.shows != "tasks" and len(episode) == len(ended.lengths)
+    bad = ended.among(shown) if known else []
+    if bad and (one.shows == "outcome" or max(ended.lengths[task] for task in shown) == 0):
         raise UserError(ended.sentence(shown))
     if bad:
         path = path[: max(ended.lengths[task] for task in shown)]
     try:
-        frame = make(learner, episode, path, *([] if kind in WHOLE else [task]))
+        frame = one.make(learner, episode, path, *([] if whole else [task]))
     except torch.linalg.LinAlgError:
         raise UserError(
             f"'{kind}' met losses that are not finite around this path: lower the inner rate"
         ) from None
-    if bad and kind in WHOLE:  # the tasks that went on for longer stay whole
+    if not isinstance(frame, pd.DataFrame):
+        raise UserError(
+            f"'{kind}' made a {type(frame).__name__} and no data frame: let its function return one"
+        )
+    if (
+        bad and whole and {"task", "step"} <= {*frame}
+    ):  # the tasks that went on for longer stay whole
         ends = [path[k].step if k < len(path) else path[-1].step + 1 for k in ended.lengths]
         frame = frame[frame["step"] < frame["task"].map(dict(enumerate(ends)))]
         frame = frame.reset_index(drop=True)

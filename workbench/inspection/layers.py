@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from workbench.algorithms.base import Learner
-from workbench.algorithms.capabilities import Descends
-from workbench.algorithms.gradient import GradientLearner
+from workbench.algorithms.capabilities import Descends, Unrolls
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.innerloop import weights_of
@@ -58,25 +57,35 @@ def ratio(above: float, below: float) -> float:
     return above / below if below else float("nan")
 
 
+def lacking(learner: Learner, capability: type, what: str) -> UserError:
+    """That the learner has not a capability which `what` needs.
+
+    >>> from workbench.algorithms import Matching
+    >>> from workbench.models import MLP
+    >>> print(lacking(Matching(MLP(64, None)), Unrolls, "flow_frame"))
+    flow_frame differentiates through inner gradient steps, which Matching does not do: use it \
+with MAML or another gradient method
+    """
+    usual = (
+        f"{{what}} needs a method that is a {capability.__name__}, and {{method}} is none: use one"
+    )
+    said = getattr(capability, "lacking", usual)
+    return UserError(said.format(what=what, method=type(learner).__name__))
+
+
 def fast_weights(learner: Learner, path: Sequence[Adapted], figure: str) -> list[dict[str, Tensor]]:
     """The fast weights of every value of a path, or a refusal."""
-    found = [weights_of(adapted.values) for adapted in path]
-    if not isinstance(learner, Descends) or not found:
-        raise UserError(
-            f"{figure} looks at weights that inner gradient steps change, and this method has "
-            "none: use it with MAML or another gradient method"
-        )
-    return found
+    if not isinstance(learner, Descends):
+        raise lacking(learner, Descends, figure)
+    if not path:
+        raise UserError("the path is empty: pass list(adapt(learner, episode))")
+    return [weights_of(adapted.values) for adapted in path]
 
 
-def gradient_learner(learner: Learner, path: Sequence[Adapted], figure: str) -> GradientLearner:
+def unrolled_learner(learner: Learner, path: Sequence[Adapted], figure: str) -> Unrolls:
     """The learner, or a refusal where its steps are not those of an inner loop."""
-    fast_weights(learner, path, figure)
-    if not isinstance(learner, GradientLearner):
-        raise UserError(
-            f"{figure} differentiates through inner gradient steps, which "
-            f"{type(learner).__name__} does not do: use it with MAML or another gradient method"
-        )
+    if not isinstance(learner, Unrolls):
+        raise lacking(learner, Unrolls, figure)
     if len(path) < 2:
         raise UserError(f"{figure} needs at least one inner step: record a longer path")
     return learner

@@ -11,14 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Learner
-from workbench.algorithms.capabilities import Embeds
-from workbench.algorithms.gradient import GradientLearner
+from workbench.algorithms.capabilities import Embeds, Unrolls
 from workbench.algorithms.memory import MemoryLearner
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.innerloop import weights_of
 from workbench.inspection.examples import shown
-from workbench.inspection.layers import one_task
+from workbench.inspection.layers import lacking, one_task
 from workbench.tasks.episode import Episode, Examples
 
 
@@ -179,10 +178,7 @@ def _remembering(
     """A learner with a memory, and one task of what it did."""
     one, values = one_task(episode, path, task)
     if not isinstance(learner, MemoryLearner) or one.kind == "control":
-        raise UserError(
-            f"{type(learner).__name__} has no memory that queries read: use Matching Networks, "
-            "Prototypical Networks, MetaNet, MANN, SNAIL, attention or task memory"
-        )
+        raise lacking(learner, MemoryLearner, "memory_frame")
     if len(values) < 2:
         raise UserError("the memory is empty before the first step: record a longer path")
     return learner, one, list(values)
@@ -251,7 +247,7 @@ def embedding_frame(
     if one.kind == "control":
         raise UserError("embedding_frame shows examples and these are trials: use pulls")
     embed = _embedding(learner)
-    if not isinstance(learner, GradientLearner):
+    if not isinstance(learner, Unrolls):
         values = values[-1:]
     columns: list[dict[str, object]] = []
     features = []
@@ -290,11 +286,8 @@ def _embedding(learner: Learner) -> Callable[[Adapted, Examples, bool], Tensor]:
     """What goes into the head, or what the memory compares."""
     if isinstance(learner, Embeds):
         return lambda a, e, support: learner.embed(a, e.x, e.weight, support=support)
-    if not (isinstance(learner, GradientLearner) and isinstance(learner.model, nn.Sequential)):
-        raise UserError(
-            f"embedding_frame finds no embedding in {type(learner).__name__}: "
-            "use a model that is an nn.Sequential with its head last, or make the method an Embeds"
-        )
+    if not (isinstance(learner, Unrolls) and isinstance(learner.model, nn.Sequential)):
+        raise lacking(learner, Embeds, "embedding_frame")
     # `named_children` would name a layer once that stands in the model twice.
     body = nn.Sequential(OrderedDict(list(learner.model._modules.items())[:-1]))
     names = [name for name, _ in body.named_parameters()]

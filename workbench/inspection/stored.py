@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ import pandas as pd
 from torch import Tensor
 
 from workbench import __version__
+from workbench.algorithms.base import Learner
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 from workbench.files import read_tensors, save_tensors, understood
+from workbench.inspection.kinds import KINDS, as_recorded, inspections_of, recorded
 from workbench.inspection.packing import pack, unpack
 from workbench.tasks.episode import Episode
 from workbench.tasks.storage import check, episode_of, episode_record
@@ -26,7 +29,14 @@ MOST_STEPS = 100_000
 _MOST = 1_000_000  # rows of a data set, and whatever else a frame counts
 
 # What others read of `about`, which else is anybody's.
-_ABOUT = {"learner": str, "run": str, "seed": int, "settings": dict, "experiment": dict}
+_ABOUT = {
+    "learner": str,
+    "run": str,
+    "seed": int,
+    "settings": dict,
+    "experiment": dict,
+    "inspections": list,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +50,21 @@ class Stored:
     budget: int
     let_go: bool
     refused: dict[str, str]
+
+
+def description(learner: Learner) -> dict[str, Any]:
+    """What a file says of the learner."""
+    settings: Any = learner.settings
+    fields = dataclasses.fields(settings) if dataclasses.is_dataclass(settings) else ()
+    record = {f.name: _plain(getattr(settings, f.name)) for f in fields}
+    own = [as_recorded(one) for name, one in inspections_of(learner).items() if name not in KINDS]
+    said = {"learner": type(learner).__name__, "settings": record}
+    return said | ({"inspections": own} if own else {})
+
+
+def _plain(setting: Any) -> Any:
+    is_record = dataclasses.is_dataclass(setting) and not isinstance(setting, type)
+    return dataclasses.asdict(setting) if is_record else setting
 
 
 def write(path: Path, stored: Stored) -> Path:
@@ -105,6 +130,10 @@ class _Header:
         for name, kind in _ABOUT.items():
             given = self.about.get(name, kind())
             check(isinstance(given, kind), f"about.{name} is no {kind.__name__}")
+        for said in self.about.get("inspections", []):
+            told = isinstance(said, dict) and set(said) == {"name", "sentence", "scope"}
+            check(told and all(isinstance(v, str) for v in said.values()), "an inspection is none")
+        recorded(self.about)
         check(all(isinstance(why, str) for why in self.refused.values()), "a refusal is no text")
 
 

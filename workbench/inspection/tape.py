@@ -6,7 +6,6 @@ values are the very ones, and so is going on from one, since a step is a pure fu
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -17,21 +16,25 @@ import torch
 
 from workbench.algorithms.base import Learner, adapt
 from workbench.algorithms.divergence import Divergence, divergence
+from workbench.algorithms.inspections import Inspection
 from workbench.algorithms.memory import MemoryLearner
 from workbench.algorithms.values import Adapted
-from workbench.errors import UserError, nearest
+from workbench.errors import UserError
 from workbench.files import LARGEST
-from workbench.inspection.kinds import KINDS, UNROLLED, WHOLE, compute
+from workbench.inspection.kinds import (
+    compute,
+    inspection_named,
+    inspections_of,
+    recorded,
+)
 from workbench.inspection.layers import check_task
-from workbench.inspection.stored import KIND, MOST_STEPS, Stored, read, write
+from workbench.inspection.stored import KIND, MOST_STEPS, Stored, description, read, write
 from workbench.inspection.variation import switched, varied, without_optimizer
 from workbench.tasks.episode import Episode
 
 MEGABYTE = 2**20
 
-# Kinds that are saved for several tasks, and how many.
-_QUICK = {"examples", "curves", "predictions", "pulls", "images", "memory"}
-_QUICK_TASKS = 8
+_QUICK_TASKS = 8  # of which frames of a quick kind are saved
 
 _OWN = ("weights.", "optimizer.")  # what an adaptation carries over to an edited episode
 
@@ -225,7 +228,7 @@ class Tape(Sequence[Adapted]):
             )
         learner = varied(learner or self._needed(), **settings)
         start, head = self._path[step], self._path[:step]
-        if _optimizer(_description(learner)) != _optimizer(self._said()):
+        if _optimizer(description(learner)) != _optimizer(self._said()):
             start = without_optimizer(start)
         mixed = self._mixed
         if episode is not None:
@@ -252,7 +255,7 @@ class Tape(Sequence[Adapted]):
 
     def _said(self) -> dict[str, Any]:
         """What is known of the recording, the learner's own settings among it."""
-        return {**self.about, **({} if self.learner is None else _description(self.learner))}
+        return {**self.about, **({} if self.learner is None else description(self.learner))}
 
     def _needed(self) -> Learner:
         if self.learner is None:
@@ -265,19 +268,20 @@ class Tape(Sequence[Adapted]):
     # ---- frames and files -------------------------------------------------------------------
 
     def frame(self, kind: str, task: int = 0) -> pd.DataFrame:
-        """A frame of an inspection kind (see `workbench.inspection.KINDS`), kept once computed.
+        """The frame of an inspection (see `inspections`), kept once computed.
 
         `task` is which of the episode's tasks is shown, by kinds that show a single one.
         """
-        if kind not in KINDS and (kind, 0) not in self._frames:
-            raise UserError(f"there is no inspection '{kind}': {nearest(kind, list(KINDS))}")
+        if (kind, task) in self._frames:
+            return self._frames[kind, task]
+        one = inspection_named(kind, self.inspections)
         check_task(self.episode, task)
-        place = (kind, 0 if kind in WHOLE else task)
+        place = (kind, 0 if one.scope == "episode" else task)
         if place not in self._frames:
             if self.learner is None:
                 without = f"the tape was saved without its frame '{kind}' of task {task}"
                 raise UserError(self._refused.get(kind, without))
-            if self._mixed and kind in UNROLLED:
+            if self._mixed and one.cost == "adapts anew":
                 raise UserError(
                     f"'{kind}' follows one learner on the same examples from the first step, and "
                     f"this branch changed them at step {self.branched_at}: look at the lane that "
@@ -287,6 +291,12 @@ class Tape(Sequence[Adapted]):
                 kind, self.learner, self.episode, self._path, task, self._divergence()
             )
         return self._frames[place]
+
+    @property
+    def inspections(self) -> dict[str, Inspection]:
+        """The ways to look at this adaptation, by name: everybody's, then the method's own."""
+        own = recorded(self.about) if self.learner is None else {}
+        return inspections_of(self.learner) | own
 
     @property
     def frames(self) -> dict[str, pd.DataFrame]:
@@ -314,10 +324,11 @@ class Tape(Sequence[Adapted]):
         if path.suffix != f".{KIND}":
             raise UserError(f"a tape cannot be written as '{path.name}': end it in .{KIND}")
         if self.learner is not None:
-            for kind in KINDS if kinds is None else kinds:
-                quick = _QUICK_TASKS if kind in _QUICK else 1
+            for kind in self.inspections if kinds is None else kinds:
+                one = inspection_named(kind, self.inspections)
+                several = one.cost == "quick" and one.scope == "task"
                 try:
-                    for task in range(min(quick, len(self.episode))):
+                    for task in range(min(_QUICK_TASKS if several else 1, len(self.episode))):
                         self.frame(kind, task)
                 except UserError as error:
                     if kinds is not None:
@@ -377,16 +388,3 @@ def _same_parameters(a: Learner, b: Learner) -> bool:
 
 def _optimizer(description: Mapping[str, Any]) -> Any:
     return description.get("settings", {}).get("optimizer")
-
-
-def _description(learner: Learner) -> dict[str, Any]:
-    """What a file says of the learner."""
-    settings: Any = learner.settings
-    fields = dataclasses.fields(settings) if dataclasses.is_dataclass(settings) else ()
-    record = {f.name: _plain(getattr(settings, f.name)) for f in fields}
-    return {"learner": type(learner).__name__, "settings": record}
-
-
-def _plain(setting: Any) -> Any:
-    is_record = dataclasses.is_dataclass(setting) and not isinstance(setting, type)
-    return dataclasses.asdict(setting) if is_record else setting

@@ -8,19 +8,16 @@ import functools
 from typing import Any, TypeVar
 
 from workbench.algorithms.base import Learner
-from workbench.algorithms.capabilities import Descends, live_settings
-from workbench.algorithms.gradient import GradientLearner
+from workbench.algorithms.capabilities import Descends
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError, nearest
+from workbench.fields import Live, live_fields
 
 L = TypeVar("L", bound=Learner)
 
-# Those that say how an adaptation is differentiated, not where it goes.
-_DERIVED = ("order", "truncate", "rematerialise", "train_steps", "test_steps")
 
-
-def varied(learner: L, **settings: Any) -> L:
-    """A learner of the same parameters, in the same mode, with some settings changed.
+def varied(learner: L, /, **settings: Any) -> L:
+    """A learner of the same parameters, in the same mode, with some live settings changed.
 
     >>> from workbench.algorithms import MAML
     >>> from workbench.models import MLP
@@ -32,28 +29,38 @@ def varied(learner: L, **settings: Any) -> L:
     if not settings:
         return learner
     name = type(learner).__name__
-    own: Any = learner.settings
-    free = live_settings(learner)
+    free = list(_live(learner))
     for given in settings:
         if given not in free:
             cure = nearest(given, free) if free else "it has none that can"
             raise UserError(f"{name} has no setting '{given}' to change on the way: {cure}")
-    learned = isinstance(learner, GradientLearner) and learner.learned_rates != "none"
+    learned = isinstance(learner, Descends) and learner.learned_rates != "none"
     if learned and "inner_rate" in settings:
         raise UserError(
             f"{name} learned its inner rates, so inner_rate would change nothing: "
             "scale the learner's rates instead"
         )
+    return reset(learner, **settings)
+
+
+def reset(learner: L, /, **settings: Any) -> L:
+    """A learner of the same parameters with other settings, whether or not it follows them."""
     other = copy.copy(learner)
-    changed: Any = dataclasses.replace(own, **settings)
+    changed: Any = dataclasses.replace(learner.settings, **settings)
     object.__setattr__(other, "settings", changed)
     if "optimizer" in settings:  # in a table of its own: copies share that of their modules
         modules = {**learner._modules, "rule": changed.optimizer.build()}
         object.__setattr__(other, "_modules", modules)
     if isinstance(learner, _Switched):
-        derived = {name: value for name, value in settings.items() if name in _DERIVED}
-        object.__setattr__(other, "before", varied(learner.before, **derived))
+        live = _live(learner)
+        kept = {n: v for n, v in settings.items() if n not in live or not live[n].moves}
+        object.__setattr__(other, "before", reset(learner.before, **kept))
     return other
+
+
+def _live(learner: Learner) -> dict[str, Live]:
+    own: Any = learner.settings
+    return live_fields(type(own)) if dataclasses.is_dataclass(own) else {}
 
 
 def switched(before: Learner, after: L, at: int) -> L:

@@ -118,7 +118,7 @@ def _own_table(path: Path) -> dict[str, Any]:
         good = isinstance(entry, tuple | list) and len(entry) == 2
         if not (good and isinstance(entry[0], str) and callable(entry[1])):
             raise UserError(
-                f"the scheme '{scheme}' in {path} is {str(entry)[:60]!r}: make it "
+                f"the scheme '{scheme}' in {path} is {str(entry)[:60]}: make it "
                 "(one line, factory), where factory() gives the Tasks"
             )
     return found
@@ -127,7 +127,9 @@ def _own_table(path: Path) -> dict[str, Any]:
 def _own_schemes(path: Path) -> Mapping[str, Callable[[list[str]], Tasks]]:
     table = _own_table(path)
     if not table:
-        raise UserError(f"{path} declares no tasks: give it TASKS = {{scheme: (one line, factory)}}")
+        raise UserError(
+            f"{path} declares no tasks: give it TASKS = {{scheme: (one line, factory)}}"
+        )
     return {scheme: partial(_own, path, scheme, factory) for scheme, (_, factory) in table.items()}
 
 

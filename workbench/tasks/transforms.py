@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from workbench.errors import UserError
 from workbench.randomness import uniform
 
 
@@ -19,6 +20,10 @@ def shifted(images: Tensor, seed: Tensor, pixels: int) -> Tensor:
     >>> shifted(torch.ones(1, 2, 1, 8, 8), torch.tensor([0]), 2).shape
     torch.Size([1, 2, 1, 8, 8])
     """
+    if images.dim() != 5:
+        raise UserError(
+            "only images can be moved by pixels, and these inputs are none: move them by 0"
+        )
     tasks, examples, _, height, width = images.shape
     offsets = (uniform(seed, (examples, 2)) * (2 * pixels + 1)).long()
     padded = F.pad(images, [pixels] * 4)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import sys
-import types
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 
 from workbench.algorithms.estimators.base import Estimator
 from workbench.errors import UserError, nearest
+from workbench.fields import arms_of, hints_of
 from workbench.own import TASKS, loaded, record_of
 from workbench.tasks import file_of
 
@@ -90,7 +90,7 @@ def from_record(cls: type[T], data: Any, where: str, methods: Mapping[str, str])
         required = known.default is known.default_factory is dataclasses.MISSING
         if required and name not in given:
             raise UserError(f"{where} lacks the field '{name}'")
-    hints = typing.get_type_hints(cls)
+    hints = hints_of(cls)
     for name, value in given.items():
         usual = fields[name].default
         if isinstance(value, dict) and "type" not in value and _is_part(type(usual)):
@@ -146,8 +146,8 @@ def _read(hint: Any, value: Any, where: str, methods: Mapping[str, str]) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return value
-    if origin in (typing.Union, types.UnionType):
-        return _read_union(arguments, value, where, methods)
+    if len(arms := arms_of(hint)) > 1:
+        return _read_union(arms, value, where, methods)
     if origin is typing.Literal:
         if value not in arguments:
             raise UserError(f"{where} is {value!r}: choose {' or '.join(map(str, arguments))}")

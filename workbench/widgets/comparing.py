@@ -167,7 +167,7 @@ class ComparePanel(Exporting, Panel):
         if self.about["episodes"] < self.settings.episodes:
             raise UserError("the comparison was stopped: compare all tasks, and then export")
         frame = comparison_frame({g.name: g.evaluations for g in self.result.groups})
-        return Subject("comparison", frame, self.code(), self.settings.seed)
+        return Subject("comparison", frame, self.code(), self.settings.seed, figure="comparison")
 
     # ---- what is shown ------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +20,7 @@ from workbench.fields import check_fields, describe, with_values
 from workbench.figures import ColumnWidth, Plot, Receipt, Style, draw, latex_table, render
 from workbench.figures.export import FORMATS as FIGURES
 from workbench.files import write_safely, writing
+from workbench.inspection.kinds import inspection_named
 from workbench.widgets.panel import command
 from workbench.widgets.turns import one_at_a_time
 
@@ -63,10 +64,11 @@ class ExportSettings:
 class Subject:
     """What is exported.
 
-    kind           chooses its figure, see `workbench.figures.DRAWN`
+    kind           what it is
     code           the lines that make `frame` again
     configuration  of the experiment, for the receipt
     session        for formats that hold a whole session
+    figure         draws it: see `workbench.figures.draw`
     """
 
     kind: str
@@ -75,6 +77,7 @@ class Subject:
     seed: int = 0
     configuration: Mapping[str, Any] = field(default_factory=dict)
     session: Session | None = None
+    figure: str | Callable[..., Plot] | None = None
 
     @staticmethod
     def of(session: Session, kind: str) -> Subject:
@@ -87,6 +90,7 @@ class Subject:
             session.state.sampling.seed,
             {} if source is None else source.about.get("experiment", {}),
             session,
+            inspection_named(kind, session.inspections).figure,
         )
 
     @property
@@ -98,7 +102,7 @@ class Subject:
 
     def plot(self, settings: ExportSettings) -> Plot:
         """The figure."""
-        return draw(self.kind, self.frame, style=settings.style)
+        return draw(self.figure, self.frame, style=settings.style)
 
     def content(self, settings: ExportSettings) -> bytes:
         """The file's bytes."""

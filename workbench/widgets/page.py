@@ -14,7 +14,6 @@ from typing import Any
 
 from workbench.errors import UserError
 from workbench.files import write_safely, writing
-from workbench.inspection.kinds import KINDS
 from workbench.widgets.panel import bundle
 from workbench.widgets.session import Session
 from workbench.widgets.showing import Showing
@@ -82,7 +81,7 @@ def write_page(session: Session, path: Path | str) -> Path:
     if path.suffix != ".html":
         raise UserError(f"a page cannot be written as '{path.name}': end it in .html")
     showing = Showing(session)
-    for kind in KINDS:
+    for kind in session.inspections:
         if showing.about()["kinds"].get(kind) == "open":
             showing.ask(kind)
     about = showing.about()

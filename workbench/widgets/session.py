@@ -21,7 +21,7 @@ import torch
 from workbench.errors import UserError, nearest
 from workbench.fields import check_fields, with_values
 from workbench.files import understood
-from workbench.inspection import Tape, example_frame
+from workbench.inspection import KINDS, Inspection, Tape, example_frame
 from workbench.inspection.tape import MEGABYTE
 from workbench.tasks import Episode, Tasks, save_episode
 from workbench.widgets.code import code_of
@@ -91,7 +91,6 @@ class Session:
             self._become(self._start, remember=False)
 
     # ---- what there is ----------------------------------------------------------------------
-
     @property
     def lanes(self) -> tuple[Lane, ...]:
         """The first adaptation and its branches."""
@@ -142,6 +141,11 @@ class Session:
         if self.sources:
             return self.tape_of(lane).episode
         return self._recorder.episode(self.state)
+
+    @property
+    def inspections(self) -> dict[str, Inspection]:
+        """The ways to look at the current lane's adaptation, by name."""
+        return self.tape.inspections if self.sources else dict(KINDS)
 
     def frame(self, kind: str, lane: int | None = None, task: int | None = None) -> pd.DataFrame:
         """The frame of a kind of inspection, by default of the current lane and task."""

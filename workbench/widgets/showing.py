@@ -9,14 +9,15 @@ from typing import Any
 from workbench.algorithms.capabilities import live_settings
 from workbench.errors import UserError
 from workbench.fields import describe
-from workbench.inspection.kinds import KINDS, WHOLE
+from workbench.inspection.kinds import KINDS
+from workbench.inspection.layers import lacking
 from workbench.inspection.tape import MEGABYTE, Tape
 from workbench.tasks import names as task_names
 from workbench.widgets.session import Session
 from workbench.widgets.wire import to_wire
 
 # What is shown of every adaptation at once; the other kinds are computed when asked for.
-SHOWN = ("examples", "steps", "curves", "predictions", "pulls")
+SHOWN = tuple(name for name, kind in KINDS.items() if kind.view == "stage")
 _QUICK = 0.1  # seconds below which a kind is computed again by itself after a change
 
 Place = tuple[int, str, int]  # a lane, a kind, a task
@@ -106,7 +107,13 @@ class Showing:
             "restored": session.restored,
             "lanes": [self._about_lane(lane) for lane in range(len(session.lanes))],
             "kinds": self._about_kinds(),
-            "whole": sorted(WHOLE),  # kinds whose frames are of all tasks
+            "inspections": [
+                {"name": one.name, "sentence": one.sentence, "view": one.view}
+                for one in session.inspections.values()
+            ],
+            "whole": sorted(  # kinds whose frames are of all tasks
+                name for name, one in session.inspections.items() if one.scope == "episode"
+            ),
             "forms": {"sampling": describe(session.state.sampling, session.usual)},
             "choices": {"tasks": task_names()},
         }
@@ -137,13 +144,16 @@ class Showing:
         lane, task = self.session.cursor.lane, self.session.cursor.task
         if not self.session.sources:
             return {}
-        found = {}
-        for kind in KINDS:
+        found, learner = {}, self.session.tape.learner
+        for kind, one in self.session.inspections.items():
             place = (lane, kind, task)
+            missing = None if learner is None else one.missing(learner)
             if place in self._wired:
                 found[kind] = "ready"
             elif place in self._refused:
                 found[kind] = self._refused[place]
+            elif learner is not None and missing is not None:
+                found[kind] = str(lacking(learner, missing, f"'{kind}'"))
             else:
                 found[kind] = "stale" if kind in self._asked else "open"
         return found

@@ -220,7 +220,7 @@ class TrainPanel(Exporting, Panel):
             f"frame = stacked({{{named}}})"
         )
         frame = stacked({name: metrics_frame(path) for name, path in directories.items()})
-        return Subject("training", frame, code)
+        return Subject("training", frame, code, figure="training")
 
     def _run(self, name: str) -> Run:
         if name not in self.runs:

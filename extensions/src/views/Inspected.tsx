@@ -18,6 +18,8 @@ interface Props {
   byHand?: boolean;
   /** Is asked for again by itself when something changed: it must be quick. */
   keen?: boolean;
+  /** What is shown is the table already. */
+  tableOnly?: boolean;
   /** Whether T shows the table; only one of several on screen can have the key. */
   ownsTable?: boolean;
   children: (frame: Frame) => ComponentChildren;
@@ -109,7 +111,7 @@ const refusal = (state: string | undefined) =>
   state === undefined || /^(open|ready|stale)$/.test(state) ? "" : state;
 
 export function Inspected(props: Props) {
-  const { store, kind, what, ownsTable = true, children } = props;
+  const { store, kind, what, tableOnly = false, ownsTable = true, children } = props;
   const { frame, stale, behind, refused, waiting, ask } = useInspection(store, kind, props);
   const table = useSignal(false);
   useKeys([
@@ -155,16 +157,18 @@ export function Inspected(props: Props) {
         </p>
       )}
       {children(frame)}
-      <div class="wb-row">
-        <button
-          type="button"
-          class="wb-end"
-          aria-expanded={table.value}
-          onClick={() => (table.value = !table.value)}
-        >
-          {ownsTable ? "Table (T)" : "Table"}
-        </button>
-      </div>
+      {!tableOnly && (
+        <div class="wb-row">
+          <button
+            type="button"
+            class="wb-end"
+            aria-expanded={table.value}
+            onClick={() => (table.value = !table.value)}
+          >
+            {ownsTable ? "Table (T)" : "Table"}
+          </button>
+        </div>
+      )}
       {table.value && (
         <Table
           frame={frame}

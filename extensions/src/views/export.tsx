@@ -11,28 +11,17 @@ import { useKeys } from "../ui/keys";
 import { EXPORT, type ExportAsked } from "./dialogs";
 import "./export.css";
 
-/** What each kind is called in a list. */
-const KINDS: Record<string, string> = {
-  examples: "the episode",
-  steps: "loss and metric by step",
-  curves: "adapted curves",
-  predictions: "predictions by step",
-  pulls: "moves and rewards",
-  images: "images with predictions",
-  norms: "norms by layer",
-  flow: "flow of the meta-gradient",
-  anatomy: "anatomy: first and second order",
-  agreement: "agreement of gradients",
-  signal: "signal and noise of gradients",
-  curvature: "curvature",
-  landscape: "loss landscape",
-  influence: "influence of support examples",
-  memory: "what queries read of the memory",
-  embedding: "embedding",
-  certificate: "certificate of the meta-gradient",
+/** What results are called, which are no inspections. */
+const RESULTS: Record<string, string> = {
   training: "learning curves",
   comparison: "comparison of runs",
 };
+
+/** What a kind is called in a list. */
+const called = (store: Store, kind: string) =>
+  store.about.value.inspections?.find((one) => one.name === kind)?.sentence ??
+  RESULTS[kind] ??
+  kind;
 
 const WHOLE = new Set(["html", "metatrace"]); // hold all of a session, whatever the view
 
@@ -115,7 +104,7 @@ export function Exporter({ store, kind }: { store: Store; kind?: string }) {
           <select id={id} value={chosen.value} onChange={(event) => (chosen.value = event.currentTarget.value)}>
             {kinds.map((one) => (
               <option key={one} value={one}>
-                {KINDS[one] ?? one}
+                {called(store, one)}
               </option>
             ))}
           </select>

@@ -1,10 +1,14 @@
-/** The gradient inspector: why an adaptation went as it did, in seven linked views. */
+/** The gradient inspector: why an adaptation went as it did, in linked views; the method's own last. */
 
 import { useSignal } from "@preact/signals";
 import { type ComponentType } from "preact";
+import { useMemo } from "preact/hooks";
 import { type Store } from "../store";
 import { useKeys } from "../ui/keys";
+import { Table } from "../ui/Table";
 import { Tabs } from "../ui/Tabs";
+import { Inspected } from "./Inspected";
+import { atCursor, toRow } from "./link";
 import { Agreement } from "./tabs/Agreement";
 import { Anatomy } from "./tabs/Anatomy";
 import { Flow } from "./tabs/Flow";
@@ -35,20 +39,52 @@ export const TABS: Tab[] = [
   { id: "memory", label: "Memory", hint: "What queries read, where examples lie", View: Memory },
 ];
 
+/** An inspection that has no view of its own: its frame as a table. */
+function Own({ store, name, sentence }: { store: Store; name: string; sentence: string }) {
+  return (
+    <Inspected store={store} kind={name} what={sentence} ownsTable={false} tableOnly>
+      {(frame) => (
+        <Table
+          frame={frame}
+          title={sentence}
+          marked={(of, row) => atCursor(of, row, store.cursor.value)}
+          onPick={(of, row) => store.move(toRow(of, row))}
+        />
+      )}
+    </Inspected>
+  );
+}
+
+const VIEWS = new Set(["stage", "export", ...TABS.map(({ id }) => id)]);
+
+/** A tab for each inspection that a method brings and that no view shows. */
+function ownTabs(store: Store): Tab[] {
+  return (store.about.value.inspections ?? [])
+    .filter(({ view }) => !VIEWS.has(view ?? ""))
+    .map(({ name, sentence }) => ({
+      id: `own:${name}`,
+      label: name,
+      hint: sentence,
+      View: (props) => <Own {...props} name={name} sentence={sentence} />,
+    }));
+}
+
 export function Gradients({ store }: { store: Store }) {
   const chosen = useSignal("loss");
+  const names = JSON.stringify(store.about.value.inspections ?? []);
+  const all = useMemo(() => [...TABS, ...ownTabs(store)], [names]);
   useKeys(
-    TABS.map(({ id, label }, place) => ({
+    all.slice(0, 9).map(({ id, label }, place) => ({
       key: String(place + 1),
       help: label,
       run: () => (chosen.value = id),
     })),
   );
-  const { View } = TABS.find((tab) => tab.id === chosen.value) ?? TABS[0]!;
-  const tabs = TABS.map(({ id, label, hint }, place) => ({
+  const { View } = all.find((tab) => tab.id === chosen.value) ?? TABS[0]!;
+  const tabs = all.map(({ id, label, hint }, place) => ({
     id,
     label,
-    hint: `${hint} (${place + 1})`,
+    hint: place < 9 ? `${hint} (${place + 1})` : hint,
   }));
   return (
     <Tabs label="Why" tabs={tabs} selected={chosen.value} onSelect={(id) => (chosen.value = id)}>

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from workbench.algorithms.base import adapt
+from workbench.algorithms.capabilities import Unrolls
 from workbench.algorithms.estimators.base import Estimator
 from workbench.algorithms.estimators.exact import differentiated
-from workbench.algorithms.gradient import GradientLearner
 from workbench.algorithms.values import Adapted, MetaGradient, last
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
@@ -45,7 +45,7 @@ class Implicit(Estimator):
     ) -> tuple[MetaGradient, None]:
         """The gradient of the query loss at the end, brought to theta."""
         strength = getattr(learner.settings, "proximal", 0.0)
-        if not isinstance(learner, GradientLearner) or not strength:
+        if not isinstance(learner, Unrolls) or not strength:
             raise UserError(
                 f"the estimator Implicit needs an inner loop that is held near theta, and "
                 f"{type(learner).__name__} is not: choose a gradient method and set "

@@ -1,0 +1,69 @@
+"""A way to look at an adaptation, as one record: what is listed, computed and drawn of it.
+
+`workbench.inspection.KINDS` has those of every method; a method brings its own by the attribute
+`inspections` of its class, and they are then in the stepper, the command line and the panels.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from workbench.errors import UserError
+from workbench.fields import check_fields
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """One way to look at an adaptation, from computing it to drawing it.
+
+    name      what it is asked for by
+    make      the data frame of `(learner, episode, path)` and, where it shows a single task, that
+              task's number
+    columns   what each column of the frame holds; '...' are those that tasks name, as metrics
+    sentence  what it shows, for lists
+    scope     whether it shows a single task, or all of the episode
+    needs     capabilities: classes of which the learner must be one
+    cost      quick (then kept for several tasks), slow, or adapts anew: it goes through every step
+              again, which needs one learner on the same examples from the first
+    shows     tasks (the examples alone), steps (each, as far as it is finite), or outcome (what
+              an adaptation came to: nothing of one that diverged)
+    figure    a name in `workbench.figures.DRAWN`, or a function of the frame and `style`
+    view      which view of the panels shows it: 'stage' at once, 'export' only as a file, others
+              where they are looked at; None as a table of its own
+
+    >>> import pandas as pd
+    >>> def lengths(learner, episode, path):
+    ...     return pd.DataFrame({"steps": [len(path) - 1]})
+    >>> Inspection("length", lengths, {"steps": "inner steps"}, "How long it took", "episode").cost
+    'quick'
+    """
+
+    name: str
+    make: Callable[..., Any]
+    columns: Mapping[str, str]
+    sentence: str
+    scope: Literal["task", "episode"] = "task"
+    needs: tuple[type, ...] = ()
+    cost: Literal["quick", "slow", "adapts anew"] = "quick"
+    shows: Literal["tasks", "steps", "outcome"] = "steps"
+    figure: str | Callable[..., Any] | None = None
+    view: str | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self, "inspection")
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*", self.name):
+            raise UserError(
+                f"an inspection cannot be named {self.name!r}: use small letters, digits, - and _"
+            )
+        if not callable(self.make):
+            raise UserError(
+                f"the inspection '{self.name}' has no function that makes its frame: "
+                "give make=function(learner, episode, path)"
+            )
+
+    def missing(self, learner: Any) -> type | None:
+        """The first capability that the learner lacks for it."""
+        return next((need for need in self.needs if not isinstance(learner, need)), None)
