@@ -24,6 +24,7 @@ from workbench.cli import main
 from workbench.inspection import Tape
 from workbench.training import Run
 from workbench.widgets import Session, TrainPanel
+from workbench.widgets.drafts import Draft
 from workbench.widgets.showing import Showing
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -163,6 +164,8 @@ def test_a_family_of_tasks(walk: Walk, capsys: pytest.CaptureFixture[str]) -> No
     _write("tasks/lines.py")
     session = walk("sinusoid-maml", "--tasks", "lines")
     assert "lines:origin" in _tasks_listed(session)
+    form = {control["name"]: control for control in Draft("sinusoid-maml").form()}
+    assert "lines:origin" in form["tasks"]["choices"]
     session.sample(tasks="lines:origin", shots=3)
     assert session.episode.support.x.shape == (2, 3, 1)
     assert main(["data", "list"]) == 0

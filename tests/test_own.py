@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import types
@@ -121,6 +122,7 @@ def test_a_package_of_something_else_is_left_alone() -> None:
 def test_of_two_folders_each_has_its_own(folder: Path) -> None:
     first = import_own(Path("tasks/waves.py"))
     assert import_own(Path("tasks/waves.py")) is first
+    assert importlib.import_module("tasks").waves is first
     (folder / "other" / "tasks").mkdir(parents=True)
     (folder / "other" / "tasks" / "waves.py").write_text("HERE = True\n")
     assert import_own(folder / "other" / "tasks" / "waves.py").HERE
