@@ -32,6 +32,7 @@ BELOW = {
     "training": {"algorithms", "innerloop", "models", "tasks"},
     "inspection": {"algorithms", "innerloop", "models", "tasks"},
     "figures": set(),
+    "session": {"algorithms", "figures", "inspection", "innerloop", "models", "tasks", "training"},
 }
 
 
@@ -59,7 +60,7 @@ def imports(path: Path) -> set[str]:
 
 
 def part(module: str) -> str:
-    """'algorithms' of 'workbench.algorithms.maml'."""
+    """'algorithms' of 'workbench.algorithms.gradient.maml'."""
     return module.split(".")[1] if "." in module else ""
 
 
@@ -108,7 +109,7 @@ def test_no_module_imports_itself_in_a_circle():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_is_one_thing(path: Path):
     text = path.read_text()
-    assert len(text.splitlines()) < 450
+    assert len(text.splitlines()) <= 400
     assert not text.strip() or ast.get_docstring(ast.parse(text)), "a module says what it is"
 
 

@@ -25,9 +25,9 @@ from workbench.errors import UserError
 from workbench.files import LARGEST
 from workbench.inspection import Tape
 from workbench.models import MLP
+from workbench.session.showing import Showing
 from workbench.tasks import Shape, edited, load_episode, open_tasks, save_episode
 from workbench.widgets import Session
-from workbench.widgets.showing import Showing
 
 COUNT = 300  # mutations a kind of file
 SECONDS = 5.0  # that one may take

@@ -22,10 +22,10 @@ import pytest
 from benchmarks.kills import difference
 from workbench.cli import main
 from workbench.inspection import Tape
+from workbench.session.drafts import Draft
+from workbench.session.showing import Showing
 from workbench.training import Run
 from workbench.widgets import Session, TrainPanel
-from workbench.widgets.drafts import Draft
-from workbench.widgets.showing import Showing
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)

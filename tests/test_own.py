@@ -19,7 +19,7 @@ from workbench.tasks import names, open_tasks
 from workbench.training import Experiment, Run, preset, start_in_background, train
 
 WAVES = """
-from workbench.tasks.sinusoid import FAMILIES, Curves
+from workbench.tasks.families.sinusoid import FAMILIES, Curves
 
 
 class Waves(Curves):
@@ -152,6 +152,12 @@ def test_a_record_that_has_no_hash_runs_nothing() -> None:
     with pytest.raises(UserError, match="field 'tasks' names 'waves'.*has changed since"):
         Experiment.from_record(record, "here")
     assert "tasks.waves" not in sys.modules
+
+
+def test_they_are_listed_with_their_line_and_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["waves:low"]
+    assert listed == {"name": "waves:low", "title": "low waves", "where": "tasks/waves.py"}
 
 
 ESTIMATOR = """

@@ -20,11 +20,11 @@ from workbench.inspection import (
     stacked,
 )
 from workbench.measures import measure_in
+from workbench.session.following import Followed
 from workbench.tasks import Examples, Shape
 from workbench.tasks.objectives import Metric
 from workbench.training import compare, preset, train
 from workbench.training.evaluation import evaluate
-from workbench.widgets.following import Followed
 
 
 def ordered_pairs(prediction: Tensor, examples: Examples) -> Tensor:
@@ -61,7 +61,7 @@ class Ranking:
 
 RANKED = """
 from tests.test_own_objective import Ranking
-from workbench.tasks.sinusoid import FAMILIES, Curves
+from workbench.tasks.families.sinusoid import FAMILIES, Curves
 
 
 class Ranked(Curves):

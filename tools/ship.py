@@ -8,6 +8,7 @@ What ships is what `workbench train NAME …` made; data/runs/README.md says wit
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def ship(directory: Path, name: str) -> Path:
     save_checkpoint(target / "checkpoints" / "best.safetensors", Checkpoint(tensors, header))
     record = json.dumps(run.experiment.to_record(), indent=2) + "\n"
     (target / "config.json").write_text(record)
+    if (files := run.directory / "files").is_dir():
+        shutil.copytree(files, target / "files", dirs_exist_ok=True)
     rows = run.metrics()
     validations = [row for row in rows if row["split"] != "train"]
     losses = [row for row in rows if row["split"] == "train"]

@@ -23,7 +23,7 @@ from tests.algorithms.checks import (
     run,
 )
 from workbench.algorithms import Adapted, FineTuning, Learner, adapt
-from workbench.algorithms.trials import advantages
+from workbench.algorithms.control.trials import advantages
 from workbench.innerloop import InnerOptimizer, compiled, weights_of
 from workbench.tasks import Episode
 from workbench.training.execution import MetaGradients

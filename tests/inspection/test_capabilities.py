@@ -11,7 +11,7 @@ from torch import nn
 from tests.algorithms.cases import CASES
 from workbench.algorithms import Adapted, Learner
 from workbench.algorithms.capabilities import Descends, Embeds, live_settings
-from workbench.algorithms.memory import MemoryLearner
+from workbench.algorithms.memory.learner import MemoryLearner
 from workbench.errors import UserError
 from workbench.inspection import KINDS, Tape, varied
 from workbench.tasks import Shape, open_tasks

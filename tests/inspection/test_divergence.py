@@ -119,7 +119,7 @@ def test_a_learner_of_weights_that_are_not_finite_says_so():
 
 
 def test_the_command_line_and_the_panels_say_it(tmp_path, capsys):
-    from workbench.widgets.showing import Showing
+    from workbench.session.showing import Showing
 
     out = tmp_path / "a.metatrace"
     session = Session("sinusoid-maml", count=2)

@@ -30,7 +30,7 @@ from workbench.inspection import (
 )
 from workbench.models import MLP, Conv4Settings
 from workbench.tasks import Episode, Examples, Shape, open_tasks
-from workbench.tasks.recurring import Recurring
+from workbench.tasks.families.recurring import Recurring
 from workbench.training import evaluate, preset
 
 

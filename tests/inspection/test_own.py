@@ -18,8 +18,8 @@ from workbench.errors import UserError
 from workbench.figures import DRAWN, draw, read_receipt
 from workbench.files import read_tensors, save_tensors
 from workbench.inspection import KINDS, Inspection, Tape, compute, inspections_of
+from workbench.session.page import write_page
 from workbench.widgets import ExportPanel, GradientInspector, Session, Stage, export
-from workbench.widgets.page import write_page
 
 METHOD = '''
 """MAML that shows how far apart its tasks' weights are."""
@@ -31,7 +31,7 @@ import pandas as pd
 
 from workbench.algorithms import MAML, MAMLSettings
 from workbench.algorithms.capabilities import Descends
-from workbench.algorithms.memory import MemoryLearner
+from workbench.algorithms.memory.learner import MemoryLearner
 from workbench.fields import Live, Range
 from workbench.inspection import Inspection
 from workbench.training import preset

@@ -12,7 +12,7 @@ import torch
 
 from workbench.errors import UserError
 from workbench.tasks import Shape, names, open_tasks
-from workbench.tasks.sinusoid import Curves
+from workbench.tasks.families.sinusoid import Curves
 
 CURVES = ["sinusoid:maml", "sinusoid:reptile", "harmonics", "linear-sine"]
 # These pin what the published numbers were measured on; a change here changes every result.

@@ -12,16 +12,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench.algorithms import MAML
-from workbench.algorithms.finetune import FineTuningSettings
-from workbench.algorithms.maml import MAMLSettings
+from workbench.algorithms.gradient.finetune import FineTuningSettings
+from workbench.algorithms.gradient.maml import MAMLSettings
 from workbench.errors import UserError
 from workbench.inspection import Tape, curvature_frame
 from workbench.inspection.agreement import shot_gradients
 from workbench.models import MLP
 from workbench.tasks import Episode, Examples, Shape, load_episode, open_tasks, save_episode
+from workbench.tasks.families.sinusoid import FAMILIES, Curves
 from workbench.tasks.objectives import CrossEntropy, Metric, SquaredError, standard
 from workbench.tasks.sampler import ClassBank, ClassSplit, FewShot
-from workbench.tasks.sinusoid import FAMILIES, Curves
 
 
 @dataclass(frozen=True)

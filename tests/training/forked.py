@@ -4,13 +4,15 @@ import dataclasses
 import os
 import sys
 import threading
+import time
 
 import torch
 
 from workbench.training import preset, train
+from workbench.training.execution import run_chunks
 
 base = preset("digits-protonet").stretched(3)
-training = dataclasses.replace(base.training, validate_every=0)
+training = dataclasses.replace(base.training, validate_every=0, tasks_per_chunk=4, threads=2)
 experiment = dataclasses.replace(base, training=training)
 wide = torch.rand(1500, 1500)
 
@@ -23,6 +25,7 @@ def work() -> None:
 if __name__ == "__main__":
     threading.Thread(target=work, daemon=True).start()
     wide @ wide  # this thread has its own team of OpenMP threads now
+    run_chunks(time.sleep, [0.01] * 4, 2)  # and the pool that trains has its own
     child = os.fork()
     if child == 0:
         wide @ wide

@@ -19,17 +19,19 @@ def test_the_table_names_each_run_with_its_command():
 
 @pytest.mark.parametrize("name", shipped_runs())
 def test_a_run_reaches_what_the_table_says(name):
+    """On the very tasks of the table; other machines round differently, and no more than that."""
     said = re.search(rf"^\| `{name}` .* \| ([^|]*) \|$", TABLE, re.MULTILINE)
     numbers = [float(number) for number in re.findall(r"\d+\.\d+", said[1])]
     run = run_of(name)
     learner, tasks = run.load()
     found = evaluate(
-        learner, tasks, run.experiment.test, episodes=100, every_step=name[:4] == "sinu"
+        learner, tasks, run.experiment.test, episodes=600, every_step=name[:4] == "sinu"
     )
     if found.metric == "mse":
         for step, value in zip((1, 5, 10), numbers, strict=True):
-            assert found.per_step[step] == pytest.approx(value, rel=0.35)
-    elif found.metric == "accuracy":
-        assert found.mean == pytest.approx(numbers[0] / 100, abs=0.03)
-    else:
-        assert found.mean == pytest.approx(numbers[0], abs=1.0)
+            assert found.per_step[step] == pytest.approx(value, rel=0.01)
+        return
+    percent = 100 if found.metric == "accuracy" else 1
+    mean, half = numbers[:2]
+    assert percent * found.mean == pytest.approx(mean, abs=0.2 if percent == 100 else 0.03)
+    assert percent * found.ci95 == pytest.approx(half, abs=0.06 if percent == 100 else 0.01)

@@ -181,7 +181,7 @@ def test_a_task_opens_as_it_was_measured_bit_for_bit(make: Callable[..., Compare
 
 
 def _session(line: str) -> object:
-    from workbench.widgets.session import Session
+    from workbench.session.session import Session
 
     return eval(line, {"Stage": Session})
 

@@ -12,10 +12,10 @@ import pytest
 
 from workbench.errors import UserError
 from workbench.inspection.kinds import KINDS
-from workbench.widgets.session import Session
-from workbench.widgets.showing import SHOWN
+from workbench.session.session import Session
+from workbench.session.showing import SHOWN
+from workbench.session.wire import to_wire
 from workbench.widgets.views import SessionPanel, Stage
-from workbench.widgets.wire import to_wire
 
 
 @pytest.fixture
@@ -162,10 +162,10 @@ def test_every_kind_shown_at_once_is_one_that_there_is():
 
 
 def test_a_missing_bundle_says_what_to_do(monkeypatch, tmp_path):
-    from workbench.widgets import panel
+    from workbench.session import bundle
 
-    panel.bundle.cache_clear()
-    monkeypatch.setattr(panel, "__file__", str(tmp_path / "panel.py"))
+    bundle.bundle.cache_clear()
+    monkeypatch.setattr(bundle, "FOLDER", tmp_path)
     with pytest.raises(UserError, match="make setup"):
         Stage("sinusoid-maml", count=1)
-    panel.bundle.cache_clear()
+    bundle.bundle.cache_clear()

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 
 from tests.widgets.kernels import kernel
+from workbench.session.turns import Desk, one_at_a_time
 from workbench.widgets import Session, Stage
-from workbench.widgets.turns import Desk, one_at_a_time
 
 
 def in_threads(count: int, work: Callable[[int], None]) -> None:

@@ -16,9 +16,9 @@ import pytest
 
 from workbench.cli.train import experiment_of
 from workbench.errors import UserError
+from workbench.session.drafts import FIRST, Draft
+from workbench.session.following import Followed
 from workbench.training import Experiment, Run, preset, presets, train
-from workbench.widgets.drafts import FIRST, Draft
-from workbench.widgets.following import Followed
 from workbench.widgets.training import TrainPanel
 
 

@@ -4,27 +4,31 @@ adapt(learner, episode) yields the values of an adaptation, one inner step after
 learner's `begin`, `step` and `predict` are functions on those values.
 """
 
-from workbench.algorithms.anil import ANIL, BOIL, ANILSettings, BOILSettings
-from workbench.algorithms.attentive import AttentionLearner, AttentionSettings
 from workbench.algorithms.base import Learner, adapt
+from workbench.algorithms.control.rl2 import RL2, RL2Settings
 from workbench.algorithms.estimators.base import Estimator
 from workbench.algorithms.estimators.displacement import Displacement
 from workbench.algorithms.estimators.evolution import Evolution, Populated
 from workbench.algorithms.estimators.exact import Exact
 from workbench.algorithms.estimators.implicit import Implicit
 from workbench.algorithms.estimators.truncated import Truncated
-from workbench.algorithms.finetune import FineTuning, FineTuningSettings, PretrainedRegression
-from workbench.algorithms.knowledge import KnowledgeBase
-from workbench.algorithms.maml import MAML, MAMLSettings
-from workbench.algorithms.mann import MANN, MANNSettings
-from workbench.algorithms.matching import Matching, MatchingSettings
-from workbench.algorithms.metanet import MetaNet, MetaNetSettings
-from workbench.algorithms.metasgd import MetaSGD, MetaSGDSettings
-from workbench.algorithms.prototypical import Prototypical, PrototypicalSettings
-from workbench.algorithms.reptile import Reptile, ReptileSettings
-from workbench.algorithms.rl2 import RL2, RL2Settings
-from workbench.algorithms.snail import SNAIL, SNAILPolicy, SNAILSettings
-from workbench.algorithms.task_memory import TaskMemory, TaskMemorySettings
+from workbench.algorithms.gradient.anil import ANIL, BOIL, ANILSettings, BOILSettings
+from workbench.algorithms.gradient.finetune import (
+    FineTuning,
+    FineTuningSettings,
+    PretrainedRegression,
+)
+from workbench.algorithms.gradient.maml import MAML, MAMLSettings
+from workbench.algorithms.gradient.metasgd import MetaSGD, MetaSGDSettings
+from workbench.algorithms.gradient.reptile import Reptile, ReptileSettings
+from workbench.algorithms.memory.attentive import AttentionLearner, AttentionSettings
+from workbench.algorithms.memory.knowledge import KnowledgeBase
+from workbench.algorithms.memory.mann import MANN, MANNSettings
+from workbench.algorithms.memory.matching import Matching, MatchingSettings
+from workbench.algorithms.memory.metanet import MetaNet, MetaNetSettings
+from workbench.algorithms.memory.prototypical import Prototypical, PrototypicalSettings
+from workbench.algorithms.memory.snail import SNAIL, SNAILPolicy, SNAILSettings
+from workbench.algorithms.memory.task_memory import TaskMemory, TaskMemorySettings
 from workbench.algorithms.values import Adapted, MetaGradient, last
 
 __all__ = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -82,6 +83,18 @@ class Unrolls(Descends):
         """What the model makes of inputs under fast weights other than those of `adapted`."""
         parameters = self.parameters_with(weights)
         return self.run(self.model, parameters, x, adapted, weight, support=support)
+
+
+class Remembers(Learner):
+    """A learner that keeps something of every task of a stream, for those that follow.
+
+    What it remembers is part of its `state_dict`. Training leaves it alone; an evaluation goes
+    through its tasks as a stream.
+    """
+
+    @abstractmethod
+    def update(self, episode: Episode) -> Sequence[object]:
+        """Remember the tasks of a stream, one after the other: what became of each."""
 
 
 def live_settings(learner: Learner) -> list[str]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
-from workbench.algorithms.maml import MAML, MAMLSettings
+from workbench.algorithms.gradient.maml import MAML, MAMLSettings
 from workbench.cli.parsing import command, parse, say, say_json
 from workbench.models import MLP
 from workbench.randomness import Seeded

@@ -52,8 +52,8 @@ def trace(arguments: list[str]) -> int:
             raise UserError(f"--out is {out.name}: end it in .metatrace or .html")
         tape = record(run, episodes, split, steps, seed, checkpoint)
         if out.suffix == ".html":
-            from workbench.widgets.page import write_page
-            from workbench.widgets.session import Session
+            from workbench.session.page import write_page
+            from workbench.session.session import Session
 
             write_page(Session(tape), out)
         else:

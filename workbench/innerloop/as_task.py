@@ -67,9 +67,9 @@ def plain_dimensions(module: nn.Module) -> dict[str, int]:
     >>> plain_dimensions(nn.Linear(2, 3))
     {'weight': 2, 'bias': 1}
     """
-    found = _PLAIN.get(module)
-    if found is None:
-        found = _PLAIN[module] = {name: p.dim() for name, p in module.named_parameters()}
+    found = _PLAIN.setdefault(module, {})
+    for name, p in module.named_parameters():
+        found.setdefault(name, p.dim())
     return found
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from workbench.algorithms.base import Learner
-from workbench.algorithms.trials import rewards
+from workbench.algorithms.control.trials import rewards
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.inspection.examples import shown
@@ -19,8 +19,8 @@ from workbench.inspection.layers import one_task
 from workbench.inspection.tidy import table
 from workbench.measures import noted
 from workbench.tasks.episode import Episode
+from workbench.tasks.families.sinusoid import FAMILIES, Curves
 from workbench.tasks.objectives import measures
-from workbench.tasks.sinusoid import FAMILIES, Curves
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from workbench.algorithms.base import Learner
 from workbench.algorithms.capabilities import Descends, Unrolls
 from workbench.algorithms.divergence import Divergence, divergence
 from workbench.algorithms.inspections import Inspection
-from workbench.algorithms.memory import MemoryLearner
+from workbench.algorithms.memory.learner import MemoryLearner
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError, nearest
 from workbench.inspection.adaptation import (

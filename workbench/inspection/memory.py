@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from workbench.algorithms.base import Learner
 from workbench.algorithms.capabilities import Embeds, Unrolls
-from workbench.algorithms.memory import MemoryLearner
+from workbench.algorithms.memory.learner import MemoryLearner
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.innerloop import weights_of
@@ -132,7 +132,7 @@ def usage_frame(
     evicted  whether that step cleared what had been written there before
 
     >>> from workbench.algorithms import MANN, adapt
-    >>> from workbench.algorithms.mann import MANNSettings
+    >>> from workbench.algorithms.memory.mann import MANNSettings
     >>> from workbench.models import MLP
     >>> from workbench.tasks import Shape, open_tasks
     >>> episode = open_tasks("digits").sample(1, seed=0, shape=Shape(2, 3, 1))

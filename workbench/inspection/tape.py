@@ -17,7 +17,7 @@ import torch
 from workbench.algorithms.base import Learner, adapt
 from workbench.algorithms.divergence import Divergence, divergence
 from workbench.algorithms.inspections import Inspection
-from workbench.algorithms.memory import MemoryLearner
+from workbench.algorithms.memory.learner import MemoryLearner
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.files import LARGEST

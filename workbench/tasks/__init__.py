@@ -154,29 +154,29 @@ def _own(path: Path, scheme: str, factory: Callable[[], Any], options: list[str]
 
 
 def _curves(family: str, scheme: str, options: list[str]) -> Tasks:
-    from workbench.tasks.sinusoid import FAMILIES, Curves
+    from workbench.tasks.families.sinusoid import FAMILIES, Curves
 
     _no_options(family, options)
     return Curves(family, scheme, FAMILIES[family, scheme])
 
 
 def _glyphs(options: list[str], *, labelled: bool = True) -> Tasks:
-    from workbench.tasks.glyphs import open_glyphs
-    from workbench.tasks.unlabelled import without_labels
+    from workbench.tasks.families.glyphs import open_glyphs
+    from workbench.tasks.families.unlabelled import without_labels
 
     _no_options("glyphs", options)
     return open_glyphs() if labelled else without_labels(open_glyphs())
 
 
 def _digits(options: list[str]) -> Tasks:
-    from workbench.tasks.digits import open_digits
+    from workbench.tasks.families.digits import open_digits
 
     _no_options("digits", options)
     return open_digits()
 
 
 def _omniglot(scheme: str, options: list[str]) -> Tasks:
-    from workbench.tasks.omniglot import open_omniglot
+    from workbench.tasks.families.omniglot import open_omniglot
 
     return open_omniglot(scheme, options)
 
@@ -196,9 +196,9 @@ def _mdp(options: list[str]) -> Tasks:
 
 
 def _recurring(below: str, options: list[str]) -> Tasks:
-    from workbench.tasks.glyphs import open_glyphs
-    from workbench.tasks.recurring import Recurring
-    from workbench.tasks.sinusoid import FAMILIES, Curves
+    from workbench.tasks.families.glyphs import open_glyphs
+    from workbench.tasks.families.recurring import Recurring
+    from workbench.tasks.families.sinusoid import FAMILIES, Curves
 
     _no_options("recurring", options)
     if below == "glyphs":

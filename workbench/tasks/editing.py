@@ -19,9 +19,9 @@ from torch import Tensor
 
 from workbench.errors import UserError, nearest
 from workbench.randomness import fold, normal
-from workbench.tasks._pen import Pen, Strokes, read_strokes
 from workbench.tasks.base import Tasks
 from workbench.tasks.episode import Episode, Examples
+from workbench.tasks.families._pen import Pen, Strokes, read_strokes
 from workbench.tasks.sampler import FewShot
 
 Part = Literal["support", "query"]

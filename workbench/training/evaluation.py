@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Learner, adapt, brought_to
-from workbench.algorithms.trials import rewards
+from workbench.algorithms.capabilities import Remembers
+from workbench.algorithms.control.trials import rewards
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.measures import Measure
@@ -144,6 +145,10 @@ def evaluate(
     The tasks depend on family, shape, split and seed alone, so that methods can be compared on
     the same ones. `steps` and `inductive` are by default the learner's own.
 
+    A learner that `Remembers` goes through them as a stream: each task is measured, then remembered
+    with the learner's own number of steps, and the next one starts from that. The interval is over
+    the tasks of this one stream. Afterwards the learner remembers what it did before.
+
     >>> from workbench.training import preset
     >>> experiment = preset("sinusoid-maml")
     >>> learner, tasks = experiment.build()
@@ -201,12 +206,17 @@ def evaluations(
     with _evaluating(learner, inductive):
         for block in test_episodes(tasks, shape, episodes, split, seed):
             digest.update(block.sha256().encode())
-            pieces = block.split(_chunk(block))
-            threads = torch.get_num_threads() if block.seed.device.type == "cpu" else 1
+            stream = isinstance(learner, Remembers)
+            pieces = block.split(1 if stream else _chunk(block))
+            alone = stream or block.seed.device.type != "cpu"
+            threads = 1 if alone else torch.get_num_threads()
 
             def run(piece: Episode) -> Tensor:
                 piece = brought_to(learner, piece)
-                return measure(learner, piece, steps, every_step=every_step).double().cpu()
+                found = measure(learner, piece, steps, every_step=every_step).double().cpu()
+                if isinstance(learner, Remembers):
+                    learner.update(piece)
+                return found
 
             values += run_chunks(run, pieces, threads)
             yield Evaluation(
@@ -338,6 +348,9 @@ def _check_outputs(prediction: Tensor, episode: Episode) -> None:
 def _evaluating(learner: Learner, inductive: bool | None) -> Iterator[None]:
     """Evaluation mode, and the learner left as it was."""
     training, before = learner.training, learner.inductive
+    memory = {}
+    if isinstance(learner, Remembers):
+        memory = {name: tensor.clone() for name, tensor in learner.state_dict().items()}
     learner.eval()
     if inductive is not None:
         learner.inductive = inductive
@@ -346,6 +359,8 @@ def _evaluating(learner: Learner, inductive: bool | None) -> Iterator[None]:
     finally:
         learner.train(training)
         learner.inductive = before
+        if memory:
+            learner.load_state_dict(memory)
 
 
 def _chunk(episode: Episode) -> int:

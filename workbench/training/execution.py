@@ -6,9 +6,10 @@ gives the same numbers up to rounding, and the same bits each time it is made.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Literal, TypeVar
 
@@ -116,14 +117,24 @@ def run_chunks(function: Callable[[C], T], chunks: Sequence[C], threads: int) ->
     grad = torch.is_grad_enabled()  # the mode is per thread
 
     def run(chunk: C) -> T:
+        torch.set_num_threads(1)  # anew each time: what is set elsewhere may reach these threads
         with torch.set_grad_enabled(grad):
             return function(chunk)
 
-    with (
-        _one_thread_inside(),
-        ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
-    ):
-        return list(pool.map(run, chunks))
+    with _one_thread_inside():
+        waiting = [_pool(threads).submit(run, chunk) for chunk in chunks]
+        try:
+            return [future.result() for future in waiting]
+        finally:  # where one failed, nothing of the others goes on behind the caller's back
+            for future in waiting:
+                future.cancel()
+            wait(waiting)
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """The threads for so many chunks at a time, made once."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="chunks")
 
 
 def use_threads(count: int) -> int:
@@ -140,6 +151,7 @@ def _after_fork() -> None:
     """GNU's OpenMP has no threads any more in a forked process, and would wait for them forever."""
     global _forked
     _forked = True
+    _pool.cache_clear()  # nor has it the threads of a pool
     torch.set_num_threads(1)
 
 

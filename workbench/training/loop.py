@@ -68,7 +68,9 @@ def train(
         session = _Session(experiment, run, minutes, progress, interrupts)
         try:
             with fitting("a meta-step", "lower training.tasks, or training.tasks_per_chunk"):
-                session.prepare(built or experiment.build())
+                if built is None:
+                    built = experiment.build() if run is None else run.build(experiment)
+                session.prepare(built)
                 return session.train()
         except BaseException as error:
             session.failed(error)

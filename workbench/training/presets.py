@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from workbench.algorithms.attentive import AttentionSettings
-from workbench.algorithms.finetune import FineTuningSettings
-from workbench.algorithms.maml import MAMLSettings
-from workbench.algorithms.mann import MANNSettings
-from workbench.algorithms.matching import MatchingSettings
-from workbench.algorithms.metanet import MetaNetSettings
-from workbench.algorithms.metasgd import MetaSGDSettings
-from workbench.algorithms.prototypical import PrototypicalSettings
-from workbench.algorithms.reptile import ReptileSettings
-from workbench.algorithms.rl2 import RL2Settings
-from workbench.algorithms.snail import SNAILSettings
-from workbench.algorithms.task_memory import TaskMemorySettings
+from workbench.algorithms.control.rl2 import RL2Settings
+from workbench.algorithms.gradient.finetune import FineTuningSettings
+from workbench.algorithms.gradient.maml import MAMLSettings
+from workbench.algorithms.gradient.metasgd import MetaSGDSettings
+from workbench.algorithms.gradient.reptile import ReptileSettings
+from workbench.algorithms.memory.attentive import AttentionSettings
+from workbench.algorithms.memory.mann import MANNSettings
+from workbench.algorithms.memory.matching import MatchingSettings
+from workbench.algorithms.memory.metanet import MetaNetSettings
+from workbench.algorithms.memory.prototypical import PrototypicalSettings
+from workbench.algorithms.memory.snail import SNAILSettings
+from workbench.algorithms.memory.task_memory import TaskMemorySettings
 from workbench.errors import UserError, nearest
 from workbench.innerloop import InnerOptimizer
 from workbench.models import Conv4Settings, MLPSettings, PolicySettings
@@ -74,7 +74,8 @@ _SINUSOID: dict[str, tuple[str, Experiment]] = {
         _SINE_REPTILE,
     ),
     "sinusoid-taskmemory": (
-        "task memory on ten sine waves that return: MAML that starts from what it remembers",
+        "task memory on ten sine waves that return: MAML in training, in evaluation a stream "
+        "whose tasks start from what is remembered of those before",
         replace(
             _SINE,
             tasks="recurring:sinusoid",

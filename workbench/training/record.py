@@ -115,7 +115,7 @@ def settings_class(name: str, where: str, methods: Mapping[str, str]) -> type:
     """The settings class that a record names; no file is run but one's own, unchanged.
 
     >>> settings_class("MAMLSettings", "here", {})
-    <class 'workbench.algorithms.maml.MAMLSettings'>
+    <class 'workbench.algorithms.gradient.maml.MAMLSettings'>
     """
     module_name, _, class_name = name.rpartition(":")
     if not module_name:

@@ -2,6 +2,7 @@
 
 config.json      the experiment
 methods.json     your own files that it needs, with hash and text, where it needs any
+files/           copies of the files that its settings name, such as a knowledge base
 metrics.jsonl    one row of training loss or validation a line, append-only
 checkpoints/     latest.safetensors and best.safetensors (best by validation)
 status.json      how it last went
@@ -36,6 +37,7 @@ from workbench.own import METHODS, is_own
 from workbench.tasks import Tasks
 from workbench.training.checkpoints import Checkpoint, load_learner, read_checkpoint
 from workbench.training.experiment import Experiment, check_present
+from workbench.training.kept import keep, named_files, with_kept
 from workbench.training.record import own_files
 from workbench.training.trainer import tried
 
@@ -79,6 +81,7 @@ class Run:
             raise UserError(
                 f"the experiment cannot be written down ({error}): use plain, finite values"
             ) from None
+        files = named_files(experiment)
         checkpoints = run.directory / "checkpoints"
         try:
             with writing(run.directory):
@@ -87,6 +90,8 @@ class Run:
             write_safely(run.directory / "config.json", content)
             if own := own_files(experiment):
                 write_safely(run.directory / "methods.json", _json(own, indent=2))
+            if files:
+                keep(files, run.directory / "files")
         except UserError as error:
             if isinstance(error.__cause__, FileExistsError):
                 raise UserError(
@@ -148,6 +153,10 @@ class Run:
         name = str(self.directory)
         return shlex.quote(f"./{name}" if name.startswith("-") else name)
 
+    def build(self, experiment: Experiment) -> tuple[Learner, Tasks]:
+        """What the run's experiment builds from the files that the run keeps."""
+        return with_kept(experiment, self.directory / "files").build()
+
     def checkpoint_path(self, which: Which) -> Path:
         """Where a checkpoint lies."""
         return self.directory / "checkpoints" / f"{which}.safetensors"
@@ -170,7 +179,7 @@ class Run:
             check_present(experiment.device)
         except UserError:
             experiment = dataclasses.replace(experiment, device="cpu")
-        learner, tasks = experiment.build()
+        learner, tasks = self.build(experiment)
         load_learner(learner, checkpoint, path)
         return learner.eval(), tasks
 

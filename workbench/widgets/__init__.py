@@ -24,10 +24,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workbench.session.page import write_page as write_page
+    from workbench.session.session import Session as Session
     from workbench.widgets.comparing import ComparePanel as ComparePanel
     from workbench.widgets.exporting import export as export
-    from workbench.widgets.page import write_page as write_page
-    from workbench.widgets.session import Session as Session
     from workbench.widgets.training import TrainPanel as TrainPanel
     from workbench.widgets.views import EpisodeBuilder as EpisodeBuilder
     from workbench.widgets.views import ExportPanel as ExportPanel
@@ -41,11 +41,11 @@ _HOMES = {
     "ExportPanel": "workbench.widgets.views",
     "GradientInspector": "workbench.widgets.views",
     "MemoryPanel": "workbench.widgets.views",
-    "Session": "workbench.widgets.session",
+    "Session": "workbench.session.session",
     "Stage": "workbench.widgets.views",
     "TrainPanel": "workbench.widgets.training",
     "export": "workbench.widgets.exporting",
-    "write_page": "workbench.widgets.page",
+    "write_page": "workbench.session.page",
 }
 
 __all__ = list(_HOMES)

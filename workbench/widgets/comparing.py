@@ -24,15 +24,15 @@ import torch
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields, describe, with_values
 from workbench.inspection import comparison_frame
+from workbench.session.session import Session
+from workbench.session.wire import to_wire
 from workbench.tasks.base import Split
 from workbench.training import Comparison, Run, run_of, shipped_runs
 from workbench.training.comparison import comparable, paired
 from workbench.training.evaluation import DEFAULT_SEED, drawn_at, evaluations, interval
 from workbench.widgets.exporting import Exporting, Subject
 from workbench.widgets.panel import Panel, command
-from workbench.widgets.session import Session
 from workbench.widgets.views import SessionPanel
-from workbench.widgets.wire import to_wire
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ from workbench.figures import ColumnWidth, Plot, Receipt, Style, draw, latex_tab
 from workbench.figures.export import FORMATS as FIGURES
 from workbench.files import write_safely, writing
 from workbench.inspection.kinds import inspection_named
+from workbench.session.turns import one_at_a_time
 from workbench.widgets.panel import command
-from workbench.widgets.turns import one_at_a_time
 
 if TYPE_CHECKING:
-    from workbench.widgets.session import Session
+    from workbench.session.session import Session
 
 Format = Literal["pdf", "svg", "png", "csv", "tex", "metatrace", "html"]
 FOLDER = Path("figures")  # beside the notebook
@@ -121,7 +121,7 @@ class Subject:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"session.{format}"
             if format == "html":
-                from workbench.widgets.page import write_page
+                from workbench.session.page import write_page
 
                 write_page(self.session, path)
             else:

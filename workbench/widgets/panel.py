@@ -12,7 +12,6 @@ import traceback
 import uuid
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import anywidget
@@ -20,7 +19,8 @@ import torch
 import traitlets
 
 from workbench.errors import UserError
-from workbench.widgets.turns import Desk, one_at_a_time
+from workbench.session.bundle import bundle
+from workbench.session.turns import Desk, one_at_a_time
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -100,15 +100,6 @@ class Panel(anywidget.AnyWidget):
 def _received(panel: Panel, message: Any, buffers: Any) -> None:
     if isinstance(message, dict) and "command" in message:
         panel.receive(message)
-
-
-@functools.cache
-def bundle(name: str) -> str:
-    """A file of the front end, as it was built from `extensions/`."""
-    path = Path(__file__).parent / "static" / name
-    if not path.is_file():
-        raise UserError(f"the panels' {name} was not built: run `make setup` in the checkout")
-    return path.read_text()
 
 
 def _close_those_of_an_earlier_run(panel: Panel) -> None:

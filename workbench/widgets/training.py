@@ -16,11 +16,11 @@ import traitlets
 
 from workbench.errors import UserError
 from workbench.inspection import metrics_frame, stacked
+from workbench.session.drafts import Draft
+from workbench.session.following import Followed
 from workbench.training import Run, presets, resume_in_background
 from workbench.training.trainer import tried
-from workbench.widgets.drafts import Draft
 from workbench.widgets.exporting import Exporting, Subject
-from workbench.widgets.following import Followed
 from workbench.widgets.panel import Panel, command
 
 _EVERY = 0.5  # seconds between looks at the files of runs that train

@@ -8,10 +8,10 @@ from typing import Any
 import traitlets
 
 from workbench.errors import UserError
+from workbench.session.session import Session
+from workbench.session.showing import Showing
 from workbench.widgets.exporting import Exporting, Subject
 from workbench.widgets.panel import Panel, command
-from workbench.widgets.session import Session
-from workbench.widgets.showing import Showing
 
 
 class SessionPanel(Exporting, Panel):

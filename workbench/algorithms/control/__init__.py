@@ -1,0 +1,4 @@
+"""Methods that learn to act: a step of an adaptation is one or more moves in an environment.
+
+`trials` has what they share: what is observed, drawn and rewarded, and the actor-critic loss.
+"""

@@ -1,0 +1,94 @@
+"""A session as code: the lines that make it again, and what is shown with it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from workbench.session.sources import Source
+from workbench.session.state import Cursor, Sampling, State
+
+_ABSENT = object()
+
+
+def code_of(
+    sources: Mapping[str, Source],
+    usual: Sampling,
+    state: State,
+    here: Cursor,
+    kind: str | None = None,
+) -> str:
+    """The lines that make a session in this state, whose usual sampling need not be said."""
+    lines = ["from workbench.widgets import Session", ""]
+    own = [name for name, source in sources.items() if not source.found_by_name]
+    lines += [f"# {_variable(name)} is the {name} that was given to the session" for name in own]
+    lines.append(f"session = Session({_arguments(sources, own, usual, state.sampling)})")
+    for place, lane in enumerate(state.lanes):
+        if lane.parent is not None:
+            if lane.parent != place - 1:
+                lines.append(f"session.move(lane={lane.parent})")
+            steps = {} if lane.steps is None else {"steps": lane.steps}
+            before = state.lanes[lane.parent].settings
+            changed = {k: v for k, v in lane.settings.items() if before.get(k, _ABSENT) != v}
+            above = state.lanes[lane.parent]
+            inside = above.parent is not None and above.at == lane.at
+            if not lane.memory or steps or changed or inside:
+                lines.append(f"session.branch({_call(lane.at, **steps, **changed)})")
+            lines += [f"session.rewrite({_call(**one, step=lane.at)})" for one in lane.memory]
+        else:
+            if lane.learner != next(iter(sources), ""):
+                lines.append(f"session.choose({lane.learner!r})")
+            steps = {} if lane.steps is None else {"steps": lane.steps}
+            if lane.settings or steps:
+                lines.append(f"session.vary({_call(**lane.settings, **steps)})")
+        lines += [_edit(edit) for edit in lane.edits]
+    moved = {"lane": here.lane} if here.lane != len(state.lanes) - 1 else {}
+    moved |= {name: getattr(here, name) for name in ("task", "step") if getattr(here, name)}
+    if moved:
+        lines.append(f"session.move({_call(**moved)})")
+    if kind is not None:
+        lines.append(f'frame = session.frame("{kind}")')
+    return "\n".join(lines)
+
+
+def _arguments(
+    sources: Mapping[str, Source], own: list[str], usual: Sampling, sampling: Sampling
+) -> str:
+    """Learners by name, and the sampling where it is not what they come with."""
+    parts = [_variable(name) if name in own else f'"{name}"' for name in sources]
+    moved = sampling.tasks != usual.tasks  # then the usual sizes are those of the new tasks
+    sizes = ("ways", "shots", "queries") if moved else ()
+    said, known = dataclasses.asdict(sampling), dataclasses.asdict(usual)
+    parts += [f"{k}={_word(v)}" for k, v in said.items() if v != known[k] or k in sizes]
+    return ", ".join(parts)
+
+
+def _edit(edit: Mapping[str, Any]) -> str:
+    """The line that makes an edit; a file that was opened is one of them."""
+    what, how = edit["what"], {name: value for name, value in edit.items() if name != "what"}
+    if what == "open":
+        return f"session.open_episode({_word(how['path'])})"
+    return f"session.edit({_call(what, **how)})"
+
+
+def _call(*values: Any, **named: Any) -> str:
+    """Arguments as Python writes them; dotted names go in one mapping."""
+    plain = {name: value for name, value in named.items() if name.isidentifier()}
+    dotted = {name: value for name, value in named.items() if not name.isidentifier()}
+    parts = [_word(value) for value in values]
+    if dotted:
+        parts.append(_word(dotted))
+    return ", ".join(parts + [f"{name}={_word(value)}" for name, value in plain.items()])
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_word(k)}: {_word(v)}" for k, v in value.items()) + "}"
+    return repr(value)
+
+
+def _variable(name: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in name).lower()

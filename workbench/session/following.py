@@ -1,0 +1,164 @@
+"""A run as its files tell it, read again and again while it trains: only what was added is read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import UserError
+from workbench.files import measured
+from workbench.inspection import metrics_frame
+from workbench.measures import measured_in
+from workbench.session.wire import to_wire
+from workbench.training import Experiment, Run, Status
+
+_RECENT = 60.0  # seconds of training from which the rate is taken
+_TAIL = 4_000  # bytes of the log's end, in which a process that died left its last words
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a run goes, in iterations a second, and the seconds that are left; 0 is unknown."""
+
+    rate: float = 0.0
+    left: float | None = None
+
+
+class Followed:
+    """One run directory.
+
+    status      how it stands
+    experiment  what it trains; None where config.json cannot be read, and `broken` says why
+    rows        what has been measured so far
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.experiment: Experiment | None = None
+        self.broken = ""
+        try:
+            self.experiment = run.experiment
+        except UserError as error:
+            self.broken = str(error)
+        self.status = Status("new")
+        self.stopping = False
+        self.rows: list[dict[str, Any]] = []
+        self.wire: dict[str, Any] | None = None  # the curves, once there are any
+        self._file, self._read = 0, 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether a process trains it."""
+        return self.status.state == "running"
+
+    def look(self) -> bool:
+        """Read what is new; whether anything is."""
+        before = (self.status, self.stopping)
+        self.status = self.run.status()
+        self.stopping = self.alive and self.run.stop_requested()
+        added = self._read_rows()
+        if added:
+            try:
+                self.wire = to_wire(metrics_frame(self.rows))
+            except UserError:  # nothing measured yet, or all of it was cut by a resume
+                self.wire = None
+        return added or before != (self.status, self.stopping)
+
+    def _read_rows(self) -> bool:
+        path = self.run.directory / "metrics.jsonl"
+        try:
+            with path.open("rb") as file:
+                found = path.stat()
+                again = found.st_ino != self._file or found.st_size < self._read
+                if again:  # a resumed run has cut the file and begun another
+                    self._file, self._read, self.rows = found.st_ino, 0, []
+                file.seek(self._read)
+                content = file.read()
+        except FileNotFoundError:
+            return False
+        whole = content[: content.rfind(b"\n") + 1]
+        self._read += len(whole)
+        self.rows += measured(whole)[0]
+        return again or bool(whole)
+
+    @property
+    def iteration(self) -> int:
+        """How far it is."""
+        last = self.rows[-1]["iteration"] if self.rows else 0
+        return max(last, 0 if self.alive else self.status.iteration)
+
+    @property
+    def pace(self) -> Pace:
+        """How fast it goes and how long it will take."""
+        timed = [row for row in self.rows if row.get("seconds") is not None]
+        if len(timed) < 2 or self.experiment is None:
+            return Pace()
+        last = timed[-1]
+        recent = [row for row in timed if row["seconds"] >= last["seconds"] - _RECENT]
+        first = recent[0] if len(recent) > 1 else timed[-2]
+        seconds, steps = (last[k] - first[k] for k in ("seconds", "iteration"))
+        if seconds <= 0 or steps <= 0:
+            return Pace()
+        rate = steps / seconds
+        left = max(0, self.experiment.training.iterations - self.iteration) / rate
+        return Pace(rate, left if self.alive else None)
+
+    def validation(self, *, best: bool = False) -> dict[str, Any] | None:
+        """The last validation, or the last that was the best: metric, value, ci95, iteration."""
+        for row in reversed(self.rows):
+            if row.get("split") == "validation" and (row.get("best") or not best):
+                measure = measured_in(row)
+                if measure is not None and row.get(measure.name) is not None:
+                    found = {"metric": measure.name, "value": row[measure.name]}
+                    found |= {"measure": measure.to_record()}
+                    return found | {"ci95": row.get("ci95"), "iteration": row["iteration"]}
+        return None
+
+    @property
+    def reason(self) -> str:
+        """Why it ended; of one that died without a word the last line of its log."""
+        if self.broken:
+            return self.broken
+        if self.alive and not self.rows:
+            return "building, perhaps compiling: nothing was measured yet"
+        if self.status.state in ("new", "killed"):
+            line = last_line(self.run.directory / "log.txt")
+            return f"{self.status.reason}: {line}" if self.status.reason and line else line
+        return self.status.reason
+
+    def summary(self) -> dict[str, Any]:
+        """What the panel says of it, as plain data."""
+        experiment = self.experiment
+        about: dict[str, Any] = {"learner": "", "tasks": "", "iterations": 0, "seed": 0}
+        if experiment is not None:
+            about = {
+                "learner": type(experiment.learner).__name__.removesuffix("Settings"),
+                "tasks": experiment.tasks,
+                "iterations": experiment.training.iterations,
+                "seed": experiment.seed,
+            }
+        return about | {
+            "state": "broken" if self.broken else self.status.state,
+            "stopping": self.stopping,
+            "reason": self.reason,
+            "iteration": self.iteration,
+            **asdict(self.pace),
+            "last": self.validation(),
+            "best": self.validation(best=True),
+            "opens": any(self.run.checkpoint_path(which).exists() for which in ("best", "latest")),
+        }
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log that says something; nothing where there is no log.
+
+    >>> last_line(Path("no/such.txt"))
+    ''
+    """
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        lines = file.read().decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")

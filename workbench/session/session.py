@@ -1,0 +1,398 @@
+"""Session: the one object that all panels show: tasks, learners, adaptations, and a cursor.
+
+It knows of no widget. A session is a small plain `State` (which tasks, which lanes, what was
+edited and varied); everything else is computed from it. That state is what is saved, what is
+restored after a kernel restart, and what code to copy is written from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from workbench.errors import UserError, nearest
+from workbench.fields import check_fields, with_values
+from workbench.files import understood
+from workbench.inspection import KINDS, Inspection, Tape, example_frame
+from workbench.inspection.tape import MEGABYTE
+from workbench.session.code import code_of
+from workbench.session.keeping import keep, kept, place_of, put_aside
+from workbench.session.recording import OPEN, Recorder
+from workbench.session.sources import Source, source_of
+from workbench.session.state import Cursor, Lane, State
+from workbench.session.turns import in_turn, one_at_a_time
+from workbench.tasks import Episode, Tasks, save_episode
+
+Watcher = Callable[[str], None]
+
+_UNDO = 100
+_ONE_SLIDE = 1.0  # seconds within which changes of one setting are undone together
+_LAST_COUNTS = ("move", "draw", "noise")  # edits that replace the one before, of the same example
+
+
+class Session:
+    """An adaptation that can be stepped, edited, branched and inspected.
+
+    learners   one or several to choose among: trained runs or presets by name, run directories,
+               `.metatrace` files, or learners of your own (with `tasks`); none only builds episodes
+    sampling   the fields of `Sampling`: tasks, split, ways, shots, queries, count, seed
+    name       keeps the session in `.workbench/sessions/NAME.json`, from which it is restored
+    budget     bytes that the tape of each lane may take before it lets gradients go
+
+    >>> session = Session("sinusoid-maml", seed=3, count=2)
+    >>> session.edit("move", task=0, part="support", example=1, y=2.0)
+    >>> session.branch(2, inner_rate=0.1)
+    1
+    >>> frame = session.frame("curves")
+    >>> session.tape.branched_at, len(session.lanes)
+    (2, 2)
+    """
+
+    def __init__(
+        self,
+        *learners: Any,
+        name: str = "",
+        budget: int = 256 * MEGABYTE,
+        **sampling: Any,
+    ) -> None:
+        if name and not name.replace("-", "").replace("_", "").isalnum():
+            raise UserError(
+                f"a session's name is part of a file's: '{name}' may have no signs but - _"
+            )
+        self.sources: dict[str, Source] = {}
+        for given in learners:
+            source = source_of(given)
+            self.sources[_unused(source.name, self.sources)] = source
+        self.id = uuid.uuid4().hex  # what its panels know each other by
+        self.name, self.budget = name, budget
+        self.cursor = Cursor()
+        self.seconds = 0.0  # that the last change took
+        self.restored = False
+        self._watchers: list[Watcher] = []
+        self._past: list[State] = []
+        self._slid: tuple[Any, ...] = ()  # which settings were varied last, and when
+        self._slid_at = 0.0
+        self._tapes: dict[str, Tape] = {}
+        self._first = tuple(self.sources)
+        self._recorder = Recorder(self.sources, budget)
+        self.usual = self._recorder.sampling({})
+        given = self._recorder.sampling(sampling) if sampling else self.usual
+        self._start = State(given, (Lane(next(iter(self.sources), "")),))
+        self.state = self._start
+        if not self._restore():
+            self._become(self._start, remember=False)
+
+    # ---- what there is ----------------------------------------------------------------------
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """The first adaptation and its branches."""
+        return self.state.lanes
+
+    @property
+    def tasks(self) -> Tasks:
+        """The family of tasks, or the data set."""
+        return self._recorder.open(self.state.sampling.tasks)
+
+    @property
+    def kind(self) -> str:
+        """Classification, regression or control."""
+        return self.episode.kind
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a change to take back."""
+        return bool(self._past)
+
+    def key(self, lane: int) -> str:
+        """The same as long as a lane's adaptation is the same."""
+        return self.state.key(lane)
+
+    @property
+    def source(self) -> Source | None:
+        """Where the current lane's learner comes from."""
+        return self.sources.get(self.lanes[self.cursor.lane].learner)
+
+    @property
+    def tape(self) -> Tape:
+        """The current lane's recorded adaptation."""
+        return self.tape_of(self.cursor.lane)
+
+    @property
+    def episode(self) -> Episode:
+        """The current lane's tasks, as they were edited."""
+        return self.episode_of(self.cursor.lane)
+
+    def tape_of(self, lane: int) -> Tape:
+        """A lane's recorded adaptation."""
+        if not self.sources:
+            raise UserError("this session has no learner: give one, as in Session('sinusoid-maml')")
+        return self._tapes[self.state.key(lane)]
+
+    def episode_of(self, lane: int) -> Episode:
+        """A lane's tasks, as they were edited."""
+        if self.sources:
+            return self.tape_of(lane).episode
+        return self._recorder.episode(self.state)
+
+    @property
+    def inspections(self) -> dict[str, Inspection]:
+        """The ways to look at the current lane's adaptation, by name."""
+        return self.tape.inspections if self.sources else dict(KINDS)
+
+    def frame(self, kind: str, lane: int | None = None, task: int | None = None) -> pd.DataFrame:
+        """The frame of a kind of inspection, by default of the current lane and task."""
+        lane = self.cursor.lane if lane is None else lane
+        task = self.cursor.task if task is None else task
+        with one_at_a_time():
+            if kind == "examples":
+                return example_frame(self.episode_of(lane), task=task)
+            return self.tape_of(lane).frame(kind, task=task)
+
+    def code(self, kind: str | None = None) -> str:
+        """Lines of Python that make this session again and, with a kind, the frame that is shown.
+
+        >>> print(Session("sinusoid-maml", seed=3, count=2).code("steps"))
+        from workbench.widgets import Session
+        <BLANKLINE>
+        session = Session("sinusoid-maml", count=2, seed=3)
+        frame = session.frame("steps")
+        """
+        return code_of(self.sources, self.usual, self.state, self.cursor, kind)
+
+    # ---- what can be done -------------------------------------------------------------------
+
+    @in_turn
+    def sample(self, **changes: Any) -> None:
+        """Draw other tasks: the fields of `Sampling` to change. Edits and branches end."""
+        sampling = with_values(self.state.sampling, changes)
+        first = dataclasses.replace(self.lanes[0], edits=())
+        self._become(State(sampling, (first,)))
+
+    @in_turn
+    def choose(self, learner: str) -> None:
+        """Adapt to the same tasks with another of the session's learners."""
+        if learner not in self.sources:
+            raise UserError(
+                f"the session has no learner '{learner}': {nearest(learner, list(self.sources))}"
+            )
+        first = dataclasses.replace(self.lanes[0], learner=learner, settings={}, steps=None)
+        self._become(State(self.state.sampling, (first,)))
+
+    @in_turn
+    def add(self, learner: Any) -> str:
+        """One more learner to choose among; its name."""
+        source = source_of(learner)
+        name = _unused(source.name, self.sources)
+        self.sources[name] = source
+        if self.lanes[0].learner == "":
+            self._become(self.state.with_lane(0, learner=name), remember=False)
+        self._tell("state")
+        return name
+
+    @in_turn
+    def vary(self, settings: Mapping[str, Any] | None = None, **more: Any) -> None:
+        """Change settings of the current lane's learner, by their (dotted) names, and `steps`."""
+        changes = {**(settings or {}), **more}
+        slid = (self.cursor.lane, *sorted(changes))
+        again = slid == self._slid and time.monotonic() - self._slid_at < _ONE_SLIDE
+        lane = self.lanes[self.cursor.lane]
+        steps = changes.pop("steps", lane.steps)
+        state = self.state.with_lane(
+            self.cursor.lane, settings={**lane.settings, **changes}, steps=steps
+        )
+        self._become(state, remember=not again)
+        self._slid, self._slid_at = slid, time.monotonic()
+
+    @in_turn
+    def edit(self, what: str, **where: Any) -> None:
+        """Change an example of the current lane's tasks: see `workbench.tasks.EDITS`."""
+        edit = {"what": what, **where}
+        edits = list(self.lanes[self.cursor.lane].edits)
+        again = bool(edits) and what in _LAST_COUNTS and _same_place(edits[-1], edit)
+        if again:  # a drag is one edit, however many points it went through
+            edit = {**edits.pop(), **edit}
+        changed = self.state.with_lane(self.cursor.lane, edits=(*edits, edit))
+        self._become(changed, remember=not again)
+
+    def save_episode(self, path: Path | str) -> Path:
+        """Keep the current lane's tasks, edits too, in a file."""
+        return save_episode(path, self.episode)
+
+    @in_turn
+    def open_episode(self, path: Path | str) -> None:
+        """Adapt to the tasks of a file that `save_episode` wrote. Edits and branches end."""
+        first = dataclasses.replace(self.lanes[0], edits=({"what": OPEN, "path": str(path)},))
+        self._become(State(self.state.sampling, (first,)))
+
+    @in_turn
+    def extend(self, steps: int = 1) -> None:
+        """So many inner steps more on the current lane."""
+        self.vary(steps=self.tape.steps + steps)
+        self.move(step=self.tape.steps)
+
+    @in_turn
+    def branch(
+        self,
+        step: int | None = None,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        steps: int | None = None,
+        **more: Any,
+    ) -> int:
+        """A new lane from a step of the current one, with other settings; it becomes current."""
+        parent = self.cursor.lane
+        at = self.cursor.step if step is None else step
+        if not 0 <= at <= self.tape.steps:
+            raise UserError(
+                f"the lane has {self.tape.steps} steps and was to be branched at step {at}: "
+                f"choose 0 to {self.tape.steps}"
+            )
+        old = self.lanes[parent]
+        lane = Lane(
+            old.learner, {**old.settings, **(settings or {}), **more}, (), steps, parent, at
+        )
+        self._become(dataclasses.replace(self.state, lanes=(*self.lanes, lane)))
+        self.move(lane=len(self.lanes) - 1)
+        return self.cursor.lane
+
+    @in_turn
+    def rewrite(self, slot: int, source: int | None = None, *, step: int | None = None) -> int:
+        """Empty a slot of the memory, or fill it with what another holds, on a branch; its lane.
+
+        The branch leaves at `step`, by default the cursor's (or the first that has written).
+        """
+        at = max(self.cursor.step, 1) if step is None else step
+        change = {"slot": slot} if source is None else {"slot": slot, "source": source}
+        here = self.lanes[self.cursor.lane]
+        state = self.state
+        if here.parent is None or here.at != at:
+            lane = Lane(here.learner, here.settings, (), None, self.cursor.lane, at, (change,))
+            state = dataclasses.replace(state, lanes=(*self.lanes, lane))
+        else:
+            state = state.with_lane(self.cursor.lane, memory=(*here.memory, change))
+        added = len(state.lanes) > len(self.lanes)
+        self._become(state)
+        if added:
+            self.move(lane=len(self.lanes) - 1)
+        self.move(step=max(self.cursor.step, at))
+        return self.cursor.lane
+
+    @in_turn
+    def remove(self, lane: int) -> None:
+        """Take a branch away, and all that branches from it."""
+        if not 0 < lane < len(self.lanes):
+            raise UserError(f"there is no branch {lane}: choose 1 to {len(self.lanes) - 1}")
+        self._become(self.state.without_lane(lane))
+
+    @in_turn
+    def undo(self) -> None:
+        """Go back to what was before the last change."""
+        if not self._past:
+            raise UserError("there is nothing to undo")
+        self._become(self._past.pop(), remember=False)
+
+    @in_turn
+    def reset(self) -> None:
+        """Go back to how the session began; this can be undone."""
+        self._become(self._start)
+
+    @in_turn
+    def move(self, **cursor: Any) -> None:
+        """Look at another task, step, lane, part, example or layer; what is out of range is cut."""
+        names = [field.name for field in dataclasses.fields(Cursor)]
+        for given in cursor:
+            if given not in names:
+                raise UserError(f"the cursor has no '{given}': {nearest(given, names)}")
+        before = self.cursor
+        self.cursor = self._within(dataclasses.replace(before, **cursor))
+        if self.cursor != before:
+            other = (self.cursor.task, self.cursor.lane) != (before.task, before.lane)
+            self._tell("task" if other else "cursor")
+
+    # ---- those that show it -----------------------------------------------------------------
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Call back on every change with 'state', 'task' or 'cursor'; returns what ends it."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher) if watcher in self._watchers else None
+
+    def _tell(self, topic: str) -> None:
+        self._keep()
+        for watcher in tuple(self._watchers):
+            watcher(topic)
+
+    # ---- computing --------------------------------------------------------------------------
+
+    def _become(self, state: State, *, remember: bool = True) -> None:
+        """Take over a state once all of it could be computed; else nothing has changed."""
+        begun = time.perf_counter()
+        with one_at_a_time(), torch.enable_grad():
+            tapes = self._recorder.tapes(state, self._tapes)
+        self.seconds = time.perf_counter() - begun
+        if remember:
+            self._past = [*self._past[-_UNDO:], self.state]
+        self.state, self._tapes, self._slid = state, tapes, ()
+        self.cursor = self._within(self.cursor)
+        self._tell("state")
+
+    def _within(self, cursor: Cursor) -> Cursor:
+        lane = min(max(cursor.lane, 0), len(self.lanes) - 1)
+        episode = self.episode_of(lane)
+        steps = self.tape_of(lane).steps if self.sources else 0
+        return dataclasses.replace(
+            cursor,
+            lane=lane,
+            task=min(max(cursor.task, 0), len(episode) - 1),
+            step=min(max(cursor.step, 0), steps),
+        )
+
+    # ---- kept over a kernel restart ---------------------------------------------------------
+
+    def _keep(self) -> None:
+        if self.name:
+            record = {"state": self.state.to_record(), "cursor": dataclasses.asdict(self.cursor)}
+            keep(self.name, self._origin(), record)
+
+    def _restore(self) -> bool:
+        """Go on where the session of this name was left; not if it began as another one."""
+        if not self.name:
+            return False
+        try:
+            record = kept(self.name, self._origin())
+            if record is None:
+                return False
+            with understood(place_of(self.name), "session"):
+                cursor = Cursor(**record["cursor"])
+                check_fields(cursor, "cursor")
+                self._become(State.from_record(record["state"]), remember=False)
+                self.move(**dataclasses.asdict(cursor))
+        except UserError as error:  # damaged, of another version, or without a file that it needs
+            aside = put_aside(self.name)
+            warnings.warn(
+                f"{error}; it lies in {aside} now, and the session begins anew", stacklevel=3
+            )
+            return False
+        self.restored = self.state != self._start
+        return True
+
+    def _origin(self) -> dict[str, Any]:
+        """What a session began as: with another beginning it is another session."""
+        return {"start": self._start.to_record(), "learners": list(self._first)}
+
+
+def _unused(name: str, taken: Mapping[str, Any]) -> str:
+    """The name, or the first of `name 2`, `name 3`, ... that is free."""
+    names = (name, *(f"{name} {number}" for number in range(2, len(taken) + 3)))
+    return next(one for one in names if one not in taken)
+
+
+def _same_place(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    return all(a.get(name) == b.get(name) for name in ("what", "task", "part", "example"))

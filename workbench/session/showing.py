@@ -1,0 +1,169 @@
+"""What is shown of a session: its frames on the wire, and what is to be said beside them."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any
+
+from workbench.algorithms.capabilities import live_settings
+from workbench.errors import UserError
+from workbench.fields import describe
+from workbench.inspection.kinds import KINDS
+from workbench.inspection.layers import lacking
+from workbench.inspection.tape import MEGABYTE, Tape
+from workbench.session.session import Session
+from workbench.session.wire import to_wire
+from workbench.tasks import names as task_names
+
+# What is shown of every adaptation at once; the other kinds are computed when asked for.
+SHOWN = tuple(name for name, kind in KINDS.items() if kind.view == "stage")
+_QUICK = 0.1  # seconds below which a kind is computed again by itself after a change
+
+Place = tuple[int, str, int]  # a lane, a kind, a task
+
+
+class Showing:
+    """Frames of the session's lanes and of the task under its cursor, computed no oftener than
+    needed.
+
+    >>> showing = Showing(Session("sinusoid-maml", count=2, queries=5))
+    >>> sorted(showing.frames())[:2], showing.about()["title"]
+    (['0:curves', '0:examples'], 'MAML')
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._asked: dict[str, float] = {}  # kinds that were asked for, and the seconds they took
+        self._wired: dict[Place, dict[str, Any]] = {}
+        self._refused: dict[Place, str] = {}
+        self._keys: dict[int, str] = {}
+        self.refresh()
+
+    def frames(self) -> dict[str, dict[str, Any]]:
+        """Every frame that is there, by lane and kind."""
+        return {f"{lane}:{kind}": wire for (lane, kind, _), wire in self._wired.items()}
+
+    def cursor(self) -> dict[str, Any]:
+        """Where the session looks."""
+        return dataclasses.asdict(self.session.cursor)
+
+    def ask(self, kind: str) -> str:
+        """Compute a kind for the current lane and task; why it cannot be had, or nothing."""
+        place = (self.session.cursor.lane, kind, self.session.cursor.task)
+        self._asked.setdefault(kind, 0.0)
+        self._refused.pop(place, None)
+        self._collect(place, self._wired, self._refused)
+        return self._refused.get(place, "")
+
+    def refresh(self) -> None:
+        """Compute what changed; the frames of lanes that did not are kept."""
+        session, task = self.session, self.session.cursor.task
+        wired: dict[Place, dict[str, Any]] = {}
+        refused: dict[Place, str] = {}
+        keys: dict[int, str] = {}
+        for lane in range(len(session.lanes)):
+            keys[lane] = session.key(lane)
+            same = self._keys.get(lane) == keys[lane]
+            for kind in self._kinds():
+                place = (lane, kind, task)
+                if same and place in self._wired:
+                    wired[place] = self._wired[place]
+                elif same and place in self._refused:
+                    refused[place] = self._refused[place]
+                elif kind in SHOWN or self._asked[kind] < _QUICK:
+                    self._collect(place, wired, refused)
+        self._keys, self._wired, self._refused = keys, wired, refused
+
+    def _collect(
+        self, place: Place, wired: dict[Place, dict[str, Any]], refused: dict[Place, str]
+    ) -> None:
+        lane, kind, task = place
+        begun = time.perf_counter()
+        try:
+            wired[place] = to_wire(self.session.frame(kind, lane, task))
+        except UserError as error:
+            refused[place] = str(error)
+        if kind in self._asked:
+            self._asked[kind] = time.perf_counter() - begun
+
+    def _kinds(self) -> list[str]:
+        shown = SHOWN if self.session.sources else ("examples",)
+        return [*shown, *(kind for kind in self._asked if kind not in shown)]
+
+    def about(self) -> dict[str, Any]:
+        """What is to be said beside the frames, as plain data."""
+        session = self.session
+        about: dict[str, Any] = {
+            "learners": [{"name": s, "note": o.note} for s, o in session.sources.items()],
+            "learner": session.lanes[session.cursor.lane].learner,
+            "kind": session.kind,
+            "task": session.cursor.task,
+            "tasks": len(session.episode),
+            "ways": session.episode.ways,
+            "milliseconds": 1000 * session.seconds,
+            "edits": len(session.lanes[session.cursor.lane].edits),
+            "undo": session.can_undo,
+            "restored": session.restored,
+            "lanes": [self._about_lane(lane) for lane in range(len(session.lanes))],
+            "kinds": self._about_kinds(),
+            "inspections": [
+                {"name": one.name, "sentence": one.sentence, "view": one.view}
+                for one in session.inspections.values()
+            ],
+            "whole": sorted(  # kinds whose frames are of all tasks
+                name for name, one in session.inspections.items() if one.scope == "episode"
+            ),
+            "forms": {"sampling": describe(session.state.sampling, session.usual)},
+            "choices": {"tasks": task_names()},
+        }
+        if session.sources:
+            tape = session.tape
+            about["title"] = tape.learner_name
+            about["note"] = session.source.note if session.source else ""
+            about["megabytes"] = tape.nbytes / MEGABYTE
+            about["limited"] = "; ".join(filter(None, (tape.diverged, tape.limited)))
+            about["forms"]["settings"] = self._settings(tape)
+        return about
+
+    def _about_lane(self, lane: int) -> dict[str, Any]:
+        one = self.session.lanes[lane]
+        steps = self.session.tape_of(lane).steps if self.session.sources else 0
+        return {
+            "parent": one.parent,
+            "at": one.at,
+            "steps": steps,
+            "learner": one.learner,
+            "settings": dict(one.settings),
+            "edits": len(one.edits),
+            "memory": [dict(change) for change in one.memory],
+        }
+
+    def _about_kinds(self) -> dict[str, str]:
+        """Of every kind 'ready', 'open' (it can be asked for), 'stale', or why it cannot be had."""
+        lane, task = self.session.cursor.lane, self.session.cursor.task
+        if not self.session.sources:
+            return {}
+        found, learner = {}, self.session.tape.learner
+        for kind, one in self.session.inspections.items():
+            place = (lane, kind, task)
+            missing = None if learner is None else one.missing(learner)
+            if place in self._wired:
+                found[kind] = "ready"
+            elif place in self._refused:
+                found[kind] = self._refused[place]
+            elif learner is not None and missing is not None:
+                found[kind] = str(lacking(learner, missing, f"'{kind}'"))
+            else:
+                found[kind] = "stale" if kind in self._asked else "open"
+        return found
+
+    def _settings(self, tape: Tape) -> list[dict[str, Any]]:
+        """Controls for what can be varied of the learner under the cursor."""
+        if tape.learner is None or not (free := live_settings(tape.learner)):
+            return []
+        source = self.session.source
+        start = source.learner.settings if source and source.learner else None
+        return [
+            c for c in describe(tape.learner.settings, start) if c["name"].partition(".")[0] in free
+        ]
