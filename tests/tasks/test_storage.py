@@ -165,3 +165,10 @@ def test_an_environment_of_one_s_own_comes_back_where_its_class_is_imported(tmp_
         absent.env.step(absent.task, {}, seeds, seeds)
     again = load_episode(save_episode(tmp_path / "again.episode", absent))
     assert again.env == absent.env
+
+
+def test_an_environment_of_more_than_numbers_and_words_is_not_saved(tmp_path):
+    seeds = torch.arange(3)
+    episode = Episode(None, None, seeds, env=Coin(torch.ones(1)), task={"side": seeds % 2})
+    with pytest.raises(UserError, match="Coin cannot be saved: make it a dataclass of numbers"):
+        save_episode(tmp_path / "coin.episode", episode)

@@ -120,12 +120,12 @@ def _environment_record(env: Environment) -> dict[str, Any]:
     if _ENVIRONMENTS.get(name) is type(env):
         return {"type": name, **vars(env)}
     own: Any = env
-    if not dataclasses.is_dataclass(type(own)):
+    cls, known = type(env), dataclasses.is_dataclass(type(own))
+    fields = {f.name: getattr(own, f.name) for f in dataclasses.fields(own)} if known else {}
+    if not known or not all(isinstance(value, int | float | str) for value in fields.values()):
         raise UserError(
             f"the environment {name} cannot be saved: make it a dataclass of numbers and words"
         )
-    cls = type(env)
-    fields = {field.name: getattr(env, field.name) for field in dataclasses.fields(own)}
     return {"type": f"{cls.__module__}:{cls.__qualname__}", "fields": fields}
 
 
