@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "workbench"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"comments", "errors", "fields", "files", "measures", "randomness", "resources"}
+GROUND = {"comments", "errors", "fields", "files", "measures", "own", "randomness", "resources"}
 # What each part may import beside itself and the ground; what is not named here may import all.
 BELOW = {
     "comments": set(),
@@ -22,6 +22,7 @@ BELOW = {
     "fields": set(),
     "files": set(),
     "measures": set(),
+    "own": set(),
     "randomness": set(),
     "resources": set(),
     "innerloop": set(),

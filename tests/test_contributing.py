@@ -18,7 +18,7 @@ from workbench.tasks import Shape, open_tasks
 @pytest.fixture
 def blocks(tmp_path, monkeypatch):
     text = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    method, use = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    method, use, *_ = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     (tmp_path / "ridge.py").write_text(method, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     yield method, use

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor
 
-import workbench.tasks
 from workbench.figures import draw, learning_curves, loss_by_step
 from workbench.inspection import (
     Tape,
@@ -22,7 +22,6 @@ from workbench.inspection import (
 from workbench.measures import measure_in
 from workbench.session.following import Followed
 from workbench.tasks import Examples, Shape
-from workbench.tasks.families.sinusoid import FAMILIES, Curves
 from workbench.tasks.objectives import Metric
 from workbench.training import compare, preset, train
 from workbench.training.evaluation import evaluate
@@ -60,20 +59,29 @@ class Ranking:
         ).mean(dim=-1)
 
 
-class Ranked(Curves):
-    """Curves of which only the order of points is asked."""
+RANKED = """
+from tests.test_own_objective import Ranking
+from workbench.tasks.families.sinusoid import FAMILIES, Curves
 
+
+class Ranked(Curves):
     objective = Ranking()
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__("ranked", "mine", FAMILIES["sinusoid", "maml"])
+
+
+TASKS = {"mine": ("curves of which only the order of points is asked", Ranked)}
+"""
 
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    families: Any = workbench.tasks._FAMILIES
-    monkeypatch.setitem(families, "ranked", {"mine": lambda options: Ranked()})
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "tasks.ranked", raising=False)
+    Path("tasks").mkdir()
+    Path("tasks/ranked.py").write_text(RANKED)
     made = []
     for name, rate in (("slow", 1e-6), ("quick", 3e-3)):
         experiment = preset("sinusoid-maml").stretched(60)

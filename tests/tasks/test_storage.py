@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
+from dataclasses import dataclass
 
 import pytest
 import torch
 
 from workbench.errors import UserError
 from workbench.files import read_tensors, save_tensors
-from workbench.tasks import Shape, load_episode, open_tasks, save_episode
+from workbench.tasks import Episode, Shape, load_episode, open_tasks, save_episode
+from workbench.tasks.control.environment import Discrete
 
 
 @pytest.mark.parametrize(
@@ -131,3 +134,41 @@ def test_every_kind_of_tensor_comes_back(tmp_path):
         assert torch.equal(found[name], tensor)
         assert found[name].shape == tensor.shape
     assert json.loads(json.dumps(header)) == header
+
+
+@dataclass(frozen=True)
+class Coin:
+    """A user's own environment: one of two sides pays."""
+
+    horizon: int
+    actions = Discrete(2)
+    observation_size = 1
+
+    def reset(self, task, seed):
+        return {"time": torch.zeros_like(seed)}, torch.zeros(*seed.shape, 1)
+
+    def step(self, task, state, action, seed):
+        time = state["time"] + 1
+        reward = (action == task["side"]).float()
+        return {"time": time}, torch.zeros(*seed.shape, 1), reward, time >= self.horizon
+
+
+def test_an_environment_of_one_s_own_comes_back_where_its_class_is_imported(tmp_path, monkeypatch):
+    seeds = torch.arange(3)
+    episode = Episode(None, None, seeds, env=Coin(4), task={"side": seeds % 2})
+    path = save_episode(tmp_path / "coin.episode", episode)
+    assert load_episode(path).env == Coin(4)
+    monkeypatch.delitem(sys.modules, Coin.__module__)
+    absent = load_episode(path)
+    assert absent.sha256() == episode.sha256()
+    with pytest.raises(UserError, match="which its file only names"):
+        absent.env.step(absent.task, {}, seeds, seeds)
+    again = load_episode(save_episode(tmp_path / "again.episode", absent))
+    assert again.env == absent.env
+
+
+def test_an_environment_of_more_than_numbers_and_words_is_not_saved(tmp_path):
+    seeds = torch.arange(3)
+    episode = Episode(None, None, seeds, env=Coin(torch.ones(1)), task={"side": seeds % 2})
+    with pytest.raises(UserError, match="Coin cannot be saved: make it a dataclass of numbers"):
+        save_episode(tmp_path / "coin.episode", episode)

@@ -61,10 +61,10 @@ def _warn(message: Warning | str, *where: object, **more: object) -> None:
 
 
 def _own_mistake(error: Exception) -> str:
-    """The line about an error out of a file in the folder `methods`; empty if it is none."""
-    from workbench.training.methods import method_of
+    """The line about an error out of a file of the user's own; empty if it is none."""
+    from workbench.own import place_of
 
-    place = method_of(error)
+    place = place_of(error)
     if place is None:
         return ""
     said = " ".join(str(error).split())

@@ -27,22 +27,30 @@ def data(arguments: list[str]) -> int:
 
 
 def _list(arguments: list[str]) -> None:
+    from workbench.tasks import file_of, own_lines
     from workbench.tasks.data import describe
 
     def form(*, json: bool = False) -> None:
-        """The data sets, where they are, and how to get what is missing.
+        """The data sets, where they are, and how to get what is missing; then tasks of your own.
 
         Args:
             json: one JSON object on standard output
         """
         rows = describe()
+        own = own_lines()
         if json:
-            say_json({row["name"]: row for row in rows})
+            mine = {
+                name: {"name": name, "title": line, "where": str(file_of(name))}
+                for name, line in own.items()
+            }
+            say_json({row["name"]: row for row in rows} | mine)
             return
         for row in rows:
             say(f"{row['name']}: {row['title']} ({row['licence']}); {row['where']}")
             if row["get"]:
                 say(f"    {row['get']}")
+        for name, line in own.items():
+            say(f"{name}: {line}; {file_of(name)}")
 
     parse(form, arguments, "data list")
 

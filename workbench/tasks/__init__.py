@@ -2,7 +2,8 @@
 
 - A family of *tasks* (`Tasks`) is opened by name: `open_tasks("sinusoid")`,
   `open_tasks("omniglot:background-only")`. What stands after the colon is the *scheme*: which
-  published setting, which division of the classes.
+  published setting, which division of the classes. A file `tasks/NAME.py` beside you is a family
+  too (`workbench.own`).
 - `tasks.sample(n, seed=0, split="test", shape=Shape(ways=5, shots=1))` draws n tasks, always the
   same for the same arguments, as one `Episode`.
 - An `Episode` has *support* `Examples` to learn from and *query* `Examples` to be judged by (or
@@ -18,8 +19,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from workbench.errors import UserError, nearest
+from workbench.own import TASKS, declared, file_named, files_in, left_alone
 from workbench.tasks.base import Shape as Shape
 from workbench.tasks.base import Split as Split
 from workbench.tasks.base import Tasks as Tasks
@@ -58,9 +62,13 @@ def open_tasks(name: str) -> Tasks:
     'reptile'
     """
     family, _, scheme = name.partition(":")
-    if family not in _FAMILIES:
-        raise UserError(f"there are no tasks '{family}': {nearest(family, list(_FAMILIES))}")
-    schemes = _FAMILIES[family]
+    path = file_of(name)
+    if path is None and family not in _FAMILIES:
+        known = [*_FAMILIES, *(path.stem for path in files_in(TASKS))]
+        raise UserError(
+            f"there are no tasks '{family}': {nearest(family, known)}{left_alone(TASKS)}"
+        )
+    schemes = _FAMILIES[family] if path is None else _own_schemes(path)
     scheme, *options = (scheme or next(iter(schemes))).split("/")
     if scheme not in schemes:
         raise UserError(f"{family} has no scheme '{scheme}': {nearest(scheme, list(schemes))}")
@@ -68,12 +76,78 @@ def open_tasks(name: str) -> Tasks:
 
 
 def names() -> list[str]:
-    """Every `NAME:SCHEME` that `open_tasks` knows, each family's default first.
+    """Every `NAME:SCHEME` that `open_tasks` knows, each family's default first, your own last.
 
     >>> names()[0]
     'sinusoid:maml'
     """
-    return [f"{family}:{scheme}" for family, schemes in _FAMILIES.items() for scheme in schemes]
+    built_in = [f"{family}:{scheme}" for family, schemes in _FAMILIES.items() for scheme in schemes]
+    return [*built_in, *own_lines()]
+
+
+def own_lines() -> dict[str, str]:
+    """The line of every `NAME:SCHEME` that the files in the folder `tasks` declare.
+
+    >>> own_lines()
+    {}
+    """
+    return {
+        f"{path.stem}:{scheme}": line
+        for path in files_in(TASKS)
+        for scheme, (line, _) in _own_table(path).items()
+    }
+
+
+def file_of(name: str) -> Path | None:
+    """The file in the folder `tasks` that a family's name is of; None where it is built in.
+
+    >>> file_of("sinusoid:maml")
+    """
+    family = name.partition(":")[0]
+    path = file_named(TASKS, family)
+    if path is not None and family in _FAMILIES:
+        raise UserError(f"{path} has the name of tasks that are built in: give it another")
+    return path
+
+
+def _own_table(path: Path) -> dict[str, Any]:
+    """What a file in the folder `tasks` declares; what is no family is refused."""
+    file_of(path.stem)
+    found = declared(path)
+    for scheme, entry in found.items():
+        good = isinstance(entry, tuple | list) and len(entry) == 2
+        if not (good and isinstance(entry[0], str) and callable(entry[1])):
+            raise UserError(
+                f"the scheme '{scheme}' in {path} is {str(entry)[:60]}: make it "
+                "(one line, factory), where factory() gives the Tasks"
+            )
+    return found
+
+
+def _own_schemes(path: Path) -> Mapping[str, Callable[[list[str]], Tasks]]:
+    table = _own_table(path)
+    if not table:
+        raise UserError(
+            f"{path} declares no tasks: give it TASKS = {{scheme: (one line, factory)}}"
+        )
+    return {scheme: partial(_own, path, scheme, factory) for scheme, (_, factory) in table.items()}
+
+
+def _own(path: Path, scheme: str, factory: Callable[[], Any], options: list[str]) -> Tasks:
+    _no_options(path.stem, options)
+    tasks = factory()
+    if not isinstance(tasks, Tasks):
+        raise UserError(
+            f"the scheme '{scheme}' in {path} gives {type(tasks).__name__}, which is no Tasks: "
+            "let its class inherit from workbench.tasks.Tasks"
+        )
+    named = (getattr(tasks, "name", None), getattr(tasks, "scheme", None))
+    if named != (path.stem, scheme):
+        raise UserError(
+            f"the tasks in {path} call themselves {named[0]}:{named[1]}: "
+            f"let their name be '{path.stem}' and their scheme '{scheme}'"
+        )
+    return tasks
 
 
 # Opening imports only what the family needs: scikit-learn and Pillow are slow to load.

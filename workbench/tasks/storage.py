@@ -5,6 +5,8 @@ A file may come from anywhere: everything in it is checked before anything is ma
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,12 +115,18 @@ def _environment_record(env: Environment) -> dict[str, Any]:
     name = type(env).__name__
     if isinstance(env, Repeated) and not isinstance(env.env, Repeated):
         return {"type": name, "episodes": env.episodes, "env": _environment_record(env.env)}
-    if _ENVIRONMENTS.get(name) is not type(env):
+    if isinstance(env, AbsentEnvironment):
+        return {"type": env.name, "fields": None}
+    if _ENVIRONMENTS.get(name) is type(env):
+        return {"type": name, **vars(env)}
+    own: Any = env
+    cls, known = type(env), dataclasses.is_dataclass(type(own))
+    fields = {f.name: getattr(own, f.name) for f in dataclasses.fields(own)} if known else {}
+    if not known or not all(isinstance(value, int | float | str) for value in fields.values()):
         raise UserError(
-            f"the environment {name} cannot be saved: only episodes of "
-            f"{', '.join(_ENVIRONMENTS)} can; save its frames instead"
+            f"the environment {name} cannot be saved: make it a dataclass of numbers and words"
         )
-    return {"type": name, **vars(env)}
+    return {"type": f"{cls.__module__}:{cls.__qualname__}", "fields": fields}
 
 
 def _environment_of(record: Mapping[str, Any], *, repeated: bool = True) -> Environment:
@@ -129,12 +137,40 @@ def _environment_of(record: Mapping[str, Any], *, repeated: bool = True) -> Envi
         episodes = fields["episodes"]
         check(type(episodes) is int and 1 <= episodes <= _MOST, "a trial has no episodes")
         return Repeated(_environment_of(fields["env"], repeated=False), episodes)
+    if isinstance(name, str) and ":" in name:
+        return _own_environment(name, **fields)
     if name not in _ENVIRONMENTS:
         raise UserError(f"there is no environment {name}")
     if name == "BernoulliBandit" and "actions" in fields:  # an older file
         fields = {"arms": fields["actions"], "horizon": fields["horizon"]}
     made: Environment = _ENVIRONMENTS[name](**fields)
     return made
+
+
+def _own_environment(name: str, fields: dict[str, Any] | None) -> Environment:
+    """A user's own, where its class is imported already; no file is run for it."""
+    module, _, cls_name = name.partition(":")
+    cls: Any = getattr(sys.modules.get(module), cls_name, None)
+    known = isinstance(cls, type) and dataclasses.is_dataclass(cls) and cls.__module__ == module
+    if fields is None or not (known and callable(getattr(cls, "reset", None))):
+        return AbsentEnvironment(name)
+    made: Environment = cls(**fields)
+    return made
+
+
+@dataclass(frozen=True)
+class AbsentEnvironment:
+    """The environment of an episode from a file, whose class is not there: it only has a name."""
+
+    name: str
+
+    def __getattr__(self, what: str) -> Any:
+        if what.startswith("__"):
+            raise AttributeError(what)
+        raise UserError(
+            f"this episode is acted in {self.name}, which its file only names: "
+            "import its module before you load it"
+        )
 
 
 def _check_tensors(episode: Episode) -> None:
@@ -146,7 +182,8 @@ def _check_tensors(episode: Episode) -> None:
         check(not tensor.is_complex(), f"{name} is complex")
     if episode.env is not None:
         one: Any = episode.env.env if isinstance(episode.env, Repeated) else episode.env
-        one.check_task(episode.task, len(seed))
+        if not isinstance(one, AbsentEnvironment) and hasattr(one, "check_task"):
+            one.check_task(episode.task, len(seed))
     for part in _PARTS:
         examples: Examples | None = getattr(episode, part)
         if episode.env is not None:

@@ -18,7 +18,7 @@ from workbench.fields import Range, check_fields
 from workbench.randomness import Seeded
 from workbench.tasks import Shape, Tasks, TaskSpec, open_tasks
 from workbench.training.evaluation import BLOCK, check_judged
-from workbench.training.record import from_record, to_record
+from workbench.training.record import check_tasks, from_record, to_record
 from workbench.training.room import check_model, check_room, fitting
 
 Schedule = Literal["constant", "linear", "cosine", "halve"]
@@ -258,6 +258,8 @@ class Experiment:
     ) -> Experiment:
         """The experiment of such data; a misspelt field or a wrong value is said in a sentence.
 
-        methods  the checksums of the files in `methods/` from which classes may be loaded
+        methods  the checksums of the files of one's own from which classes and tasks may be loaded
         """
-        return from_record(Experiment, data, where, methods or {})
+        experiment = from_record(Experiment, data, where, methods or {})
+        check_tasks(experiment.tasks, where, methods or {})
+        return experiment

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import sys
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from workbench.algorithms.estimators.base import Estimator
 from workbench.errors import UserError, nearest
 from workbench.fields import arms_of, hints_of
-from workbench.training.methods import loaded_method
+from workbench.own import TASKS, loaded, record_of
+from workbench.tasks import file_of
 
 T = TypeVar("T")
 
@@ -36,10 +39,45 @@ def to_record(value: Any) -> Any:
     return value
 
 
+def own_files(experiment: Any) -> dict[str, dict[str, str]]:
+    """The files outside the package that an experiment needs, with their hash and their text.
+
+    >>> from workbench.training import preset
+    >>> own_files(preset("sinusoid-maml"))
+    {}
+    """
+    found = {}
+    for settings in _parts(experiment):
+        module = sys.modules.get(type(settings).__module__)
+        path = getattr(module, "__file__", None)
+        if module is None or path is None or module.__name__.partition(".")[0] == "workbench":
+            continue
+        found[module.__name__] = record_of(Path(path))
+    tasks = file_of(experiment.tasks)
+    if tasks is not None:
+        found[f"{TASKS}.{tasks.stem}"] = record_of(tasks)
+    return found
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """A dataclass and all dataclasses in its fields."""
+    if dataclasses.is_dataclass(value):
+        yield value
+        for known in dataclasses.fields(value):
+            yield from _parts(getattr(value, known.name))
+
+
+def check_tasks(name: str, where: str, methods: Mapping[str, str]) -> None:
+    """Refuse a family of the user's own that a record names, where its file is another by now."""
+    module = f"{TASKS}.{name.partition(':')[0]}"
+    if module in methods or file_of(name) is not None:
+        loaded(module, methods.get(module), f"{where}, field 'tasks' names '{name}'")
+
+
 def from_record(cls: type[T], data: Any, where: str, methods: Mapping[str, str]) -> T:
     """The dataclass of such data.
 
-    methods  the checksums of the files in `methods/` from which classes may be loaded
+    methods  the checksums of the files of one's own from which classes may be loaded
     """
     if not isinstance(data, dict):
         raise UserError(f"{where} is {data!r}: it must be an object with named fields")
@@ -74,7 +112,7 @@ def _type_name(cls: type) -> str:
 
 
 def settings_class(name: str, where: str, methods: Mapping[str, str]) -> type:
-    """The settings class that a record names; no file is run but one of `methods/`, unchanged.
+    """The settings class that a record names; no file is run but one's own, unchanged.
 
     >>> settings_class("MAMLSettings", "here", {})
     <class 'workbench.algorithms.gradient.maml.MAMLSettings'>
@@ -86,7 +124,7 @@ def settings_class(name: str, where: str, methods: Mapping[str, str]) -> type:
             raise UserError(f"{where} names the type '{name}': {nearest(name, list(known))}")
         return known[name]
     named = f"{where} names the type '{name}'"
-    module = loaded_method(module_name, methods.get(module_name), named)
+    module = loaded(module_name, methods.get(module_name), named)
     found = getattr(module, class_name, None)
     if not isinstance(found, type) or found.__module__ != module_name or not _is_part(found):
         raise UserError(f"{named}, which is no settings dataclass")
@@ -137,6 +175,9 @@ def _read(hint: Any, value: Any, where: str, methods: Mapping[str, str]) -> Any:
 
 
 def _read_union(hints: tuple[Any, ...], value: Any, where: str, methods: Mapping[str, str]) -> Any:
+    parts = [hint for hint in hints if hint is not type(None)]
+    if len(parts) == 1 and isinstance(value, dict):  # which says itself what is wrong with it
+        return _read(parts[0], value, where, methods)
     for hint in hints:
         try:
             return _read(hint, value, where, methods)

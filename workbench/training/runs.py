@@ -33,11 +33,12 @@ from typing import IO, Any, Literal
 from workbench.algorithms.base import Learner
 from workbench.errors import UserError
 from workbench.files import measured, read_json, swept, write_safely, writing
+from workbench.own import METHODS, is_own
 from workbench.tasks import Tasks
 from workbench.training.checkpoints import Checkpoint, load_learner, read_checkpoint
 from workbench.training.experiment import Experiment, check_present
 from workbench.training.kept import keep, named_files, with_kept
-from workbench.training.methods import PACKAGE, is_method, own_files
+from workbench.training.record import own_files
 from workbench.training.trainer import tried
 
 State = Literal["new", "running", "finished", "paused", "interrupted", "failed", "killed"]
@@ -327,10 +328,10 @@ class Run:
 def start_in_background(experiment: Experiment, directory: Path | str) -> Run:
     """Train in a child process that outlives this one; follow it by the run's files."""
     for name in own_files(experiment):
-        if not is_method(name):
+        if not is_own(name):
             raise UserError(
-                f"{name} is no file in the folder '{PACKAGE}', from which alone another process "
-                f"loads a method: keep it as {PACKAGE}/{name.rpartition('.')[2]}.py"
+                f"{name} is no file in the folder '{METHODS}', from which alone another process "
+                f"loads a method: keep it as {METHODS}/{name.rpartition('.')[2]}.py"
             )
     tried(experiment)  # what cannot be trained is refused here, not in the child's log
     run = Run.create(experiment, directory)

@@ -15,7 +15,7 @@ from typing import Any
 
 from workbench.errors import UserError
 from workbench.files import write_safely, writing
-from workbench.training.methods import PACKAGE, import_own
+from workbench.own import METHODS, import_own
 
 
 def write_method(name: str, text: str, folder: Path | None = None) -> ModuleType:
@@ -32,7 +32,7 @@ as in %%method my_method
         raise UserError(
             f"{name!r} is no name for a method: use letters, digits and _, as in %%method {cure}"
         )
-    path = (folder or Path.cwd()) / PACKAGE / f"{name}.py"
+    path = (folder or Path.cwd()) / METHODS / f"{name}.py"
     try:
         ast.parse(text, str(path))
     except SyntaxError as error:
@@ -43,12 +43,12 @@ as in %%method my_method
     with writing(path):
         path.parent.mkdir(exist_ok=True)
     write_safely(path, text.encode())
-    module_name = f"{PACKAGE}.{name}"
+    module_name = f"{METHODS}.{name}"
     # A second run within the same second and of the same length would be read from its bytecode.
     Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
     sys.modules.pop(module_name, None)
     try:
-        return import_own(module_name)
+        return import_own(path)
     except (Exception, SystemExit):
         if before is None:
             path.unlink()
@@ -70,4 +70,4 @@ def method_magic(line: str, cell: str) -> None:
     own = [k for k, v in public.items() if getattr(v, "__module__", "") == module.__name__]
     presets: dict[str, Any] = getattr(module, "PRESETS", {})
     more = f"; presets: {', '.join(presets)}" if presets else ""
-    sys.stdout.write(f"{PACKAGE}/{name}.py: {', '.join(own)}{more}\n")
+    sys.stdout.write(f"{METHODS}/{name}.py: {', '.join(own)}{more}\n")

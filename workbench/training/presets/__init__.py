@@ -7,8 +7,8 @@ on the command line.
 from __future__ import annotations
 
 from workbench.errors import UserError, nearest
+from workbench.own import METHODS, declared, files_in, left_alone
 from workbench.training.experiment import Experiment
-from workbench.training.methods import own_presets
 from workbench.training.presets import control, images, sinusoid
 
 _BUILT_IN: dict[str, tuple[str, Experiment]] = {
@@ -38,13 +38,15 @@ def preset(name: str) -> Experiment:
     own = _own()
     if name not in own:
         known = [*_BUILT_IN, *own]
-        raise UserError(f"there is no preset '{name}': {nearest(name, known)}")
+        raise UserError(f"there is no preset '{name}': {nearest(name, known)}{left_alone(METHODS)}")
     return own[name][1]
 
 
 def _own() -> dict[str, tuple[str, Experiment]]:
     """Those of the methods beside you; what is no preset is refused."""
-    found = own_presets()
+    found: dict[str, tuple[str, Experiment]] = {}
+    for path in files_in(METHODS):
+        found |= declared(path)
     for name, entry in found.items():
         good = isinstance(entry, tuple | list) and len(entry) == 2
         if not (good and isinstance(entry[0], str) and isinstance(entry[1], Experiment)):

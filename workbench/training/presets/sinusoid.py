@@ -1,4 +1,4 @@
-"""Sinusoids: Finn et al. (2017), section 5.1 (5 points); Reptile: Nichol et al. (2018), section 6."""
+"""Sinusoids: Finn et al. (2017), section 5.1 (5 points); Reptile: Nichol et al. (2018), part 6."""
 
 from __future__ import annotations
 
