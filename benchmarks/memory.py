@@ -32,7 +32,7 @@ from workbench.algorithms import (
     adapt,
     last,
 )
-from workbench.algorithms.memory.learner import attention as attend
+from workbench.algorithms.memory import attention as attend
 from workbench.models import Conv4Settings
 from workbench.tasks import Episode, Shape, open_tasks
 from workbench.training import preset

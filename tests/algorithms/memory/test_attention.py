@@ -7,8 +7,8 @@ from itertools import permutations
 import pytest
 import torch
 
+from workbench.algorithms.memory import attention as attend
 from workbench.algorithms.memory.attentive import reinforced
-from workbench.algorithms.memory.learner import attention as attend
 from workbench.errors import UserError
 
 SCORES = torch.tensor([0.3, -0.2, 1.1, 0.4], dtype=torch.float64)

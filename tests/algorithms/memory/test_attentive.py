@@ -15,7 +15,7 @@ from workbench.algorithms import (
     adapt,
     last,
 )
-from workbench.algorithms.memory.learner import attention as attend
+from workbench.algorithms.memory import attention as attend
 from workbench.errors import UserError
 from workbench.models import MLPSettings
 from workbench.randomness import fold, normal

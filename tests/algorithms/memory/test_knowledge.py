@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from workbench.algorithms import KnowledgeBase
-from workbench.algorithms.memory.learner import knowledge as module
+from workbench.algorithms.memory import knowledge as module
 from workbench.errors import UserError
 
 

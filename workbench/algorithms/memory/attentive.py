@@ -41,9 +41,9 @@ from workbench.algorithms.classes import (
     one_hot,
 )
 from workbench.algorithms.estimators.evolution import Evolution, Populated
+from workbench.algorithms.memory import attention as attend
 from workbench.algorithms.memory.knowledge import KnowledgeBase
 from workbench.algorithms.memory.learner import MemoryLearner, each_its_own
-from workbench.algorithms.memory.learner import attention as attend
 from workbench.algorithms.values import Adapted, last
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields

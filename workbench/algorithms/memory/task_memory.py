@@ -27,8 +27,8 @@ from workbench.algorithms.base import adapt
 from workbench.algorithms.capabilities import Remembers
 from workbench.algorithms.classes import Temperature, check_outputs
 from workbench.algorithms.gradient.learner import GradientLearner, GradientSettings
+from workbench.algorithms.memory import attention as attend
 from workbench.algorithms.memory.learner import MemoryLearner
-from workbench.algorithms.memory.learner import attention as attend
 from workbench.algorithms.values import Adapted, last
 from workbench.errors import UserError
 from workbench.fields import Live, Range
