@@ -114,3 +114,9 @@ def test_the_pull_to_theta_is_a_part_of_reptile() -> None:
         for p in (0.0, 5.0)
     )
     assert not torch.allclose(one, other)
+
+
+def test_a_new_head_has_no_theta_to_be_drawn_back_to() -> None:
+    spec = TaskSpec("classification", (3,), outputs=2, train_classes=4)
+    with pytest.raises(UserError, match="leave it 0"):
+        FineTuningSettings(proximal=1.0).build(MLPSettings(hidden=(4,)), spec)

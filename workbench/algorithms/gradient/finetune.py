@@ -73,6 +73,11 @@ class FineTuningSettings(GradientSettings):
         self.check_undifferentiated("fine-tuning")
         if spec.kind != "classification":
             return PretrainedRegression(model.build(spec.input_shape, spec.outputs), self)
+        if self.proximal:
+            raise UserError(
+                f"learner.proximal is {self.proximal} and a new head has no theta to be drawn back "
+                "to: leave it 0"
+            )
         return FineTuning(model.build(spec.input_shape, None), spec, self)
 
 
