@@ -31,6 +31,39 @@ def test_the_bundle_is_built_from_these_sources():
     assert made_from == fingerprint(), "the panels are older than their sources: run `make setup`"
 
 
+def test_no_module_imports_itself_in_a_circle():
+    """Types count too: what a circle cannot be read without is the circle's other end."""
+    source = EXTENSIONS / "src"
+    modules = {path for path in source.rglob("*") if path.suffix in (".ts", ".tsx")}
+
+    def named(path: Path, text: str) -> set[Path]:
+        target = (path.parent / text).resolve()
+        ends = (".ts", ".tsx", "/index.ts", "/index.tsx")
+        return {Path(f"{target}{end}") for end in ends} & modules
+
+    arrows = {
+        path: {
+            found
+            for text in re.findall(r"""from ["'](\.[^"']*)["']""", path.read_text())
+            for found in named(path, text)
+        }
+        for path in modules
+    }
+    assert sum(map(len, arrows.values())) > 100
+    done: set[Path] = set()
+
+    def visit(module: Path, trail: tuple[Path, ...]) -> None:
+        shown = " → ".join(str(m.relative_to(source)) for m in (*trail, module))
+        assert module not in trail, shown
+        if module not in done:
+            for target in sorted(arrows[module]):
+                visit(target, (*trail, module))
+            done.add(module)
+
+    for module in sorted(modules):
+        visit(module, ())
+
+
 @pytest.mark.parametrize("name", ["panel.js", "panel.css"])
 def test_the_bundle_asks_no_host_for_anything(name: str):
     text = (STATIC / name).read_text()

@@ -7,6 +7,7 @@ import { Footer } from "./footer";
 import { type Store } from "./store";
 import { duration } from "./ui/format";
 import { KeyContext, Keys, useKeys } from "./ui/keys";
+import { Nested } from "./ui/nested";
 import { VIEWS } from "./views";
 import { Exports } from "./views/export";
 
@@ -33,7 +34,9 @@ export function Panel({ store }: { store: Store }) {
         <Exports store={store}>
           <div class="wb-body" data-failed={store.problem.value ? "true" : undefined}>
             <Guard>
-              <Shown store={store} />
+              <Nested.Provider value={Panel}>
+                <Shown store={store} />
+              </Nested.Provider>
             </Guard>
           </div>
           <Footer store={store} keys={keys} />

@@ -1,14 +1,14 @@
 /** Comparison: runs on the same test tasks, and the tasks on which they differ most, opened. */
 
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useContext, useEffect } from "preact/hooks";
 import { type Frame } from "../frame";
 import { factorOf, type Measure, scaleOf, unitOf } from "../measure";
-import { Panel } from "../panel";
 import { type Store } from "../store";
 import { Chart, type Series } from "../ui/Chart";
 import { Form } from "../ui/Form";
 import { useKeys } from "../ui/keys";
+import { Nested } from "../ui/nested";
 import { look } from "../ui/palette";
 import { Table } from "../ui/Table";
 import { Differing, Means, Pairs } from "./compare/tables";
@@ -168,6 +168,7 @@ function byStep(groups: Frame, steps: Frame, measure: Measure): Series[] {
 /** The stage of a task, which is a panel of its own; and the line that opens it elsewhere. */
 function Opened({ store, line }: { store: Store; line: string }) {
   const child = useSignal<Store | null>(null);
+  const Inner = useContext(Nested);
   useEffect(() => {
     let gone = false;
     let made: Store | null = null;
@@ -184,7 +185,7 @@ function Opened({ store, line }: { store: Store; line: string }) {
   return (
     <section aria-label="The task in the stage" class="wb-dialog">
       <Code title="The same in a cell of its own" text={`from workbench.widgets import Stage\n\n${line}`} />
-      {child.value ? <Panel store={child.value} /> : <p class="wb-empty">Opening …</p>}
+      {child.value ? <Inner store={child.value} /> : <p class="wb-empty">Opening …</p>}
     </section>
   );
 }
