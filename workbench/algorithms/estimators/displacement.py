@@ -31,11 +31,15 @@ class Displacement(Estimator):
         fast = {f"model.{name}": w for name, w in weights_of(final.values).items()}
         names = dict(trainable(learner))
         left = [name for name in names if name not in fast]
-        if left or "loss" not in final.seen:
-            what = f"'{left[0]}', which no inner step moves" if left else "no inner steps"
+        if "loss" not in final.seen:
             raise UserError(
-                f"{type(learner).__name__} has {what}, and the estimator Displacement follows the "
-                "weights that inner steps move: let all of them adapt, in at least one step, or "
+                f"{type(learner).__name__} learns from where inner steps lead and takes none: ask for "
+                "at least 1 step"
+            )
+        if left:
+            raise UserError(
+                f"{type(learner).__name__} has '{left[0]}', which no inner step moves, and the "
+                "estimator Displacement follows what inner steps move: let all of them adapt, or "
                 "choose the estimator Exact"
             )
         gradients = {name: p - fast[name].mean(dim=0) for name, p in names.items()}
