@@ -8,7 +8,7 @@ from workbench.algorithms.base import Learner, adapt
 from workbench.algorithms.control.rl2 import RL2, RL2Settings
 from workbench.algorithms.estimators.base import Estimator
 from workbench.algorithms.estimators.displacement import Displacement
-from workbench.algorithms.estimators.evolution import Evolution, Populated
+from workbench.algorithms.estimators.evolution import Evolution
 from workbench.algorithms.estimators.exact import Exact
 from workbench.algorithms.estimators.implicit import Implicit
 from workbench.algorithms.estimators.truncated import Truncated
@@ -61,7 +61,6 @@ __all__ = [
     "MetaNetSettings",
     "MetaSGD",
     "MetaSGDSettings",
-    "Populated",
     "PretrainedRegression",
     "Prototypical",
     "PrototypicalSettings",

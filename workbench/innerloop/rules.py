@@ -21,6 +21,7 @@ class UpdateRule(nn.Module):
 
     A rule written by hand, which any learner that takes steps can be given:
 
+    >>> import torch
     >>> class Signs(UpdateRule):
     ...     def step(self, gradients, weights, state, rates, step):
     ...         return {n: w - rates[n] * gradients[n].sign() for n, w in weights.items()}, state

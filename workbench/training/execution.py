@@ -248,7 +248,7 @@ class _CompiledMetaGradient:
         def function(tensors: Sequence[Tensor]) -> list[Tensor]:
             waiting = iter(tensors)
             parameters = {f"learner.{n}": next(waiting).detach().requires_grad_() for n in names}
-            episode = like.with_tensors({key: next(waiting) for key in keys})
+            episode = like.with_tensors({key: next(waiting) for key in keys}, checked=True)
             start = None
             if carried is not None:
                 start = Adapted({name: next(waiting) for name in held}, step=carried.step)

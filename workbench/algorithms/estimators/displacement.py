@@ -33,8 +33,8 @@ class Displacement(Estimator):
         left = [name for name in names if name not in fast]
         if "loss" not in final.seen:
             raise UserError(
-                f"{type(learner).__name__} learns from where inner steps lead and takes none: ask for "
-                "at least 1 step"
+                f"{type(learner).__name__} learns from where inner steps lead and takes none: ask "
+                "for at least 1 step"
             )
         if left:
             raise UserError(
