@@ -69,10 +69,8 @@ class InnerLoop:
         built in grad mode only.
         """
         weights = weights_of(values)
-        state = {
-            key: values.get(OPTIMIZER + key, fresh)
-            for key, fresh in self.rule.init(weights).items()
-        }
+        state = {k.removeprefix(OPTIMIZER): v for k, v in values.items() if k.startswith(OPTIMIZER)}
+        state = state or self.rule.init(weights)
         kept = {k: v for k, v in values.items() if not k.startswith((WEIGHTS, OPTIMIZER))}
         building = torch.is_grad_enabled()
         exact = building and self.is_exact(step, steps)

@@ -111,6 +111,16 @@ def may_draw(module: nn.Module) -> bool:
     >>> may_draw(nn.Sequential(nn.Linear(2, 2), nn.ReLU())), may_draw(nn.Dropout(0.1))
     (False, True)
     """
+    known = _DRAWS.get(module)
+    if known is None:
+        known = _DRAWS[module] = _draws(module)
+    return known
+
+
+_DRAWS: weakref.WeakKeyDictionary[nn.Module, bool] = weakref.WeakKeyDictionary()
+
+
+def _draws(module: nn.Module) -> bool:
     return any(
         "forward" in m.__dict__
         or not type(m).forward.__module__.startswith("torch.nn.")

@@ -58,9 +58,8 @@ class _Adam(_Elementwise):
         beta1, beta2 = group["betas"]
         state["exp_avg"] = beta1 * state["exp_avg"] + (1 - beta1) * g
         state["exp_avg_sq"] = beta2 * state["exp_avg_sq"] + (1 - beta2) * g * g
-        t = group["step"]
-        mean = state["exp_avg"] / (1 - beta1**t)
-        return mean / (_root(state["exp_avg_sq"]) / (1 - beta2**t).sqrt() + group["eps"])
+        first, second = group["corrections"]
+        return (state["exp_avg"] / first) / (_root(state["exp_avg_sq"]) / second + group["eps"])
 
 
 class _AdamW(_Adam):
@@ -122,6 +121,7 @@ class Classic(UpdateRule):
             "rmsprop": ("square_avg",),
         }
         self.keys = of_kind[settings.kind]
+        self.averages = settings.kind in ("adam", "adamw")
 
     def init(self, weights: Mapping[str, Tensor]) -> Named:
         """Zeros for each weight: 'KEY.NAME'."""
@@ -143,8 +143,11 @@ class Classic(UpdateRule):
         optimizer.state = [
             {0: {key: state[f"{key}.{name}"] for key in self.keys}} for name in weights
         ]
+        own, taken = self.settings, step + 1
+        corrections = (1 - own.beta1**taken, (1 - own.beta2**taken).sqrt()) if self.averages else ()
         for group, (name, weight) in zip(optimizer.param_groups, weights.items(), strict=True):
-            group["params"], group["lr"], group["step"] = [weight], rates[name], step + 1
+            group["params"], group["lr"] = [weight], rates[name]
+            group["corrections"] = corrections
         optimizer._update([[gradients[name]] for name in weights])
         new, new_state = {}, {}
         for i, (name, group) in enumerate(zip(weights, optimizer.param_groups, strict=True)):

@@ -165,13 +165,14 @@ class GradientLearner(Unrolls):
 
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
         """theta' <- theta' - rate * gradient of the support loss at theta'."""
-        values, seen = self.loop.step(
+        loop = self.loop
+        values, seen = loop.step(
             lambda weights: self.inner_loss(weights, adapted, episode),
             adapted.values,
             self.rates_at(adapted.step),
             step=adapted.step,
             steps=self.steps(episode),
-            through=list(self.parameters()),
+            through=list(self.parameters()) if loop.rematerialise else (),
         )
         return Adapted(values, seen, adapted.step + 1)
 
