@@ -248,3 +248,10 @@ def test_what_is_remembered_in_an_evaluation_is_worth_something() -> None:
     plain, stream = (evaluate(one, tasks, experiment.test, episodes=80) for one in (theta, learner))
     assert stream.values[40:, 0].mean() < 0.5 * plain.values[40:, 10].mean()
     assert learner.filled == 0
+
+
+def test_a_trial_without_moves_has_brought_nothing() -> None:
+    experiment = preset("bandit-rl2")
+    learner, tasks = experiment.build()
+    found = evaluate(learner, tasks, experiment.test, episodes=3, steps=0)
+    assert found.values.tolist() == [[0.0], [0.0], [0.0]]

@@ -219,15 +219,16 @@ def pull_frame(
 
 def _trial(episode: Episode, path: Sequence[Adapted]) -> Iterator[dict[str, Any]]:
     """Columns of every move that the steps of a path made, after those of the beginning."""
-    reward, move = torch.zeros(len(episode), device=episode.seed.device), 0
+    so_far = torch.zeros(len(episode), 0, device=episode.seed.device)
     columns = {"task": np.arange(len(episode)), "part": "trial"}
     for adapted in path:
-        if adapted.step == 0:
-            yield columns | {"step": 0, "move": 0, "reward": _numbers(reward)}
-            continue
-        for brought in rewards(adapted).unbind(dim=1):
-            reward, move = reward + brought, move + 1
-            yield columns | {"step": adapted.step, "move": move, "reward": _numbers(reward)}
+        brought = rewards(adapted) if adapted.step else so_far[:, :0]
+        first = so_far.shape[1] + (adapted.step > 0)
+        so_far = torch.cat([so_far, brought], dim=1)
+        for move in range(first, so_far.shape[1] + 1):
+            found = {m.name: m(so_far[:, :move], None) for m in episode.objective.metrics}
+            numbers = {name: _numbers(values) for name, values in found.items()}
+            yield columns | {"step": adapted.step, "move": move} | numbers
 
 
 def _family(episode: Episode) -> Curves | None:

@@ -294,7 +294,9 @@ def measure(
 
 def _by_move(path: Iterable[Adapted], episode: Episode) -> Tensor:
     """The metric of the first 0, 1, 2 ... moves together, whichever step made them."""
-    brought = torch.cat([rewards(adapted) for adapted in path if adapted.step > 0], dim=1)
+    none = torch.zeros(len(episode), 0, device=episode.seed.device)
+    steps = [rewards(adapted) for adapted in path if adapted.step > 0]
+    brought = torch.cat([none, *steps], dim=1)
     moves = range(brought.shape[1] + 1)
     return torch.stack([episode.measured(brought[:, :move], None) for move in moves], dim=1)
 
