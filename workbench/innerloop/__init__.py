@@ -8,6 +8,7 @@ Compiled         a pure function of tensors, traced, compiled and certified agai
 implicit         tie found weights to their start by implicit gradients
 """
 
+from workbench.innerloop.as_task import plain_dimensions
 from workbench.innerloop.compiled import Certificate, Compiled
 from workbench.innerloop.forward import forward_tasks
 from workbench.innerloop.loop import InnerLoop, Order, implicit, named_derivatives, weights_of
@@ -30,5 +31,6 @@ __all__ = [
     "implicit",
     "may_draw",
     "named_derivatives",
+    "plain_dimensions",
     "weights_of",
 ]

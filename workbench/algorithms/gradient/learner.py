@@ -25,6 +25,7 @@ from workbench.innerloop import (
     RuleSettings,
     UpdateRule,
     check_stackable,
+    plain_dimensions,
     weights_of,
 )
 from workbench.tasks.episode import Episode, Examples
@@ -126,7 +127,6 @@ class GradientLearner(Unrolls):
         self.model, self.settings = model, settings
         self.rule = settings.optimizer.build()
         self.adapted_names = _adapted_names(model, adapts)
-        self.plain = {name: p.dim() for name, p in model.named_parameters()}
         self.learned_rates = rates
         self.rates = nn.ParameterDict(
             {
@@ -156,10 +156,10 @@ class GradientLearner(Unrolls):
                 f"the model has no parameter '{gone[0]}' of its own any more, since it was tied "
                 f"or replaced after {type(self).__name__} was made: make the learner anew"
             )
-        fast = {}
+        fast, plain = {}, plain_dimensions(self.model)
         for name in self.adapted_names:
             own = theta[name].clone()
-            stacked = own.dim() > self.plain[name]  # already one for each task: a population, say
+            stacked = own.dim() > plain[name]  # already one for each task: a population, say
             fast[f"weights.{name}"] = own if stacked else own.expand(len(episode), *own.shape)
         return Adapted(fast | self.remembered(episode))
 
