@@ -21,6 +21,8 @@ from workbench.algorithms import (
     AttentionLearner,
     AttentionSettings,
     BOILSettings,
+    DomainAdversarial,
+    DomainAdversarialSettings,
     FineTuning,
     FineTuningSettings,
     KnowledgeBase,
@@ -44,6 +46,7 @@ from workbench.algorithms import (
     TaskMemory,
     TaskMemorySettings,
 )
+from workbench.algorithms.gradient.reversal import Domains
 from workbench.innerloop import InnerOptimizer
 from workbench.models import MLP, Conv4, Policy
 from workbench.randomness import fold, normal, uniform
@@ -82,6 +85,15 @@ def clouds(tasks: int = TASKS, shape: tuple[int, ...] = (4,)) -> Episode:
 def images(tasks: int = TASKS) -> Episode:
     """Classification of 16x16 images."""
     return clouds(tasks, (1, 16, 16))
+
+
+def shifted(tasks: int = TASKS) -> Episode:
+    """Classification where the query's domain is not the support's, and unlabelled inputs of it."""
+    episode = clouds(tasks)
+    seed = fold(episode.seed, 3)
+    moved = normal(seed, (WAYS * SHOTS, 4), torch.float64) + 1
+    query = dataclasses.replace(episode.query, x=episode.query.x + 1)
+    return dataclasses.replace(episode, query=query, info={**episode.info, "unlabelled": moved})
 
 
 def bandits(tasks: int = TASKS) -> Episode:
@@ -210,6 +222,12 @@ CASES: dict[str, Case] = {
     "Meta-SGD": Case(lambda s: MetaSGD(_regressor(), s), MetaSGDSettings(**_STEPS), sines),
     "Reptile": Case(
         lambda s: Reptile(_regressor(), s), ReptileSettings(**_STEPS, batch=2), sines, "by hand"
+    ),
+    "Domain-adversarial": Case(
+        lambda s: DomainAdversarial(Domains(_embedding(), 5, WAYS, critic=4), s),
+        DomainAdversarialSettings(**_STEPS),
+        shifted,
+        idle=("body.linear1.bias",),
     ),
     "Fine-tuning, linear": Case(
         lambda s: FineTuning(_embedding(), _spec(4), s), _TUNED, clouds, idle=BEFORE_NORM

@@ -21,6 +21,7 @@ from workbench.algorithms.gradient.finetune import (
 from workbench.algorithms.gradient.maml import MAML, MAMLSettings
 from workbench.algorithms.gradient.metasgd import MetaSGD, MetaSGDSettings
 from workbench.algorithms.gradient.reptile import Reptile, ReptileSettings
+from workbench.algorithms.gradient.reversal import DomainAdversarial, DomainAdversarialSettings
 from workbench.algorithms.memory.attentive import AttentionLearner, AttentionSettings
 from workbench.algorithms.memory.knowledge import KnowledgeBase
 from workbench.algorithms.memory.mann import MANN, MANNSettings
@@ -44,6 +45,8 @@ __all__ = [
     "AttentionSettings",
     "BOILSettings",
     "Displacement",
+    "DomainAdversarial",
+    "DomainAdversarialSettings",
     "Estimator",
     "Evolution",
     "Exact",

@@ -96,8 +96,9 @@ class InnerLoop:
     ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
         with torch.enable_grad():
             # Detached, the gradient is a constant: the first-order form of the step.
+            # A view, so that losses may look at the weights of before too, which stay out of it.
             at = {
-                k: w if exact and w.requires_grad else w.detach().requires_grad_()
+                k: w.view_as(w) if exact and w.requires_grad else w.detach().requires_grad_()
                 for k, w in weights.items()
             }
             of_tasks = losses(at)

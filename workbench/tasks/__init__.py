@@ -206,6 +206,21 @@ def _recurring(below: str, options: list[str]) -> Tasks:
     return Recurring(Curves("sinusoid", "maml", FAMILIES["sinusoid", "maml"]))
 
 
+def _moons(options: list[str]) -> Tasks:
+    from workbench.tasks.families.shifts import Moons
+
+    _no_options("moons", options)
+    return Moons()
+
+
+def _new_pen(options: list[str]) -> Tasks:
+    from workbench.tasks.families.glyphs import open_glyphs
+    from workbench.tasks.families.shifts import NewPen
+
+    _no_options("glyphs", options)
+    return NewPen(open_glyphs())
+
+
 def _no_options(family: str, options: list[str]) -> None:
     if options:
         raise UserError(
@@ -221,7 +236,12 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
     },
     "harmonics": {"octave": partial(_curves, "harmonics", "octave")},
     "linear-sine": {"sum": partial(_curves, "linear-sine", "sum")},
-    "glyphs": {"alphabets": _glyphs, "unlabelled": partial(_glyphs, labelled=False)},
+    "glyphs": {
+        "alphabets": _glyphs,
+        "unlabelled": partial(_glyphs, labelled=False),
+        "pen": _new_pen,
+    },
+    "moons": {"turned": _moons},
     "digits": {"5-2-3": _digits},
     "omniglot": {
         scheme: partial(_omniglot, scheme)

@@ -112,7 +112,7 @@ class GradientLearner(Unrolls):
             or one a tensor and step
     """
 
-    may_lack_gradient = ("rates.*",)  # where no step is taken
+    may_lack_gradient: tuple[str, ...] = ("rates.*",)  # where no step is taken
 
     def __init__(
         self,
