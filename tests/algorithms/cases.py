@@ -238,6 +238,12 @@ CASES: dict[str, Case] = {
         clouds,
         idle=BEFORE_NORM,
     ),
+    "Fine-tuning, a free layer": Case(
+        lambda s: FineTuning(_embedding(), _spec(4), s),
+        _tuning(free=("norm1",), free_rate=0.05),
+        clouds,
+        idle=BEFORE_NORM,
+    ),
     "Fine-tuning, augmented": Case(
         lambda s: FineTuning(MLP(256, None, hidden=(5,)), _spec(1, 16, 16), s),
         _tuning(augment=1),

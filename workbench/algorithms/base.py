@@ -129,9 +129,10 @@ class Learner(nn.Module):
         weight: Tensor | None = None,
         *,
         support: bool = False,
+        parameters: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
-        """What an embedding, under its own weights, makes of inputs: `[task, example, feature]`."""
-        parameters = dict(embedding.named_parameters())
+        """What an embedding makes of inputs, `[task, example, feature]`: under its own weights."""
+        parameters = dict(embedding.named_parameters()) if parameters is None else parameters
         found = self.run(embedding, parameters, x, adapted, weight, support=support)
         if found.dim() != 3:
             raise UserError(
