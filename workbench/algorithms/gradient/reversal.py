@@ -90,6 +90,7 @@ class DomainAdversarialSettings(GradientSettings):
     # the same after the steps, as a term of the meta-loss; 0 leaves it out
     meta_reversal: Annotated[float, Range(0, span=(0, 5)), Live(moves=False)] = 0.0
     critic: Annotated[int, Range(1, span=(1, 256))] = 32  # width of what tells the domains apart
+    rematerialise: bool = False  # never: a step looks at the weights of before
 
     def build(self, model: ModelSettings, spec: TaskSpec) -> DomainAdversarial:
         """The learner for tasks of this kind."""
