@@ -18,9 +18,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -35,6 +34,9 @@ from workbench.innerloop import weights_of
 from workbench.models import MLP, ModelSettings
 from workbench.tasks.base import TaskSpec
 from workbench.tasks.episode import Episode, Examples
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNLABELLED = "unlabelled"
 
@@ -106,6 +108,8 @@ def _told_apart(learner: Any, episode: Episode, path: list[Adapted], task: int =
 
     `domains_told` is the critic's share of right answers, 0.5 where it can only guess.
     """
+    import pandas as pd
+
     rows = []
     for adapted in path:
         with torch.no_grad():
