@@ -314,6 +314,20 @@ def listing(among: Mapping[str, Inspection] = KINDS) -> str:
     return "\n".join(f"- {one.name}: {one.sentence}" for one in among.values())
 
 
+def table(among: Mapping[str, Inspection] = KINDS) -> str:
+    """The same as a table in Markdown, with what each is of, and what it takes.
+
+    >>> print(table({"flow": KINDS["flow"]}).splitlines()[2])
+    | `flow` | The meta-gradient on its way back through the inner steps | all tasks | adapts anew |
+    """
+    of = {"task": "one task", "episode": "all tasks"}
+    rows = [
+        f"| `{one.name}` | {one.sentence} | {of[one.scope]} | {one.cost} |"
+        for one in among.values()
+    ]
+    return "\n".join(["| inspection | shows | of | cost |", "|---|---|---|---|", *rows])
+
+
 def compute(
     kind: str,
     learner: Learner,

@@ -19,6 +19,7 @@ from workbench.errors import UserError
 from workbench.fields import Field, check_fields, describe, with_values
 from workbench.figures import ColumnWidth, Plot, Receipt, Style, draw, latex_table, render
 from workbench.figures.export import FORMATS as FIGURES
+from workbench.figures.tables import csv_table
 from workbench.files import write_safely, writing
 from workbench.inspection.kinds import inspection_named
 from workbench.session.messages import Exported, Preview
@@ -110,8 +111,7 @@ class Subject:
         if settings.format in FIGURES:
             return render(self.plot(settings), settings.format, self.receipt)
         if settings.format == "csv":
-            arrays = [c for c in ("image", "inputs") if c in self.frame]  # fit no cell
-            return self.frame.drop(columns=arrays).to_csv(index=False).encode()
+            return csv_table(self.frame).encode()
         if settings.format == "tex":
             return latex_table(self.frame, f"receipt: {self.receipt.to_json()}").encode()
         return self._whole(settings.format)
