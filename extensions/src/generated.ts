@@ -294,3 +294,26 @@ export interface Exported {
   content?: string;
   media?: string;
 }
+
+/** The columns of every inspection's frame. */
+export interface Columns {
+  examples: "part" | "example" | "label" | "name" | "shot" | "weight" | "edited" | "index" | "image" | "x" | "y" | "inputs" | "text" | "targets";
+  steps: string;
+  curves: "x" | "y" | "kind" | "step";
+  predictions: "step" | "example" | "label" | "prediction" | "confidence" | "truth" | "correct";
+  pulls: "step" | "move" | "arm" | "probability" | "pulled" | "reward" | "value" | "chance";
+  images: "part" | "label" | "name" | "shot" | "image" | "prediction" | "confidence";
+  norms: "task" | "step" | "layer" | "kind" | "norm";
+  flow: "task" | "step" | "layer" | "order" | "norm";
+  anatomy: "layer" | "term" | "step" | "norm" | "cosine" | "share";
+  agreement: "between" | "layer" | "first" | "second" | "cosine";
+  signal: "between" | "layer" | "count" | "signal" | "noise" | "ratio" | "cosine" | "conflict";
+  curvature: "task" | "step" | "part" | "rank" | "eigenvalue";
+  landscape: "kind" | "x" | "y" | "step" | "part" | "loss" | "explained_x" | "explained_y";
+  influence: "task" | "example" | "target" | "loss" | "without" | "influence";
+  memory: "query" | "label" | "entry" | "class" | "kind" | "value" | "head";
+  slots: "step" | "slot" | "example" | "class" | "weight" | "erased";
+  usage: "step" | "slot" | "written" | "held" | "usage" | "erased" | "evicted";
+  embedding: "step" | "part" | "example" | "label" | "x" | "y" | "explained_x" | "explained_y";
+  certificate: "direction" | "claimed" | "measured" | "error" | "unsure";
+}

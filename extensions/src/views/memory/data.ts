@@ -1,6 +1,6 @@
 /** What a memory held after a step, what is read of it, and what a change of it did. No drawing. */
 
-import type { Lane } from "../../generated";
+import type { Columns, Lane } from "../../generated";
 import type { Frame } from "../../frame";
 import { lookup } from "../link";
 import { once } from "../stage/data";
@@ -61,8 +61,8 @@ const empty = (slot: number): Slot => ({
 /** The slots after a step, out of the frames `slots` (what was written) and `usage`. */
 export function memoryAfter(
   step: number,
-  slots: Frame | undefined,
-  usage: Frame | undefined,
+  slots: Frame<Columns["slots"]> | undefined,
+  usage: Frame<Columns["usage"]> | undefined,
   changes: Change[] = [],
 ): Slot[] {
   const frame = slots ?? usage;
@@ -137,7 +137,7 @@ export interface Reads {
   classOf: (slot: number) => number | null;
 }
 
-export function readReads(frame: Frame): Reads {
+export function readReads(frame: Frame<Columns["memory"]>): Reads {
   return once(frame, "reads", () => {
     const kind = frame.at("kind", 0) === "distance" ? "distance" : "attention";
     const value = lookup(frame, ["head", "query", "entry"], "value");
@@ -198,8 +198,8 @@ export interface Answer {
 }
 
 /** What a branch predicts after a step against the lane that it came from; most changed first. */
-export function compared(branch: Frame, parent: Frame, step: number): Answer[] {
-  const of = (frame: Frame) => {
+export function compared(branch: Frame<Columns["predictions"]>, parent: Frame<Columns["predictions"]>, step: number): Answer[] {
+  const of = (frame: Frame<Columns["predictions"]>) => {
     const rows = frame.where({ step });
     return new Map(
       Array.from({ length: rows.rows }, (_, row) => [
