@@ -14,13 +14,17 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "workbench"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"comments", "errors", "fields", "files", "measures", "own", "randomness", "resources"}
+GROUND = {
+    *("comments", "errors", "fields", "files", "hints", "measures", "own", "randomness"),
+    "resources",
+}
 # What each part may import beside itself and the ground; what is not named here may import all.
 BELOW = {
     "comments": set(),
     "errors": set(),
     "fields": set(),
     "files": set(),
+    "hints": set(),
     "measures": set(),
     "own": set(),
     "randomness": set(),

@@ -12,7 +12,7 @@ from typing import Any
 from workbench.cli.parsing import command, note, parse, say, say_json
 from workbench.comments import help_of
 from workbench.errors import UserError
-from workbench.fields import hints_of
+from workbench.hints import hints_of
 
 
 @command

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import UserError
+from workbench.measures import half_width
 
 
 def interval(values: pd.Series | np.ndarray) -> tuple[float, float]:
@@ -15,15 +16,13 @@ def interval(values: pd.Series | np.ndarray) -> tuple[float, float]:
     >>> round(low, 3), round(high, 3)
     (-0.484, 4.484)
     """
-    from scipy.stats import t
-
     finite = np.asarray(values, dtype=float)
     finite = finite[np.isfinite(finite)]
     mean = float(finite.mean()) if len(finite) else float("nan")
     if len(finite) < 2:
         return mean, mean
-    half = t.ppf(0.975, len(finite) - 1) * finite.std(ddof=1) / np.sqrt(len(finite))
-    return mean - float(half), mean + float(half)
+    half = half_width(float(finite.std(ddof=1)), len(finite))
+    return mean - half, mean + half
 
 
 def paired(frame: pd.DataFrame, reference: str) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Frames as LaTeX tables."""
+"""Frames as tables of text: LaTeX and CSV."""
 
 from __future__ import annotations
 
@@ -61,6 +61,16 @@ def latex_table(frame: pd.DataFrame, note: str = "") -> str:
         r"\end{tabular}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def csv_table(frame: pd.DataFrame) -> str:
+    """A frame as comma-separated values, without columns of arrays (images), which fit no cell.
+
+    >>> csv_table(pd.DataFrame({"image": [np.zeros((2, 2))], "label": [3]}))
+    'label\\n3\\n'
+    """
+    shown = [name for name in frame.columns if not _has_arrays(frame[name])]
+    return frame[shown].to_csv(index=False)
 
 
 def escaped(text: str) -> str:

@@ -48,7 +48,7 @@ from workbench.inspection.gradients import (
     norm_frame,
 )
 from workbench.inspection.influence import influence_frame
-from workbench.inspection.kinds import KINDS, compute, inspections_of, listing
+from workbench.inspection.kinds import KINDS, compute, inspections_of, listing, table
 from workbench.inspection.memory import embedding_frame, memory_frame, slot_frame, usage_frame
 from workbench.inspection.recall import recall_frame
 from workbench.inspection.results import (
@@ -97,6 +97,7 @@ __all__ = [
     "slot_frame",
     "stacked",
     "step_frame",
+    "table",
     "task_gradients",
     "usage_frame",
     "varied",

@@ -19,7 +19,7 @@ from workbench.algorithms.capabilities import Remembers
 from workbench.algorithms.control.trials import rewards
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
-from workbench.measures import Measure
+from workbench.measures import Measure, half_width
 from workbench.randomness import spawn
 from workbench.tasks import Episode, Shape, Tasks, TaskSpec
 from workbench.tasks.base import Split
@@ -111,19 +111,7 @@ def interval(values: Tensor) -> float:
     >>> round(interval(torch.tensor([1.0, 2.0, 3.0])), 3)
     2.484
     """
-    n = len(values)
-    return student(n - 1) * float(values.std()) / math.sqrt(n) if n > 1 else math.nan
-
-
-def student(freedom: int) -> float:
-    """The 97.5% quantile of Student's t.
-
-    >>> round(student(599), 3)
-    1.964
-    """
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, 0.975))
+    return half_width(float(values.std()), len(values)) if len(values) > 1 else math.nan
 
 
 def evaluate(

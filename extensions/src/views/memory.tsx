@@ -2,6 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useMemo, useRef } from "preact/hooks";
+import type { Columns } from "../generated";
 import type { Frame } from "../frame";
 import type { Store } from "../store";
 import { three } from "../ui/format";
@@ -46,7 +47,7 @@ export function Memory({ store }: { store: Store }) {
   );
 }
 
-function Whole({ store, frame }: { store: Store; frame: Frame }) {
+function Whole({ store, frame }: { store: Store; frame: Frame<Columns["memory"]> }) {
   const cursor = store.cursor.value;
   const lanes = store.about.value.lanes ?? [];
   const written = useInspection(store, "slots", { keen: true });

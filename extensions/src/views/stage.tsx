@@ -2,7 +2,8 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import type { Store } from "../store";
+import type { Columns } from "../generated";
+import type { About, Store } from "../store";
 import { useKeys } from "../ui/keys";
 import { Gradients } from "./gradients";
 import { Behind } from "./Inspected";
@@ -100,7 +101,7 @@ function Episode({ store, editor }: { store: Store; editor: Editor }) {
   );
 }
 
-function said(about: Record<string, any>, support: number): string {
+function said(about: About, support: number): string {
   if (about.kind === "control") return "moves and what they paid";
   return `${support} support ${support === 1 ? "example" : "examples"}`;
 }
@@ -139,8 +140,7 @@ function Differ({ store, editor, other }: { store: Store; editor: Editor; other:
   );
 }
 
-function kindOf(store: Store): string {
-  return (
-    { regression: "curves", control: "pulls" }[String(store.about.value.kind)] ?? "predictions"
-  );
+function kindOf(store: Store): keyof Columns {
+  const { kind } = store.about.value;
+  return kind === "regression" ? "curves" : kind === "control" ? "pulls" : "predictions";
 }

@@ -1,7 +1,7 @@
 /** What a memory held after a step, what is read of it, and what a change of it did. No drawing. */
 
+import type { Columns, Lane } from "../../generated";
 import type { Frame } from "../../frame";
-import type { Lane } from "../../store";
 import { lookup } from "../link";
 import { once } from "../stage/data";
 
@@ -42,9 +42,9 @@ export interface Change {
 /** All changes that a lane has, its own and those that it took over from where it branched off. */
 export function changesOf(lanes: Lane[], lane: number): Change[] {
   const one = lanes[lane];
-  if (!one || one.parent === null || one.parent === undefined) return [];
+  if (!one || one.parent === null) return [];
   const before = changesOf(lanes, one.parent).filter((change) => change.at <= one.at);
-  return [...before, ...(one.memory ?? []).map((change) => ({ ...change, at: one.at }))];
+  return [...before, ...one.memory.map((change) => ({ ...change, at: one.at }))];
 }
 
 const empty = (slot: number): Slot => ({
@@ -61,8 +61,8 @@ const empty = (slot: number): Slot => ({
 /** The slots after a step, out of the frames `slots` (what was written) and `usage`. */
 export function memoryAfter(
   step: number,
-  slots: Frame | undefined,
-  usage: Frame | undefined,
+  slots: Frame<Columns["slots"]> | undefined,
+  usage: Frame<Columns["usage"]> | undefined,
   changes: Change[] = [],
 ): Slot[] {
   const frame = slots ?? usage;
@@ -137,7 +137,7 @@ export interface Reads {
   classOf: (slot: number) => number | null;
 }
 
-export function readReads(frame: Frame): Reads {
+export function readReads(frame: Frame<Columns["memory"]>): Reads {
   return once(frame, "reads", () => {
     const kind = frame.at("kind", 0) === "distance" ? "distance" : "attention";
     const value = lookup(frame, ["head", "query", "entry"], "value");
@@ -198,8 +198,8 @@ export interface Answer {
 }
 
 /** What a branch predicts after a step against the lane that it came from; most changed first. */
-export function compared(branch: Frame, parent: Frame, step: number): Answer[] {
-  const of = (frame: Frame) => {
+export function compared(branch: Frame<Columns["predictions"]>, parent: Frame<Columns["predictions"]>, step: number): Answer[] {
+  const of = (frame: Frame<Columns["predictions"]>) => {
     const rows = frame.where({ step });
     return new Map(
       Array.from({ length: rows.rows }, (_, row) => [
@@ -234,7 +234,7 @@ export function compared(branch: Frame, parent: Frame, step: number): Answer[] {
 
 /** The lane with a memory changed by hand: the cursor's, or else the newest branch of it. */
 export function rewrittenLane(lanes: Lane[], current: number): number | null {
-  if (lanes[current]?.memory?.length) return current;
-  const found = lanes.findLastIndex((lane) => lane.parent === current && !!lane.memory?.length);
+  if (lanes[current]?.memory.length) return current;
+  const found = lanes.findLastIndex((lane) => lane.parent === current && lane.memory.length > 0);
   return found < 0 ? null : found;
 }
