@@ -150,7 +150,6 @@ export interface SessionAbout {
   /** 'ready', 'open' (can be asked for), 'stale', or why it cannot be had. */
   kinds: Record<string, string>;
   forms: Record<string, Field[]>;
-  choices: Record<string, string[]>;
 }
 
 /** A control of a training. */

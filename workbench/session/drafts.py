@@ -12,7 +12,7 @@ from typing import Any
 from workbench.errors import UserError
 from workbench.fields import describe, with_values
 from workbench.session.messages import Setting
-from workbench.tasks import names as task_names
+from workbench.session.state import with_choice_of_tasks
 from workbench.training import Experiment, preset
 
 ITERATIONS = "training.iterations"
@@ -93,7 +93,7 @@ class Draft:
     def form(self) -> list[Setting]:
         """The controls, each with its `group` and whether it is one of the `first`."""
         controls: list[Setting] = []
-        for one in describe(self.experiment, self.start):
+        for one in with_choice_of_tasks(describe(self.experiment, self.start)):
             part = one["name"].partition(".")[0]
             group, first = _GROUPS.get(part, _ELSE), one["name"] in FIRST
             control: Setting = {**one, "group": group, "first": first}
@@ -103,11 +103,6 @@ class Draft:
                 control["label"] += f" {_WHEN[part]}"
             if control["name"] == ITERATIONS:
                 control["default"] = preset(self.preset).training.iterations
-            if control["name"] == "tasks":
-                known = task_names()
-                value = control["value"]
-                control["type"] = "choice"
-                control["choices"] = [*known] if value in known else [str(value), *known]
         order = {name: place for place, name in enumerate(FIRST)}
         return sorted(controls, key=lambda control: order.get(control["name"], len(order)))
 

@@ -98,7 +98,6 @@ class SessionAbout(TypedDict):
     inspections: list[Inspection]
     kinds: dict[str, str]  # 'ready', 'open' (can be asked for), 'stale', or why it cannot be had
     forms: dict[str, list[Field]]
-    choices: dict[str, list[str]]
 
 
 # ---- of trainings -----------------------------------------------------------------------------

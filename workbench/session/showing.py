@@ -14,8 +14,8 @@ from workbench.inspection.layers import lacking
 from workbench.inspection.tape import MEGABYTE, Tape
 from workbench.session import messages
 from workbench.session.session import Session
+from workbench.session.state import with_choice_of_tasks
 from workbench.session.wire import WireFrame, to_wire
-from workbench.tasks import names as task_names
 
 # What is shown of every adaptation at once: the stage, and the losses of its timeline. The other
 # kinds are computed when asked for.
@@ -121,8 +121,9 @@ class Showing:
             "whole": sorted(  # kinds whose frames are of all tasks
                 name for name, one in session.inspections.items() if one.scope == "episode"
             ),
-            "forms": {"sampling": describe(session.state.sampling, session.usual)},
-            "choices": {"tasks": task_names()},
+            "forms": {
+                "sampling": with_choice_of_tasks(describe(session.state.sampling, session.usual))
+            },
         }
         if session.sources:
             tape = session.tape
