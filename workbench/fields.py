@@ -13,7 +13,7 @@ import functools
 import sys
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -85,6 +85,28 @@ class Live:
     when: Callable[[Any], bool] = lambda built: True
 
 
+@dataclass(frozen=True)
+class When:
+    """Marks a setting that changes anything only where this holds of the settings it is in.
+
+    >>> When(lambda own: own.kind == "adam").holds is not None
+    True
+    """
+
+    holds: Callable[[Any], bool]
+
+
+@dataclass(frozen=True)
+class Among:
+    """Marks a text that is one of these names, as far as they are known: a form lists them.
+
+    >>> Among(lambda: ["cpu"]).names()
+    ['cpu']
+    """
+
+    names: Callable[[], Sequence[str]]
+
+
 def live_fields(cls: type) -> dict[str, Live]:
     """The live settings of a class, by name."""
     return {typed.field.name: typed.live for typed in _typed(cls) if typed.live is not None}
@@ -108,6 +130,8 @@ class _Typed:
     optional: bool
     range: Range
     live: Live | None
+    when: When | None
+    among: Among | None
 
 
 @functools.cache
@@ -123,10 +147,14 @@ def _typed(cls: Any) -> tuple[_Typed, ...]:
         optional = type(None) in arms
         if optional:
             hint = typing.Union[tuple(arm for arm in arms if arm is not type(None))]  # noqa: UP007
-        limits = next((extra for extra in extras if isinstance(extra, Range)), Range())
-        live = next((extra for extra in extras if isinstance(extra, Live)), None)
-        found.append(_Typed(field, hint, optional, limits, live))
+        limits = _first(Range, extras) or Range()
+        marks = (_first(Live, extras), _first(When, extras), _first(Among, extras))
+        found.append(_Typed(field, hint, optional, limits, *marks))
     return tuple(found)
+
+
+def _first(kind: type[T], extras: Sequence[Any]) -> T | None:
+    return next((extra for extra in extras if isinstance(extra, kind)), None)
 
 
 def arms_of(hint: Any) -> tuple[Any, ...]:
@@ -247,7 +275,7 @@ def describe(settings: Any, default: Any = None) -> list[dict[str, Any]]:
                 controls.append(inner | {"name": f"{name}.{inner['name']}"})
             continue
         kind = _kind(typed, value)
-        if kind is None:
+        if kind is None or (typed.when is not None and not typed.when.holds(settings)):
             continue
         limits = typed.range
         low = limits.above if limits.least is None else limits.least
@@ -266,7 +294,7 @@ def describe(settings: Any, default: Any = None) -> list[dict[str, Any]]:
                 "minimum": low if numeric else None,
                 "maximum": high if numeric else None,
                 "span": list(span) if span and numeric else None,
-                "choices": list(typing.get_args(typed.hint)) if kind == "choice" else None,
+                "choices": _choices(typed, value) if kind == "choice" else None,
                 "optional": typed.optional,
             }
         )
@@ -284,7 +312,7 @@ def _default(field: dataclasses.Field[Any], value: Any) -> Any:
 
 def _kind(typed: _Typed, value: Any) -> str | None:
     """Which control shows the field; None where no control can."""
-    if typing.get_origin(typed.hint) is typing.Literal:
+    if typing.get_origin(typed.hint) is typing.Literal or typed.among is not None:
         return "choice"
     arms = arms_of(typed.hint)
     if bool in arms:
@@ -296,6 +324,14 @@ def _kind(typed: _Typed, value: Any) -> str | None:
     if str in arms or any(typing.get_origin(arm) in (tuple, dict) for arm in arms):
         return "text"
     return None
+
+
+def _choices(typed: _Typed, value: Any) -> list[str | int]:
+    """What there is to choose; a name that is not known stands first."""
+    if typed.among is None:
+        return list(typing.get_args(typed.hint))
+    known = list(typed.among.names())
+    return known if value in known else [value, *known]
 
 
 def _shown(value: Any) -> Any:
