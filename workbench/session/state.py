@@ -107,6 +107,27 @@ class State:
         record = dataclasses.asdict(dataclasses.replace(one, parent=None))
         return json.dumps([above, dataclasses.asdict(self.sampling), record], sort_keys=True)
 
+    def name_of(self, lane: int) -> str:
+        """What a lane is called, everywhere: by its learner, and by what is changed in it.
+
+        >>> first, other = Lane("maml"), Lane("maml", {"inner_rate": 0.1}, parent=0, at=2)
+        >>> State(Sampling(), (first, other)).name_of(1)
+        'maml, branch 1: inner rate 0.1'
+        """
+        one = self.lanes[lane]
+        before = {} if one.parent is None else self.lanes[one.parent].settings
+        said = [
+            f"{name.replace('_', ' ').replace('.', ' ')} {_said(value)}"
+            for name, value in one.settings.items()
+            if name not in before or before[name] != value
+        ]
+        if one.parent is None:
+            return f"{one.learner or 'episode'}{': ' * bool(said)}{', '.join(said)}"
+        said += [_rewritten(change) for change in one.memory]
+        if one.edits:
+            said.append("1 edit" if len(one.edits) == 1 else f"{len(one.edits)} edits")
+        return f"{one.learner}, branch {lane}{': ' * bool(said)}{', '.join(said)}"
+
     def with_lane(self, lane: int, **changes: Any) -> State:
         """The state with one lane changed."""
         lanes = list(self.lanes)
@@ -140,3 +161,13 @@ class State:
             for lane in record["lanes"]
         )
         return State(Sampling(**record["sampling"]), lanes)
+
+
+def _said(value: Any) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+def _rewritten(change: Mapping[str, int]) -> str:
+    """What was done to the memory, in words; slots count from 1."""
+    slot = f"slot {change['slot'] + 1}"
+    return f"{slot} as slot {change['source'] + 1}" if "source" in change else f"{slot} emptied"

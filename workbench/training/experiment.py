@@ -123,7 +123,9 @@ def _classes(module: Any, base: type) -> dict[str, type]:
 def _plain(cls: type) -> bool:
     """Whether it can be made of its first argument alone."""
     _, *more = inspect.signature(cls).parameters.values()
-    return cls.__name__.lower() not in _NARROW and all(p.default is not p.empty or p.kind is p.VAR_KEYWORD for p in more)
+    return cls.__name__.lower() not in _NARROW and all(
+        p.default is not p.empty or p.kind is p.VAR_KEYWORD for p in more
+    )
 
 
 def _torch_class(module: Any, base: type, name: str, where: str, extra: tuple[str, ...]) -> Any:

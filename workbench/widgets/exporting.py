@@ -17,7 +17,7 @@ import pandas as pd
 
 from workbench.errors import UserError
 from workbench.fields import check_fields, describe, with_values
-from workbench.figures import ColumnWidth, Plot, Receipt, Style, draw, latex_table, render
+from workbench.figures import ColumnWidth, Plot, Receipt, Style, counted, draw, latex_table, render
 from workbench.figures.export import FORMATS as FIGURES
 from workbench.files import write_safely, writing
 from workbench.inspection.kinds import inspection_named
@@ -69,6 +69,7 @@ class Subject:
     configuration  of the experiment, for the receipt
     session        for formats that hold a whole session
     figure         draws it: see `workbench.figures.draw`
+    step           the inner step that is looked at
     """
 
     kind: str
@@ -78,10 +79,11 @@ class Subject:
     configuration: Mapping[str, Any] = field(default_factory=dict)
     session: Session | None = None
     figure: str | Callable[..., Plot] | None = None
+    step: int | None = None
 
     @staticmethod
     def of(session: Session, kind: str) -> Subject:
-        """A kind of inspection of a session's current lane and task."""
+        """A kind of inspection of a session's current lane and task, at the current step."""
         source = session.source
         return Subject(
             kind,
@@ -91,6 +93,7 @@ class Subject:
             {} if source is None else source.about.get("experiment", {}),
             session,
             inspection_named(kind, session.inspections).figure,
+            session.cursor.step,
         )
 
     @property
@@ -102,7 +105,7 @@ class Subject:
 
     def plot(self, settings: ExportSettings) -> Plot:
         """The figure."""
-        return draw(self.figure, self.frame, style=settings.style)
+        return draw(self.figure, self.frame, style=settings.style, step=self.step)
 
     def content(self, settings: ExportSettings) -> bytes:
         """The file's bytes."""
@@ -110,7 +113,7 @@ class Subject:
             return render(self.plot(settings), settings.format, self.receipt)
         if settings.format == "csv":
             arrays = [c for c in ("image", "inputs") if c in self.frame]  # fit no cell
-            return self.frame.drop(columns=arrays).to_csv(index=False).encode()
+            return counted(self.frame.drop(columns=arrays)).to_csv(index=False).encode()
         if settings.format == "tex":
             return latex_table(self.frame, f"receipt: {self.receipt.to_json()}").encode()
         return self._whole(settings.format)
@@ -223,12 +226,15 @@ class Exporting:
         more = "" if settings.width == "single" else f', width="{settings.width}"'
         more += ", dark=True" if settings.dark else ""
         if subject.session is not None:
-            lines = subject.session.code().replace(
+            lines = subject.session.lines().replace(
                 "import Session\n", "import Session, export\n", 1
             )
             return f'{lines}\nexport(session, "{subject.kind}", "{path}"{more})'
         if settings.format == "csv":
-            return f'{subject.code}\nframe.to_csv("{path}", index=False)'
+            return (
+                "from workbench.figures import counted\n"
+                f'{subject.code}\ncounted(frame).to_csv("{path}", index=False)'
+            )
         if settings.format == "tex":
             return (
                 f"from pathlib import Path\n\nfrom workbench.figures import latex_table\n"
