@@ -56,7 +56,8 @@ def gradient_flow(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
                 marker="o" if last <= 20 else "",
                 label=label,
             )
-            ends = f"{number(line.iloc[-1])} at the last step, {number(line.iloc[0])} before adaptation"
+            first, end = number(line.iloc[0]), number(line.iloc[-1])
+            ends = f"{end} at the last step, {first} before adaptation"
             said.append(f"{label} {ends}")
         top.set_ylabel("meta-gradient")
         dress(top.yaxis, log=asks_for_log(means.xs("all", level="layer")))

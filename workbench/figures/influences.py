@@ -82,7 +82,8 @@ def _bars(axes: Axes, rows: pd.DataFrame, style: Style) -> None:
 def _describe(rows: pd.DataFrame, task: int) -> str:
     best = rows.loc[rows["influence"].idxmax()]
     harm = int((rows["influence"] < 0).sum())
+    most = number(best["influence"])
     return (
-        f"Task {task + 1}: example {int(best['example']) + 1} helps most ({number(best['influence'])}), "
+        f"Task {task + 1}: example {int(best['example']) + 1} helps most ({most}), "
         f"{harm} of {len(rows)} do harm."
     )

@@ -23,8 +23,9 @@ def loss_landscape(frame: pd.DataFrame, *, step: int | None = None, style: Style
 
     >>> from workbench.figures import examples
     >>> loss_landscape(examples.landscape()).alt_text
-    'Loss in the plane of the path, which explains 97% of its variance. Support: 4.83 before adaptation,
-    0.366 after 5 inner steps. Query: 5.7 before adaptation, 0.508 after 5 inner steps.'
+    'Loss in the plane of the path, which explains 97% of its variance. Support: 4.83 before
+    adaptation, 0.366 after 5 inner steps. Query: 5.7 before adaptation, 0.508 after 5 inner
+    steps.'
     """
     columns = ["kind", "x", "y", "step", "part", "loss", "explained_x", "explained_y"]
     require(frame, "loss_landscape", columns, "landscape_frame", ["x", "y", "loss"])
@@ -91,9 +92,16 @@ def _walk(axes: Axes, path: pd.DataFrame, step: int | None, style: Style) -> Non
         )
     now = path[path["step"] == step]
     if len(now) and step not in (path["step"].iloc[0], path["step"].iloc[-1]):
-        ring = {"markerfacecolor": "none", "markeredgecolor": style.ink, "linestyle": "none"}
         axes.plot(
-            now["x"], now["y"], "o", markersize=8 * scale, label=f"step {step}", zorder=6, **ring
+            now["x"],
+            now["y"],
+            "o",
+            markersize=8 * scale,
+            markerfacecolor="none",
+            markeredgecolor=style.ink,
+            linestyle="none",
+            label=f"step {step}",
+            zorder=6,
         )
 
 

@@ -46,7 +46,8 @@ def counted(frame: pd.DataFrame) -> pd.DataFrame:
 def latex_table(frame: pd.DataFrame, note: str = "") -> str:
     r"""A frame as a `tabular` with rules of the package booktabs, to three significant digits.
 
-    Columns of arrays (images) are left out; places count from 1, as in `counted`. A note stands above it as a comment.
+    Columns of arrays (images) are left out; places count from 1, as in `counted`. A note stands
+    above it as a comment.
 
     >>> print(latex_table(pd.DataFrame({"layer_name": ["head"], "norm": [0.0123456]})))
     % needs \usepackage{booktabs}

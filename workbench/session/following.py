@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ from workbench.errors import UserError
 from workbench.files import measured
 from workbench.inspection import metrics_frame
 from workbench.measures import measured_in
-from workbench.session.wire import to_wire
+from workbench.session.messages import RunSummary, Validation
+from workbench.session.wire import WireFrame, to_wire
 from workbench.training import Experiment, Run, Status
 
 _RECENT = 60.0  # seconds of training from which the rate is taken
@@ -44,7 +45,7 @@ class Followed:
         self.status = Status("new")
         self.stopping = False
         self.rows: list[dict[str, Any]] = []
-        self.wire: dict[str, Any] | None = None  # the curves, once there are any
+        self.wire: WireFrame | None = None  # the curves, once there are any
         self._file, self._read = 0, 0
 
     @property
@@ -104,15 +105,19 @@ class Followed:
         left = max(0, self.experiment.training.iterations - self.iteration) / rate
         return Pace(rate, left if self.alive else None)
 
-    def validation(self, *, best: bool = False) -> dict[str, Any] | None:
+    def validation(self, *, best: bool = False) -> Validation | None:
         """The last validation, or the last that was the best: metric, value, ci95, iteration."""
         for row in reversed(self.rows):
             if row.get("split") == "validation" and (row.get("best") or not best):
                 measure = measured_in(row)
                 if measure is not None and row.get(measure.name) is not None:
-                    found = {"metric": measure.name, "value": row[measure.name]}
-                    found |= {"measure": measure.to_record()}
-                    return found | {"ci95": row.get("ci95"), "iteration": row["iteration"]}
+                    return {
+                        "metric": measure.name,
+                        "measure": measure.to_record(),
+                        "value": row[measure.name],
+                        "ci95": row.get("ci95"),
+                        "iteration": row["iteration"],
+                    }
         return None
 
     @property
@@ -127,23 +132,20 @@ class Followed:
             return f"{self.status.reason}: {line}" if self.status.reason and line else line
         return self.status.reason
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> RunSummary:
         """What the panel says of it, as plain data."""
-        experiment = self.experiment
-        about: dict[str, Any] = {"learner": "", "tasks": "", "iterations": 0, "seed": 0}
-        if experiment is not None:
-            about = {
-                "learner": type(experiment.learner).__name__.removesuffix("Settings"),
-                "tasks": experiment.tasks,
-                "iterations": experiment.training.iterations,
-                "seed": experiment.seed,
-            }
-        return about | {
+        one, pace = self.experiment, self.pace
+        return {
+            "learner": type(one.learner).__name__.removesuffix("Settings") if one else "",
+            "tasks": one.tasks if one else "",
+            "seed": one.seed if one else 0,
+            "iterations": one.training.iterations if one else 0,
             "state": "broken" if self.broken else self.status.state,
             "stopping": self.stopping,
             "reason": self.reason,
             "iteration": self.iteration,
-            **asdict(self.pace),
+            "rate": pace.rate,
+            "left": pace.left,
             "last": self.validation(),
             "best": self.validation(best=True),
             "opens": any(self.run.checkpoint_path(which).exists() for which in ("best", "latest")),

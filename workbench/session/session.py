@@ -21,7 +21,6 @@ import torch
 from workbench.errors import UserError, nearest
 from workbench.fields import check_fields, with_values
 from workbench.files import understood
-from workbench.inspection import Tape
 from workbench.inspection.tape import MEGABYTE
 from workbench.session.keeping import keep, kept, place_of, put_aside
 from workbench.session.looking import Looking

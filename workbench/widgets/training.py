@@ -18,6 +18,7 @@ from workbench.errors import UserError
 from workbench.inspection import metrics_frame, stacked
 from workbench.session.drafts import Draft
 from workbench.session.following import Followed
+from workbench.session.messages import ListedRun, TrainAbout
 from workbench.training import Run, presets, resume_in_background
 from workbench.training.trainer import tried
 from workbench.widgets.exporting import Exporting, Subject
@@ -89,15 +90,15 @@ class TrainPanel(Exporting, Panel):
                 for name in drawn
                 if self.runs[name].wire is not None
             }
-            self.about = self._about(drawn)
+            self.about = {**self._about(drawn)}
 
     def _names_drawn(self) -> list[str]:
         newest = list(reversed(self.runs))
         usual = sorted(newest, key=lambda name: not self.runs[name].alive)[:_DRAWN]
         return [n for n in self.runs if self._drawn.get(n, n in usual)]
 
-    def _about(self, drawn: list[str]) -> dict[str, Any]:
-        runs = []
+    def _about(self, drawn: list[str]) -> TrainAbout:
+        runs: list[ListedRun] = []
         for name, one in reversed(self.runs.items()):
             summary = one.summary()
             if name in self._starting and not one.alive:

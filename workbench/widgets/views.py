@@ -80,13 +80,11 @@ class SessionPanel(Exporting, Panel):
     # ---- from the session to the browser ------------------------------------------------------
 
     def refresh(self, topic: str) -> None:
-        """Bring what is shown up to date: of 'state' or 'task' all, of 'cursor' only that."""
-        if topic == "recording":
-            return self._tell_progress()
+        """Bring what is shown up to date: of 'state' or 'task' all, else only that."""
         with self.hold_sync():  # a cursor on a lane that is gone is never seen
-            if topic == "state":
+            if topic in ("recording", "state"):
                 self._tell_progress()
-            if topic != "cursor":
+            if topic in ("state", "task"):
                 self._showing.refresh()
                 self._show()
             self.cursor = self._showing.cursor()
