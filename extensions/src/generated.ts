@@ -104,6 +104,8 @@ export interface SlotChange {
 export interface Lane {
   /** What it is called, by its learner and what is changed in it. */
   name: string;
+  /** The latter alone. */
+  changed: string;
   learner: string;
   /** Inner steps that were recorded. */
   steps: number;

@@ -139,6 +139,7 @@ class Showing:
         steps = self.session.tape_of(lane).steps if self.session.sources else 0
         return {
             "name": self.session.state.name_of(lane),
+            "changed": self.session.state.changed_in(lane),
             "parent": one.parent,
             "at": one.at,
             "steps": steps,

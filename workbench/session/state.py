@@ -114,6 +114,14 @@ class State:
         >>> State(Sampling(), (first, other)).name_of(1)
         'maml, branch 1: inner rate 0.1'
         """
+        one, changed = self.lanes[lane], self.changed_in(lane)
+        name = one.learner or "tasks"
+        if one.parent is not None:
+            name += f", branch {lane}"
+        return f"{name}: {changed}" if changed else name
+
+    def changed_in(self, lane: int) -> str:
+        """What is other in a lane than in the one that it came from, in words."""
         one = self.lanes[lane]
         before = {} if one.parent is None else self.lanes[one.parent].settings
         said = [
@@ -121,12 +129,10 @@ class State:
             for name, value in one.settings.items()
             if name not in before or before[name] != value
         ]
-        if one.parent is None:
-            return f"{one.learner or 'episode'}{': ' * bool(said)}{', '.join(said)}"
         said += [_rewritten(change) for change in one.memory]
-        if one.edits:
+        if one.edits and one.parent is not None:
             said.append("1 edit" if len(one.edits) == 1 else f"{len(one.edits)} edits")
-        return f"{one.learner}, branch {lane}{': ' * bool(said)}{', '.join(said)}"
+        return ", ".join(said)
 
     def with_lane(self, lane: int, **changes: Any) -> State:
         """The state with one lane changed."""

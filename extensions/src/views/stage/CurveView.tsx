@@ -60,6 +60,7 @@ export function seriesOf(props: Omit<Props, "title">): {
         ...curves.steps[k]!,
         thin: true,
         silent: true,
+        legend: now === 2 ? "step 1" : "earlier steps",
         colour: stepColour(k, last),
       });
     }
