@@ -127,8 +127,11 @@ class State:
         said = [
             f"{name.replace('_', ' ').replace('.', ' ')} {_said(value)}"
             for name, value in one.settings.items()
-            if name not in before or before[name] != value
+            if (name not in before or before[name] != value)
+            and not (name == "test_steps" and one.steps is not None)
         ]
+        if one.steps is not None:
+            said.append("1 inner step" if one.steps == 1 else f"{one.steps} inner steps")
         said += [_rewritten(change) for change in one.memory]
         if one.edits and one.parent is not None:
             said.append("1 edit" if len(one.edits) == 1 else f"{len(one.edits)} edits")

@@ -60,6 +60,7 @@ export function Legend({ series }: { series: Series[] }) {
             ) : (
               one.kind !== "points" && (
                 <line
+                  shape-rendering="crispEdges"
                   x1="1"
                   x2="21"
                   y1="6"
