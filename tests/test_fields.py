@@ -134,11 +134,42 @@ def test_controls_of_every_kind() -> None:
 
 
 def test_defaults_are_those_of_the_settings_around_them() -> None:
-    assert controls(ReptileSettings(optimizer=InnerOptimizer()))["optimizer.beta1"]["default"] == 0
+    adam = ReptileSettings(optimizer=InnerOptimizer("adam", beta1=0.5))
+    assert controls(adam)["optimizer.beta1"]["default"] == 0
     assert controls(MAMLSettings(inner_rate=1.0))["inner_rate"]["default"] == 0.01
     base = MAMLSettings(inner_rate=0.4)
     (first, *_) = describe(dataclasses.replace(base, inner_rate=1.0), default=base)
     assert (first["value"], first["default"]) == (1.0, 0.4)
+
+
+def test_what_changes_nothing_has_no_control() -> None:
+    def of(kind: str) -> set[str]:
+        return {*controls(InnerOptimizer(kind))} - {"kind", "weight_decay"}  # type: ignore[arg-type]
+
+    assert of("sgd") == {"momentum"}
+    assert of("adam") == of("adamw") == {"beta1", "beta2", "eps"}
+    assert of("rmsprop") == {"alpha", "eps"}
+    assert "truncate" not in controls(MAMLSettings())
+    assert "truncate" in controls(MAMLSettings(order="truncated"))
+    constant, halved = TrainingSettings(), TrainingSettings(schedule="halve")
+    assert not {"halvings", "schedule_options"} & {*controls(constant)}
+    assert "halvings" in controls(halved)
+    stepped = TrainingSettings(schedule="StepLR", schedule_options={"step_size": 5})
+    assert controls(stepped)["schedule_options"]["value"] == "step_size=5"
+
+
+def test_names_are_chosen_from_a_list() -> None:
+    found = controls(preset("sinusoid-maml"))
+    for name in ("training.optimizer", "training.schedule", "device"):
+        assert found[name]["type"] == "choice", name
+    assert {"Adam", "SGD"} <= {*found["training.optimizer"]["choices"]}
+    for name in found["training.optimizer"]["choices"]:
+        TrainingSettings(optimizer=name)
+    for name in found["training.schedule"]["choices"]:
+        TrainingSettings(schedule=name)
+    assert found["device"]["choices"][0] == "cpu"
+    own = controls(TrainingSettings(optimizer="adam"))["optimizer"]["choices"]
+    assert own[0] == "adam"  # what is not in the list stands first
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, TypeVar
 
@@ -84,6 +84,20 @@ class Live:
     when: Callable[[Any], bool] = lambda built: True
 
 
+@dataclass(frozen=True)
+class When:
+    """Marks a setting that changes anything only where this holds of the settings it is in."""
+
+    holds: Callable[[Any], bool]
+
+
+@dataclass(frozen=True)
+class Among:
+    """Marks a text that is one of these names, as far as they are known: a form lists them."""
+
+    names: Callable[[], Sequence[str]]
+
+
 def live_fields(cls: type) -> dict[str, Live]:
     """The live settings of a class, by name."""
     return {typed.field.name: typed.live for typed in _typed(cls) if typed.live is not None}
@@ -98,6 +112,8 @@ class _Typed:
     optional: bool
     range: Range
     live: Live | None
+    when: When | None
+    among: Among | None
 
 
 @functools.cache
@@ -113,9 +129,9 @@ def _typed(cls: Any) -> tuple[_Typed, ...]:
         optional = type(None) in arms
         if optional:
             hint = typing.Union[tuple(arm for arm in arms if arm is not type(None))]  # noqa: UP007
-        limits = next((extra for extra in extras if isinstance(extra, Range)), Range())
-        live = next((extra for extra in extras if isinstance(extra, Live)), None)
-        found.append(_Typed(field, hint, optional, limits, live))
+        marks: dict[type, Any] = {type(extra): extra for extra in reversed(extras)}
+        marked = [marks.get(kind) for kind in (Live, When, Among)]
+        found.append(_Typed(field, hint, optional, marks.get(Range, Range()), *marked))
     return tuple(found)
 
 
@@ -205,7 +221,7 @@ def describe(settings: Any, default: Any = None) -> list[Field]:
                 controls.append({**inner, "name": f"{name}.{inner['name']}"})
             continue
         kind = _kind(typed, value)
-        if kind is None:
+        if kind is None or (typed.when is not None and not typed.when.holds(settings)):
             continue
         limits = typed.range
         low = limits.above if limits.least is None else limits.least
@@ -224,7 +240,7 @@ def describe(settings: Any, default: Any = None) -> list[Field]:
                 "minimum": low if numeric else None,
                 "maximum": high if numeric else None,
                 "span": list(span) if span and numeric else None,
-                "choices": list(typing.get_args(typed.hint)) if kind == "choice" else None,
+                "choices": _choices(typed, value) if kind == "choice" else None,
                 "optional": typed.optional,
             }
         )
@@ -242,7 +258,7 @@ def _default(field: dataclasses.Field[Any], value: Any) -> Any:
 
 def _kind(typed: _Typed, value: Any) -> ControlType | None:
     """Which control shows the field; None where no control can."""
-    if typing.get_origin(typed.hint) is typing.Literal:
+    if typing.get_origin(typed.hint) is typing.Literal or typed.among is not None:
         return "choice"
     arms = arms_of(typed.hint)
     if bool in arms:
@@ -254,6 +270,13 @@ def _kind(typed: _Typed, value: Any) -> ControlType | None:
     if str in arms or any(typing.get_origin(arm) in (tuple, dict) for arm in arms):
         return "text"
     return None
+
+
+def _choices(typed: _Typed, value: Any) -> list[str | int]:
+    """What there is to choose; a name that is not known stands first."""
+    among = typed.among
+    known: list[str | int] = [*(among.names() if among else typing.get_args(typed.hint))]
+    return known if value in known else [value, *known]
 
 
 def _shown(value: Any) -> Any:

@@ -1,6 +1,6 @@
 /** What is said of a session in words: the line below every panel. */
 
-import type { Cursor, Lane } from "./generated";
+import type { Cursor } from "./generated";
 import { type Frame } from "./frame";
 import { type About } from "./store";
 import { three } from "./ui/format";
@@ -14,23 +14,13 @@ export function stepsOf(about: About, cursor: Cursor): number {
   return about.lanes?.[cursor.lane]?.steps ?? 0;
 }
 
-/** What was done to the memory where a lane branches, in words. */
-export function rewritten(lane: Lane): string[] {
-  return lane.memory.map(({ slot, source }) =>
-    source === undefined ? `slot ${slot} emptied` : `slot ${slot} as slot ${source}`,
-  );
-}
+/** What a lane is called, everywhere: as Python says. */
+export const laneName = (about: About, lane: number): string =>
+  about.lanes?.[lane]?.name ?? about.title ?? "adaptation";
 
-/** What a lane is called. */
-export function laneName(lanes: Lane[], place: number): string {
-  const lane = lanes[place];
-  if (!lane) return `lane ${place}`;
-  if (lane.parent === null) return lane.learner || "first";
-  const changed = Object.entries(lane.settings).map(([name, value]) => `${name} ${value}`);
-  changed.push(...rewritten(lane));
-  if (lane.edits) changed.push(lane.edits === 1 ? "1 edit" : `${lane.edits} edits`);
-  return `branch ${place} at step ${lane.at}${changed.length ? ` (${changed.join(", ")})` : ""}`;
-}
+/** Where somebody is among inner steps; they count from 1, and the start is none of them. */
+export const stepName = (step: number, steps?: number): string =>
+  step === 0 ? "before adaptation" : `step ${step}${steps === undefined ? "" : ` of ${steps}`}`;
 
 /** 'MAML · 5-way 1-shot · step 2 of 5 · loss 0.41 · 12 ms · tape 1.3 MB'. */
 export function facts(about: About, cursor: Cursor, steps: Frame | undefined): string[] {
@@ -42,7 +32,7 @@ export function facts(about: About, cursor: Cursor, steps: Frame | undefined): s
   else if (shots && about.kind === "regression")
     found.push(`${shots} ${shots === 1 ? "shot" : "shots"}`);
   if ((about.tasks ?? 0) > 1) found.push(`task ${cursor.task + 1} of ${about.tasks}`);
-  if (stepsOf(about, cursor) > 0) found.push(`step ${cursor.step} of ${stepsOf(about, cursor)}`);
+  if (stepsOf(about, cursor) > 0) found.push(stepName(cursor.step, stepsOf(about, cursor)));
   const measure = steps && courseOf(steps);
   if (steps && measure) {
     const rows = steps.where({ task: cursor.task, step: cursor.step });

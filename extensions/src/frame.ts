@@ -212,14 +212,23 @@ export class Frame<Name extends string = any> {
   }
 
   /** The frame as comma-separated values; arrays are left out. */
-  csv(rows: Iterable<number> = Array(this.rows).keys()): string {
+  csv(
+    rows: Iterable<number> = Array(this.rows).keys(),
+    counted: ReadonlySet<string> = new Set(),
+  ): string {
     const names = this.names.filter((name) => this.type(name) !== "arrays");
     const quoted = (cell: Cell) => {
       const text = cell === null ? "" : String(cell);
       return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
     };
     const lines = [names.map(quoted).join(",")];
-    for (const row of rows) lines.push(names.map((name) => quoted(this.at(name, row))).join(","));
+    for (const row of rows) {
+      const cells = names.map((name) => {
+        const cell = this.at(name, row);
+        return quoted(typeof cell === "number" && counted.has(name) ? cell + 1 : cell);
+      });
+      lines.push(cells.join(","));
+    }
     return lines.join("\n") + "\n";
   }
 

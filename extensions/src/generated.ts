@@ -102,6 +102,10 @@ export interface SlotChange {
 
 /** One recorded adaptation: lane 0 is the first, the others branch from it or each other. */
 export interface Lane {
+  /** What it is called, by its learner and what is changed in it. */
+  name: string;
+  /** The latter alone. */
+  changed: string;
   learner: string;
   /** Inner steps that were recorded. */
   steps: number;

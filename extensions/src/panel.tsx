@@ -1,22 +1,26 @@
 /** The frame of every panel: what it is, how far it is, what went wrong; and in it the view. */
 
 import { Component, type ComponentChildren } from "preact";
-import { useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { stepsOf } from "./facts";
 import { Footer } from "./footer";
 import { type Store } from "./store";
 import { duration } from "./ui/format";
-import { KeyContext, Keys, useKeys } from "./ui/keys";
+import { KeyContext, Keys, keepKeyboard, useKeys } from "./ui/keys";
 import { Nested } from "./ui/nested";
 import { VIEWS } from "./views";
 import { Exports } from "./views/export";
 
 export function Panel({ store }: { store: Store }) {
   const keys = useMemo(() => new Keys(), []);
+  const section = useRef<HTMLElement>(null);
+  const [has, setHas] = useState(false);
+  useEffect(() => keepKeyboard(section.current!, setHas), []);
   return (
     <KeyContext.Provider value={keys}>
       {/* JupyterLab would take B, D, arrows and more for its own while a panel has the focus. */}
       <section
+        ref={section}
         class="wb"
         data-view={store.view}
         data-lm-suppress-shortcuts="true"
@@ -29,6 +33,9 @@ export function Panel({ store }: { store: Store }) {
           if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
         }}
       >
+        <p class="wb-hint wb-quiet" data-on={!has}>
+          {has ? "The panel has the keyboard: ? lists its keys" : "Click here, then keys work"}
+        </p>
         <Problem store={store} />
         <Working store={store} />
         <Exports store={store}>

@@ -10,7 +10,8 @@ import { HeatMap, shares } from "../src/ui/HeatMap";
 import { Images, rgba } from "../src/ui/Images";
 import { look } from "../src/ui/palette";
 import { extent, makeScale } from "../src/ui/scales";
-import { sorted, Table } from "../src/ui/Table";
+import { Select } from "../src/ui/Select";
+import { PLACES, sorted, Table, text } from "../src/ui/Table";
 import { Tabs } from "../src/ui/Tabs";
 import { frame } from "./frames";
 
@@ -151,8 +152,8 @@ test("each field has the control of its type", () => {
   expect(change).toHaveBeenLastCalledWith("steps", 7);
   const box = all("input[inputmode=decimal]")[0] as HTMLInputElement;
   for (const [typed, taken] of [
-    ["99", 20],
-    ["2,4", 2],
+    ["99", 99], // Python says what is allowed
+    ["−2,4", -2.4],
   ] as const) {
     box.value = typed;
     act(() => void box.dispatchEvent(new Event("change", { bubbles: true })));
@@ -162,8 +163,52 @@ test("each field has the control of its type", () => {
   box.value = "many";
   act(() => void box.dispatchEvent(new Event("change", { bubbles: true })));
   expect(change).not.toHaveBeenCalled();
+  expect(all(".wb-refused")[0]!.textContent).toBe("'many' is no number: inner steps stays -2.4");
   act(() => all(".wb-reset")[1]!.click());
   expect(change).toHaveBeenLastCalledWith("rate", 0.1);
+});
+
+test("a refused value goes back, and why stands at its field", async () => {
+  const refusal = new Error("sampling.shots is -1: it must be at least 1");
+  const fields = [
+    field({ name: "shots", label: "shots", value: 5, minimum: 1 }),
+    field({ name: "tasks", label: "tasks", type: "choice", value: "glyphs", choices: [..."abcd", "glyphs"] }),
+  ];
+  show(<Form title="tasks" onChange={() => Promise.reject(refusal)} fields={fields} />);
+  const box = root.querySelector("input[inputmode=decimal]") as HTMLInputElement;
+  const list = root.querySelector("select")!;
+  expect(list.value).toBe("glyphs");
+  box.value = "-1";
+  list.selectedIndex = 0;
+  await act(async () => {
+    for (const one of [box, list]) one.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+  expect([box.value, list.value]).toEqual(["5", "glyphs"]);
+  expect(all(".wb-refused").map((one) => one.textContent)).toEqual(Array(2).fill(refusal.message));
+});
+
+test("what Python leaves as it was is shown as it was", async () => {
+  const fields = [field({ name: "steps", label: "test steps", value: 10 })];
+  show(<Form title="adaptation" onChange={() => Promise.resolve()} fields={fields} />);
+  const box = root.querySelector("input[inputmode=decimal]") as HTMLInputElement;
+  box.value = "25";
+  await act(async () => void box.dispatchEvent(new Event("change", { bubbles: true })));
+  expect(box.value).toBe("10");
+});
+
+test("a list shows what is in force until another choice is", () => {
+  const choose = vi.fn();
+  show(<Select label="Learner" names={["a", "b"]} chosen={0} onChoose={choose} />);
+  const list = root.querySelector("select")!;
+  list.selectedIndex = 1;
+  act(() => void list.dispatchEvent(new Event("change", { bubbles: true })));
+  expect([list.selectedIndex, choose.mock.calls]).toEqual([0, [[1]]]);
+});
+
+test("tables count places from 1, on screen and copied", () => {
+  expect([text("task", 0), text("step", 0), text("slot", null)]).toEqual(["1", "0", "–"]);
+  const steps = frame({ task: [0, 1], step: [0, 0] });
+  expect(steps.csv(undefined, PLACES)).toBe("task,step\n1,0\n2,0\n");
 });
 
 test("a rate's slider is logarithmic", () => {

@@ -68,7 +68,10 @@ class Shown:
     @property
     def step(self) -> int:
         """The inner step that is shown."""
-        found = re.search(r"step (\d+) of", self.at.locator(".wb-now-step").inner_text())
+        said = self.at.locator(".wb-now-step").inner_text()
+        if said == "before adaptation":
+            return 0
+        found = re.search(r"step (\d+) of", said)
         assert found
         return int(found[1])
 

@@ -69,7 +69,7 @@ def test_a_cell_moves_the_cursor_and_a_slot_shows_its_writer(panel: Shown):
     panel.settle()
     until(lambda: panel.notebook.value("session.cursor.example") == 2, "Python's cursor")
     assert rows(panel).nth(1).get_attribute("aria-selected") == "true"
-    assert panel.at.get_by_role("listbox", name="Slot 1 is read by these").count() == 1
+    assert panel.at.get_by_role("listbox", name="Slot 2 is read by these").count() == 1
     rows(panel).nth(4).click()
     until(lambda: panel.notebook.value("session.cursor.part") == "support", "Python's cursor")
     assert panel.notebook.value("session.cursor.example") == 4
@@ -91,7 +91,7 @@ def test_an_emptied_slot_shows_at_once_what_it_changed(panel: Shown):
     until(lambda: changed.locator("tbody tr").count() == len(after), "the predictions")
     assert changed.locator('tr[data-turned="true"]').count() == turned
     assert f"{turned} of {len(after)} queries" in changed.inner_text()
-    assert "Branch 1: slot 2 emptied" in changed.inner_text()
+    assert ", branch 1: slot 3 emptied" in changed.inner_text()
     until(lambda: "emptied" in rows(panel).nth(2).inner_text(), "the branch's slots")
     panel.press("z")
     assert notebook.value("len(session.lanes)") == 1
@@ -106,7 +106,7 @@ def test_a_slot_is_filled_with_another(panel: Shown):
     assert notebook.value("[dict(one) for one in session.lanes[1].memory]") == [
         {"slot": 0, "source": 3}
     ]
-    until(lambda: "filled from 3" in rows(panel).nth(0).inner_text(), "the branch's slots")
+    until(lambda: "filled from 4" in rows(panel).nth(0).inner_text(), "the branch's slots")
     assert notebook.value(READ.format(query=0, slot=0)) == pytest.approx(
         notebook.value(READ.format(query=0, slot=3))
     )

@@ -112,9 +112,10 @@ def test_a_branch_and_the_difference(stage: Shown):
     numbers = drawn_by_python(stage, 3)
     assert stage.notebook.value("session.cursor.lane") == 1
     stage.press("d")
-    assert stage.column("MAML").count() == 1
-    branch = stage.at.locator('section[aria-label^="branch 1"]')
-    assert branch.get_attribute("aria-label") == "branch 1: inner rate 0.05"
+    assert stage.column("sinusoid-maml").count() == 1
+    name = "sinusoid-maml, branch 1: inner rate 0.05"
+    branch = stage.column(name)
+    assert branch.get_attribute("aria-label") == name
     assert shows(line_of(branch, "Curve", STRONG), numbers)
     stage.press("d")
     stage.button("Remove branch").click()

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
 
-from workbench.figures import OKABE_ITO, ColumnWidth, Style, frame_sha256
+from workbench.figures import (
+    FIRST_ORDER,
+    OKABE_ITO,
+    SECOND_ORDER,
+    ColumnWidth,
+    Style,
+    adapted_curves,
+    counted,
+    examples,
+    frame_sha256,
+    gradient_agreement,
+    layer_norms,
+    loss_by_step,
+    loss_curvature,
+    loss_landscape,
+    support_influence,
+)
 from workbench.figures.axes import ThreeDigits, asks_for_log, number
 from workbench.figures.summary import interval, paired
+from workbench.figures.tables import _PLACES
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def test_sixty_four_classes_look_different():
@@ -27,6 +49,72 @@ def test_the_eight_colours_are_okabe_and_itos():
     assert set(OKABE_ITO.values()) == {
         "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
     }  # fmt: skip
+
+
+def test_blue_and_orange_are_orders_of_gradients_and_nothing_else():
+    """Only a seventh and an eighth class come to them; see `extensions/tests/stage` for lanes."""
+    orders = {FIRST_ORDER, SECOND_ORDER}
+    for style in (Style(), Style(dark=True)):
+        assert not orders & {style.look(k)[0] for k in range(6)}
+        assert not orders & {style.after, style.before, style.ink}
+    theme = (ROOT / "extensions/src/theme.css").read_text().lower()
+    for dark, after in enumerate((Style().after, Style(dark=True).after)):
+        assert f"--wb-after: {after.lower()};" in theme, dark
+    palette = (ROOT / "extensions/src/ui/palette.ts").read_text().upper()
+    colours = [Style().look(k)[0] for k in range(8)]
+    places = [palette.index("VAR(--WB-INK)" if c == "#000000" else f'"{c}"') for c in colours]
+    assert places == sorted(places)
+
+
+def test_places_count_from_1_for_people_and_from_0_in_frames():
+    frame = pd.DataFrame({"task": [0, 1], "step": [0, 3], "slot": [2, 0], "loss": [0.5, 0.25]})
+    read = counted(frame)
+    assert read["task"].tolist() == [1, 2]
+    assert read["slot"].tolist() == [3, 1]
+    assert read[["step", "loss"]].equals(frame[["step", "loss"]])  # steps are so many taken
+    table = (ROOT / "extensions/src/ui/Table.tsx").read_text()
+    listed = re.search(r"PLACES = new Set\(\[(.*?)\]\)", table, re.DOTALL)
+    assert listed
+    assert set(re.findall(r'"(\w+)"', listed[1])) == _PLACES
+    assert "Task 1: example 3" in support_influence(examples.influence()).alt_text
+    plot = gradient_agreement(examples.agreement())
+    low, high = plot.axes[0].get_xlim()
+    assert (low, high) == (0.5, 6.5)
+
+
+def test_curves_are_drawn_as_of_a_step_on_axes_that_stay():
+    frame = examples.curves()
+    whole, early = adapted_curves(frame), adapted_curves(frame, step=2)
+    assert whole.axes[0].get_ylim() == early.axes[0].get_ylim()
+    labels = [text.get_text() for text in early.legends[0].get_texts()]
+    assert {"truth", "before", "step 1", "step 2"} <= set(labels)
+    assert "after 2 inner steps" in early.alt_text
+    before = adapted_curves(frame, step=0)
+    assert "step" not in " ".join(text.get_text() for text in before.legends[0].get_texts())
+    for draws in (loss_by_step, loss_curvature, layer_norms):
+        name = {loss_by_step: "steps", loss_curvature: "curvature", layer_norms: "norms"}[draws]
+        axes = draws(getattr(examples, name)(), step=2).axes[0]
+        assert [line.get_xdata()[0] for line in axes.lines if line.get_gid() == "step"] == [2]
+
+
+@pytest.mark.parametrize("width", ColumnWidth)
+def test_labels_of_a_landscape_do_not_collide(width: ColumnWidth):
+    frame = examples.landscape()
+    frame = frame.assign(x=frame["x"] / 137, y=frame["y"] / 137)  # long numbers on the axes
+    plot = loss_landscape(frame, style=Style(width), step=2)
+    renderer = FigureCanvasAgg(plot).get_renderer()
+    plot.draw(renderer)
+    texts = [*plot.texts, plot.legends[0]]
+    for axes in plot.axes:
+        texts += [axes.xaxis.label, axes.yaxis.label, axes._left_title]  # type: ignore[attr-defined]
+        for axis in (axes.xaxis, axes.yaxis):
+            drawn = axis._update_ticks()
+            texts += [tick.label1 for tick in drawn if tick.label1.get_visible()]
+    boxes = [one.get_window_extent(renderer) for one in texts]
+    shown = [box for box in boxes if box.width > 0 and box.height > 0]
+    assert len(shown) > 10
+    for index, one in enumerate(shown):
+        assert not any(one.overlaps(other) for other in shown[:index])
 
 
 def test_the_column_widths_are_the_journals():

@@ -13,6 +13,7 @@ import torch
 from workbench.errors import UserError
 from workbench.inspection import Tape
 from workbench.session.session import Session
+from workbench.session.showing import Showing
 from workbench.session.state import State
 
 
@@ -298,3 +299,104 @@ def test_edits_from_several_threads_are_all_kept(session):
         thread.join()
     assert session.episode.support.y[0, :, 0].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
     assert len(session.lanes[0].edits) == 5
+
+
+def test_test_steps_are_in_force_on_a_branch_and_after_more_steps(session):
+    session.branch(3, test_steps=25)
+    assert session.tape.steps == 25
+    session.vary(test_steps=7)
+    assert session.tape.steps == 7
+    with pytest.raises(UserError, match="branch 1 leaves at step 3 and was to have 2 inner steps"):
+        session.vary(test_steps=2)
+    assert session.tape.steps == 7
+    session.move(lane=0)
+    session.extend(3)
+    assert session.tape.steps == 13
+    session.vary(test_steps=8)
+    assert session.tape.steps == 8
+
+
+def test_a_form_is_reset_to_how_the_session_began_and_shows_what_is_in_force():
+    session = Session("sinusoid-maml", shots=7, count=2, queries=5)
+    session.sample(shots=3)
+
+    def field(form: str, name: str) -> dict[str, object]:
+        return next(f for f in Showing(session).about()["forms"][form] if f["name"] == name)
+
+    assert (field("sampling", "shots")["value"], field("sampling", "shots")["default"]) == (3, 7)
+    session.extend(2)
+    steps = field("settings", "test_steps")
+    assert (steps["value"], steps["default"]) == (session.tape.steps, 10) == (12, 10)
+
+
+def test_a_lane_has_one_name_everywhere(session):
+    session.branch(2, {"optimizer.momentum": 0.9}, inner_rate=0.05)
+    session.edit("drop", task=0, part="support", example=0)
+    name = "sinusoid-maml, branch 1: optimizer momentum 0.9, inner rate 0.05, 1 edit"
+    about = Showing(session).about()
+    assert [lane["name"] for lane in about["lanes"]] == ["sinusoid-maml", name]
+    assert about["title"] == about["learner"] == about["learners"][0]["name"] == "sinusoid-maml"
+    session.choose("sinusoid-finetune")
+    assert Showing(session).about()["lanes"][0]["name"] == "sinusoid-finetune"
+    tape = Session("sinusoid-maml", count=1, queries=5).tape
+    assert Session(tape).lanes[0].learner == tape.learner_name == "MAML"
+
+
+def test_the_copied_code_draws_what_is_seen(session):
+    session.move(task=1, step=2)
+    *lines, last = session.code().splitlines()
+    assert last == 'session.draw("curves")'
+    assert lines[-1] == "session.move(task=1, step=2)"
+    assert any("count" in line and line.startswith("#") for line in lines)  # tasks from 0 there
+    space: dict[str, object] = {}
+    exec("\n".join([*lines, f"plot = {last}"]), space)
+    assert space["plot"].alt_text == session.draw().alt_text  # type: ignore[attr-defined]
+    assert "after 2 inner steps" in session.draw().alt_text
+    words = {Session("glyphs-protonet", count=1, queries=1): "images", Session(): "examples"}
+    words[Session("bandit-rl2", count=1, shots=3)] = "pulls"
+    for other, kind in words.items():
+        assert other.code().splitlines()[-1] == f'session.draw("{kind}")'
+
+
+def test_images_are_judged_at_the_step_that_is_looked_at():
+    session = Session("glyphs-protonet", count=1, ways=3, queries=2)
+    last = session.tape.steps
+    first = session.frame("images")["confidence"].dropna()
+    assert session.cursor.step == 0
+    assert first.round(4).nunique() == 1  # nothing read yet
+    session.move(step=last)
+    assert session.frame("images")["confidence"].dropna().nunique() > 1
+
+
+def test_a_long_recording_goes_on_in_parts_and_is_stopped(session, monkeypatch):
+    now = [0.0]  # every look at the clock takes a tenth of a second: ten steps in a second
+    monkeypatch.setattr(
+        "workbench.session.recording.time.monotonic", lambda: now.append(now[-1] + 0.1) or now[-1]
+    )
+    told: list[str] = []
+    session.watch(told.append)
+    whole = Session("sinusoid-maml", seed=3, count=2, queries=5)
+    whole.vary(test_steps=60)
+    with session.patient(1.0):
+        session.vary(test_steps=60)
+        begun = session.recording
+        assert begun is not None
+        assert 0 < begun.done == session.tape.steps < begun.total == session.steps_of(0) == 60
+        session.branch(2, inner_rate=0.02)  # what is there can be used meanwhile
+        assert session.steps_of(1) == 60
+        while session.recording is not None:
+            session.go_on()
+    assert same(session.tape_of(0), whole.tape)
+    assert session.tape_of(1).steps == 60
+    assert {"recording", "state"} <= set(told)
+    with session.patient(1.0):
+        session.vary(test_steps=90)
+        done = session.tape.steps
+        session.stop()
+    assert session.recording is None
+    assert 2 < done == session.tape.steps == session.lanes[1].steps < 90
+    assert f"{done} inner steps" in session.state.name_of(1)
+    assert session.frame("steps")["step"].max() == done
+    again: dict[str, object] = {}
+    exec(session.lines(), again)
+    assert same(again["session"].tape, session.tape)  # type: ignore[attr-defined]

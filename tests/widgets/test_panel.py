@@ -44,7 +44,7 @@ def test_it_shows_the_session_at_once(stage):
     steps = stage.shown.frame("steps", task=0)
     assert (column(stage.frames["0:steps"], "loss") == steps["loss"].to_numpy()).all()
     about = stage.about
-    assert (about["title"], about["kind"], about["tasks"]) == ("MAML", "regression", 2)
+    assert (about["title"], about["kind"], about["tasks"]) == ("sinusoid-maml", "regression", 2)
     assert about["kinds"]["flow"] == "open"
     assert (
         "classification" in about["kinds"]["predictions"]

@@ -40,7 +40,7 @@ from workbench.figures.style import (
     Plot,
     Style,
 )
-from workbench.figures.tables import latex_table
+from workbench.figures.tables import counted, latex_table
 
 __all__ = [
     "DRAWN",
@@ -55,6 +55,7 @@ __all__ = [
     "adapted_curves",
     "arm_pulls",
     "comparison",
+    "counted",
     "draw",
     "embedding_map",
     "episode_examples",

@@ -77,8 +77,11 @@ def asks_for_log(values: pd.Series | np.ndarray) -> bool:
     return bool(len(finite) and finite.min() > 0 and finite.max() > 30 * finite.min())
 
 
-def dress(axis: Axis, *, log: bool = False, whole: bool = False) -> None:
-    """Give an axis its scale and its tick labels; `whole` keeps ticks to whole numbers."""
+def dress(axis: Axis, *, log: bool = False, whole: bool = False, most: int = 6) -> None:
+    """Give an axis its scale and its tick labels; `whole` keeps ticks to whole numbers.
+
+    most  how many steps from tick to tick there are at most
+    """
     if log:
         axis._set_axes_scale("log")  # type: ignore[attr-defined]
     if log:
@@ -86,7 +89,7 @@ def dress(axis: Axis, *, log: bool = False, whole: bool = False) -> None:
         few = high / max(low, 1e-300) < 10**2.2
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=8))
     else:
-        axis.set_major_locator(MaxNLocator(nbins=6, integer=whole, steps=[1, 2, 2.5, 5, 10]))
+        axis.set_major_locator(MaxNLocator(nbins=most, integer=whole, steps=[1, 2, 2.5, 5, 10]))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(ThreeDigits())
 
@@ -101,6 +104,12 @@ def dress_measure(axes: Axes, measure: Measure, values: pd.Series, colour: str) 
         axes.axhline(measure.chance * measure.factor, color=colour, linestyle=":", zorder=0)
     axes.set_ylabel(measure.axis)
     dress(axes.yaxis, log=log)
+
+
+def mark_step(axes: Axes, step: int | None, colour: str) -> None:
+    """A thin upright line at the inner step that is looked at, as panels have it."""
+    if step is not None:
+        axes.axvline(step, color=colour, linewidth=0.6, zorder=0, gid="step")
 
 
 def note(axes: Axes, text: str, colour: str) -> None:

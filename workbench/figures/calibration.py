@@ -6,7 +6,7 @@ import pandas as pd
 
 from workbench.figures.axes import dress, note, number
 from workbench.figures.columns import require
-from workbench.figures.style import FIRST_ORDER, PAPER, Plot, Style, drawing
+from workbench.figures.style import PAPER, Plot, Style, drawing
 
 
 def reliability(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
@@ -32,7 +32,7 @@ def reliability(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         above.plot(
             there["confidence"],
             there["accuracy"],
-            color=FIRST_ORDER,
+            color=style.after,
             marker="o",
             markersize=3 * style.scale,
         )

@@ -33,7 +33,7 @@ def gradient_signal(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         for index, kind in enumerate(kinds):
             rows = frame[frame["between"] == kind].set_index("layer").reindex(layers)
             places = np.arange(len(layers)) + (index - (len(kinds) - 1) / 2) * thick
-            colour, _ = style.look(index + 2)  # blue and orange are orders
+            colour, _ = style.look(index)
             label = f"between {kind}"
             panels[0].barh(places, rows["ratio"], 0.9 * thick, color=colour, label=label)
             panels[1].barh(places, 100 * rows["conflict"], 0.9 * thick, color=colour)
@@ -84,7 +84,7 @@ def gradient_certificate(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     places = np.arange(len(directions))
     error = frame["error"].clip(lower=_LEAST).to_numpy(float)
     unsure = frame["unsure"].clip(lower=_LEAST).to_numpy(float)
-    colour, _ = style.look(2)
+    colour, _ = style.look(0)
     size = 4.6 * style.scale
     with drawing(style, style.height(0.34 + 0.075 * len(directions))) as plot:
         axes = plot.subplots()

@@ -14,12 +14,13 @@ from workbench.figures.style import PAPER, Plot, Style, drawing
 _MOST = 20  # query points that are drawn
 
 
-def adapted_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
+def adapted_curves(frame: pd.DataFrame, *, step: int | None = None, style: Style = PAPER) -> Plot:
     """The curve of one task before adaptation, at every inner step, and after.
 
     frame  columns x, y, kind (truth, support, query or prediction) and step (of a prediction),
            as `workbench.inspection.curve_frame` makes them. A column `method`, if there is one,
            gives every method its own panel, all on the same axes.
+    step   the inner step that is shown strong, by default the last; later ones are left out
 
     >>> from workbench.figures import examples
     >>> adapted_curves(examples.curves()).alt_text
@@ -33,10 +34,14 @@ def adapted_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             f"adapted_curves found no row of kind 'prediction', only {known}: "
             "give workbench.inspection.curve_frame the path that adapt yields"
         )
+    span = _span(frame)
+    if step is not None:
+        frame = frame[frame["step"].isna() | (frame["step"] <= step).fillna(False)]
     if "method" not in frame:
         with drawing(style, style.height(0.66)) as plot:
             axes = plot.subplots()
             _draw(axes, frame, style)
+            axes.set_ylim(span)
             dress(axes.yaxis)
             plot.key(axes)
             plot.alt_text = _describe(frame)
@@ -49,10 +54,25 @@ def adapted_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             note(axes, name, style.ink)
             if axes is not row[0]:
                 axes.set_ylabel("")
+        row[0].set_ylim(span)
         dress(row[0].yaxis)
         plot.key(*row)
         plot.alt_text = " ".join(f"{name}: {_describe(part)}" for name, part in panels)
     return plot
+
+
+def _span(frame: pd.DataFrame) -> tuple[float, float]:
+    """The same at every step, and as panels have it: room for what is known, and for predictions
+    that do not leave it by far."""
+    kinds = frame["kind"] == "prediction"
+    known, made = frame.loc[~kinds, "y"], frame.loc[kinds, "y"]
+    low, high = (known.min(), known.max()) if len(known) else (made.min(), made.max())
+    room = (high - low) / 2 or 1.0
+    edge = 0.03 * (high - low + 2 * room)
+    return (
+        max(min(low, made.min()), low - room) - edge,
+        min(max(high, made.max()), high + room) + edge,
+    )
 
 
 def _draw(axes: Axes, frame: pd.DataFrame, style: Style) -> None:
@@ -78,10 +98,10 @@ def _draw(axes: Axes, frame: pd.DataFrame, style: Style) -> None:
     if last != first:
         curve = prediction[prediction["step"] == first]
         colour = style.before
-        label = "before" if first == 0 else f"after {_count(first)}"
+        label = "before" if first == 0 else f"step {first}"
         axes.plot(curve["x"], curve["y"], color=colour, lw=1.4 * scale, label=label, zorder=3)
     curve = prediction[prediction["step"] == last]
-    label = f"after {_count(last)}" if last else "before"
+    label = f"step {last}" if last else "before"
     colour = style.after if last else style.before
     axes.plot(curve["x"], curve["y"], color=colour, lw=1.9 * scale, label=label, zorder=5)
     if "query" in kinds:
@@ -114,10 +134,6 @@ def _points(axes: Axes, points: pd.DataFrame, style: Style, kind: str, fill: str
         label=label,
         zorder=8 if kind == "support" else 7,
     )
-
-
-def _count(step: int) -> str:
-    return f"{step} step" if step == 1 else f"{step} steps"
 
 
 def _describe(frame: pd.DataFrame) -> str:

@@ -38,7 +38,7 @@ def query_predictions(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             axes,
             table.to_numpy(),
             x=[int(step) for step in table.columns],
-            y=list(range(queries)),
+            y=list(range(1, queries + 1)),
             bound=1.0,
             label="probability",
             signed=False,
@@ -46,7 +46,7 @@ def query_predictions(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         rows, cells = np.nonzero(~right.to_numpy())
         axes.plot(
             table.columns.to_numpy()[cells],
-            rows,
+            rows + 1,
             linestyle="none",
             marker="x",
             color=style.ink,
@@ -54,7 +54,7 @@ def query_predictions(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             markeredgewidth=0.8 * style.scale,
         )
         for edge in np.flatnonzero(np.diff(labels)):
-            axes.axhline(edge + 0.5, color=style.ink, linewidth=0.6 * style.scale)
+            axes.axhline(edge + 1.5, color=style.ink, linewidth=0.6 * style.scale)
         axes.set_xlabel("inner step")
         axes.set_ylabel("query, by class")
         for axis in (axes.xaxis, axes.yaxis):
@@ -77,7 +77,7 @@ def arm_pulls(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
 
     >>> from workbench.figures import examples
     >>> arm_pulls(examples.pulls()).alt_text
-    'A trial of 6 pulls of 3 arms: total reward 4; the best arm, 2, was pulled 4 times.'
+    'A trial of 6 pulls of 3 arms: total reward 4; the best arm, 3, was pulled 4 times.'
     """
     axis = "move" if "move" in frame else "step"
     columns = [axis, "arm", "probability", "pulled", "reward"]
@@ -89,7 +89,8 @@ def arm_pulls(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     chance = frame.drop_duplicates("arm").set_index("arm")["chance"] if known else None
     what, done = ("arm", "pull") if known else ("action", "move")
     names = [
-        f"{what} {a}" + (f": {number(chance[a], 2)}" if chance is not None else "") for a in arms
+        f"{what} {a + 1}" + (f": {number(chance[a], 2)}" if chance is not None else "")
+        for a in arms
     ]
     size = 3.8 * style.scale
     with drawing(style, style.height(0.3 + 0.07 * len(arms))) as plot:
@@ -131,7 +132,7 @@ def arm_pulls(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             best = int(chance.idxmax())
             times = int((pulled["arm"] == best).sum())
             plot.alt_text += (
-                f"; the best arm, {best}, was pulled {times} time{'s' if times != 1 else ''}"
+                f"; the best arm, {best + 1}, was pulled {times} time{'s' if times != 1 else ''}"
             )
         plot.alt_text += "."
     return plot

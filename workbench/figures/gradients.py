@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from workbench.errors import UserError
-from workbench.figures.axes import asks_for_log, dress, note, number, short
+from workbench.figures.axes import asks_for_log, dress, mark_step, note, number, short
 from workbench.figures.columns import ordered, require
 from workbench.figures.heat import heat
 from workbench.figures.style import FIRST_ORDER, PAPER, SECOND_ORDER, Plot, Style, drawing
@@ -31,8 +31,8 @@ def gradient_flow(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     >>> from workbench.figures import examples
     >>> gradient_flow(examples.flow()).alt_text
     'Norm of the meta-gradient on its way back through 10 inner steps, mean of 8 tasks: second order
-    1.17 at the last step, 0.285 at the start; first order 1.17 at the last step, 1.17 at the
-    start.'
+    1.17 at the last step, 0.285 before adaptation; first order 1.17 at the last step, 1.17
+    before adaptation.'
     """
     columns = ["task", "step", "layer", "order", "norm"]
     require(frame, "gradient_flow", columns, "flow_frame", ["step", "norm"])
@@ -56,7 +56,8 @@ def gradient_flow(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
                 marker="o" if last <= 20 else "",
                 label=label,
             )
-            ends = f"{number(line.iloc[-1])} at the last step, {number(line.iloc[0])} at the start"
+            first, end = number(line.iloc[0]), number(line.iloc[-1])
+            ends = f"{end} at the last step, {first} before adaptation"
             said.append(f"{label} {ends}")
         top.set_ylabel("meta-gradient")
         dress(top.yaxis, log=asks_for_log(means.xs("all", level="layer")))
@@ -168,7 +169,7 @@ def gradient_agreement(frame: pd.DataFrame, *, layer: str = "all", style: Style 
             table[first, second] = table[second, first] = pairs["cosine"].to_numpy(float)
             np.fill_diagonal(table, 1.0)
             key = "cosine" if axes is panels[-1] else ""
-            places = list(range(count))
+            places = list(range(1, count + 1))
             heat(plot, axes, table, x=places, y=places, bound=1.0, label=key)
             axes.set_aspect("equal")
             axes.set_xlabel(kind.removesuffix("s"))
@@ -186,11 +187,12 @@ def gradient_agreement(frame: pd.DataFrame, *, layer: str = "all", style: Style 
     return plot
 
 
-def layer_norms(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
+def layer_norms(frame: pd.DataFrame, *, step: int | None = None, style: Style = PAPER) -> Plot:
     """Norms of gradients, updates, distance and weights by inner step, a line a layer.
 
     frame  columns task, step, layer, kind and norm, as `workbench.inspection.norm_frame` makes
            them
+    step   the inner step that is looked at: a thin line
 
     >>> from workbench.figures import examples
     >>> layer_norms(examples.norms()).alt_text
@@ -208,6 +210,7 @@ def layer_norms(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         said: list[str] = []
         for axes, kind in zip(grid.flat, kinds, strict=False):
             _norms(axes, means[kind], layers, style)
+            mark_step(axes, step, style.before)
             axes.set_ylabel(kind)
             ends = {layer: means[kind][layer].sort_index().iloc[-1] for layer in layers}
             said.append(f"{kind}{' is largest' * (not said)} in {max(ends, key=ends.__getitem__)}")
@@ -227,7 +230,7 @@ def layer_norms(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
 
 def _norms(axes: Axes, means: pd.Series, layers: Sequence[str], style: Style) -> None:
     for index, layer in enumerate(layers):
-        colour, marker = style.look(index + 2)  # blue and orange are orders
+        colour, marker = style.look(index)
         line = means[layer].sort_index()
         few = marker if len(line) <= 20 else ""
         axes.plot(line.index, line, color=colour, marker=few, label=short(layer))

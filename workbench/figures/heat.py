@@ -31,7 +31,8 @@ def heat(
     signed  whether numbers below 0 have colours of their own
     """
     columns = np.append(np.asarray(x) - 0.5, x[-1] + 0.5)
-    rows = np.arange(len(y) + 1) - 0.5
+    named = bool(y) and isinstance(y[0], str)
+    rows = np.arange(len(y) + 1) + (0.0 if named else float(y[0])) - 0.5
     mesh = axes.pcolormesh(
         columns,
         rows,
@@ -42,7 +43,7 @@ def heat(
         rasterized=table.size > 5_000,
     )
     axes.invert_yaxis()
-    if y and isinstance(y[0], str):
+    if named:
         axes.set_yticks(range(len(y)), [short(str(name)) for name in y])
     if label:
         bar = plot.colorbar(mesh, ax=axes, label=label, fraction=0.08, pad=0.02)

@@ -24,7 +24,7 @@ def support_influence(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
 
     >>> from workbench.figures import examples
     >>> support_influence(examples.influence()).alt_text
-    'Influence of 5 support examples on the query loss. Task 0: example 2 helps most (0.8), 1 of 5
+    'Influence of 5 support examples on the query loss. Task 1: example 3 helps most (0.8), 1 of 5
     do harm.'
     """
     columns = ["task", "example", "influence"]
@@ -45,7 +45,7 @@ def support_influence(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             if far:
                 axes.set_yscale("symlog", linthresh=middle)
             if len(tasks) > 1:
-                note(axes, f"task {task}", style.before)
+                note(axes, f"task {task + 1}", style.before)
             said.append(_describe(rows, task))
         for axes in grid.flat[len(shown) :]:
             axes.set_visible(False)
@@ -68,7 +68,12 @@ def _bars(axes: Axes, rows: pd.DataFrame, style: Style) -> None:
     for helped, colour, hatch in ((True, style.after, ""), (False, OKABE_ITO["vermilion"], "////")):
         own = rows[(rows["influence"] >= 0) == helped]
         axes.bar(
-            own["example"], own["influence"], 0.8, color=colour, hatch=hatch, edgecolor=style.ground
+            own["example"] + 1,
+            own["influence"],
+            0.8,
+            color=colour,
+            hatch=hatch,
+            edgecolor=style.ground,
         )
     axes.axhline(0, color=style.ink, linewidth=0.6 * style.scale)
     dress(axes.xaxis, whole=True)
@@ -77,7 +82,8 @@ def _bars(axes: Axes, rows: pd.DataFrame, style: Style) -> None:
 def _describe(rows: pd.DataFrame, task: int) -> str:
     best = rows.loc[rows["influence"].idxmax()]
     harm = int((rows["influence"] < 0).sum())
+    most = number(best["influence"])
     return (
-        f"Task {task}: example {int(best['example'])} helps most ({number(best['influence'])}), "
+        f"Task {task + 1}: example {int(best['example']) + 1} helps most ({most}), "
         f"{harm} of {len(rows)} do harm."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 import pandas as pd
@@ -27,11 +28,11 @@ from workbench.figures.slots import memory_slots, memory_usage
 from workbench.figures.style import PAPER, Plot, Style
 
 
-def _steps(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
+def _steps(frame: pd.DataFrame, *, step: int | None = None, style: Style = PAPER) -> Plot:
     """The first thing that was measured: the loss, where there is one."""
     places = ("method", "seed", "task", "step", "part")
     measure = next((str(name) for name in frame if name not in places), "loss")
-    return loss_by_step(frame, measure=measure, style=style)
+    return loss_by_step(frame, measure=measure, step=step, style=style)
 
 
 DRAWN: dict[str, Callable[..., Plot]] = {
@@ -61,9 +62,15 @@ DRAWN: dict[str, Callable[..., Plot]] = {
 
 
 def draw(
-    figure: str | Callable[..., Plot] | None, frame: pd.DataFrame, *, style: Style = PAPER
+    figure: str | Callable[..., Plot] | None,
+    frame: pd.DataFrame,
+    *,
+    style: Style = PAPER,
+    step: int | None = None,
 ) -> Plot:
     """A frame drawn by the figure of that name, or by a function of frame and `style`.
+
+    `step` is the inner step that is looked at, for figures that show one.
 
     >>> from workbench.figures import examples
     >>> draw("flow", examples.flow()).alt_text[:24]
@@ -74,7 +81,8 @@ def draw(
     if isinstance(figure, str) and figure not in DRAWN:
         raise UserError(f"'{figure}' has no figure, only its frame: {nearest(figure, list(DRAWN))}")
     function = DRAWN[figure] if isinstance(figure, str) else figure
-    plot = function(frame, style=style)
+    more = {"step": step} if "step" in inspect.signature(function).parameters else {}
+    plot = function(frame, style=style, **more)
     if not isinstance(plot, Plot):
         name = getattr(function, "__name__", "the figure")
         raise UserError(

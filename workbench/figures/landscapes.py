@@ -8,22 +8,24 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 
 from workbench.errors import UserError
-from workbench.figures.axes import asks_for_log, dress, note, number
+from workbench.figures.axes import asks_for_log, dress, mark_step, note, number
 from workbench.figures.columns import ordered, require
 from workbench.figures.heat import SEQUENTIAL
 from workbench.figures.style import PAPER, Plot, Style, drawing
 
 
-def loss_landscape(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
+def loss_landscape(frame: pd.DataFrame, *, step: int | None = None, style: Style = PAPER) -> Plot:
     """The loss around the path, a panel for support and one for query, and the path on it.
 
     frame  columns kind, x, y, step, part, loss, explained_x and explained_y, as
            `workbench.inspection.landscape_frame` makes them
+    step   the inner step that is marked on the path
 
     >>> from workbench.figures import examples
     >>> loss_landscape(examples.landscape()).alt_text
-    'Loss in the plane of the path, which explains 97% of its variance. Support: 4.83 at the start,
-    0.366 after 5 inner steps. Query: 5.7 at the start, 0.508 after 5 inner steps.'
+    'Loss in the plane of the path, which explains 97% of its variance. Support: 4.83 before
+    adaptation, 0.366 after 5 inner steps. Query: 5.7 before adaptation, 0.508 after 5 inner
+    steps.'
     """
     columns = ["kind", "x", "y", "step", "part", "loss", "explained_x", "explained_y"]
     require(frame, "loss_landscape", columns, "landscape_frame", ["x", "y", "loss"])
@@ -46,17 +48,17 @@ def loss_landscape(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
                     table.columns, table.index, table, levels, norm=norm, cmap=SEQUENTIAL
                 )
             path = frame[(frame["kind"] == "path") & (frame["part"] == part)].sort_values("step")
-            _walk(axes, path, style)
+            _walk(axes, path, step, style)
             note(axes, part, style.ink)
-            axes.set_xlabel(f"direction 1 ({number(100 * share[0], 2)}%)")
             start, end = path["loss"].iloc[0], path["loss"].iloc[-1]
             said.append(
-                f"{part.capitalize()}: {number(start)} at the start, {number(end)} after "
+                f"{part.capitalize()}: {number(start)} before adaptation, {number(end)} after "
                 f"{int(path['step'].max())} inner steps."
             )
         panels[0].set_ylabel(f"direction 2 ({number(100 * share[1], 2)}%)")
+        plot.supxlabel(f"direction 1 ({number(100 * share[0], 2)}%)", fontsize=style.text_size)
         for axis in (panels[0].xaxis, panels[0].yaxis):
-            dress(axis)
+            dress(axis, most=4)
         if filled is not None:
             bar = plot.colorbar(filled, ax=list(panels), label="loss", fraction=0.06, pad=0.02)
             dress(bar.ax.yaxis, log=log)
@@ -69,7 +71,7 @@ def loss_landscape(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     return plot
 
 
-def _walk(axes: Axes, path: pd.DataFrame, style: Style) -> None:
+def _walk(axes: Axes, path: pd.DataFrame, step: int | None, style: Style) -> None:
     """The path, from a hollow start to a solid end."""
     scale = style.scale
     axes.plot(path["x"], path["y"], "-", color=style.ink, linewidth=0.9 * scale, zorder=3)
@@ -88,19 +90,33 @@ def _walk(axes: Axes, path: pd.DataFrame, style: Style) -> None:
             label=label,
             zorder=5,
         )
+    now = path[path["step"] == step]
+    if len(now) and step not in (path["step"].iloc[0], path["step"].iloc[-1]):
+        axes.plot(
+            now["x"],
+            now["y"],
+            "o",
+            markersize=8 * scale,
+            markerfacecolor="none",
+            markeredgecolor=style.ink,
+            linestyle="none",
+            label=f"step {step}",
+            zorder=6,
+        )
 
 
-def loss_curvature(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
+def loss_curvature(frame: pd.DataFrame, *, step: int | None = None, style: Style = PAPER) -> Plot:
     """The Hessian's largest eigenvalues along the inner steps, for support and for query.
 
     frame  columns task, step, part, rank and eigenvalue, as
            `workbench.inspection.curvature_frame` makes them
+    step   the inner step that is looked at: a thin line
 
     >>> from workbench.figures import examples
     >>> loss_curvature(examples.curvature()).alt_text
-    'The 3 largest eigenvalues of the Hessian, mean of 4 tasks. Support: the largest is 8.24 at
-    the start, 4.25 after 5 inner steps. Query: the largest is 9.89 at the start, 5.1 after 5 inner
-    steps.'
+    'The 3 largest eigenvalues of the Hessian, mean of 4 tasks. Support: the largest is 8.24
+    before adaptation, 4.25 after 5 inner steps. Query: the largest is 9.89 before adaptation, 5.1
+    after 5 inner steps.'
     """
     columns = ["task", "step", "part", "rank", "eigenvalue"]
     require(frame, "loss_curvature", columns, "curvature_frame", ["step", "rank", "eigenvalue"])
@@ -127,12 +143,13 @@ def loss_curvature(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
                 )
             if not log:
                 axes.axhline(0, color=style.before, linewidth=0.6 * style.scale, zorder=0)
+            mark_step(axes, step, style.before)
             note(axes, part, style.ink)
             axes.set_xlabel("inner step")
             top = means[part][0].sort_index()
             said.append(
-                f"{part.capitalize()}: the largest is {number(top.iloc[0])} at the start, "
-                f"{number(top.iloc[-1])} after {int(top.index[-1])} inner steps."
+                f"{part.capitalize()}: the largest is {number(top.iloc[0])} before "
+                f"adaptation, {number(top.iloc[-1])} after {int(top.index[-1])} inner steps."
             )
         over = f", mean of {number(tasks)} tasks" if tasks > 1 else ""
         panels[0].set_ylabel(f"eigenvalue{over}")

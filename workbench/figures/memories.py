@@ -46,14 +46,14 @@ def memory_reads(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             plot,
             axes,
             values,
-            x=list(range(entries)),
-            y=list(range(rows)),
+            x=list(range(1, entries + 1)),
+            y=list(range(1, rows + 1)),
             bound=1.0 if kind == "attention" else bound,
             label="squared distance" if kind == "distance" else kind,
             signed=False,
         )
         for edge in np.flatnonzero(np.nan_to_num(np.diff(labels))):
-            axes.axhline(edge + 0.5, color=style.ink, linewidth=0.6 * style.scale)
+            axes.axhline(edge + 1.5, color=style.ink, linewidth=0.6 * style.scale)
         what = "class" if kind == "distance" else "slot"
         axes.set_xlabel(f"entry of the memory ({what})")
         axes.set_ylabel("query, by class")
@@ -94,7 +94,7 @@ def embedding_map(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             _cloud(axes, frame[frame["step"] == step], style)
             if len(shown) > 1:
                 note(axes, _when(step), style.ink)
-            axes.set_xlabel(f"direction 1 ({number(100 * share[0], 2)}%)")
+        plot.supxlabel(f"direction 1 ({number(100 * share[0], 2)}%)", fontsize=style.text_size)
         panels[0].set_ylabel(f"direction 2 ({number(100 * share[1], 2)}%)")
         for axis in (panels[0].xaxis, panels[0].yaxis):
             dress(axis)
@@ -137,7 +137,9 @@ def _cloud(axes: Axes, rows: pd.DataFrame, style: Style) -> None:
                 markeredgecolor=style.ground if part == "support" else colour,
                 markeredgewidth=0.7 * style.scale,
                 zorder=3 if part == "support" else 2,
-                label=f"class {label}" if part == "support" and label is not None else f"_{part}",
+                label=f"class {label + 1}"
+                if part == "support" and label is not None
+                else f"_{part}",
             )
 
 

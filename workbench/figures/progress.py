@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from workbench.figures.axes import asks_for_log, dress, dress_measure, note, number
+from workbench.figures.axes import asks_for_log, dress, dress_measure, mark_step, note, number
 from workbench.figures.columns import ordered, require
 from workbench.figures.style import PAPER, Plot, Style, drawing
 from workbench.figures.summary import interval
@@ -17,13 +17,20 @@ from workbench.measures import Measure, measure_in
 _AXES = {"step": "inner step", "move": "move"}
 
 
-def loss_by_step(frame: pd.DataFrame, *, measure: str = "loss", style: Style = PAPER) -> Plot:
+def loss_by_step(
+    frame: pd.DataFrame,
+    *,
+    measure: str = "loss",
+    step: int | None = None,
+    style: Style = PAPER,
+) -> Plot:
     """The mean of a measure over tasks after every inner step, with its 95% interval.
 
     frame    columns task, step (or move, of control tasks), part (support, query or trial) and the
              measure, as `workbench.inspection.step_frame` makes them; a column `method` tells
              several apart
     measure  which column to show: loss, accuracy, or any other metric
+    step     the inner step that is looked at: a thin line
 
     >>> from workbench.figures import examples
     >>> loss_by_step(examples.steps()).alt_text
@@ -58,9 +65,10 @@ def loss_by_step(frame: pd.DataFrame, *, measure: str = "loss", style: Style = P
                     marker=marker,
                     markerfacecolor=style.ground if hollow else colour,
                     markeredgecolor=colour,
-                    linestyle="--" if part == "support" and len(parts) > 1 else "-",
+                    linestyle="--" if hollow else "-",
                     label=label or None,
                 )
+        mark_step(axes, step, style.before)
         tasks = data["task"].nunique()
         several = tasks > 1
         note(

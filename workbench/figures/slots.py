@@ -36,8 +36,8 @@ def memory_slots(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             plot,
             axes,
             table.to_numpy(),
-            x=list(range(slots)),
-            y=list(range(rows)),
+            x=list(range(1, slots + 1)),
+            y=list(range(1, rows + 1)),
             bound=bound,
             label="written",
             signed=False,
@@ -79,12 +79,12 @@ def memory_usage(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             axes,
             table.to_numpy(),
             x=[int(step) for step in table.columns],
-            y=list(range(slots)),
+            y=list(range(1, slots + 1)),
             bound=float(np.nanmax(table.to_numpy())) or 1.0,
             label="usage" if own else "written",
             signed=False,
         )
-        places = table.index.get_indexer(gone["slot"])
+        places = table.index.get_indexer(gone["slot"]) + 1
         axes.scatter(gone["step"], places, marker="x", s=9 * style.scale, color=style.ink, lw=0.7)
         axes.set_xlabel("inner step")
         axes.set_ylabel("slot of the memory")

@@ -32,7 +32,8 @@ OKABE_ITO = {
     "vermilion": "#D55E00",
     "purple": "#CC79A7",
 }
-_ORDER = ("blue", "orange", "green", "purple", "vermilion", "sky", "ink", "yellow")
+# Blue and orange are orders of gradients: only a seventh and an eighth class come to them.
+_ORDER = ("green", "purple", "vermilion", "sky", "ink", "yellow", "blue", "orange")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 
 FIRST_ORDER = OKABE_ITO["blue"]
@@ -107,19 +108,19 @@ class Style:
     @property
     def after(self) -> str:
         """The strong colour of what is after adaptation: the end of the steps' scale."""
-        return OKABE_ITO["sky"] if self.dark else "#08519C"
+        return "#C9B3E6" if self.dark else "#54278F"
 
     @property
     def steps(self) -> Colormap:
         """The sequential scale of inner steps, from faint to strong."""
-        faint = "#2B4A63" if self.dark else "#B9D6EA"
+        faint = "#4A4160" if self.dark else "#CFC5E3"
         return LinearSegmentedColormap.from_list("steps", [faint, self.after])
 
     def look(self, number: int) -> tuple[str, str]:
         """Colour and marker of the class or method with this number; the first 64 all differ.
 
         >>> Style().look(0), Style().look(8)
-        (('#0072B2', 'o'), ('#0072B2', 's'))
+        (('#009E73', 'o'), ('#009E73', 's'))
         """
         name = _ORDER[number % 8]
         colour = self.ink if name == "ink" else OKABE_ITO[name]

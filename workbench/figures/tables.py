@@ -23,13 +23,31 @@ _ESCAPES = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
 }
+# Columns that say which one, from 0, as Python counts.
+_PLACES = {
+    "task", "example", "shot", "label", "prediction", "arm", "first", "second", "rank", "query",
+    "entry", "class", "slot",
+}  # fmt: skip
 _SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+
+
+def counted(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame as people read it: tasks, examples, classes and slots count from 1.
+
+    Steps are a number of steps taken: 0 is before adaptation, in frames and for people.
+
+    >>> counted(pd.DataFrame({"task": [0, 1], "step": [0, 0]})).to_dict("list")
+    {'task': [1, 2], 'step': [0, 0]}
+    """
+    places = [name for name in frame if name in _PLACES and is_numeric_dtype(frame[name])]
+    return frame.assign(**{str(name): frame[name] + 1 for name in places})
 
 
 def latex_table(frame: pd.DataFrame, note: str = "") -> str:
     r"""A frame as a `tabular` with rules of the package booktabs, to three significant digits.
 
-    Columns of arrays (images) are left out. A note stands above it as a comment.
+    Columns of arrays (images) are left out; places count from 1, as in `counted`. A note stands
+    above it as a comment.
 
     >>> print(latex_table(pd.DataFrame({"layer_name": ["head"], "norm": [0.0123456]})))
     % needs \usepackage{booktabs}
@@ -47,6 +65,7 @@ def latex_table(frame: pd.DataFrame, note: str = "") -> str:
             f"a LaTeX table of {len(frame):,} rows fits on no page ({MOST_ROWS} do): "
             "export the figure, or the frame as CSV"
         )
+    frame = counted(frame)
     shown = [name for name in frame.columns if not _has_arrays(frame[name])]
     numeric = [is_numeric_dtype(frame[n]) and not is_bool_dtype(frame[n]) for n in shown]
     lines = [f"% {line}" for line in note.splitlines()]

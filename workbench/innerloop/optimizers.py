@@ -17,11 +17,19 @@ import higher
 import torch
 from torch import Tensor
 
-from workbench.fields import Range, check_fields
+from workbench.fields import Range, When, check_fields
 from workbench.innerloop.rules import Named, Rate, UpdateRule
 
 Kind = Literal["sgd", "adam", "adamw", "rmsprop"]
-Decay = Annotated[float, Range(0, below=1)]
+_UNIT = Range(0, below=1)
+
+
+def _of(*kinds: Kind) -> When:
+    """Holds for these kinds alone."""
+    return When(lambda own: own.kind in kinds)
+
+
+_ADAM = _of("adam", "adamw")
 
 
 class _Elementwise(higher.optim.DifferentiableOptimizer):
@@ -84,12 +92,18 @@ class InnerOptimizer:
     """The update rule of an inner step, without its rate."""
 
     kind: Kind = "sgd"  # how a step follows from the gradients so far
-    momentum: Decay = 0.0  # SGD: how much of the last step is taken again
-    beta1: Decay = 0.9  # Adam, AdamW: how slowly the mean of the gradients forgets
-    beta2: Decay = 0.999  # Adam, AdamW: how slowly the mean of their squares forgets
-    alpha: Decay = 0.99  # RMSprop: how slowly the mean of their squares forgets
+    # SGD: how much of the last step is taken again
+    momentum: Annotated[float, _UNIT, _of("sgd")] = 0.0
+    # Adam, AdamW: how slowly the mean of the gradients forgets
+    beta1: Annotated[float, _UNIT, _ADAM] = 0.9
+    # Adam, AdamW: how slowly the mean of their squares forgets
+    beta2: Annotated[float, _UNIT, _ADAM] = 0.999
+    # RMSprop: how slowly the mean of their squares forgets
+    alpha: Annotated[float, _UNIT, _of("rmsprop")] = 0.99
     # Adam, AdamW, RMSprop: larger keeps the steps on tiny gradients small
-    eps: Annotated[float, Range(0, span=(1e-10, 1e-2), log=True)] = 1e-8
+    eps: Annotated[
+        float, Range(0, span=(1e-10, 1e-2), log=True), _of("adam", "adamw", "rmsprop")
+    ] = 1e-8
     # how strongly each step draws the weights towards zero
     weight_decay: Annotated[float, Range(0, span=(1e-6, 1e-1), log=True)] = 0.0
 

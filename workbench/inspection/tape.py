@@ -6,7 +6,7 @@ values are the very ones, and so is going on from one, since a step is a pure fu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, overload
@@ -81,6 +81,9 @@ class Tape(Sequence[Adapted]):
         self._frames: dict[tuple[str, int], pd.DataFrame] = {}  # by kind and task
         self._refused: dict[str, str] = {}
         self._let_go = False
+        self._held: dict[
+            int, int
+        ] = {}  # bytes of what is kept, by address, until the budget is met
         self._mixed = False  # a branch that began with other examples, or another learner
         for adapted in path:
             self._append(adapted)
@@ -141,12 +144,7 @@ class Tape(Sequence[Adapted]):
     @property
     def nbytes(self) -> int:
         """Memory that the values take; what several share counts once."""
-        storages = {}
-        for adapted in self._path:
-            for tensor in (*adapted.values.values(), *adapted.seen.values()):
-                storage = tensor.untyped_storage()
-                storages[storage.data_ptr()] = storage.nbytes()
-        return sum(storages.values())
+        return sum(_storages(self._path).values())
 
     @property
     def limited(self) -> str:
@@ -173,10 +171,13 @@ class Tape(Sequence[Adapted]):
 
     def _append(self, adapted: Adapted) -> None:
         self._path.append(adapted.detach())
-        if not self._let_go and self.nbytes <= self.budget:
-            return
+        if not self._let_go:
+            self._held |= _storages(self._path[-1:])
+            if sum(self._held.values()) <= self.budget:
+                return
+        first = len(self._path) - 2 if self._let_go else 1  # those before are light already
         self._let_go = True
-        for index in range(1, len(self._path) - 1):
+        for index in range(max(first, 1), len(self._path) - 1):
             full = self._path[index]
             light = {n: t for n, t in full.seen.items() if not n.startswith("gradient.")}
             if len(light) < len(full.seen):
@@ -184,8 +185,11 @@ class Tape(Sequence[Adapted]):
 
     # ---- going on and branching -------------------------------------------------------------
 
-    def extend(self, steps: int) -> Tape:
-        """Go on until the tape has so many inner steps; nothing where it has them already."""
+    def extend(self, steps: int, *, until: Callable[[], bool] | None = None) -> Tape:
+        """Go on until the tape has so many inner steps; nothing where it has them already.
+
+        until  asked after every step whether to leave it at that
+        """
         if steps > self.steps:
             start, learner = self._path[-1], self._needed()
             tensors = (*start.values.values(), *start.seen.values())
@@ -200,6 +204,8 @@ class Tape(Sequence[Adapted]):
                     adapt(learner, self.episode, start=start, steps=steps), 1, None
                 ):
                     self._append(adapted)
+                    if until is not None and until():
+                        break
             self._frames, self._refused = {}, {}
         return self
 
@@ -345,6 +351,12 @@ class Tape(Sequence[Adapted]):
         tape._path, tape._frames = stored.path, stored.frames
         tape.budget, tape._let_go, tape._refused = stored.budget, stored.let_go, stored.refused
         return tape
+
+
+def _storages(path: Sequence[Adapted]) -> dict[int, int]:
+    """The bytes of what values hold, by address: what several share is there once."""
+    tensors = (t for one in path for t in (*one.values.values(), *one.seen.values()))
+    return {s.data_ptr(): s.nbytes() for s in (t.untyped_storage() for t in tensors)}
 
 
 def _moved(start: Adapted, learner: Learner, episode: Episode) -> Adapted:

@@ -10,6 +10,9 @@ from workbench.session.sources import Source
 from workbench.session.state import Cursor, Sampling, State
 
 _ABSENT = object()
+_COUNTING = (
+    "# Python counts tasks, examples and slots from 0: task=1 is task 2 of the panels and figures"
+)
 
 
 def code_of(
@@ -17,10 +20,11 @@ def code_of(
     usual: Sampling,
     state: State,
     here: Cursor,
-    kind: str | None = None,
 ) -> str:
     """The lines that make a session in this state, whose usual sampling need not be said."""
     lines = ["from workbench.widgets import Session", ""]
+    if here.task or any(lane.edits or lane.memory for lane in state.lanes):
+        lines.append(_COUNTING)
     own = [name for name, source in sources.items() if not source.found_by_name]
     lines += [f"# {_variable(name)} is the {name} that was given to the session" for name in own]
     lines.append(f"session = Session({_arguments(sources, own, usual, state.sampling)})")
@@ -47,8 +51,6 @@ def code_of(
     moved |= {name: getattr(here, name) for name in ("task", "step") if getattr(here, name)}
     if moved:
         lines.append(f"session.move({_call(**moved)})")
-    if kind is not None:
-        lines.append(f'frame = session.frame("{kind}")')
     return "\n".join(lines)
 
 

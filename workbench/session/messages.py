@@ -58,6 +58,8 @@ class SlotChange(TypedDict):
 class Lane(TypedDict):
     """One recorded adaptation: lane 0 is the first, the others branch from it or each other."""
 
+    name: str  # what it is called, by its learner and what is changed in it
+    changed: str  # the latter alone
     learner: str
     steps: int  # inner steps that were recorded
     parent: int | None

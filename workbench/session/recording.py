@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from workbench.algorithms.base import Learner, brought_to
@@ -21,11 +24,33 @@ OPEN = "open"  # the edit that puts a saved episode in place of the drawn one
 _MOST_QUERIES = 20  # of a task, where nothing else was asked for: enough to see
 
 
+@dataclass(frozen=True)
+class Recording:
+    """A lane whose adaptation is still being recorded: how far it is, and what it takes."""
+
+    lane: int
+    done: int
+    total: int
+    seconds: float  # that `done` steps took
+
+    @property
+    def left(self) -> float:
+        """The seconds that it takes still."""
+        return self.seconds / max(self.done, 1) * (self.total - self.done)
+
+
 class Recorder:
-    """Records what a state describes; the sources' learners adapt, and nothing else is kept."""
+    """Records what a state describes; the sources' learners adapt, and nothing else is kept.
+
+    `patience` is for how many seconds it records at once; what is left then is `unfinished`, and
+    `go_on` goes on with it.
+    """
 
     def __init__(self, sources: Mapping[str, Source], budget: int) -> None:
         self.sources, self.budget = sources, budget
+        self.patience: float | None = None
+        self.unfinished: dict[str, int] = {}  # how many steps a lane is to have, by its key
+        self._took: dict[str, float] = {}
         self._opened: dict[str, Tasks] = {}
 
     def tapes(self, state: State, before: Mapping[str, Tape]) -> dict[str, Tape]:
@@ -34,37 +59,104 @@ class Recorder:
             self.episode(state)
             return {}
         tapes: dict[str, Tape] = {}
+        wanted: dict[str, int] = {}
+        until = math.inf if self.patience is None else time.monotonic() + self.patience
         for place, lane in enumerate(state.lanes):
             key = state.key(place)
-            tapes[key] = before.get(key) or self._record(state, place, lane, tapes)
+            if key in before:
+                tape, steps = before[key], self.unfinished.get(key, before[key].steps)
+            else:
+                tape, steps = self._begun(state, place, lane, tapes, wanted)
+            tapes[key], wanted[key] = tape, steps
+            branched = max((one.at for one in state.lanes if one.parent == place), default=0)
+            tape.extend(min(branched, steps))
+            self._extend(key, tape, steps, until)
+        self.unfinished = {
+            key: wanted[key] for key, tape in tapes.items() if tape.steps < wanted[key]
+        }
         return tapes
+
+    def recording(self, state: State, tapes: Mapping[str, Tape]) -> Recording | None:
+        """How far the first lane is that is not whole; None where all are."""
+        for lane in range(len(state.lanes)):
+            key = state.key(lane)
+            if key in self.unfinished:
+                return Recording(lane, tapes[key].steps, self.unfinished[key], self._took[key])
+        return None
+
+    def go_on(self, state: State, tapes: Mapping[str, Tape]) -> None:
+        """Go on for a while with the first lane that is not whole."""
+        now = self.recording(state, tapes)
+        if now is not None:
+            key = state.key(now.lane)
+            self._extend(key, tapes[key], now.total, time.monotonic() + (self.patience or 0))
+            if tapes[key].steps == now.total:
+                del self.unfinished[key]
+
+    def _extend(self, key: str, tape: Tape, steps: int, until: float) -> None:
+        """Record more steps, all of them or as many as there is time for."""
+        begun = time.monotonic()
+        tape.extend(steps, until=lambda: time.monotonic() > until)
+        self._took[key] = self._took.get(key, 0.0) + time.monotonic() - begun
 
     def episode(self, state: State) -> Episode:
         """The tasks that the first lane adapts to, drawn and edited."""
         return self._edited(state, 0, self._sampled(state.sampling))
 
-    def _record(self, state: State, place: int, lane: Lane, tapes: Mapping[str, Tape]) -> Tape:
+    def _begun(
+        self,
+        state: State,
+        place: int,
+        lane: Lane,
+        tapes: Mapping[str, Tape],
+        wanted: Mapping[str, int],
+    ) -> tuple[Tape, int]:
+        """A lane's tape as it begins, and how many steps it is to have."""
         source = self.sources[lane.learner]
         if source.tape is not None:
             if lane == Lane(lane.learner) and state.sampling == self._recorded(source.tape):
-                return source.tape
+                return source.tape, source.tape.steps
             if source.learner is None:
                 raise UserError(
                     "a saved tape shows what was recorded and cannot adapt anew: "
                     "open the run that it came from to edit, vary or branch"
                 )
         learner = self._varied(lane)
-        if lane.parent is not None:
-            parent = tapes[state.key(lane.parent)]
-            episode = self._edited(state, place, parent.episode) if lane.edits else None
-            return parent.branch(
-                lane.at, learner=learner, episode=episode, steps=lane.steps, memory=lane.memory
+        if lane.parent is None:
+            episode = brought_to(learner, self.episode(state))
+            tape = Tape.record(learner, episode, 0, budget=self.budget, about=source.about)
+            return tape, self._steps(lane, learner, episode)
+        parent = tapes[state.key(lane.parent)]
+        episode = self._edited(state, place, parent.episode) if lane.edits else parent.episode
+        assert parent.learner is not None
+        steps = wanted[state.key(lane.parent)]  # unless it says otherwise
+        if lane.steps is not None or learner.steps(episode) != parent.learner.steps(parent.episode):
+            steps = self._steps(lane, learner, episode)
+        if steps < lane.at:
+            raise UserError(
+                f"branch {place} leaves at step {lane.at} and was to have {steps} inner steps: "
+                f"give at least {lane.at}, or branch earlier"
             )
-        episode = brought_to(learner, self.episode(state))
+        tape = parent.branch(
+            lane.at,
+            learner=learner,
+            episode=episode if lane.edits else None,
+            steps=lane.at,
+            memory=lane.memory,
+        )
+        return tape, steps
+
+    def _steps(self, lane: Lane, learner: Learner, episode: Episode) -> int:
+        """How many inner steps a lane has: what it says, or the learner's own number."""
         steps = learner.steps(episode) if lane.steps is None else lane.steps
         if steps > MOST_STEPS:
             raise UserError(f"the learner takes {steps:,} inner steps: give at most {MOST_STEPS:,}")
-        return Tape.record(learner, episode, steps, budget=self.budget, about=source.about)
+        return steps
+
+    def own_steps(self, lane: Lane, episode: Episode) -> int | None:
+        """How many inner steps the lane's learner takes of itself, as it is varied."""
+        source = self.sources[lane.learner]
+        return None if source.learner is None else self._varied(lane).steps(episode)
 
     def _varied(self, lane: Lane) -> Learner:
         learner = self.sources[lane.learner].learner

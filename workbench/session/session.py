@@ -11,25 +11,24 @@ import dataclasses
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 from workbench.errors import UserError, nearest
 from workbench.fields import check_fields, with_values
 from workbench.files import understood
-from workbench.inspection import KINDS, Inspection, Tape, example_frame
 from workbench.inspection.tape import MEGABYTE
-from workbench.session.code import code_of
 from workbench.session.keeping import keep, kept, place_of, put_aside
-from workbench.session.recording import OPEN, Recorder
+from workbench.session.looking import Looking
+from workbench.session.recording import OPEN, Recorder, Recording
 from workbench.session.sources import Source, source_of
 from workbench.session.state import Cursor, Lane, State
 from workbench.session.turns import in_turn, one_at_a_time
-from workbench.tasks import Episode, Tasks, save_episode
+from workbench.tasks import save_episode
 
 Watcher = Callable[[str], None]
 
@@ -38,7 +37,7 @@ _ONE_SLIDE = 1.0  # seconds within which changes of one setting are undone toget
 _LAST_COUNTS = ("move", "draw", "noise")  # edits that replace the one before, of the same example
 
 
-class Session:
+class Session(Looking):
     """An adaptation that can be stepped, edited, branched and inspected.
 
     learners   one or several to choose among: trained runs or presets by name, run directories,
@@ -80,92 +79,20 @@ class Session:
         self._past: list[State] = []
         self._slid: tuple[Any, ...] = ()  # which settings were varied last, and when
         self._slid_at = 0.0
-        self._tapes: dict[str, Tape] = {}
+        self._tapes = {}
         self._first = tuple(self.sources)
         self._recorder = Recorder(self.sources, budget)
         self.usual = self._recorder.sampling({})
         given = self._recorder.sampling(sampling) if sampling else self.usual
-        self._start = State(given, (Lane(next(iter(self.sources), "")),))
-        self.state = self._start
+        self.start = State(given, (Lane(next(iter(self.sources), "")),))
+        self.state = self.start
         if not self._restore():
-            self._become(self._start, remember=False)
-
-    # ---- what there is ----------------------------------------------------------------------
-    @property
-    def lanes(self) -> tuple[Lane, ...]:
-        """The first adaptation and its branches."""
-        return self.state.lanes
-
-    @property
-    def tasks(self) -> Tasks:
-        """The family of tasks, or the data set."""
-        return self._recorder.open(self.state.sampling.tasks)
-
-    @property
-    def kind(self) -> str:
-        """Classification, regression or control."""
-        return self.episode.kind
+            self._become(self.start, remember=False)
 
     @property
     def can_undo(self) -> bool:
         """Whether there is a change to take back."""
         return bool(self._past)
-
-    def key(self, lane: int) -> str:
-        """The same as long as a lane's adaptation is the same."""
-        return self.state.key(lane)
-
-    @property
-    def source(self) -> Source | None:
-        """Where the current lane's learner comes from."""
-        return self.sources.get(self.lanes[self.cursor.lane].learner)
-
-    @property
-    def tape(self) -> Tape:
-        """The current lane's recorded adaptation."""
-        return self.tape_of(self.cursor.lane)
-
-    @property
-    def episode(self) -> Episode:
-        """The current lane's tasks, as they were edited."""
-        return self.episode_of(self.cursor.lane)
-
-    def tape_of(self, lane: int) -> Tape:
-        """A lane's recorded adaptation."""
-        if not self.sources:
-            raise UserError("this session has no learner: give one, as in Session('sinusoid-maml')")
-        return self._tapes[self.state.key(lane)]
-
-    def episode_of(self, lane: int) -> Episode:
-        """A lane's tasks, as they were edited."""
-        if self.sources:
-            return self.tape_of(lane).episode
-        return self._recorder.episode(self.state)
-
-    @property
-    def inspections(self) -> dict[str, Inspection]:
-        """The ways to look at the current lane's adaptation, by name."""
-        return self.tape.inspections if self.sources else dict(KINDS)
-
-    def frame(self, kind: str, lane: int | None = None, task: int | None = None) -> pd.DataFrame:
-        """The frame of a kind of inspection, by default of the current lane and task."""
-        lane = self.cursor.lane if lane is None else lane
-        task = self.cursor.task if task is None else task
-        with one_at_a_time():
-            if kind == "examples":
-                return example_frame(self.episode_of(lane), task=task)
-            return self.tape_of(lane).frame(kind, task=task)
-
-    def code(self, kind: str | None = None) -> str:
-        """Lines of Python that make this session again and, with a kind, the frame that is shown.
-
-        >>> print(Session("sinusoid-maml", seed=3, count=2).code("steps"))
-        from workbench.widgets import Session
-        <BLANKLINE>
-        session = Session("sinusoid-maml", count=2, seed=3)
-        frame = session.frame("steps")
-        """
-        return code_of(self.sources, self.usual, self.state, self.cursor, kind)
 
     # ---- what can be done -------------------------------------------------------------------
 
@@ -205,9 +132,10 @@ class Session:
         again = slid == self._slid and time.monotonic() - self._slid_at < _ONE_SLIDE
         lane = self.lanes[self.cursor.lane]
         steps = changes.pop("steps", lane.steps)
-        state = self.state.with_lane(
-            self.cursor.lane, settings={**lane.settings, **changes}, steps=steps
-        )
+        new = dataclasses.replace(lane, settings={**lane.settings, **changes}, steps=steps)
+        if steps is not None and steps == lane.steps and self._takes(new) != self._takes(lane):
+            new = dataclasses.replace(new, steps=None)  # the newer word on how many steps counts
+        state = self.state.with_lane(self.cursor.lane, **vars(new))
         self._become(state, remember=not again)
         self._slid, self._slid_at = slid, time.monotonic()
 
@@ -235,7 +163,7 @@ class Session:
     @in_turn
     def extend(self, steps: int = 1) -> None:
         """So many inner steps more on the current lane."""
-        self.vary(steps=self.tape.steps + steps)
+        self.vary(steps=self.steps_of(self.cursor.lane) + steps)
         self.move(step=self.tape.steps)
 
     @in_turn
@@ -302,7 +230,7 @@ class Session:
     @in_turn
     def reset(self) -> None:
         """Go back to how the session began; this can be undone."""
-        self._become(self._start)
+        self._become(self.start)
 
     @in_turn
     def move(self, **cursor: Any) -> None:
@@ -317,10 +245,15 @@ class Session:
             other = (self.cursor.task, self.cursor.lane) != (before.task, before.lane)
             self._tell("task" if other else "cursor")
 
+    def _takes(self, lane: Lane) -> int | None:
+        """How many steps the current lane's learner would take of itself."""
+        return self._recorder.own_steps(lane, self.episode)
+
     # ---- those that show it -----------------------------------------------------------------
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
-        """Call back on every change with 'state', 'task' or 'cursor'; returns what ends it."""
+        """Call back on every change with 'state', 'task' or 'cursor', and with 'recording' where
+        more is recorded; returns what ends it."""
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher) if watcher in self._watchers else None
 
@@ -354,6 +287,44 @@ class Session:
             step=min(max(cursor.step, 0), steps),
         )
 
+    # ---- long recordings ---------------------------------------------------------------------
+
+    @contextmanager
+    def patient(self, seconds: float) -> Iterator[None]:
+        """Record for so many seconds at once; `go_on` does the rest, or `stop` leaves it undone."""
+        before, self._recorder.patience = self._recorder.patience, seconds
+        try:
+            yield
+        finally:
+            self._recorder.patience = before
+
+    @property
+    def recording(self) -> Recording | None:
+        """How far steps are that are still being recorded; None where all are there."""
+        return self._recorder.recording(self.state, self._tapes)
+
+    @in_turn
+    def go_on(self) -> None:
+        """Go on for a while with what is still being recorded."""
+        if self.recording is not None:
+            with torch.enable_grad():
+                self._recorder.go_on(self.state, self._tapes)
+            self._tell("recording" if self.recording else "state")
+
+    @in_turn
+    def stop(self) -> None:
+        """Leave what is still being recorded as it is: the steps that there are stay."""
+        state = self.state
+        for lane in range(len(self.lanes)):
+            if self.state.key(lane) in self._recorder.unfinished:
+                state = state.with_lane(lane, steps=self.tape_of(lane).steps)
+        tapes = [self.tape_of(lane) for lane in range(len(self.lanes))]
+        self._recorder.unfinished = {}
+        self.state = state
+        self._tapes = {state.key(lane): tape for lane, tape in enumerate(tapes)}
+        self.cursor = self._within(self.cursor)
+        self._tell("state")
+
     # ---- kept over a kernel restart ---------------------------------------------------------
 
     def _keep(self) -> None:
@@ -380,12 +351,12 @@ class Session:
                 f"{error}; it lies in {aside} now, and the session begins anew", stacklevel=3
             )
             return False
-        self.restored = self.state != self._start
+        self.restored = self.state != self.start
         return True
 
     def _origin(self) -> dict[str, Any]:
         """What a session began as: with another beginning it is another session."""
-        return {"start": self._start.to_record(), "learners": list(self._first)}
+        return {"start": self.start.to_record(), "learners": list(self._first)}
 
 
 def _unused(name: str, taken: Mapping[str, Any]) -> str:

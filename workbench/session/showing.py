@@ -31,7 +31,7 @@ class Showing:
 
     >>> showing = Showing(Session("sinusoid-maml", count=2, queries=5))
     >>> sorted(showing.frames())[:2], showing.about()["title"]
-    (['0:curves', '0:examples'], 'MAML')
+    (['0:curves', '0:examples'], 'sinusoid-maml')
     """
 
     def __init__(self, session: Session) -> None:
@@ -65,7 +65,8 @@ class Showing:
         refused: dict[Place, str] = {}
         keys: dict[int, str] = {}
         for lane in range(len(session.lanes)):
-            keys[lane] = session.key(lane)
+            recorded = session.tape_of(lane).steps if session.sources else 0
+            keys[lane] = f"{session.key(lane)} {recorded}"
             same = self._keys.get(lane) == keys[lane]
             for kind in self._kinds():
                 place = (lane, kind, task)
@@ -122,12 +123,14 @@ class Showing:
                 name for name, one in session.inspections.items() if one.scope == "episode"
             ),
             "forms": {
-                "sampling": with_choice_of_tasks(describe(session.state.sampling, session.usual))
+                "sampling": with_choice_of_tasks(
+                    describe(session.state.sampling, session.start.sampling)
+                )
             },
         }
         if session.sources:
             tape = session.tape
-            about["title"] = tape.learner_name
+            about["title"] = session.lanes[session.cursor.lane].learner
             about["note"] = session.source.note if session.source else ""
             about["megabytes"] = tape.nbytes / MEGABYTE
             about["limited"] = "; ".join(filter(None, (tape.diverged, tape.limited)))
@@ -138,6 +141,8 @@ class Showing:
         one = self.session.lanes[lane]
         steps = self.session.tape_of(lane).steps if self.session.sources else 0
         return {
+            "name": self.session.state.name_of(lane),
+            "changed": self.session.state.changed_in(lane),
             "parent": one.parent,
             "at": one.at,
             "steps": steps,
@@ -172,6 +177,10 @@ class Showing:
             return []
         source = self.session.source
         start = source.learner.settings if source and source.learner else None
-        return [
+        controls = [
             c for c in describe(tape.learner.settings, start) if c["name"].partition(".")[0] in free
         ]
+        for control in controls:
+            if control["name"] == "test_steps":  # a lane that was extended has more
+                control["value"] = self.session.steps_of(self.session.cursor.lane)
+        return controls

@@ -52,7 +52,7 @@ did you mean 'sinusoid-maml'?
     if isinstance(given, Run):
         return _of_run(given, str(given.directory))
     if isinstance(given, Tape):
-        return dataclasses.replace(_of_tape(given, "tape"), found_by_name=False)
+        return dataclasses.replace(_of_tape(given, given.learner_name), found_by_name=False)
     if not isinstance(given, str | Path):
         raise UserError(
             f"a session cannot show a {type(given).__name__}: give a learner, a run, a tape, "

@@ -126,6 +126,36 @@ class State:
         record = dataclasses.asdict(dataclasses.replace(one, parent=None))
         return json.dumps([above, dataclasses.asdict(self.sampling), record], sort_keys=True)
 
+    def name_of(self, lane: int) -> str:
+        """What a lane is called, everywhere: by its learner, and by what is changed in it.
+
+        >>> first, other = Lane("maml"), Lane("maml", {"inner_rate": 0.1}, parent=0, at=2)
+        >>> State(Sampling(), (first, other)).name_of(1)
+        'maml, branch 1: inner rate 0.1'
+        """
+        one, changed = self.lanes[lane], self.changed_in(lane)
+        name = one.learner or "tasks"
+        if one.parent is not None:
+            name += f", branch {lane}"
+        return f"{name}: {changed}" if changed else name
+
+    def changed_in(self, lane: int) -> str:
+        """What is other in a lane than in the one that it came from, in words."""
+        one = self.lanes[lane]
+        before = {} if one.parent is None else self.lanes[one.parent].settings
+        said = [
+            f"{name.replace('_', ' ').replace('.', ' ')} {_said(value)}"
+            for name, value in one.settings.items()
+            if (name not in before or before[name] != value)
+            and not (name == "test_steps" and one.steps is not None)
+        ]
+        if one.steps is not None:
+            said.append("1 inner step" if one.steps == 1 else f"{one.steps} inner steps")
+        said += [_rewritten(change) for change in one.memory]
+        if one.edits and one.parent is not None:
+            said.append("1 edit" if len(one.edits) == 1 else f"{len(one.edits)} edits")
+        return ", ".join(said)
+
     def with_lane(self, lane: int, **changes: Any) -> State:
         """The state with one lane changed."""
         lanes = list(self.lanes)
@@ -159,3 +189,13 @@ class State:
             for lane in record["lanes"]
         )
         return State(Sampling(**record["sampling"]), lanes)
+
+
+def _said(value: Any) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+def _rewritten(change: Mapping[str, int]) -> str:
+    """What was done to the memory, in words; slots count from 1."""
+    slot = f"slot {change['slot'] + 1}"
+    return f"{slot} as slot {change['source'] + 1}" if "source" in change else f"{slot} emptied"

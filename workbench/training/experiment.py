@@ -14,14 +14,40 @@ from torch import nn
 from workbench.algorithms.base import Learner
 from workbench.algorithms.estimators.base import Estimator
 from workbench.errors import UserError, nearest
-from workbench.fields import Range, check_fields
+from workbench.fields import Among, Range, When, check_fields
 from workbench.randomness import Seeded
 from workbench.tasks import Shape, Tasks, TaskSpec, open_tasks
 from workbench.training.evaluation import BLOCK, check_judged
 from workbench.training.record import check_tasks, from_record, to_record
 from workbench.training.room import check_model, check_room, fitting
 
-Schedule = Literal["constant", "linear", "cosine", "halve"]
+_SCHEDULES = ("constant", "linear", "cosine", "halve")
+
+
+def _optimizers() -> list[str]:
+    """The optimizers that need no closure and take whole gradients."""
+    return sorted(
+        cls.__name__
+        for name, cls in _classes(torch.optim, torch.optim.Optimizer).items()
+        if name not in _UNFIT and _plain(cls)
+    )
+
+
+def _schedules() -> list[str]:
+    """The schedules named here, and torch's that need no option."""
+    module = torch.optim.lr_scheduler
+    found = _classes(module, module.LRScheduler).items()
+    names = [cls.__name__ for name, cls in found if name != _METRIC and _plain(cls)]
+    return [*_SCHEDULES, *sorted(names)]
+
+
+_OF_TORCH = When(lambda own: own.schedule not in _SCHEDULES)
+_HALVES = When(lambda own: own.schedule == "halve")
+
+
+def _devices() -> list[str]:
+    """The processor, and the GPUs that this machine has."""
+    return ["cpu", *(f"cuda:{place}" for place in range(torch.cuda.device_count()))]
 
 
 class ModelSettings(Protocol):
@@ -44,14 +70,17 @@ class TrainingSettings:
     iterations: Annotated[int, Range(1, span=(100, 100_000), log=True)] = 10_000
     # tasks in a meta-batch; their losses are averaged
     tasks: Annotated[int, Range(1, span=(1, 64))] = 4
-    optimizer: str = "Adam"  # any class of torch.optim that needs no closure
+    # any class of torch.optim that needs no closure
+    optimizer: Annotated[str, Among(_optimizers)] = "Adam"
     # outer learning rate
     rate: Annotated[float, Range(above=0, span=(1e-5, 1), log=True)] = 1e-3
     options: dict[str, float | bool] = field(default_factory=dict)  # more options of the optimizer
-    schedule: str = "constant"  # constant, linear (to 0), cosine (to 0), halve, or a torch class
-    schedule_options: dict[str, float | bool] = field(default_factory=dict)  # of a torch schedule
+    # constant, linear (to 0), cosine (to 0), halve, or a torch class
+    schedule: Annotated[str, Among(_schedules)] = "constant"
+    # of a torch schedule
+    schedule_options: Annotated[dict[str, float | bool], _OF_TORCH] = field(default_factory=dict)
     # equal stages of the schedule 'halve', each at half the rate before
-    halvings: Annotated[int, Range(1, span=(1, 20))] = 10
+    halvings: Annotated[int, Range(1, span=(1, 20)), _HALVES] = 10
     # greatest norm of the meta-gradient
     clip: Annotated[float | None, Range(above=0, span=(0.1, 100), log=True)] = None
     # tasks computed at once; 0 is all, or one by one where the learner rematerialises
@@ -76,13 +105,31 @@ class TrainingSettings:
         schedule_class(self.schedule)
 
 
-def _torch_class(module: Any, base: type, name: str, where: str, extra: tuple[str, ...]) -> Any:
-    known = {
+_UNFIT = ("lbfgs", "sparseadam")  # which need a closure, or sparse gradients
+_METRIC = "reducelronplateau"  # which follows a metric
+_NARROW = ("muon", "chainedscheduler")  # for matrices alone; made of other schedules
+
+
+def _classes(module: Any, base: type) -> dict[str, type]:
+    """The classes of a module that inherit from `base`, by their names in small letters."""
+    return {
         key.lower(): value
         for key, value in vars(module).items()
         if isinstance(value, type) and issubclass(value, base) and value is not base
         if not key.startswith("_")
     }
+
+
+def _plain(cls: type) -> bool:
+    """Whether it can be made of its first argument alone."""
+    _, *more = inspect.signature(cls).parameters.values()
+    return cls.__name__.lower() not in _NARROW and all(
+        p.default is not p.empty or p.kind is p.VAR_KEYWORD for p in more
+    )
+
+
+def _torch_class(module: Any, base: type, name: str, where: str, extra: tuple[str, ...]) -> Any:
+    known = _classes(module, base)
     if name.lower() not in known:
         names = [value.__name__ for value in known.values()]
         raise UserError(f"{where} is '{name}': {nearest(name, [*extra, *names])}")
@@ -95,7 +142,7 @@ def optimizer_class(name: str) -> type[torch.optim.Optimizer]:
     >>> optimizer_class("adam").__name__
     'Adam'
     """
-    if name.lower() in ("lbfgs", "sparseadam"):
+    if name.lower() in _UNFIT:
         raise UserError(
             f"training.optimizer is '{name}', which needs a closure or sparse gradients: "
             "choose Adam, AdamW, SGD or another"
@@ -106,16 +153,15 @@ def optimizer_class(name: str) -> type[torch.optim.Optimizer]:
 
 def schedule_class(name: str) -> type[torch.optim.lr_scheduler.LRScheduler] | None:
     """The class of torch.optim.lr_scheduler of that name; None for the schedules named here."""
-    own = ("constant", "linear", "cosine", "halve")
-    if name in own:
+    if name in _SCHEDULES:
         return None
     module = torch.optim.lr_scheduler
-    if name.lower() == "reducelronplateau":
+    if name.lower() == _METRIC:
         raise UserError(
             "training.schedule is 'ReduceLROnPlateau', which follows a metric: "
             "choose one that follows the iteration"
         )
-    found = _torch_class(module, module.LRScheduler, name, "training.schedule", own)
+    found = _torch_class(module, module.LRScheduler, name, "training.schedule", _SCHEDULES)
     return found
 
 
@@ -165,7 +211,7 @@ class Experiment:
     learner: LearnerSettings  # the method, and how it adapts
     training: TrainingSettings  # how the outer loop runs
     seed: int = 0  # of the initial parameters and of the order of tasks
-    device: str = "cpu"  # where to compute: cpu, cuda, cuda:1, …
+    device: Annotated[str, Among(_devices)] = "cpu"  # where to compute: cpu, cuda, cuda:1, …
     dtype: Literal["float32", "float64"] = "float32"  # the precision of all numbers
     # how the meta-gradient is had; by default as the learner itself has it
     estimator: Estimator | None = None

@@ -66,7 +66,7 @@ class ComparePanel(Exporting, Panel):
         self._stop = threading.Event()
         self.opened: SessionPanel | None = None
         self.names = [str(run) for run in runs]
-        self.settings = with_values(Comparing(), settings)
+        self.settings = self._begun = with_values(Comparing(), settings)
         self.result: Comparison | None = None
         self._asked = ""  # what the result is of
         self._worker: threading.Thread | None = None
@@ -207,7 +207,7 @@ class ComparePanel(Exporting, Panel):
             "chosen": self.names,
             "stage": "" if self.opened is None else self.opened.model_id,
             "known": known_runs(self.names),
-            "form": describe(self.settings, Comparing()),
+            "form": describe(self.settings, self._begun),
             "working": working,
             "stale": self.result is not None and self._asked != self._question(),
             "code": self.code() if self.names else "",

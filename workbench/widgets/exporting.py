@@ -17,7 +17,7 @@ import pandas as pd
 
 from workbench.errors import UserError
 from workbench.fields import Field, check_fields, describe, with_values
-from workbench.figures import ColumnWidth, Plot, Receipt, Style, draw, latex_table, render
+from workbench.figures import ColumnWidth, Plot, Receipt, Style, counted, draw, latex_table, render
 from workbench.figures.export import FORMATS as FIGURES
 from workbench.figures.tables import csv_table
 from workbench.files import write_safely, writing
@@ -71,6 +71,7 @@ class Subject:
     configuration  of the experiment, for the receipt
     session        for formats that hold a whole session
     figure         draws it: see `workbench.figures.draw`
+    step           the inner step that is looked at
     """
 
     kind: str
@@ -80,10 +81,11 @@ class Subject:
     configuration: Mapping[str, Any] = field(default_factory=dict)
     session: Session | None = None
     figure: str | Callable[..., Plot] | None = None
+    step: int | None = None
 
     @staticmethod
     def of(session: Session, kind: str) -> Subject:
-        """A kind of inspection of a session's current lane and task."""
+        """A kind of inspection of a session's current lane and task, at the current step."""
         source = session.source
         return Subject(
             kind,
@@ -93,6 +95,7 @@ class Subject:
             {} if source is None else source.about.get("experiment", {}),
             session,
             inspection_named(kind, session.inspections).figure,
+            session.cursor.step,
         )
 
     @property
@@ -104,14 +107,14 @@ class Subject:
 
     def plot(self, settings: ExportSettings) -> Plot:
         """The figure."""
-        return draw(self.figure, self.frame, style=settings.style)
+        return draw(self.figure, self.frame, style=settings.style, step=self.step)
 
     def content(self, settings: ExportSettings) -> bytes:
         """The file's bytes."""
         if settings.format in FIGURES:
             return render(self.plot(settings), settings.format, self.receipt)
         if settings.format == "csv":
-            return csv_table(self.frame).encode()
+            return csv_table(counted(self.frame)).encode()
         if settings.format == "tex":
             return latex_table(self.frame, f"receipt: {self.receipt.to_json()}").encode()
         return self._whole(settings.format)
@@ -225,12 +228,15 @@ class Exporting:
         more = "" if settings.width == "single" else f', width="{settings.width}"'
         more += ", dark=True" if settings.dark else ""
         if subject.session is not None:
-            lines = subject.session.code().replace(
+            lines = subject.session.lines().replace(
                 "import Session\n", "import Session, export\n", 1
             )
             return f'{lines}\nexport(session, "{subject.kind}", "{path}"{more})'
         if settings.format == "csv":
-            return f'{subject.code}\nframe.to_csv("{path}", index=False)'
+            return (
+                "from workbench.figures import counted\n"
+                f'{subject.code}\ncounted(frame).to_csv("{path}", index=False)'
+            )
         if settings.format == "tex":
             return (
                 f"from pathlib import Path\n\nfrom workbench.figures import latex_table\n"

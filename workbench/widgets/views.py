@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from typing import Any
 
@@ -12,6 +13,11 @@ from workbench.session.session import Session
 from workbench.session.showing import Showing
 from workbench.widgets.exporting import Exporting, Subject
 from workbench.widgets.panel import Panel, command
+
+_MOMENT = 0.5  # seconds for which inner steps are recorded at once
+_BREATH = 0.02  # seconds in between, for commands such as to stop
+
+_FOLLOWED: weakref.WeakKeyDictionary[Session, asyncio.Task[None]] = weakref.WeakKeyDictionary()
 
 
 class SessionPanel(Exporting, Panel):
@@ -39,12 +45,46 @@ class SessionPanel(Exporting, Panel):
         # A cell's result is kept in `Out`: what it showed need not be kept with it.
         self._showing, self.frames, self.shown, self._unwatch = None, {}, None, lambda: None
 
+    # ---- long recordings ----------------------------------------------------------------------
+
+    def _do(self, name: str, args: dict[str, Any]) -> Any:
+        """A command records for a moment; what takes longer goes on, and can be stopped."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # outside a kernel nothing turns: all is recorded at once
+            return super()._do(name, args)
+        session = self.shown
+        with session.patient(_MOMENT):
+            answer = super()._do(name, args)
+        if session.recording and session not in _FOLLOWED:
+            _FOLLOWED[session] = loop.create_task(_go_on(weakref.ref(session)))
+        return answer
+
+    def _answer(self, message: dict[str, Any]) -> None:
+        super()._answer(message)
+        if self.shown is not None:
+            self._tell_progress()
+
+    def _tell_progress(self) -> None:
+        now = self.shown.recording
+        if now is None:
+            self.progress = {}
+        else:
+            what = f"recording inner steps of {self.shown.state.name_of(now.lane)}"
+            self.report(what, now.done, now.total, now.left)
+
+    @command
+    def stop(self) -> None:
+        self.shown.stop()
+
     # ---- from the session to the browser ------------------------------------------------------
 
     def refresh(self, topic: str) -> None:
-        """Bring what is shown up to date: of 'state' or 'task' all, of 'cursor' only that."""
+        """Bring what is shown up to date: of 'state' or 'task' all, else only that."""
         with self.hold_sync():  # a cursor on a lane that is gone is never seen
-            if topic != "cursor":
+            if topic in ("recording", "state"):
+                self._tell_progress()
+            if topic in ("state", "task"):
                 self._showing.refresh()
                 self._show()
             self.cursor = self._showing.cursor()
@@ -131,6 +171,17 @@ def _told(panel: weakref.ref[SessionPanel], topic: str) -> None:
     shown = panel()
     if shown is not None:
         shown.refresh(topic)
+
+
+async def _go_on(reference: weakref.ref[Session]) -> None:
+    """Record what is left of a session, and let the kernel hear of other things in between."""
+    while (session := reference()) is not None and session.recording:
+        await asyncio.sleep(_BREATH)
+        with session.patient(_MOMENT):
+            session.go_on()
+        del session
+    if session is not None:
+        _FOLLOWED.pop(session, None)
 
 
 def Stage(session: Any, *more: Any, **sampling: Any) -> SessionPanel:

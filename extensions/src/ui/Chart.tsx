@@ -6,7 +6,7 @@ import { Axes } from "./Axes";
 import { three, withUnit } from "./format";
 import { useUnique, useWidth } from "./hooks";
 import { Drawn, type Held, Legend, type Series } from "./Series";
-import { type Axis, belowLog, extent, makeScale, nearest, type Scale, tilts } from "./scales";
+import { asksForLog, type Axis, belowLog, extent, makeScale, nearest, type Scale, tilts } from "./scales";
 
 export type { Series } from "./Series";
 
@@ -42,8 +42,9 @@ export function Chart(props: Props) {
   const [hover, setHover] = useState<{ series: number; index: number } | null>(null);
   const held = useRef<Held | null>(null);
   const id = useUnique();
-  const axes = { x: switched(props.x, logs.x), y: switched(props.y, logs.y) };
   const ys = series.flatMap((one) => [one.y, one.low ?? [], one.high ?? []]);
+  const asks = props.y.scale === undefined && props.y.switchable && asksForLog(ys);
+  const axes = { x: switched(props.x, logs.x), y: switched(props.y, logs.y ?? (asks || undefined)) };
   const hasBars = series.some((one) => one.kind === "bars") && axes.y.scale !== "log";
   const box = {
     left: axes.y.names ? 84 : 50,

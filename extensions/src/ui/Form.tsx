@@ -1,7 +1,7 @@
 /** Settings as controls: each field's type says which. */
 
 import { type TargetedKeyboardEvent } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Field } from "../generated";
 import { differing, parsed, range, rateAt, ratePlace, said, type Value } from "./fields";
 import { useUnique } from "./hooks";
@@ -9,7 +9,8 @@ import { useUnique } from "./hooks";
 interface Props {
   title: string;
   fields: Field[];
-  onChange: (name: string, value: Value) => void;
+  /** Asks for another value; what comes of it says whether it is in force, or why it is not. */
+  onChange: (name: string, value: Value) => Promise<unknown> | void;
   /** Without the line that says which settings differ. */
   bare?: boolean;
 }
@@ -34,20 +35,37 @@ export function Form({ title, fields, onChange, bare }: Props) {
 
 interface ControlProps {
   field: Field;
-  onChange: (value: Value) => void;
+  onChange: (value: Value) => Promise<unknown> | void;
 }
 
 function Control({ field, onChange }: ControlProps) {
   const id = useUnique();
   // What the hand did last stands until Python's answer comes.
   const [value, setValue] = useState(field.value);
+  const [refused, setRefused] = useState("");
+  const [, drawAgain] = useState(0); // also where nothing came of it: the hand has moved the control
+  const inForce = useRef(field.value);
+  const asked = useRef(0);
+  inForce.current = field.value;
   useEffect(() => setValue(field.value), [field.value]);
   const change = (next: Value) => {
     setValue(next);
-    if (next !== value) onChange(next);
+    setRefused("");
+    if (next === value) return;
+    const mine = ++asked.current;
+    const settle = (sentence: string) => {
+      if (mine !== asked.current) return;
+      setRefused(sentence);
+      setValue(inForce.current);
+      drawAgain(mine);
+    };
+    void onChange(next)?.then(
+      () => settle(""),
+      (error: Error) => settle(error.message),
+    );
   };
   const open = value === null;
-  const inner = { field: { ...field, value }, id, change };
+  const inner = { field: { ...field, value }, id, change, refuse: setRefused };
   return (
     <div
       class="wb-field"
@@ -85,6 +103,11 @@ function Control({ field, onChange }: ControlProps) {
       >
         ↺
       </button>
+      {refused && (
+        <span class="wb-refused" role="alert">
+          {refused}
+        </span>
+      )}
       <span id={`${id}-help`} class="wb-hidden">
         {field.help}
       </span>
@@ -96,9 +119,11 @@ interface InputProps {
   field: Field;
   id: string;
   change: (value: Value) => void;
+  /** Says why nothing was asked for. */
+  refuse: (sentence: string) => void;
 }
 
-function Input({ field, id, change }: InputProps) {
+function Input({ field, id, change, refuse }: InputProps) {
   const described = { id, "aria-describedby": `${id}-help` };
   switch (field.type) {
     case "boolean":
@@ -125,7 +150,7 @@ function Input({ field, id, change }: InputProps) {
     case "seed":
       return (
         <>
-          <NumberBox field={field} id={id} change={change} />
+          <NumberBox field={field} id={id} change={change} refuse={refuse} />
           <button
             type="button"
             title="Another seed"
@@ -140,13 +165,13 @@ function Input({ field, id, change }: InputProps) {
       return (
         <>
           <Slider field={field} change={change} />
-          <NumberBox field={field} id={id} change={change} />
+          <NumberBox field={field} id={id} change={change} refuse={refuse} />
         </>
       );
   }
 }
 
-function Slider({ field, change }: Omit<InputProps, "id">) {
+function Slider({ field, change }: Pick<InputProps, "field" | "change">) {
   const value = Number(field.value ?? field.default ?? 0);
   const [low, high] = field.type === "rate" ? [0, 1] : range(field);
   const isRate = field.type === "rate";
@@ -175,14 +200,12 @@ export const onEnter =
     if (event.key === "Enter") take(event.currentTarget);
   };
 
-function NumberBox({ field, id, change }: InputProps) {
+function NumberBox({ field, id, change, refuse }: InputProps) {
   const take = (box: HTMLInputElement) => {
-    const found = parsed(field, box.value);
-    if (found === null) box.value = String(field.value ?? "");
-    else {
-      box.value = String(found);
-      change(found);
-    }
+    const found = parsed(box.value);
+    if (found !== null) return change(found);
+    refuse(`'${box.value}' is no number: ${field.label} stays ${said(field.value)}`);
+    box.value = String(field.value ?? "");
   };
   return (
     <input
@@ -198,7 +221,7 @@ function NumberBox({ field, id, change }: InputProps) {
   );
 }
 
-function Choice({ field, id, change }: InputProps) {
+function Choice({ field, id, change }: Omit<InputProps, "refuse">) {
   const choices: Value[] = field.optional
     ? [null, ...(field.choices ?? [])]
     : (field.choices ?? []);
@@ -228,10 +251,11 @@ function Choice({ field, id, change }: InputProps) {
     <select
       id={id}
       aria-describedby={`${id}-help`}
+      value={said(field.value)}
       onChange={(event) => change(choices[event.currentTarget.selectedIndex] ?? null)}
     >
       {choices.map((choice) => (
-        <option key={said(choice)} selected={choice === field.value}>
+        <option key={said(choice)} value={said(choice)}>
           {said(choice)}
         </option>
       ))}

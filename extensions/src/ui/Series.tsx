@@ -22,8 +22,10 @@ export interface Series {
   dashed?: boolean;
   /** Thin: the truth, a ghost of an earlier step. */
   thin?: boolean;
-  /** Not in the legend, and not found by the mouse. */
+  /** Not found by the mouse, and in the legend only as `legend` says. */
   silent?: boolean;
+  /** What the legend calls it and others like it, once. */
+  legend?: string;
   /** Whether its points can be dragged; `onDrag` of the chart is told. */
   draggable?: boolean;
   /** What a point is called when it is spoken of. */
@@ -39,12 +41,13 @@ export interface Held {
 }
 
 export function Legend({ series }: { series: Series[] }) {
-  const shown = series.filter((one) => !one.silent);
-  if (shown.length < 2) return null;
+  const named = series.filter((one) => one.legend ?? !one.silent);
+  const known = new Map(named.map((one) => [one.legend ?? one.name, one]));
+  if (known.size < 2) return null;
   return (
     <ul class="wb-legend">
-      {shown.map((one) => (
-        <li key={one.name}>
+      {[...known].map(([name, one]) => (
+        <li key={name}>
           <svg width="22" height="12" aria-hidden="true">
             {one.kind === "bars" ? (
               <rect
@@ -57,6 +60,7 @@ export function Legend({ series }: { series: Series[] }) {
             ) : (
               one.kind !== "points" && (
                 <line
+                  shape-rendering="crispEdges"
                   x1="1"
                   x2="21"
                   y1="6"
@@ -70,7 +74,7 @@ export function Legend({ series }: { series: Series[] }) {
               <Marker x={11} y={6} marker={one.marker} colour={one.colour} hollow={one.hollow} />
             )}
           </svg>
-          {one.name}
+          {name}
         </li>
       ))}
     </ul>

@@ -27,8 +27,16 @@ export function sorted(frame: Frame, column: string | null, down: boolean): numb
   });
 }
 
-function text(cell: Cell): string {
+/** Columns that say which one, from 0 as Python counts; people count from 1 (workbench/figures/tables.py). */
+export const PLACES = new Set([
+  "task", "example", "shot", "label", "prediction", "arm", "first", "second", "rank", "query",
+  "entry", "class", "slot",
+]);
+
+/** A cell as people read it. */
+export function text(column: string, cell: Cell): string {
   if (cell === null) return "–";
+  if (typeof cell === "number" && PLACES.has(column)) return String(cell + 1);
   return typeof cell === "number" ? three(cell) : String(cell);
 }
 
@@ -53,7 +61,7 @@ export function Table({ frame, title, marked, onPick }: Props) {
           ? { column: null, down: false }
           : { column: name, down: true },
     );
-  const copy = () => void copyText(frame.csv(rows)).then(() => flash("copied"));
+  const copy = () => void copyText(frame.csv(rows, PLACES)).then(() => flash("copied"));
   return (
     <section class="wb-table" aria-label={`Table: ${title}`}>
       <div class="wb-row">
@@ -119,7 +127,7 @@ export function Table({ frame, title, marked, onPick }: Props) {
                   <td key={name} class={numeric(name) ? "wb-number" : undefined}>
                     {frame.type(name) === "arrays"
                       ? frame.shape(name).join(" × ")
-                      : text(frame.at(name, row))}
+                      : text(name, frame.at(name, row))}
                   </td>
                 ))}
               </tr>

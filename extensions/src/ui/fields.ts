@@ -47,10 +47,8 @@ export function said(value: Value): string {
   return String(value);
 }
 
-/** What somebody typed as a number that the field allows; null when it is none. */
-export function parsed(field: Field, text: string): number | null {
-  const value = Number(text.trim().replace(",", "."));
-  if (text.trim() === "" || !Number.isFinite(value)) return null;
-  const whole = field.type === "integer" || field.type === "seed" ? Math.round(value) : value;
-  return Math.min(Math.max(whole, field.minimum ?? -Infinity), field.maximum ?? Infinity);
+/** What somebody typed as a number; null when it is none. Whether it is allowed, Python says. */
+export function parsed(text: string): number | null {
+  const value = Number(text.trim().replace("−", "-").replace(",", "."));
+  return text.trim() === "" || !Number.isFinite(value) ? null : value;
 }

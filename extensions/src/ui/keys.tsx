@@ -58,6 +58,42 @@ export class Keys {
   }
 }
 
+/** The panel that had the keyboard last, and has not been left for something else. */
+let owner: HTMLElement | null = null;
+
+/** Follows whether a panel has the keyboard, and keeps it there where what had the focus is gone:
+ * a button that was pressed and went away would leave the next key to the page. */
+export function keepKeyboard(panel: HTMLElement, tell: (has: boolean) => void): () => void {
+  const ended = new AbortController();
+  const options = { signal: ended.signal, capture: true };
+  const look = () => tell(panel.contains(document.activeElement));
+  const focused = (event: FocusEvent) => {
+    const inside = panel.contains(event.target as Node);
+    if (inside) owner = panel;
+    else if (owner === panel) owner = null;
+    tell(inside);
+  };
+  const pressed = (event: KeyboardEvent) => {
+    if (owner !== panel || event.target !== document.body) return;
+    event.stopImmediatePropagation();
+    event.preventDefault();
+    panel.focus({ preventScroll: true });
+    panel.dispatchEvent(new KeyboardEvent(event.type, event));
+  };
+  const pointed = (event: Event) => {
+    if (owner === panel && !panel.contains(event.target as Node)) owner = null;
+  };
+  document.addEventListener("focusin", focused, options);
+  document.addEventListener("focusout", () => setTimeout(look), options);
+  document.addEventListener("pointerdown", pointed, options);
+  window.addEventListener("keydown", pressed, options);
+  look();
+  return () => {
+    ended.abort();
+    if (owner === panel) owner = null;
+  };
+}
+
 export const KeyContext = createContext(new Keys());
 
 /** Answers these keys while the component is on screen. The same keys in every call, please. */

@@ -4,15 +4,16 @@
  * without being drawn again.
  */
 
+// Blue and orange are orders of gradients: only a seventh and an eighth class come to them.
 const OKABE_ITO = [
-  "#0072B2", // blue
-  "#E69F00", // orange
   "#009E73", // green
   "#CC79A7", // purple
   "#D55E00", // vermilion
   "#56B4E9", // sky
   "var(--wb-ink)",
   "#F0E442", // yellow
+  "#0072B2", // blue
+  "#E69F00", // orange
 ];
 
 export const FIRST_ORDER = "var(--wb-first-order)";

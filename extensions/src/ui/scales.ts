@@ -46,6 +46,12 @@ export function extent(
   return low <= high ? [low, high] : null;
 }
 
+/** Whether numbers are all positive and span more than a factor of thirty, as in exported figures. */
+export function asksForLog(columns: Iterable<ArrayLike<number>>): boolean {
+  const found = extent(columns, false);
+  return found !== null && found[0] > 0 && found[1] > 30 * found[0];
+}
+
 /** Whether the names of an axis have to be tilted to stand beside each other. */
 export function tilts(axis: Axis, room: number): boolean {
   const names = axis.names ?? [];

@@ -128,7 +128,7 @@ function Choice({ store }: { store: Store }) {
           <Form
             title="On which tasks"
             fields={about.form ?? []}
-            onChange={(name, value) => void store.send("vary", { [name]: value }).catch(() => {})}
+            onChange={(name, value) => store.send("vary", { [name]: value })}
           />
         </fieldset>
       </div>

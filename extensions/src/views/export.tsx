@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { type ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { stepsOf } from "../facts";
 import type { Exported, Field, Preview } from "../generated";
 import { type Store } from "../store";
 import { type Value } from "../ui/fields";
@@ -98,6 +99,7 @@ export function Exporter({ store, kind }: { store: Store; kind?: string }) {
             ))}
           </select>
         </div>
+        <Step store={store} />
         <Form
           title="How the file looks"
           bare
@@ -172,6 +174,38 @@ export function Exporter({ store, kind }: { store: Store; kind?: string }) {
         )}
       </section>
     </div>
+  );
+}
+
+/** The inner step that the file shows: the one under the cursor, as in all panels. */
+function Step({ store }: { store: Store }) {
+  const { step } = store.cursor.value;
+  const steps = stepsOf(store.about.value, store.cursor.value);
+  if (steps === 0) return null;
+  const field: Field = {
+    name: "step",
+    label: "inner step",
+    help: "The step that the file shows; panels follow it, and 0 is before adaptation.",
+    type: "integer",
+    value: step,
+    default: steps,
+    minimum: 0,
+    maximum: steps,
+    span: [0, steps],
+    choices: null,
+    optional: false,
+  };
+  return (
+    <Form
+      title="What the file shows"
+      bare
+      fields={[field]}
+      onChange={async (_, value) => {
+        if (typeof value !== "number" || !(value >= 0 && value <= steps))
+          throw new Error(`inner step is ${value}: choose 0 to ${steps}`);
+        store.move({ step: Math.round(value) });
+      }}
+    />
   );
 }
 

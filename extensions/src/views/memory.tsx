@@ -172,7 +172,7 @@ function Whole({ store, frame }: { store: Store; frame: Frame<Columns["memory"]>
         />
         <Shares
           store={store}
-          title={slot === null ? "Queries" : `Slot ${slot} is read by these`}
+          title={slot === null ? "Queries" : `Slot ${slot + 1} is read by these`}
           examples={slot === null ? [] : queries}
           share={(one) => reads.strength(head, one.place, slot ?? 0)}
           what={what}
@@ -198,8 +198,8 @@ function Edit({ slots, slot, onRewrite }: EditProps) {
       </p>
     );
   return (
-    <div class="wb-row wb-change-slot" role="group" aria-label={`Change slot ${slot}`}>
-      <strong>slot {slot}</strong>
+    <div class="wb-row wb-change-slot" role="group" aria-label={`Change slot ${slot + 1}`}>
+      <strong>slot {slot + 1}</strong>
       <button type="button" onClick={() => onRewrite()} title="On a branch of its own (Delete)">
         Empty it
       </button>
@@ -216,7 +216,7 @@ function Edit({ slots, slot, onRewrite }: EditProps) {
           .filter((one) => one.slot !== slot && one.writers.length > 0)
           .map((one) => (
             <option key={one.slot} value={one.slot}>
-              slot {one.slot}
+              slot {one.slot + 1}
             </option>
           ))}
       </select>

@@ -2,6 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
+import { laneName } from "../facts";
 import type { Columns } from "../generated";
 import type { About, Store } from "../store";
 import { useKeys } from "../ui/keys";
@@ -12,7 +13,6 @@ import { Column, DoesOf, EpisodeOf, keepFocus, Score } from "./stage/Columns";
 import { Choices, Drawer } from "./stage/Controls";
 import { Editor } from "./stage/edits";
 import { frameOf, readExamples } from "./stage/data";
-import { laneName } from "./stage/lanes";
 import { Player } from "./stage/Player";
 import { Stepper } from "./stage/stepper";
 import { Timeline } from "./stage/Timeline";

@@ -56,7 +56,7 @@ function Next({ store }: { store: Store }) {
   const id = useUnique();
   const all = useSignal(false);
   const form = about.form ?? [];
-  const change = (name: string, value: Value) => store.send("vary", { [name]: value }).catch(() => {});
+  const change = (name: string, value: Value) => store.send("vary", { [name]: value });
   const call = (box: HTMLInputElement) => void store.send("call", { name: box.value }).catch(() => {});
   const groups = GROUPS.filter((group) => form.some((field) => field.group === group));
   const changed = differing(form);

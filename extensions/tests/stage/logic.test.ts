@@ -16,10 +16,12 @@ import {
   geometry,
   heightOf,
   laneAt,
-  laneName,
+  laneColour,
+  laneLabel,
   placeOf,
   stepAt,
 } from "../../src/views/stage/lanes";
+import { laneName, stepName } from "../../src/facts";
 import { CLEAN, lift, moveTo, pressed, touch, withoutLast } from "../../src/views/stage/pen";
 import { described } from "../../src/views/stage/Pictures";
 import { seriesOf } from "../../src/views/stage/CurveView";
@@ -28,6 +30,8 @@ import { frame } from "../frames";
 import { FakeModel } from "../model";
 
 const lane = (steps: number, more: object = {}) => ({
+  name: "MAML",
+  changed: "",
   learner: "MAML",
   steps,
   parent: null as number | null,
@@ -56,15 +60,18 @@ test("numbers below the timeline have room", () => {
   expect((every(long) * (long.right - long.left)) / 101).toBeGreaterThanOrEqual(24);
 });
 
-test("a branch is called by what differs in it", () => {
-  const lanes = [
-    lane(5, { settings: { inner_rate: 0.01 } }),
-    lane(5, { parent: 0, at: 2, settings: { inner_rate: 0.1, order: "first" }, edits: 1 }),
-  ];
-  lanes[0]!.settings = { order: "first" };
-  const about = { title: "MAML", lanes };
-  expect(laneName(about, 0)).toBe("MAML");
-  expect(laneName(about, 1)).toBe("branch 1: inner rate 0.1, 1 edit");
+test("a lane is called as Python says, and the start is no step", () => {
+  const branch = { parent: 0, at: 2, name: "MAML, branch 1: clip 2", changed: "clip 2" };
+  const about = { title: "MAML", lanes: [lane(5), lane(5, branch)] };
+  expect([0, 1].map((one) => laneName(about, one))).toEqual(["MAML", "MAML, branch 1: clip 2"]);
+  expect([0, 1].map((one) => laneLabel(about, one))).toEqual(["MAML", "1 · clip 2"]);
+  expect([0, 2].map((step) => stepName(step, 5))).toEqual(["before adaptation", "step 2 of 5"]);
+});
+
+test("blue and orange are orders of gradients: no lane has them", () => {
+  const colours = Array.from({ length: 20 }, (_, lane) => laneColour(lane).toLowerCase());
+  expect(colours).not.toContain("#0072b2");
+  expect(colours).not.toContain("#e69f00");
 });
 
 test("a pen draws while it is down and leaves out what is too near to see", () => {

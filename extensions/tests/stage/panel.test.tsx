@@ -60,7 +60,13 @@ function sine(): FakeModel {
         { name: "sine", note: "trained" },
         { name: "other", note: "not trained" },
       ],
-      lanes: [lane(2), lane(2, { parent: 0, at: 1, settings: { inner_rate: 0.1 } })],
+      lanes: [lane(2), lane(2, {
+          parent: 0,
+          at: 1,
+          settings: { inner_rate: 0.1 },
+          name: "MAML, branch 1: inner rate 0.1",
+          changed: "inner rate 0.1",
+        })],
       kinds: { steps: "ready" },
       forms: { sampling: [], settings: [] },
       undo: true,
@@ -167,7 +173,7 @@ test("two lanes stand side by side, the older one left, with their difference", 
   expect(all(".wb-column h2").map((one) => one.textContent)).toEqual([
     "Episode",
     "MAML",
-    "branch 1: inner rate 0.1",
+    "MAML, branch 1: inner rate 0.1",
   ]);
   expect(find(".wb-change").textContent).toContain("(0)");
   press("d");

@@ -16,7 +16,7 @@ from workbench.algorithms.capabilities import Unrolls
 from workbench.algorithms.classes import check_outputs
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
-from workbench.fields import Live, Range, check_fields
+from workbench.fields import Live, Range, When, check_fields
 from workbench.innerloop import (
     InnerLoop,
     InnerOptimizer,
@@ -74,7 +74,12 @@ class GradientSettings:
     # exact, first-order, or exact over the last `truncate` steps
     order: Annotated[Order, Live(moves=False, when=_differentiates)] = "second"
     # exact steps at the end of the inner loop when order is 'truncated'
-    truncate: Annotated[int, Range(1, span=(1, 10)), Live(moves=False, when=_truncated)] = 1
+    truncate: Annotated[
+        int,
+        Range(1, span=(1, 10)),
+        Live(moves=False, when=_truncated),
+        When(lambda own: own.order == "truncated"),
+    ] = 1
     # the update rule of an inner step
     optimizer: Annotated[RuleSettings, Live()] = InnerOptimizer()
     # largest norm of a task's gradient in an inner step; 0 is no limit

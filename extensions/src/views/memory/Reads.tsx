@@ -27,7 +27,7 @@ export function ReadsMap({ reads, head, onHead, slot, query, onPick }: Props) {
       <HeatMap
         title={near ? "Squared distance of each query to each slot" : "What each query reads"}
         rows={queries.map((one) => String(one + 1))}
-        columns={entries.map(String)}
+        columns={entries.map((one) => String(one + 1))}
         value={(row, column) => reads.value(head, queries[row]!, entries[column]!)}
         label={near ? "squared distance" : "share that is read"}
         reversed={near}

@@ -1,13 +1,13 @@
 /** What a change of the memory by hand did: the branch's predictions against those before. */
 
 import { type Store } from "../../store";
-import { rewritten } from "../../facts";
+import { laneName, stepName } from "../../facts";
 import { three } from "../../ui/format";
 import { Stamp } from "../../ui/Images";
 import { Marker } from "../../ui/Marker";
 import { look } from "../../ui/palette";
 import { classNames, type Example, frameOf, readCourse, readExamples } from "../stage/data";
-import { laneColour, laneName } from "../stage/lanes";
+import { laneColour } from "../stage/lanes";
 import { type Answer, compared, rewrittenLane } from "./data";
 
 export function Rewritten({ store }: { store: Store }) {
@@ -32,10 +32,10 @@ export function Rewritten({ store }: { store: Store }) {
       <header class="wb-row">
         <h2>
           <i class="wb-lane-key" style={{ background: laneColour(lane) }} />
-          Branch {lane}: {rewritten(one).join(", ")}
+          {one.name}
         </h2>
         <span class="wb-quiet">
-          against {laneName(store.about.value, one.parent)}, after step {at}
+          against {laneName(store.about.value, one.parent)}, {stepName(at, one.steps)}
         </span>
         <span class="wb-end wb-row wb-tight">
           {current === lane && (

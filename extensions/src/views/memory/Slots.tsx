@@ -105,7 +105,7 @@ function Row({ slot, most, farthest, evicts, tab, ...props }: RowProps) {
       data-wrote={wrote}
       onClick={() => props.onPick(slot)}
     >
-      <span class="wb-figure">{slot.slot}</span>
+      <span class="wb-figure">{slot.slot + 1}</span>
       <span class="wb-holds">
         {slot.label !== null && (
           <svg width="12" height="12" aria-hidden="true">
@@ -157,8 +157,8 @@ export function describeSlot(slot: Slot, names: string[], read: string): string 
   const rest = slot.writers.length - parts.length;
   if (rest > 0) parts.push(`${rest} more`);
   return [
-    `slot ${slot.slot}`,
-    slot.label === null ? "" : (names[slot.label] ?? `class ${slot.label}`),
+    `slot ${slot.slot + 1}`,
+    slot.label === null ? "" : (names[slot.label] ?? `class ${slot.label + 1}`),
     slot.rewritten || (parts.length ? "" : "holds nothing"),
     parts.length ? `written by ${parts.join(", ")}` : "",
     slot.usage === null ? "" : `usage ${three(slot.usage)}`,

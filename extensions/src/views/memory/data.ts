@@ -102,7 +102,7 @@ export function memoryAfter(
       }
       for (const { slot, source } of changes.filter((change) => change.at === now)) {
         const { writers, held } = source === undefined ? empty(slot) : at(source);
-        const rewritten = source === undefined ? "emptied" : `filled from ${source}`;
+        const rewritten = source === undefined ? "emptied" : `filled from ${source + 1}`;
         Object.assign(at(slot), { writers: [...writers], held, rewritten });
       }
     }

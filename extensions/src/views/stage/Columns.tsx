@@ -170,7 +170,7 @@ export function DoesOf({
         title="Curve"
         curves={all}
         step={step}
-        colour={lane === 0 ? undefined : laneColour(lane)}
+        colour={against === null ? undefined : laneColour(lane)}
         editor={lane === store.cursor.value.lane ? editor : undefined}
         place={place}
         held={held && held.task === store.cursor.value.task ? held : null}

@@ -4,9 +4,10 @@ import type { Signal } from "@preact/signals";
 import type { Store } from "../../store";
 import type { Value } from "../../ui/fields";
 import { Form } from "../../ui/Form";
+import { Select } from "../../ui/Select";
 
 const ask = (store: Store, command: string, name: string, value: Value) =>
-  void store.send(command, { [name]: value }, { latest: name }).catch(() => {});
+  store.send(command, { [name]: value }, { latest: name });
 
 /** The form of which tasks are drawn. */
 export function SamplingForm({ store }: { store: Store }) {
@@ -75,23 +76,19 @@ export function Choices({ store, open }: Props) {
               onChoose={(task) => store.move({ task })}
             />
           ) : (
-            <select
-              aria-label="Task"
-              onChange={(event) => store.move({ task: event.currentTarget.selectedIndex })}
-            >
-              {Array.from({ length: tasks }, (_, task) => (
-                <option key={task} selected={task === store.cursor.value.task}>
-                  {task + 1} of {tasks}
-                </option>
-              ))}
-            </select>
+            <Select
+              label="Task"
+              names={Array.from({ length: tasks }, (_, task) => `${task + 1} of ${tasks}`)}
+              chosen={store.cursor.value.task}
+              onChoose={(task) => store.move({ task })}
+            />
           )}
         </span>
       )}
       <button
         type="button"
         title={`Other tasks: the seed is ${seed}`}
-        onClick={() => ask(store, "sample", "seed", seed + 1)}
+        onClick={() => void ask(store, "sample", "seed", seed + 1).catch(() => {})}
       >
         ⚄ Other tasks
       </button>
@@ -134,17 +131,13 @@ function Learners({ store }: { store: Store }) {
     );
   }
   return (
-    <select
-      aria-label="Learner"
+    <Select
+      label="Learner"
       title={about.note}
-      onChange={(event) => choose(event.currentTarget.selectedIndex)}
-    >
-      {learners.map((one, place) => (
-        <option key={one.name} selected={place === chosen}>
-          {one.name}
-        </option>
-      ))}
-    </select>
+      names={learners.map((one) => one.name)}
+      chosen={chosen}
+      onChoose={choose}
+    />
   );
 }
 

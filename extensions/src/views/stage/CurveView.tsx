@@ -60,6 +60,7 @@ export function seriesOf(props: Omit<Props, "title">): {
         ...curves.steps[k]!,
         thin: true,
         silent: true,
+        legend: now === 2 ? "step 1" : `steps 1–${now - 1}`,
         colour: stepColour(k, last),
       });
     }
@@ -80,6 +81,7 @@ export function seriesOf(props: Omit<Props, "title">): {
       kind: "points",
       hollow: true,
       colour: "var(--wb-quiet)",
+      legend: `query (${curves.query.x.length})`,
       describe: (k) => `query ${k + 1}`,
     });
   }
@@ -89,6 +91,7 @@ export function seriesOf(props: Omit<Props, "title">): {
     ...withHeld(curves.support, "support", props),
     kind: "points",
     draggable: editor !== undefined,
+    legend: `support (${curves.support.x.length})`,
     describe: (k) => `support ${k + 1}`,
   });
   return { series, parts };

@@ -30,14 +30,14 @@ export function described(
   const truth = example.label === null ? "" : (names[example.label] ?? "");
   const base = `${example.part} ${truth} ${example.shot + 1}${example.edited ? `, ${example.edited}` : ""}`;
   if (!judged) return { label: base, caption: example.edited ? "✎" : undefined };
-  const said = names[judged.prediction] ?? `class ${judged.prediction}`;
+  const said = names[judged.prediction] ?? `class ${judged.prediction + 1}`;
   const right = judged.prediction === example.label;
   const changed = other !== undefined && other.prediction !== judged.prediction;
   return {
     label:
       `${base}: taken for ${said}, ${three(100 * judged.confidence)} %${right ? "" : ", wrong"}` +
       (changed
-        ? `; the other lane says ${names[other.prediction] ?? `class ${other.prediction}`}`
+        ? `; the other lane says ${names[other.prediction] ?? `class ${other.prediction + 1}`}`
         : ""),
     confidence: judged.confidence,
     ...look(judged.prediction),
@@ -65,7 +65,7 @@ export function Pictures({
     group: example.label ?? 0,
     ...described(example, names, judged?.get(example.place), against?.get(example.place)),
   }));
-  return (
+  const grid = (
     <Images
       title={title}
       pictures={pictures}
@@ -74,5 +74,15 @@ export function Pictures({
       selected={shown.findIndex((one) => one.part === cursor.part && one.place === cursor.example)}
       onPick={(index) => onPick(shown[index]!)}
     />
+  );
+  if (!judged) return grid;
+  return (
+    <>
+      {grid}
+      <p class="wb-quiet wb-tiles">
+        Mark: the class it is taken for. Bar: how surely. Dashed frame: wrong.
+        {against && " Dotted frame: another class than in the other lane."}
+      </p>
+    </>
   );
 }

@@ -3,7 +3,7 @@
 import type { Store } from "../../store";
 import { three } from "../../ui/format";
 import { frameOf, readCourse } from "./data";
-import { difference, laneName } from "./lanes";
+import { laneName, stepName } from "../../facts";
 import type { Stepper } from "./stepper";
 
 export function Player({ store, stepper }: { store: Store; stepper: Stepper }) {
@@ -59,9 +59,9 @@ export function Player({ store, stepper }: { store: Store; stepper: Stepper }) {
         </button>
       </span>
       <span class="wb-figure wb-now-step">
-        step {step} of {steps}
+        {stepName(step, steps)}
       </span>
-      {lane > 0 && difference(lanes, lanes[lane]!) === "" && (
+      {lane > 0 && lanes[lane]!.changed === "" && (
         <span class="wb-quiet">as its origin until its settings or examples change</span>
       )}
       <span class="wb-end wb-row wb-tight">
@@ -130,7 +130,8 @@ function Spoken({ store, stepper }: { store: Store; stepper: Stepper }) {
   const value = course?.values[step];
   return (
     <span class="wb-hidden" role="status" aria-live="polite">
-      {lane > 0 ? `${laneName(store.about.value, lane)}, ` : ""}step {step} of {stepper.steps}
+      {lane > 0 ? `${laneName(store.about.value, lane)}, ` : ""}
+      {stepName(step, stepper.steps)}
       {course && value !== undefined ? `, ${course.name} ${three(value)}` : ""}
     </span>
   );

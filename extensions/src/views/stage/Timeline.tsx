@@ -4,6 +4,7 @@ import { line } from "d3-shape";
 import { scaleLinear, scaleLog } from "d3-scale";
 import type { TargetedPointerEvent } from "preact";
 import { useRef } from "preact/hooks";
+import { laneName, stepName } from "../../facts";
 import type { Lane } from "../../generated";
 import type { Store } from "../../store";
 import { short, three } from "../../ui/format";
@@ -17,7 +18,6 @@ import {
   laneAt,
   laneColour,
   laneLabel,
-  laneName,
   placeOf,
   stepAt,
 } from "./lanes";
@@ -81,7 +81,7 @@ export function Timeline({ store, stepper }: Props) {
         aria-valuemin={0}
         aria-valuemax={stepper.steps}
         aria-valuenow={cursor.step}
-        aria-valuetext={`${laneName(about, cursor.lane)}, step ${cursor.step} of ${stepper.steps}, ${measure} ${three(here)}`}
+        aria-valuetext={`${laneName(about, cursor.lane)}, ${stepName(cursor.step, stepper.steps)}, ${measure} ${three(here)}`}
         onPointerDown={pointerDown}
         onPointerMove={pointerMove}
         onPointerUp={() => (scrubbing.current = false)}
@@ -146,7 +146,7 @@ const Numbers = steady(
         .filter((step) => step % every(g) === 0)
         .map((step) => (
           <text key={step} class="wb-tick-label" x={placeOf(step, g)} y={y} text-anchor="middle">
-            {step}
+            {step === 0 ? "before" : step}
           </text>
         ))}
     </g>

@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import type { Store } from "../../store";
 import { three } from "../../ui/format";
+import { Select } from "../../ui/Select";
 import { type Example, classNames } from "./data";
 import { DrawPad } from "./DrawPad";
 import { type Editor, fitting, selectedOf } from "./edits";
@@ -74,16 +75,12 @@ export function Toolbar({ store, editor, examples }: Props) {
         {can.has("relabel") && (
           <label title="Call it an example of another class">
             class{" "}
-            <select
-              aria-label="Class of the chosen example"
-              onChange={(event) => editor.relabel(event.currentTarget.selectedIndex)}
-            >
-              {names.map((name, label) => (
-                <option key={label} selected={label === selected?.label}>
-                  {name}
-                </option>
-              ))}
-            </select>
+            <Select
+              label="Class of the chosen example"
+              names={names}
+              chosen={selected?.label ?? -1}
+              onChoose={(label) => editor.relabel(label)}
+            />
           </label>
         )}
         <label class="wb-noise" title="Noise of this standard deviation on its inputs">

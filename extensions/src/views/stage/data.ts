@@ -55,7 +55,7 @@ export function readExamples(frame: Frame<Columns["examples"]> | undefined): Exa
         part: word("part", row) === "query" ? "query" : "support",
         place: number("example", row) ?? row,
         label,
-        name: word("name", row) ?? (label === null ? "" : `class ${label}`),
+        name: word("name", row) ?? (label === null ? "" : `class ${label + 1}`),
         shot: number("shot", row) ?? 0,
         image: frame.has("image")
           ? { pixels: frame.array("image", row), shape: frame.shape("image") }
@@ -73,7 +73,7 @@ export function readExamples(frame: Frame<Columns["examples"]> | undefined): Exa
 export function classNames(examples: Example[]): string[] {
   const names: string[] = [];
   for (const { label, name } of examples) if (label !== null) names[label] ??= name;
-  return Array.from(names, (name, label) => name ?? `class ${label}`);
+  return Array.from(names, (name, label) => name ?? `class ${label + 1}`);
 }
 
 /** Which class an example is given after a step, and how surely. */

@@ -1,7 +1,6 @@
 /** Where lanes and steps lie on the timeline. Nothing here draws. */
 
-import type { Lane } from "../../generated";
-import { rewritten } from "../../facts";
+import { laneName } from "../../facts";
 import { look } from "../../ui/palette";
 import type { About } from "../../store";
 
@@ -57,35 +56,16 @@ export function every(g: Geometry): number {
   return [1, 2, 5, 10, 20, 50, 100].find((count) => count * room >= 24) ?? 200;
 }
 
-/** Colour of a lane; the first one is ink, as there is nothing to tell it from. */
+const COLOURS = 6; // of classes and methods that are not an order's, blue or orange
+
+/** Colour of a lane; the first one has that of what is after adaptation. */
 export function laneColour(lane: number): string {
-  return lane === 0 ? "var(--wb-after)" : look(lane).colour;
+  return lane === 0 ? "var(--wb-after)" : look((lane - 1) % COLOURS).colour;
 }
 
-/** What a lane is called: the method, or which branch with what differs in it. */
-export function laneName(about: About, lane: number): string {
-  const one = about.lanes?.[lane];
-  if (!one || one.parent === null)
-    return about.title ?? one?.learner ?? "adaptation";
-  const differs = difference(about.lanes!, one);
-  return `branch ${lane}${differs && `: ${differs}`}`;
-}
-
-/** The same, for a narrow margin: '1 · inner rate 0.1'. */
+/** A lane's name for a narrow margin: '1 · inner rate 0.1'. */
 export function laneLabel(about: About, lane: number): string {
-  return laneName(about, lane)
-    .replace(/^branch (\d+):? ?/, (_, number) => `${number} · `)
-    .replace(/ · $/, "");
-}
-
-/** What is other in a branch than in the lane that it came from, in few words. */
-export function difference(lanes: Lane[], one: Lane): string {
-  const before: Record<string, unknown> = lanes[one.parent ?? -1]?.settings ?? {};
-  const settings: Record<string, unknown> = one.settings;
-  const words = Object.keys(settings)
-    .filter((name) => settings[name] !== before[name])
-    .map((name) => `${name.replaceAll("_", " ")} ${settings[name]}`);
-  words.push(...rewritten(one));
-  if (one.edits) words.push(`${one.edits} ${one.edits === 1 ? "edit" : "edits"}`);
-  return words.join(", ");
+  const one = about.lanes?.[lane];
+  if (!one || one.parent === null) return laneName(about, lane);
+  return one.changed ? `${lane} · ${one.changed}` : `branch ${lane}`;
 }

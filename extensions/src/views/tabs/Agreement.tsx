@@ -6,7 +6,7 @@ import { type Store } from "../../store";
 import { Chart } from "../../ui/Chart";
 import { three } from "../../ui/format";
 import { HeatMap } from "../../ui/HeatMap";
-import { look } from "../../ui/palette";
+import { AFTER, look } from "../../ui/palette";
 import { Inspected } from "../Inspected";
 import { layerOf, layersOf, lookup } from "../link";
 
@@ -100,7 +100,7 @@ function Signal({ store, frame }: { store: Store; frame: Frame<Columns["signal"]
       kind: "bars" as const,
       x: places,
       y: names.map((name) => value(kind, name)),
-      colour: look(2 + place).colour,
+      colour: look(place).colour,
     }));
   const shared = {
     x: { label: "layer", names },
@@ -153,7 +153,7 @@ function Influence({ store, frame }: { store: Store; frame: Frame<Columns["influ
           kind: "bars",
           x: examples.map((_, place) => place),
           y: Array.from(rows.numbers("influence"), (v, place) => (needed[place] ? NaN : v)),
-          colour: look(0).colour,
+          colour: AFTER,
           describe: (place) => `support example ${examples[place]! + 1}`,
         },
       ]}

@@ -12,7 +12,7 @@ import { layerOf, layersOf, lookup } from "../link";
 
 const LOOKS: Record<string, Partial<Series>> = {
   first: { colour: FIRST_ORDER, marker: 1, dashed: true },
-  truncated: { colour: look(2).colour, marker: 2 },
+  truncated: { colour: look(0).colour, marker: 2 },
   second: { colour: SECOND_ORDER, marker: 0 },
 };
 

@@ -8,7 +8,7 @@ import { type Store } from "../../store";
 import { Chart, type Series } from "../../ui/Chart";
 import { three } from "../../ui/format";
 import { ColourKey, shares } from "../../ui/HeatMap";
-import { INK, look, sequential, stepColour } from "../../ui/palette";
+import { AFTER, INK, sequential, stepColour } from "../../ui/palette";
 import { type Scale } from "../../ui/scales";
 import { Inspected } from "../Inspected";
 import { finer, regular } from "../surface";
@@ -165,13 +165,13 @@ function Curvature({ store, frame }: { store: Store; frame: Frame<Columns["curva
   const rate = store.about.value.forms?.settings?.find(
     (field) => field.name === "inner_rate",
   )?.value;
-  const series: Series[] = own.groups<string>("part").flatMap(([part, rows], place) =>
+  const series: Series[] = own.groups<string>("part").flatMap(([part, rows]) =>
     rows.groups<number>("rank").map(([rank, ranked]) => ({
       name: rank === 0 ? `${part}, largest` : `${part}, ${rank + 1}.`,
       x: ranked.numbers("step"),
       y: ranked.numbers("eigenvalue"),
-      colour: look(place).colour,
-      marker: place,
+      colour: AFTER,
+      dashed: part === "query",
       hollow: part === "query",
       thin: rank > 0,
       dots: rank === 0,

@@ -1,13 +1,13 @@
 /** Loss and metrics after every inner step: all lanes, the cursor's task strong. */
 
 import type { Measure } from "../../generated";
-import { laneName } from "../../facts";
 import { type Frame } from "../../frame";
 import { labelOf, unitOf } from "../../measure";
 import { type Store } from "../../store";
 import { Chart, type Series } from "../../ui/Chart";
-import { BEFORE, look } from "../../ui/palette";
+import { BEFORE } from "../../ui/palette";
 import { Inspected } from "../Inspected";
+import { laneColour, laneLabel } from "../stage/lanes";
 
 export function Loss({ store }: { store: Store }) {
   return (
@@ -52,20 +52,21 @@ function Course({ store, about }: Props) {
             name: `task ${Number(other) + 1}`,
             thin: true,
             silent: true,
+            legend: "other tasks' query",
             colour: BEFORE,
           });
           laneOf.push(place);
         }
       }
-      const { colour, marker } = look(place);
+      const colour = laneColour(place);
       const hollow = part === "query";
       const name =
-        lanes.length > 1 ? `${part}, ${place === 0 ? "first" : `branch ${place}`}` : part;
+        lanes.length > 1 ? `${part}, ${laneLabel(store.about.value, place)}` : part;
       series.push({
         ...line(rows.where({ task }), measure),
         name,
         colour,
-        marker,
+        marker: place,
         hollow,
         dashed: hollow,
         dots: true,
@@ -73,16 +74,9 @@ function Course({ store, about }: Props) {
       laneOf.push(place);
     }
   });
-  const others = series.some((one) => one.silent);
-  const branches = lanes.slice(1).map((_, place) => laneName(lanes, place + 1));
-  const says = [
-    ...(others ? [`Thin lines: the other tasks' query ${label}`] : []),
-    ...branches,
-  ].join(" · ");
   return (
     <Chart
       title={`${label[0]!.toUpperCase()}${label.slice(1)} by step`}
-      description={says}
       series={series}
       x={{ label: measure === "reward" ? "move" : "inner step", integer: true }}
       y={{
