@@ -14,7 +14,17 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "workbench"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"comments", "errors", "fields", "files", "measures", "own", "randomness", "resources"}
+GROUND = {
+    "comments",
+    "errors",
+    "fields",
+    "files",
+    "measures",
+    "numbers",
+    "own",
+    "randomness",
+    "resources",
+}
 # What each part may import beside itself and the ground; what is not named here may import all.
 BELOW = {
     "comments": set(),
@@ -22,6 +32,7 @@ BELOW = {
     "fields": set(),
     "files": set(),
     "measures": set(),
+    "numbers": set(),
     "own": set(),
     "randomness": set(),
     "resources": set(),

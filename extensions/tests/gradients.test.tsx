@@ -154,7 +154,7 @@ test("the answer in words", () => {
     "vanishes: 0.1 % of its norm are left after 10 steps back (0.501 times",
   );
   expect(wayBack(1000, 1, 1)).toContain(
-    "explodes: its norm is 1000 times as large after 1 step back",
+    "explodes: its norm is 1,000 times as large after 1 step back",
   );
   expect(wayBack(1, 0, 1)).toContain("no meta-gradient");
 });

@@ -11,28 +11,7 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import Formatter, LogLocator, MaxNLocator, NullLocator
 
 from workbench.measures import Measure
-
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def number(value: float, digits: int = 3) -> str:
-    """A number as figures write it, to three significant digits.
-
-    >>> number(0.34567), number(70000), number(-0.5), number(0.00012)
-    ('0.346', '70,000', '−0.5', '1.2×10⁻⁴')
-    """
-    if not np.isfinite(value):
-        return str(value)
-    rounded = float(f"{value:.{digits}g}")
-    if rounded == 0:
-        return "0"
-    if 1e-3 <= abs(rounded) < 1e6:
-        text = f"{rounded:,.10f}".rstrip("0").rstrip(".")
-    else:
-        mantissa, exponent = f"{rounded:e}".split("e")
-        head = f"{float(mantissa):g}×" if abs(float(mantissa)) != 1 else mantissa[0].strip("1")
-        text = f"{head}10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
-    return text.replace("-", "−")
+from workbench.numbers import number
 
 
 def short(name: str, most: int = 14) -> str:

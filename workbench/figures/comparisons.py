@@ -12,13 +12,13 @@ from workbench.figures.axes import (
     asks_for_log,
     dress,
     note,
-    number,
     short,
 )
 from workbench.figures.columns import ordered, require
 from workbench.figures.style import PAPER, Plot, Style, drawing
 from workbench.figures.summary import interval, paired
 from workbench.measures import Measure, measure_in
+from workbench.numbers import number
 
 
 def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Style = PAPER) -> Plot:
@@ -58,7 +58,7 @@ def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Styl
         row[0].set_xlabel(measure.axis)
         better = f"; {measure.better} is better" if measure.better else ""
         count = tasks["task"].nunique()
-        note(row[0], f"mean over {number(count, 6)} tasks", style.before)
+        note(row[0], f"mean over {number(count)} tasks", style.before)
         if panels == 2:
             row[1].axvline(0, color=style.before, lw=0.7 * style.scale, zorder=0)
             _points(row[1], differences, "difference", methods, style)

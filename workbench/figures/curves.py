@@ -7,9 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from workbench.errors import UserError
-from workbench.figures.axes import dress, note, number
+from workbench.figures.axes import dress, note
 from workbench.figures.columns import require
 from workbench.figures.style import PAPER, Plot, Style, drawing
+from workbench.numbers import number
 
 _MOST = 20  # query points that are drawn
 

@@ -12,10 +12,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from workbench.errors import UserError
-from workbench.figures.axes import asks_for_log, dress, note, number, short
+from workbench.figures.axes import asks_for_log, dress, note, short
 from workbench.figures.columns import ordered, require
 from workbench.figures.heat import heat
 from workbench.figures.style import FIRST_ORDER, PAPER, SECOND_ORDER, Plot, Style, drawing
+from workbench.numbers import number
 
 _ORDERS = {"second": SECOND_ORDER, "first": FIRST_ORDER, "truncated": "#009E73"}
 _DASHES = {"second": "-", "first": "--", "truncated": ":"}

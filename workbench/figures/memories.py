@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from workbench.figures.axes import dress, note, number
+from workbench.figures.axes import dress, note
 from workbench.figures.columns import require
 from workbench.figures.heat import heat
 from workbench.figures.style import PAPER, Plot, Style, drawing
+from workbench.numbers import number
 
 
 def memory_reads(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:

@@ -8,11 +8,12 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from workbench.figures.axes import asks_for_log, dress, dress_measure, note, number
+from workbench.figures.axes import asks_for_log, dress, dress_measure, note
 from workbench.figures.columns import ordered, require
 from workbench.figures.style import PAPER, Plot, Style, drawing
 from workbench.figures.summary import interval
 from workbench.measures import Measure, measure_in
+from workbench.numbers import number
 
 _AXES = {"step": "inner step", "move": "move"}
 
@@ -238,7 +239,7 @@ def _describe_steps(
 def _describe_training(
     frame: pd.DataFrame, metrics: list[str], methods: list[str], seeds: int
 ) -> str:
-    text = f"Training up to iteration {number(frame['iteration'].max(), 6)}, {seeds} seed"
+    text = f"Training up to iteration {number(frame['iteration'].max())}, {seeds} seed"
     text += "s." if seeds != 1 else "."
     for metric in metrics:
         for method in methods:
@@ -253,6 +254,6 @@ def _describe_training(
             name = f"{method}, " if method else ""
             text += (
                 f" {name}{measure.axis if measure.unit else metric} on validation: "
-                f"best mean {value} at iteration {number(best, 6)}."
+                f"best mean {value} at iteration {number(best)}."
             )
     return text
