@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from workbench.numbers import with_interval
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
@@ -63,6 +65,15 @@ class Measure:
         'accuracy (%)'
         """
         return f"{self.words} ({self.unit})" if self.unit else self.words
+
+    def said(self, value: float, half: float = math.nan) -> str:
+        """A value of it in words, with the half width of its interval where that is known.
+
+        >>> ACCURACY.said(0.93833, 0.00712), MSE.said(0.3, 0.0357)
+        ('93.8 ± 0.7%', '0.300 ± 0.036')
+        """
+        text = with_interval(self.factor * value, self.factor * half)
+        return f"{text}{'' if self.unit in ('', '%') else ' '}{self.unit}"
 
     def to_record(self) -> dict[str, Any]:
         """Plain data for JSON."""
