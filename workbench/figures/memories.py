@@ -16,6 +16,8 @@ from workbench.numbers import number
 def memory_reads(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     """Queries by entries: attention (its mean over heads), or squared distance to prototypes.
 
+    After the last step, where the frame has several.
+
     frame  columns query, label, entry, class, kind and value, as
            `workbench.inspection.memory_frame` makes them
 
@@ -26,6 +28,8 @@ def memory_reads(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     """
     columns = ["query", "label", "entry", "class", "kind", "value"]
     require(frame, "memory_reads", columns, "memory_frame", ["query", "entry", "value"])
+    if "step" in frame:
+        frame = frame[frame["step"] == frame["step"].max()]
     kind = str(frame["kind"].iloc[0])
     order = frame.sort_values(["label", "query"])["query"].unique()
     means = frame.groupby(["query", "entry"])["value"].mean()

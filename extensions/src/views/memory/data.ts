@@ -122,7 +122,7 @@ function strongest(writers: Writer[]): number | null {
   return [...parts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? null;
 }
 
-/** What queries read of the memory after the last step, by head. */
+/** What queries read of the memory after a step, by head. */
 export interface Reads {
   kind: "attention" | "distance";
   heads: string[];
@@ -137,8 +137,11 @@ export interface Reads {
   classOf: (slot: number) => number | null;
 }
 
-export function readReads(frame: Frame): Reads {
-  return once(frame, "reads", () => {
+export function readReads(every: Frame, step?: number): Reads {
+  return once(every, `reads:${step ?? ""}`, () => {
+    const steps = every.has("step") ? every.distinct<number>("step") : [];
+    const at = step !== undefined && steps.includes(step) ? step : Math.max(...steps);
+    const frame = steps.length ? every.where({ step: at }) : every;
     const kind = frame.at("kind", 0) === "distance" ? "distance" : "attention";
     const value = lookup(frame, ["head", "query", "entry"], "value");
     const whole = (found: number) => (Number.isNaN(found) ? null : found);
