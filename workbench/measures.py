@@ -80,6 +80,17 @@ class Measure:
         return dataclasses.asdict(self)
 
 
+def student(freedom: int) -> float:
+    """The 97.5% quantile of Student's t.
+
+    >>> round(student(599), 3)
+    1.964
+    """
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.975))
+
+
 ACCURACY = Measure("accuracy", "higher", "%")
 MSE = Measure("mse", "lower", label="mean squared error", loss=True)
 REWARD = Measure("reward", "higher", label="total reward")

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from workbench.algorithms.capabilities import live_settings
+from workbench.answers import SECOND_ORDER
 from workbench.errors import UserError
 from workbench.fields import describe
 from workbench.inspection.kinds import KINDS
@@ -116,6 +117,7 @@ class Showing:
             ),
             "forms": {"sampling": describe(session.state.sampling, session.usual)},
             "choices": {"tasks": task_names()},
+            "definitions": {"second-order part": SECOND_ORDER},
         }
         if session.sources:
             tape = session.tape

@@ -18,7 +18,7 @@ from workbench.algorithms.base import Learner, brought_to
 from workbench.algorithms.capabilities import Remembers
 from workbench.algorithms.divergence import Divergence, joined
 from workbench.errors import UserError
-from workbench.measures import Measure
+from workbench.measures import Measure, student
 from workbench.randomness import spawn
 from workbench.tasks import Episode, Shape, Tasks, TaskSpec
 from workbench.tasks.base import Split
@@ -129,17 +129,6 @@ def interval(values: Tensor) -> float:
     """
     n = len(values)
     return student(n - 1) * float(values.std()) / math.sqrt(n) if n > 1 else math.nan
-
-
-def student(freedom: int) -> float:
-    """The 97.5% quantile of Student's t.
-
-    >>> round(student(599), 3)
-    1.964
-    """
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, 0.975))
 
 
 def evaluate(

@@ -22,7 +22,6 @@ from torch.nn import functional as F
 
 from workbench.algorithms.capabilities import Embeds
 from workbench.algorithms.classes import (
-    check_classification,
     indicator,
     labelled,
     one_hot,
