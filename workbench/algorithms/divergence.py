@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -124,6 +125,26 @@ class Watch:
         ends = [self._first.get(task, (len(self._steps), math.nan)) for task in range(self._tasks)]
         lengths, losses = tuple(place for place, _ in ends), tuple(loss for _, loss in ends)
         return Divergence(lengths, losses, tuple(self._steps), self._descends)
+
+
+def followed(path: Sequence[Adapted], task: int) -> int:
+    """Up to which inner step a picture's axes follow a task that diverged, so that others show.
+
+    That is before the support loss had grown to ten times what it was at the start.
+
+    >>> import torch
+    >>> path = [Adapted({}, {"loss": torch.tensor([x])}, k) for k, x in enumerate((1.0, 1.0, 2e9))]
+    >>> followed(path, 0)
+    1
+    """
+    first: float | None = None
+    for before, adapted in pairwise(path):
+        loss = adapted.seen.get("loss")  # by which the step went: that of the value before it
+        now = 0.0 if loss is None else float(loss[task].double().mean())
+        first = now if first is None else first
+        if not now <= 10 * max(first, 1e-12):
+            return before.step
+    return path[-1].step
 
 
 def unread(prediction: Tensor, measured: Tensor) -> Tensor:

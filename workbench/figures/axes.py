@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import Formatter, LogLocator, MaxNLocator, NullLocator
 
-from workbench.measures import Measure
+from workbench.figures.style import Plot, Style
+from workbench.measures import Measure, diverged_in
 from workbench.numbers import number
 
 
@@ -80,6 +82,33 @@ def dress_measure(axes: Axes, measure: Measure, values: pd.Series, colour: str) 
         axes.axhline(measure.chance * measure.factor, color=colour, linestyle=":", zorder=0)
     axes.set_ylabel(measure.axis)
     dress(axes.yaxis, log=log)
+
+
+def reach(values: pd.Series | np.ndarray, usual: pd.Series | np.ndarray) -> tuple[float, float]:
+    """The range of an axis: that of all values, as far as they are near to the usual ones.
+
+    Near is within the span of the usual, or their size; what runs away leaves the axes.
+
+    >>> reach(np.array([0.0, 2.0, 1e9]), np.array([0.0, 1.0]))
+    (0.0, 2.0)
+    """
+    found, own = (np.asarray(some, dtype=float) for some in (values, usual))
+    own = own[np.isfinite(own)]
+    low, high = float(own.min()), float(own.max())
+    far = max(high - low, abs(high), abs(low))
+    near = found[np.isfinite(found) & (found >= low - far) & (found <= high + far)]
+    return float(min([low, *near])), float(max([high, *near]))
+
+
+def tell_diverged(plot: Plot, frame: pd.DataFrame, style: Style) -> None:
+    """Say below the figure, and in its text, what of the frame diverged."""
+    ended = diverged_in(frame)
+    text = "; ".join(f"{name}: {said}" if name else said for name, said in ended.items())
+    if not text or text in plot.alt_text:
+        return
+    plot.alt_text += f" {text}."
+    wrapped = "\n".join(textwrap.wrap(text, 60))
+    plot.supxlabel(wrapped, fontsize=style.text_size * 0.875, color=style.ink, x=0.01, ha="left")
 
 
 def note(axes: Axes, text: str, colour: str) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import textwrap
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
+from workbench.errors import UserError
 from workbench.figures.axes import (
     asks_for_log,
     dress,
@@ -39,10 +41,16 @@ def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Styl
     """
     columns = ["method", "task", "metric", "value"]
     require(frame, "comparison", columns, "comparison_frame", ["value"])
-    methods = ordered(frame["method"])
+    ended = ordered(frame["method"][~np.isfinite(frame["value"].to_numpy(dtype=float))])
+    methods = [method for method in ordered(frame["method"]) if method not in ended]
+    if not methods:
+        raise UserError("comparison: every method diverged on some task, so no mean can be taken")
     reference = methods[0] if reference is None else reference
+    if reference in ended:
+        raise UserError(f"the reference method '{reference}' diverged: choose another, or none")
     measure = measure_in(frame, ordered(frame["metric"])[0])
     data = frame.assign(value=frame["value"] * measure.factor)
+    data = data[data["method"].isin(methods)]
     differences = paired(data, reference)
     tasks = data.groupby(["method", "task"], sort=False, as_index=False)["value"].mean()
     with drawing(style, (0.3 * len(methods) + 0.95) * style.scale) as plot:
@@ -84,6 +92,10 @@ def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Styl
             ha="left",
         )
         plot.alt_text = _describe(tasks, differences, methods, reference, measure)
+        plot.alt_text += "".join(f" {method} diverged and is left out." for method in ended)
+        if ended:
+            left = "; ".join(f"{short(method)} diverged: left out" for method in ended)
+            row[0].set_xlabel(f"{measure.axis}\n{left}")
     return plot
 
 

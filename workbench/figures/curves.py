@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from workbench.errors import UserError
-from workbench.figures.axes import dress, note
+from workbench.figures.axes import dress, note, reach, tell_diverged
 from workbench.figures.columns import require
 from workbench.figures.style import PAPER, Plot, Style, drawing
 from workbench.numbers import number
@@ -38,9 +38,11 @@ def adapted_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         with drawing(style, style.height(0.66)) as plot:
             axes = plot.subplots()
             _draw(axes, frame, style)
+            _reach(axes, frame)
             dress(axes.yaxis)
             plot.key(axes)
             plot.alt_text = _describe(frame)
+            tell_diverged(plot, frame, style)
         return plot
     panels = [(str(name), part) for name, part in frame.groupby("method", sort=False)]
     with drawing(style, style.height(1.05 / max(len(panels), 2) + 0.14)) as plot:
@@ -50,9 +52,11 @@ def adapted_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             note(axes, name, style.ink)
             if axes is not row[0]:
                 axes.set_ylabel("")
+        _reach(row[0], frame)
         dress(row[0].yaxis)
         plot.key(*row)
         plot.alt_text = " ".join(f"{name}: {_describe(part)}" for name, part in panels)
+        tell_diverged(plot, frame, style)
     return plot
 
 
@@ -93,6 +97,17 @@ def _draw(axes: Axes, frame: pd.DataFrame, style: Style) -> None:
     axes.set_ylabel("y")
     axes.margins(x=0.01)
     dress(axes.xaxis)
+
+
+def _reach(axes: Axes, frame: pd.DataFrame) -> None:
+    """Keep a curve that runs away from setting the axes: the points and the truth do."""
+    usual = frame[frame["kind"] != "prediction"]["y"]
+    if not np.isfinite(usual.to_numpy(dtype=float)).any():
+        return
+    low, high = reach(frame["y"], usual)
+    if high < frame["y"].max() or low > frame["y"].min():
+        room = 0.05 * (high - low)
+        axes.set_ylim(low - room, high + room)
 
 
 def _points(axes: Axes, points: pd.DataFrame, style: Style, kind: str, fill: str) -> None:

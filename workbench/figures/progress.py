@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from workbench.figures.axes import asks_for_log, dress, dress_measure, note
+from workbench.figures.axes import (
+    asks_for_log,
+    dress,
+    dress_measure,
+    note,
+    reach,
+    tell_diverged,
+)
 from workbench.figures.columns import ordered, require
 from workbench.figures.style import PAPER, Plot, Style, drawing
 from workbench.figures.summary import interval
-from workbench.measures import Measure, measure_in
+from workbench.measures import Measure, diverged_in, measure_in
 from workbench.numbers import number
 
 _AXES = {"step": "inner step", "move": "move"}
@@ -41,7 +49,7 @@ def loss_by_step(frame: pd.DataFrame, *, measure: str = "loss", style: Style = P
     parts = ordered(data["part"])
     if len(methods) > 1 and "query" in parts:
         parts = ["query"]
-    data = data[data["part"].isin(parts)]
+    data = _whole(data[data["part"].isin(parts)], axis)
     with drawing(style, style.height(0.62)) as plot:
         axes = plot.subplots()
         for index, method in enumerate(methods):
@@ -73,11 +81,36 @@ def loss_by_step(frame: pd.DataFrame, *, measure: str = "loss", style: Style = P
         means = data.groupby([*(["method"] if methods != [""] else []), "part", axis])["_value"]
         dress(axes.xaxis, whole=True)
         dress_measure(axes, shown, means.mean(), style.before)
+        _keep_in_sight(axes, data, axis, list(diverged_in(frame)))
         if parts == ["query"]:
             axes.set_ylabel(f"query {shown.axis}")
         plot.key(axes)
         plot.alt_text = _describe_steps(data, axis, methods, parts[-1], shown, tasks)
+        tell_diverged(plot, frame, style)
     return plot
+
+
+def _whole(data: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """The rows up to where a task diverged: a mean over those that are left would be another's."""
+    data = data[np.isfinite(data["_value"].to_numpy(dtype=float))]
+    line = [name for name in ("method", "part") if name in data]
+    count = data.groupby([*line, axis])["_value"].transform("size")
+    return data[count == count.groupby([data[name] for name in line]).transform("max")]
+
+
+def _keep_in_sight(axes: Axes, data: pd.DataFrame, axis: str, ended: list[str]) -> None:
+    """Let axes follow the lines that are finite; of a single one that diverged, its start."""
+    if not ended:
+        return
+    calm = data[~data["method"].isin(ended)] if "method" in data else data[:0]
+    if calm.empty:
+        calm = data[data[axis] == data[axis].min()]
+    by = [name for name in ("method", "part", axis) if name in data]
+    means, usual = (some.groupby(by)["_value"].mean() for some in (data, calm))
+    low, high = reach(means, usual)
+    log = axes.get_yscale() == "log"
+    room = 0.05 * (high - low)
+    axes.set_ylim(*((low / 1.2, 1.2 * high) if log else (low - room, high + room)))
 
 
 def trend(frame: pd.DataFrame, *, by: str, measure: str = "accuracy", style: Style = PAPER) -> Plot:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.measures import records
+from workbench.measures import diverged_in, records
 
 
 def to_wire(frame: pd.DataFrame) -> dict[str, Any]:
@@ -18,7 +18,8 @@ def to_wire(frame: pd.DataFrame) -> dict[str, Any]:
     [('step', 'integer', 8), ('part', 'words', 8)]
     """
     columns = [{"name": str(name), **_column(frame[name])} for name in frame.columns]
-    return {"rows": len(frame), "columns": columns, "measures": dict(records(frame))}
+    about = {"measures": dict(records(frame)), "diverged": diverged_in(frame)}
+    return {"rows": len(frame), "columns": columns, **about}
 
 
 def _column(column: pd.Series) -> dict[str, Any]:
