@@ -13,6 +13,9 @@ import torch
 from workbench.algorithms import MAML, MAMLSettings
 from workbench.cli import main
 from workbench.errors import UserError
+from workbench.figures import draw
+from workbench.inspection import metrics_frame
+from workbench.measures import diverged_in
 from workbench.models import MLP
 from workbench.session.following import Followed
 from workbench.tasks import Shape, open_tasks
@@ -70,6 +73,9 @@ def test_the_command_line_says_it_in_one_sentence(tmp_path: Path, capsys) -> Non
     assert lines[-1].strip().startswith("20 of 20 tasks diverged, the first at inner step")
     assert not any("inf" in line or "nan" in line for line in lines[:-1])
     assert lines[1].startswith("  after   0 steps  mse ")  # what is finite is still there
+    frame = metrics_frame(run)
+    assert "tasks diverged, the first at inner step" in diverged_in(frame)[""]
+    assert "tasks diverged" in draw("training", frame).alt_text
     assert main(["evaluate", run, "--episodes", "20", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert (record["mean"], record["diverged"]["tasks"]) == (None, 20)

@@ -7,13 +7,14 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from workbench.cli.parsing import command, parse, say, say_json
+from workbench.cli.parsing import command, note, parse, say, say_json
 from workbench.numbers import number
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from workbench.measures import Measure
+    from workbench.training import Run
 
 
 @command
@@ -59,6 +60,7 @@ def evaluate(arguments: list[str]) -> int:
             json: one JSON object on standard output
         """
         opened = run_of(run)
+        _note_diverged(opened)
         learner, family = opened.load(checkpoint)
         if tasks is not None:
             trained, family = family, open_tasks(tasks)
@@ -90,6 +92,13 @@ def evaluate(arguments: list[str]) -> int:
 
     parse(form, arguments, "evaluate")
     return 0
+
+
+def _note_diverged(run: Run) -> None:
+    """Say beside the result that the training behind it diverged."""
+    status = run.status()
+    if status.state == "diverged":
+        note(f"{run.directory} diverged in training, by iteration {status.iteration:,}")
 
 
 def said(values: Tensor, measure: Measure) -> str:
@@ -137,8 +146,11 @@ def compare(arguments: list[str]) -> int:
             inductive: normalise the query by the support's statistics
             json: one JSON object on standard output
         """
+        opened = [run_of(run) for run in runs]
+        for one in opened:
+            _note_diverged(one)
         result = compare_runs(
-            [run_of(run) for run in runs],
+            opened,
             episodes=episodes,
             split=split,
             seed=seed,

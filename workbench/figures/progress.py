@@ -193,6 +193,7 @@ def learning_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         note(column[0], "\n".join(said), style.before)
         plot.key(*column)
         plot.alt_text = _describe_training(frame, metrics, methods, seeds)
+        tell_diverged(plot, frame, style)
     return plot
 
 
@@ -214,6 +215,9 @@ def _training(
         train = split == "train"
         label = ("_" if train else method) if method else split
         own = own.assign(_value=own["value"] * factor)
+        if not train:  # one seed that diverged leaves no mean over seeds
+            lost = own.loc[own["value"].isna(), "iteration"]
+            own = own[~own["iteration"].isin(lost)]
         _line(
             axes,
             own,

@@ -168,7 +168,9 @@ def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFr
     if not found:
         raise UserError("nothing has been measured yet: let the run reach its first logged row")
     numbers = dict.fromkeys(("value", "low", "high", "seconds"), "float64")
-    return noted(pd.DataFrame(found).astype(numbers), measures.values())
+    last: Mapping[str, Any] = next((r for r in reversed(rows) if r.get("split") == "validation"), {})
+    frame = marked(pd.DataFrame(found).astype(numbers), {"": str(last.get("diverged", ""))})
+    return noted(frame, measures.values())
 
 
 def stacked(frames: Mapping[Any, pd.DataFrame], column: str = "method") -> pd.DataFrame:
