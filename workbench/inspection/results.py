@@ -168,8 +168,9 @@ def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFr
     if not found:
         raise UserError("nothing has been measured yet: let the run reach its first logged row")
     numbers = dict.fromkeys(("value", "low", "high", "seconds"), "float64")
-    last: Mapping[str, Any] = next((r for r in reversed(rows) if r.get("split") == "validation"), {})
-    frame = marked(pd.DataFrame(found).astype(numbers), {"": str(last.get("diverged", ""))})
+    validations = [row for row in rows if row.get("split") == "validation"]
+    ended = str(validations[-1].get("diverged", "")) if validations else ""
+    frame = marked(pd.DataFrame(found).astype(numbers), {"": ended})
     return noted(frame, measures.values())
 
 
