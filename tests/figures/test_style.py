@@ -126,14 +126,15 @@ def test_the_column_widths_are_the_journals():
     [
         (0, "0"),
         (0.123456, "0.123"),
-        (1234, "1,230"),
+        (1234, "1,234"),  # what counts is told in full
+        (1234.5, "1,230"),
         (70000, "70,000"),
         (-2.5, "−2.5"),
         (1e-4, "10⁻⁴"),
         (-1e-4, "−10⁻⁴"),
         (2.5e7, "2.5×10⁷"),
         (0.0999999, "0.1"),
-        (float("nan"), "nan"),
+        (float("nan"), "–"),
     ],
 )
 def test_numbers_have_three_significant_digits(value, text):

@@ -235,8 +235,10 @@ def test_a_loss_that_is_no_number_ends_in_a_sentence(tiny: Experiment, tmp_path:
     training = dataclasses.replace(tiny.training, optimizer="SGD", rate=1e30)
     with pytest.raises(UserError, match="not a finite number"):
         train(dataclasses.replace(tiny, training=training), tmp_path / "run", progress=False)
-    assert Run(tmp_path / "run").status().state == "failed"
+    assert Run(tmp_path / "run").status().state == "diverged"
     assert not Run(tmp_path / "run").checkpoint_path("latest").exists()
+    with pytest.raises(UserError, match="to the same end: start a new one"):
+        train(run=tmp_path / "run", resume=True, progress=False)
 
 
 def test_damaged_metrics_are_kept_beside_and_the_rest_goes_on(

@@ -1,7 +1,8 @@
 """The command line, `workbench COMMAND …`.
 
 Standard output has results alone (one JSON object with --json), standard error the rest.
-Exit codes: 0 done, 2 the user's mistake (one line), 1 our own fault, 130 interrupted, resumable.
+Exit codes: 0 done, 2 the user's mistake or a training that diverged (one line), 1 our own fault,
+130 interrupted, resumable.
 """
 
 from __future__ import annotations

@@ -96,12 +96,14 @@ def _resume(arguments: list[str]) -> int:
 def _report(outcome: Any) -> int:
     best = ""
     if outcome.best is not None:
-        metric = outcome.tasks.objective.metrics[0].name
+        measure = outcome.tasks.measure(outcome.run.experiment.test)
         best = (
-            f"; best validation {metric} {outcome.best.value:.4g} "
-            f"at iteration {outcome.best.iteration}"
+            f"; best validation {measure.name} {measure.said(outcome.best.value)} "
+            f"at iteration {outcome.best.iteration:,}"
         )
     directory, argument = outcome.run.directory, outcome.run.argument
+    if outcome.state == "diverged":
+        raise UserError(f"{directory} diverged: {outcome.reason}")
     note(f"{outcome.state} at iteration {outcome.iteration}: {outcome.reason}{best}")
     if outcome.state == "finished":
         note(f"measure it with: workbench evaluate {argument}")

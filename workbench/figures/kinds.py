@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from workbench.errors import UserError, nearest
+from workbench.figures.axes import tell_diverged
 from workbench.figures.calibration import reliability
 from workbench.figures.checks import gradient_certificate, gradient_signal
 from workbench.figures.comparisons import comparison
@@ -89,4 +90,5 @@ def draw(
             f"{name} returned {type(plot).__name__} and no figure: "
             "let it return a workbench.figures.Plot"
         )
+    tell_diverged(plot, frame, style)
     return plot

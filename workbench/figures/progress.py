@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from workbench.figures.axes import asks_for_log, dress, dress_measure, mark_step, note, number
+from workbench.figures.axes import (
+    asks_for_log,
+    dress,
+    dress_measure,
+    mark_step,
+    note,
+    reach,
+    tell_diverged,
+)
 from workbench.figures.columns import ordered, require
 from workbench.figures.style import PAPER, Plot, Style, drawing
 from workbench.figures.summary import interval
-from workbench.measures import Measure, measure_in
+from workbench.measures import Measure, diverged_in, measure_in
+from workbench.numbers import number
 
 _AXES = {"step": "inner step", "move": "move"}
 
@@ -47,7 +57,7 @@ def loss_by_step(
     parts = ordered(data["part"])
     if len(methods) > 1 and "query" in parts:
         parts = ["query"]
-    data = data[data["part"].isin(parts)]
+    data = _whole(data[data["part"].isin(parts)], axis)
     with drawing(style, style.height(0.62)) as plot:
         axes = plot.subplots()
         for index, method in enumerate(methods):
@@ -80,11 +90,36 @@ def loss_by_step(
         means = data.groupby([*(["method"] if methods != [""] else []), "part", axis])["_value"]
         dress(axes.xaxis, whole=True)
         dress_measure(axes, shown, means.mean(), style.before)
+        _keep_in_sight(axes, data, axis, list(diverged_in(frame)))
         if parts == ["query"]:
             axes.set_ylabel(f"query {shown.axis}")
         plot.key(axes)
         plot.alt_text = _describe_steps(data, axis, methods, parts[-1], shown, tasks)
+        tell_diverged(plot, frame, style)
     return plot
+
+
+def _whole(data: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """The rows up to where a task diverged: a mean over those that are left would be another's."""
+    data = data[np.isfinite(data["_value"].to_numpy(dtype=float))]
+    line = [name for name in ("method", "part") if name in data]
+    count = data.groupby([*line, axis])["_value"].transform("size")
+    return data[count == count.groupby([data[name] for name in line]).transform("max")]
+
+
+def _keep_in_sight(axes: Axes, data: pd.DataFrame, axis: str, ended: list[str]) -> None:
+    """Let axes follow the lines that are finite; of a single one that diverged, its start."""
+    if not ended:
+        return
+    calm = data[~data["method"].isin(ended)] if "method" in data else data[:0]
+    if calm.empty:
+        calm = data[data[axis] == data[axis].min()]
+    by = [name for name in ("method", "part", axis) if name in data]
+    means, usual = (some.groupby(by)["_value"].mean() for some in (data, calm))
+    low, high = reach(means, usual)
+    log = axes.get_yscale() == "log"
+    room = 0.05 * (high - low)
+    axes.set_ylim(*((low / 1.2, 1.2 * high) if log else (low - room, high + room)))
 
 
 def trend(frame: pd.DataFrame, *, by: str, measure: str = "accuracy", style: Style = PAPER) -> Plot:
@@ -167,6 +202,7 @@ def learning_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         note(column[0], "\n".join(said), style.before)
         plot.key(*column)
         plot.alt_text = _describe_training(frame, metrics, methods, seeds)
+        tell_diverged(plot, frame, style)
     return plot
 
 
@@ -188,6 +224,9 @@ def _training(
         train = split == "train"
         label = ("_" if train else method) if method else split
         own = own.assign(_value=own["value"] * factor)
+        if not train:  # one seed that diverged leaves no mean over seeds
+            lost = own.loc[own["value"].isna(), "iteration"]
+            own = own[~own["iteration"].isin(lost)]
         _line(
             axes,
             own,
@@ -246,7 +285,7 @@ def _describe_steps(
 def _describe_training(
     frame: pd.DataFrame, metrics: list[str], methods: list[str], seeds: int
 ) -> str:
-    text = f"Training up to iteration {number(frame['iteration'].max(), 6)}, {seeds} seed"
+    text = f"Training up to iteration {number(frame['iteration'].max())}, {seeds} seed"
     text += "s." if seeds != 1 else "."
     for metric in metrics:
         for method in methods:
@@ -261,6 +300,6 @@ def _describe_training(
             name = f"{method}, " if method else ""
             text += (
                 f" {name}{measure.axis if measure.unit else metric} on validation: "
-                f"best mean {value} at iteration {number(best, 6)}."
+                f"best mean {value} at iteration {number(best)}."
             )
     return text

@@ -20,6 +20,7 @@ stacked           frames of several methods as one, told apart by a column
 """
 
 from workbench.algorithms.inspections import Inspection
+from workbench.answers import second_order
 from workbench.inspection.adaptation import (
     curve_frame,
     prediction_frame,
@@ -92,6 +93,7 @@ __all__ = [
     "pull_frame",
     "recall_frame",
     "reliability_frame",
+    "second_order",
     "shot_gradients",
     "signal_frame",
     "slot_frame",

@@ -13,6 +13,7 @@ from workbench.measures import measured_in
 from workbench.session.messages import RunSummary, Validation
 from workbench.session.wire import WireFrame, to_wire
 from workbench.training import Experiment, Run, Status
+from workbench.training.loop import diverged_in
 
 _RECENT = 60.0  # seconds of training from which the rate is taken
 _TAIL = 4_000  # bytes of the log's end, in which a process that died left its last words
@@ -147,6 +148,7 @@ class Followed:
             "rate": pace.rate,
             "left": pace.left,
             "last": self.validation(),
+            "diverged": diverged_in(self.rows),
             "best": self.validation(best=True),
             "opens": any(self.run.checkpoint_path(which).exists() for which in ("best", "latest")),
         }

@@ -111,7 +111,10 @@ class Session(Looking):
                 f"the session has no learner '{learner}': {nearest(learner, list(self.sources))}"
             )
         first = dataclasses.replace(self.lanes[0], learner=learner, settings={}, steps=None)
+        ended = 0 < self.cursor.step == self.tape.steps
         self._become(State(self.state.sampling, (first,)))
+        if ended:  # who looks at the outcome looks at the other's
+            self.move(step=self.tape.steps)
 
     @in_turn
     def add(self, learner: Any) -> str:

@@ -7,6 +7,8 @@ import time
 from typing import Any, cast
 
 from workbench.algorithms.capabilities import live_settings
+from workbench.algorithms.divergence import followed
+from workbench.answers import SECOND_ORDER
 from workbench.errors import UserError
 from workbench.fields import Field, describe
 from workbench.inspection.kinds import KINDS
@@ -127,6 +129,7 @@ class Showing:
                     describe(session.state.sampling, session.start.sampling)
                 )
             },
+            "definitions": {"second-order part": SECOND_ORDER},
         }
         if session.sources:
             tape = session.tape
@@ -149,7 +152,20 @@ class Showing:
             "learner": one.learner,
             "settings": dict(one.settings),
             "edits": len(one.edits),
+            "diverged": self._diverged(lane),
             "memory": [cast(messages.SlotChange, {**change}) for change in one.memory],
+        }
+
+    def _diverged(self, lane: int) -> messages.Diverged | None:
+        """Where the task under the cursor diverged on a lane, and how far axes follow it."""
+        session, task = self.session, self.session.cursor.task
+        tape = session.tape_of(lane) if session.sources else None
+        if tape is None or not tape.ended.among([task]):
+            return None
+        return {
+            "step": tape.ended.steps[tape.ended.lengths[task]],
+            "sentence": tape.ended.sentence([task]),
+            "follow": followed(tape, task),
         }
 
     def _about_kinds(self) -> dict[str, str]:

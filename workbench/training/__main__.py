@@ -11,7 +11,8 @@ from workbench.training.loop import train
 if __name__ == "__main__":
     keep_freed_memory()
     try:
-        train(run=sys.argv[1], resume=True, progress=False)
+        outcome = train(run=sys.argv[1], resume=True, progress=False)
+        sys.exit(2 if outcome.state == "diverged" else 0)
     except UserError as error:
         sys.stderr.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {error}\n")
         sys.exit(2)

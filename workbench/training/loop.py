@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from workbench.training.execution import use_threads
 from workbench.training.experiment import Experiment, check_present
 from workbench.training.room import fitting
 from workbench.training.runs import Run, State
-from workbench.training.trainer import Best, Trainer, tried, versions
+from workbench.training.trainer import Best, Diverged, Trainer, tried, versions
 
 _GLANCE_SECONDS = 0.25  # between looks at the clock's limits, the stop file, and the bar
 
@@ -54,6 +54,8 @@ def train(
     """Train in a run directory (a new one, or with `resume` an existing one), or in memory.
 
     An interrupt (SIGINT, SIGTERM or the run's stop file) ends it with a checkpoint to resume from.
+    It ends as 'diverged' where no validation was of finite numbers, and with an error where the
+    meta-loss is none; such a run is not resumed, for it would diverge again.
 
     >>> from workbench.training import preset
     >>> outcome = train(preset("sinusoid-maml").stretched(3), progress=False)
@@ -87,6 +89,7 @@ def _opened(
         return experiment, None, None
     if isinstance(run, Run) or resume:
         run = run if isinstance(run, Run) else Run.open(run)
+        check_goes_on(run)
         own = run.experiment
         try:
             check_present(own.device)
@@ -105,6 +108,17 @@ def _opened(
         raise UserError(f"there is nothing to train in {run}: give an experiment, or resume=True")
     built = tried(experiment)  # what cannot be trained is refused before a file is written
     return experiment, Run.create(experiment, run), built
+
+
+def check_goes_on(run: Run) -> None:
+    """Refuses to resume what would only diverge again."""
+    status = run.status()
+    if status.state == "diverged":
+        raise UserError(
+            f"{run.directory} diverged by iteration {status.iteration} ({status.reason}), and a "
+            "resumed run goes on with its own settings to the same end: start a new one with "
+            "others; what it kept can be evaluated"
+        )
 
 
 class _Interrupts:
@@ -233,13 +247,19 @@ class _Session:
 
     def _end(self, state: State) -> Outcome:
         trainer, run = self.trainer, self.run
+        diverged = diverged_in(self.rows)
+        if state == "finished" and diverged and trainer.best is None:
+            state = "diverged"
         reason = {
+            "diverged": "no validation was of finite numbers",
             "finished": "no better validation for too long"
             if trainer.lost_patience
             else "all iterations done",
             "paused": "the time given is over",
             "interrupted": "stopped on request",
         }[state]
+        if diverged:
+            reason += f"; in the last validation {diverged}"
         if run is not None:
             self._save()
             run.set_status(state, reason, trainer.iteration)
@@ -264,6 +284,8 @@ class _Session:
         interrupted = isinstance(error, KeyboardInterrupt)
         reason = "interrupted twice" if interrupted else " ".join(str(error).split())
         state: State = "interrupted" if interrupted else "failed"
+        if isinstance(error, Diverged):
+            state = "diverged"
         try:
             self.run.set_status(state, reason, iteration)
             self.run.log(f"{state} at iteration {iteration}: {reason}")
@@ -280,8 +302,9 @@ class _Session:
         row = self.trainer.validate()
         self._add(row)
         name = self.trainer.tasks.objective.metrics[0].name
-        if row[name] is not None:
-            bar.set_postfix_str(f"validation {name} {row[name]:.4g}", refresh=False)
+        measure = self.trainer.tasks.measure(self.experiment.test)
+        said = "diverged" if row[name] is None else measure.said(row[name])
+        bar.set_postfix_str(f"validation {name} {said}", refresh=False)
         if row["best"] and self.run is not None:
             checkpoint = self.trainer.checkpoint(self.seconds)
             save_checkpoint(self.run.checkpoint_path("best"), checkpoint)
@@ -303,6 +326,18 @@ class _Session:
             unit="it",
             desc=self.experiment.tasks,
         )
+
+
+def diverged_in(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What the last validation of a run's rows says of divergence; empty where none did.
+
+    >>> diverged_in([{"split": "validation", "mse": None, "diverged": "all did"}])
+    'all did'
+    """
+    last: Mapping[str, Any] = next(
+        (r for r in reversed(rows) if r.get("split") == "validation"), {}
+    )
+    return str(last.get("diverged", ""))
 
 
 def _is_watched(stream: Any) -> bool:

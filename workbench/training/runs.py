@@ -41,14 +41,20 @@ from workbench.training.kept import keep, named_files, with_kept
 from workbench.training.record import own_files
 from workbench.training.trainer import tried
 
-State = Literal["new", "running", "finished", "paused", "interrupted", "failed", "killed"]
+State = Literal[
+    "new", "running", "finished", "diverged", "paused", "interrupted", "failed", "killed"
+]
 Which = Literal["best", "latest"]
 _STATES = typing.get_args(State)
 
 
 @dataclass(frozen=True)
 class Status:
-    """How a run stands. 'killed' is a run whose process ended without a word: resume it."""
+    """How a run stands.
+
+    'killed' is a run whose process ended without a word: resume it. 'diverged' is one whose
+    numbers were not finite: it would diverge again, so that it is not resumed.
+    """
 
     state: State
     reason: str = ""

@@ -44,6 +44,10 @@ _BLOCK_ITERATIONS = 256
 _MODES: dict[str, Mode] = {"compiled": "on", "eager": "off"}
 
 
+class Diverged(UserError):
+    """The meta-loss or a parameter is not finite any more: there is nothing to go on from."""
+
+
 class EpisodeStream:
     """The training episodes by iteration, sampled in blocks so that small tasks cost little.
 
@@ -205,7 +209,7 @@ class Trainer:
             bool(torch.isfinite(p).all()) for p in self.parameters.values()
         )
         if not good:
-            raise UserError(
+            raise Diverged(
                 f"the meta-loss is not a finite number by iteration {self.iteration}: lower "
                 "training.rate or the inner rate, or set training.clip; the last checkpoint, "
                 "from before, is kept"
@@ -230,7 +234,7 @@ class Trainer:
             else:
                 since = self.best.validations_since + 1
                 self.best = dataclasses.replace(self.best, validations_since=since)
-        return {
+        row = {
             "iteration": self.iteration,
             "split": "validation",
             measure.name: _finite(result.mean),
@@ -238,6 +242,7 @@ class Trainer:
             "ci95": _finite(result.ci95),
             "best": self.best is not None and self.best.iteration == self.iteration,
         }
+        return row if math.isfinite(result.mean) else row | {"diverged": result.diverged}
 
     def checkpoint(self, seconds: float = 0.0) -> Checkpoint:
         """All that the next meta-step depends on."""

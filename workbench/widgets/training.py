@@ -20,6 +20,7 @@ from workbench.session.drafts import Draft
 from workbench.session.following import Followed
 from workbench.session.messages import ListedRun, TrainAbout
 from workbench.training import Run, presets, resume_in_background
+from workbench.training.loop import check_goes_on
 from workbench.training.trainer import tried
 from workbench.widgets.exporting import Exporting, Subject
 from workbench.widgets.panel import Panel, command
@@ -192,6 +193,7 @@ class TrainPanel(Exporting, Panel):
             raise UserError(f"{run.directory} is training already: follow it here, or stop it")
         if state == "finished":
             raise UserError(f"{run.directory} is finished: start a longer one under another name")
+        check_goes_on(run)
         self._begin(run)
 
     @command

@@ -9,7 +9,7 @@ import { aboutAs, type Store } from "../store";
 import { Chart, type Series } from "../ui/Chart";
 import { differing, said, type Value } from "../ui/fields";
 import { Form, onEnter } from "../ui/Form";
-import { duration, three } from "../ui/format";
+import { duration, three, withInterval } from "../ui/format";
 import { useUnique } from "../ui/hooks";
 import { Marker } from "../ui/Marker";
 import { look } from "../ui/palette";
@@ -314,7 +314,8 @@ function Runs({ store }: { store: Store }) {
 function measured(found: Validation | null, named = true): string {
   if (!found) return "";
   const { measure } = found;
-  const times = (value: number) => three(factorOf(measure) * value);
-  const half = found.ci95 === null ? "" : ` ± ${times(found.ci95)}`;
-  return named ? `${measure.name} ${times(found.value)}${half}${measure.unit && ` ${measure.unit}`}` : times(found.value);
+  const times = factorOf(measure);
+  if (!named) return three(times * found.value);
+  const half = found.ci95 === null ? null : times * found.ci95;
+  return `${measure.name} ${withInterval(times * found.value, half)}${measure.unit && ` ${measure.unit}`}`;
 }
