@@ -8,6 +8,7 @@ from typing import Any
 
 from workbench.session.sources import Source
 from workbench.session.state import Cursor, Sampling, State
+from workbench.tasks import in_memory
 
 _ABSENT = object()
 
@@ -23,6 +24,8 @@ def code_of(
     lines = ["from workbench.widgets import Session", ""]
     own = [name for name, source in sources.items() if not source.found_by_name]
     lines += [f"# {_variable(name)} is the {name} that was given to the session" for name in own]
+    if state.sampling.tasks != usual.tasks and in_memory(state.sampling.tasks) is not None:
+        lines.append(f"# {_variable(state.sampling.tasks)} are the tasks that were given to it")
     lines.append(f"session = Session({_arguments(sources, own, usual, state.sampling)})")
     for place, lane in enumerate(state.lanes):
         if lane.parent is not None:
@@ -60,7 +63,10 @@ def _arguments(
     moved = sampling.tasks != usual.tasks  # then the usual sizes are those of the new tasks
     sizes = ("ways", "shots", "queries") if moved else ()
     said, known = dataclasses.asdict(sampling), dataclasses.asdict(usual)
-    parts += [f"{k}={_word(v)}" for k, v in said.items() if v != known[k] or k in sizes]
+    words = {k: _word(v) for k, v in said.items() if v != known[k] or k in sizes}
+    if moved and in_memory(sampling.tasks) is not None:
+        words["tasks"] = _variable(sampling.tasks)
+    parts += [f"{name}={word}" for name, word in words.items()]
     return ", ".join(parts)
 
 

@@ -83,6 +83,7 @@ class Session:
         self._tapes: dict[str, Tape] = {}
         self._first = tuple(self.sources)
         self._recorder = Recorder(self.sources, budget)
+        self._recorder.check_begun(sampling)
         self.usual = self._recorder.sampling({})
         given = self._recorder.sampling(sampling) if sampling else self.usual
         self._start = State(given, (Lane(next(iter(self.sources), "")),))

@@ -7,7 +7,6 @@ shots, its classes, their rotation, and which of their examples are support and 
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Mapping
@@ -52,6 +51,7 @@ class FewShot(Tasks):
     has the same number in every task. With `warped_training` each image of a training task is
     turned, scaled, slanted and moved a little. Where the bank has targets, a task is of regression:
     the numbers of one class (`group` [task] of `group_names`), whatever the shape's ways.
+    `stored` are the examples and, where classes are turned, their turns, [turn x example, *shape].
     """
 
     kind: Kind = "classification"
@@ -68,6 +68,7 @@ class FewShot(Tasks):
         ordered: bool = False,
         warped_training: bool = False,
         default_shape: Shape | None = None,
+        stored: Tensor | None = None,
     ) -> None:
         self.bank, self.splits, self.name, self.scheme = bank, dict(splits), name, scheme
         self.within_groups, self.ordered = within_groups, ordered
@@ -79,25 +80,15 @@ class FewShot(Tasks):
         self._starts = bank.starts
         turned = any(one.random_turns or bool(one.turns.any()) for one in splits.values())
         turns = range(4 if turned else 1)  # turned once and for all: it is slow, and bytes are few
-        self._stored = torch.cat([torch.rot90(bank.x, k, (-2, -1)) if k else bank.x for k in turns])
+        if stored is None:
+            stored = torch.cat([torch.rot90(bank.x, k, (-2, -1)) if k else bank.x for k in turns])
+        self.stored = stored
         self._pools = {split: self._pool(classes) for split, classes in splits.items()}
         self.split_sha256 = self._fingerprint(splits)
 
     def class_names(self, split: Split) -> tuple[str, ...]:
         """The classes of a split, as `info["classes"]` numbers them."""
         return self._pool_of(split).names
-
-    @property
-    def stored(self) -> Tensor:
-        """Every example as it is kept, turned ones too, `[turn x example, *shape]`."""
-        return self._stored
-
-    def with_stored(self, x: Tensor, scheme: str) -> FewShot:
-        """The same tasks with other inputs in the place of `stored`, as they are drawn."""
-        made = copy.copy(self)
-        made.scheme, made._stored = scheme, x
-        made.bank = replace(self.bank, x=x[: len(self.bank.x)], scale=1.0)
-        return made
 
     def sample(
         self, n: int, *, seed: int, split: Split = "train", shape: Shape | None = None
@@ -186,7 +177,7 @@ class FewShot(Tasks):
         draw = uniform(fold(torch.tensor([seed]), task, row + 1), ())
         new = free[int(whole(draw, 0, len(free) - 1))]
         turns = int(info["rotation"][task, way]) // 90
-        return new, self.bank.scaled(self._stored[new + turns * len(self.bank.x)])
+        return new, self.bank.scaled(self.stored[new + turns * len(self.bank.x)])
 
     def check(self, shape: Shape, split: Split = "train") -> None:
         pool = self._pool_of(split)
@@ -266,7 +257,7 @@ class FewShot(Tasks):
         """Examples for rows `[task, way, example]` of the bank, and those rows, -1 for padding."""
         n, ways, count = rows.shape
         stored = rows + turns.unsqueeze(-1) * len(self.bank.x)
-        x = self.bank.scaled(self._stored.index_select(0, stored.flatten()))
+        x = self.bank.scaled(self.stored.index_select(0, stored.flatten()))
         x = x.view(n, ways * count, *x.shape[1:])
         index = rows.reshape(n, ways * count)
         if self.bank.targets is not None:
