@@ -73,6 +73,8 @@ class OwnTasks(FewShot):
         return f"<{self.name}:{self.scheme}: {self.kind}, inputs {shape}, {unit}: {parts}>"
 
     def _or_fewer(self, fewest: int) -> str:
+        if int(self.bank.counts.max()) == fewest:
+            return ""
         place = int((self.bank.counts == fewest).nonzero()[0, 0])
         return f", or leave out small ones such as '{self.bank.names[place]}' by least={fewest + 1}"
 
@@ -112,12 +114,13 @@ def tasks_from(
     Of a table, `classes`, `task` and `target` are columns. Bytes are images, scaled to 0..1; other
     numbers stay as they are.
 
+    >>> import torch
     >>> x, y = torch.randn(120, 3), torch.arange(120) % 12
     >>> tasks = tasks_from(x, y)
     >>> {split: len(part) for split, part in tasks.splits.items()}
-    {'train': 6, 'validation': 3, 'test': 3}
-    >>> tasks.sample(4, seed=0, shape=Shape(ways=3, shots=1, queries=5)).query.x.shape
-    torch.Size([4, 15, 3])
+    {'train': 7, 'validation': 3, 'test': 2}
+    >>> tasks.sample(4, seed=0, shape=Shape(ways=2, shots=1, queries=5), split="test").query.x.shape
+    torch.Size([4, 10, 3])
     """
     path = Path(data) if isinstance(data, str | Path) else None
     if isinstance(data, tuple) and len(data) == 2 and classes is task is None:
@@ -178,7 +181,7 @@ def opened(family: str, rest: str) -> OwnTasks:
         else:
             options["classes" if word == "class" else word] = values[0]
     if not path or Path(path).is_dir() != (family == "folder"):
-        wanted = "a folder of images" if family == "folder" else "a .csv file"
+        wanted = "folder of images" if family == "folder" else ".csv file"
         raise UserError(f"{family}:{path} names no {wanted}: check the path")
     return tasks_from(path, **options)
 

@@ -156,7 +156,7 @@ def divided(
     """Which of the names each split has: those said, or as many as its fraction, in seeded order.
 
     >>> divided(list("abcdef"), {"train": 0.5, "test": 0.5}, 0, 1, "class")["train"]
-    ['b', 'd', 'e']
+    ['c', 'e', 'f']
     """
     for split in splits:
         if split not in SPLITS:
