@@ -106,6 +106,7 @@ class Draft:
                 value = control["value"]
                 control["type"] = "choice"
                 control["choices"] = known if value in known else [value, *known]
+                control["free"] = "folder:PATH"  # what else may be typed
         order = {name: place for place, name in enumerate(FIRST)}
         return sorted(controls, key=lambda control: order.get(control["name"], len(order)))
 

@@ -14,6 +14,8 @@ export interface Field {
   minimum?: number | null;
   maximum?: number | null;
   choices?: (string | number)[] | null;
+  /** An example of what may be typed beside the choices, where anything may. */
+  free?: string;
   /** Whether it may be left open. */
   optional?: boolean;
 }

@@ -5,14 +5,15 @@ import type { Store } from "../../store";
 import type { Field, Value } from "../../ui/fields";
 import { Form } from "../../ui/Form";
 
-/** The sampling form, its tasks a choice among those that there are. */
+/** The sampling form, its tasks a choice among those that there are, or a folder or table. */
 export function samplingFields(about: Record<string, any>): Field[] {
   const fields: Field[] = about.forms?.sampling ?? [];
   const tasks: string[] = about.choices?.tasks ?? [];
   return fields.map((field) => {
     if (field.name !== "tasks" || tasks.length === 0) return field;
     const choices = tasks.includes(String(field.value)) ? tasks : [String(field.value), ...tasks];
-    return { ...field, type: "choice" as const, choices, optional: false };
+    const free = "folder:PATH";
+    return { ...field, type: "choice" as const, choices, free, optional: false };
   });
 }
 
