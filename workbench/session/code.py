@@ -23,9 +23,9 @@ def code_of(
     """The lines that make a session in this state, whose usual sampling need not be said."""
     lines = ["from workbench.widgets import Session", ""]
     own = [name for name, source in sources.items() if not source.found_by_name]
-    lines += [f"# {_variable(name)} is the {name} that was given to the session" for name in own]
+    lines += [f"# {variable(name)} is the {name} that was given to the session" for name in own]
     if state.sampling.tasks != usual.tasks and in_memory(state.sampling.tasks) is not None:
-        lines.append(f"# {_variable(state.sampling.tasks)} are the tasks that were given to it")
+        lines.append(f"# {variable(state.sampling.tasks)} are the tasks that were given to it")
     lines.append(f"session = Session({_arguments(sources, own, usual, state.sampling)})")
     for place, lane in enumerate(state.lanes):
         if lane.parent is not None:
@@ -59,13 +59,13 @@ def _arguments(
     sources: Mapping[str, Source], own: list[str], usual: Sampling, sampling: Sampling
 ) -> str:
     """Learners by name, and the sampling where it is not what they come with."""
-    parts = [_variable(name) if name in own else f'"{name}"' for name in sources]
+    parts = [variable(name) if name in own else f'"{name}"' for name in sources]
     moved = sampling.tasks != usual.tasks  # then the usual sizes are those of the new tasks
     sizes = ("ways", "shots", "queries") if moved else ()
     said, known = dataclasses.asdict(sampling), dataclasses.asdict(usual)
     words = {k: _word(v) for k, v in said.items() if v != known[k] or k in sizes}
     if moved and in_memory(sampling.tasks) is not None:
-        words["tasks"] = _variable(sampling.tasks)
+        words["tasks"] = variable(sampling.tasks)
     parts += [f"{name}={word}" for name, word in words.items()]
     return ", ".join(parts)
 
@@ -96,5 +96,10 @@ def _word(value: Any) -> str:
     return repr(value)
 
 
-def _variable(name: str) -> str:
+def variable(name: str) -> str:
+    """What code calls an object that only memory holds.
+
+    >>> variable("own:3f2a")
+    'own_3f2a'
+    """
     return "".join(c if c.isalnum() else "_" for c in name).lower()
