@@ -171,6 +171,33 @@ def test_evaluate_json(workbench: Callable[..., Result], sine: str) -> None:
     assert {**again, "seconds": 0} == {**found, "seconds": 0}
 
 
+def test_your_own_data(workbench: Callable[..., Result], tmp_path: Path) -> None:
+    rows = [f"h{i % 9},{i / 10},{i % 7},{i // 9 % 2}" for i in range(270)]
+    Path("patients.csv").write_text("\n".join(["hospital,age,pulse,sick", *rows]))
+    tasks = "table:patients.csv?task=hospital&target=sick"
+    shape = ("--train.ways", "2", "--test.ways", "2", "--train.queries", "5", "--test.queries", "5")
+    trained = workbench("train", "digits-maml", "--run", "own", "--tasks", tasks, *shape, *QUICK)
+    assert trained.code == 0, trained.err
+    record = json.loads(Path("own/config.json").read_text())
+    assert record["tasks"] == tasks
+    found = json.loads(workbench("evaluate", "own", "--episodes", "4", "--json").out)
+    assert (found["tasks"], found["scheme"]) == ("table", tasks.removeprefix("table:"))
+    other = f"{tasks}&seed=3"
+    assert workbench("evaluate", "own", "--episodes", "4", "--tasks", other).code == 0
+    for wrong, said in (
+        ("table:patients.csv?task=hospitl&target=sick", "did you mean 'hospital'"),
+        ("folder:nowhere", "names no folder of images"),
+    ):
+        refused = workbench("train", "digits-maml", "--tasks", wrong, *shape)
+        assert refused.code == 2
+        assert said in refused.err
+        assert len(refused.err.strip().splitlines()) <= 2
+    Path("patients.csv").write_text("\n".join(["hospital,age,pulse,sick", *rows[::-1]]))
+    refused = workbench("evaluate", "own", "--episodes", "4")
+    assert refused.code == 2
+    assert "not those that own was begun with" in refused.err
+
+
 def test_evaluate_other_sizes_and_tasks(workbench: Callable[..., Result], sine: str) -> None:
     options = ("--episodes", "5", "--json")
     found = json.loads(

@@ -63,6 +63,8 @@ export interface Field {
   /** The ends of its slider. */
   span: number[] | null;
   choices: (string | number)[] | null;
+  /** An example of what else may be typed, where anything may. */
+  free?: string;
   /** Whether the value may be left open. */
   optional: boolean;
 }
@@ -181,6 +183,7 @@ export interface Setting {
   maximum: number | null;
   span: number[] | null;
   choices: (string | number)[] | null;
+  free?: string;
   optional: boolean;
   group: string;
   /** Whether it is one of those that one changes most. */

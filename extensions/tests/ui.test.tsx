@@ -218,6 +218,21 @@ test("tables count places from 1, on screen and copied", () => {
   expect(steps.csv(undefined, PLACES)).toBe("task,step\n1,0\n2,0\n");
 });
 
+test("beside its choices a free field takes what is typed, once", () => {
+  const change = vi.fn();
+  const choices = ["a", "b", "c", "d", "e"];
+  const data = field({ name: "data", label: "data", type: "choice", value: "a", choices });
+  const fields = [{ ...data, free: "folder:PATH" }];
+  show(<Form title="settings" onChange={change} fields={fields} />);
+  const box = root.querySelector<HTMLInputElement>("input[type=text]")!;
+  expect(box.getAttribute("aria-label")).toBe("Other data, such as folder:PATH");
+  box.value = " folder:my pictures ";
+  act(() => void box.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true })));
+  act(() => void box.dispatchEvent(new Event("change", { bubbles: true })));
+  expect(change.mock.calls).toEqual([["data", "folder:my pictures"]]);
+  expect(box.value).toBe("");
+});
+
 test("a rate's slider is logarithmic", () => {
   const rate = field({ type: "rate", minimum: 1e-4, maximum: 1 });
   expect(ratePlace(rate, 0.01)).toBeCloseTo(0.5);

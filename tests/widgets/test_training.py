@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from workbench.cli.train import experiment_of
 from workbench.errors import UserError
 from workbench.session.drafts import FIRST, Draft
 from workbench.session.following import Followed
+from workbench.tasks import name_of, tasks_from
 from workbench.training import Experiment, Run, preset, presets, train
 from workbench.widgets.training import TrainPanel
 
@@ -279,3 +281,26 @@ def test_following_ends_with_the_panel(finished: Path):
         assert gone() is None
 
     asyncio.run(follow())
+
+
+def test_your_own_data_train_in_a_process_of_their_own(panel: TrainPanel):
+    x = torch.linspace(-3, 3, 480)
+    tasks = tasks_from(x, task=torch.arange(480) % 12, target=torch.sin(x))
+    name = name_of(tasks)
+    changes = {"training.iterations": 12, "training.validation_tasks": 4, "tasks": name}
+    panel.vary(**changes, **{"train.shots": 5, "test.shots": 5, "test.queries": 5})
+    control = next(c for c in panel.about["form"] if c["name"] == "tasks")
+    assert name in control["choices"]
+    assert control["free"] == "folder:PATH"
+    trained = panel.start()
+    until(lambda: shown(panel, trained)["state"] == "finished", panel)
+    lines, known = panel.code().splitlines(), {f"own_{tasks.scheme}": tasks}
+    assert (
+        f'    "tasks": own_{tasks.scheme},  # the tasks that were given to the experiment' in lines
+    )
+    exec("\n".join(lines[:-1]), known)  # all but the line that trains
+    assert known["experiment"].open_tasks() is tasks
+    del tasks, known
+    gc.collect()
+    learner, kept = Run(Path("runs") / trained).load()
+    assert (name_of(kept), learner.training) == (name, False)

@@ -275,7 +275,12 @@ test_episodes.__test__ = False  # type: ignore[attr-defined]  # not a test, what
 
 
 def check_judged(tasks: Tasks, shape: Shape, where: str = "") -> None:
-    """Refuses a shape by which no learner can be judged."""
+    """Refuses a shape by which no learner can be judged, and what is no tasks."""
+    if not isinstance(tasks, Tasks):
+        raise UserError(
+            f"a {type(tasks).__name__} is no tasks: open some by open_tasks(name), or make tasks "
+            "of your own data by tasks_from(x, classes)"
+        )
     check_objective(tasks.objective)
     if tasks.kind != "control" and shape.queries < 1:
         raise UserError(f"{where}queries is 0: a learner is judged by queries, ask for at least 1")

@@ -16,7 +16,7 @@ from workbench.algorithms.estimators.base import Estimator
 from workbench.errors import UserError, nearest
 from workbench.fields import Among, Range, When, check_fields
 from workbench.randomness import Seeded
-from workbench.tasks import Shape, Tasks, TaskSpec, open_tasks
+from workbench.tasks import Shape, Tasks, TaskSpec, in_memory, name_of, open_tasks
 from workbench.training.evaluation import BLOCK, check_judged
 from workbench.training.record import check_tasks, from_record, to_record
 from workbench.training.room import check_model, check_room, fitting
@@ -204,7 +204,7 @@ class Experiment:
     True
     """
 
-    tasks: str  # a family or data set, NAME or NAME:SCHEME
+    tasks: str  # a family or data set, NAME or NAME:SCHEME; `Tasks` themselves get their name
     train: Shape  # the shape of training tasks
     test: Shape  # the shape of validation and test tasks
     model: ModelSettings  # the network that learns
@@ -217,6 +217,11 @@ class Experiment:
     estimator: Estimator | None = None
 
     def __post_init__(self) -> None:
+        given: Any = self.tasks
+        if not isinstance(given, str):
+            object.__setattr__(self, "tasks", name_of(given))
+        # held as long as this is, since memory alone may have them
+        object.__setattr__(self, "_held", in_memory(self.tasks) if given is self.tasks else given)
         check_fields(self, "")
         for name in ("model", "learner"):
             settings = getattr(self, name)
@@ -248,8 +253,13 @@ class Experiment:
         return dataclasses.replace(self, training=training)
 
     def open_tasks(self) -> Tasks:
-        """The family of tasks."""
-        return open_tasks(self.tasks)
+        """The family of tasks; those of data are read once."""
+        held: Tasks | None = getattr(self, "_held", None)
+        if held is None:
+            held = open_tasks(self.tasks)
+            if hasattr(held, "sha256"):
+                object.__setattr__(self, "_held", held)
+        return held
 
     def build(self) -> tuple[Learner, Tasks]:
         """The learner as the seed initialises it, and the tasks, whatever other threads draw."""

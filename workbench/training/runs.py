@@ -2,7 +2,8 @@
 
 config.json      the experiment
 methods.json     your own files that it needs, with hash and text, where it needs any
-files/           copies of the files that its settings name, such as a knowledge base
+data.json        the hash of your own data, where it learns from such
+files/           copies of the files that its settings name, and of data that were in memory
 metrics.jsonl    one row of training loss or validation a line, append-only
 checkpoints/     latest.safetensors and best.safetensors (best by validation)
 status.json      how it last went
@@ -37,7 +38,7 @@ from workbench.own import METHODS, is_own
 from workbench.tasks import Tasks
 from workbench.training.checkpoints import Checkpoint, load_learner, read_checkpoint
 from workbench.training.experiment import Experiment, check_present
-from workbench.training.kept import keep, named_files, with_kept
+from workbench.training.kept import check_data, keep, named_files, own_data, with_kept
 from workbench.training.record import own_files
 from workbench.training.trainer import tried
 
@@ -87,7 +88,7 @@ class Run:
             raise UserError(
                 f"the experiment cannot be written down ({error}): use plain, finite values"
             ) from None
-        files = named_files(experiment)
+        files, data = named_files(experiment), own_data(experiment)
         checkpoints = run.directory / "checkpoints"
         try:
             with writing(run.directory):
@@ -96,8 +97,7 @@ class Run:
             write_safely(run.directory / "config.json", content)
             if own := own_files(experiment):
                 write_safely(run.directory / "methods.json", _json(own, indent=2))
-            if files:
-                keep(files, run.directory / "files")
+            keep(files, data, run.directory)
         except UserError as error:
             if isinstance(error.__cause__, FileExistsError):
                 raise UserError(
@@ -161,7 +161,9 @@ class Run:
 
     def build(self, experiment: Experiment) -> tuple[Learner, Tasks]:
         """What the run's experiment builds from the files that the run keeps."""
-        return with_kept(experiment, self.directory / "files").build()
+        learner, tasks = with_kept(experiment, self.directory / "files").build()
+        check_data(tasks, self.directory)
+        return learner, tasks
 
     def checkpoint_path(self, which: Which) -> Path:
         """Where a checkpoint lies."""
