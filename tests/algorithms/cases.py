@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from workbench.algorithms import (
     ANIL,
     BOIL,
+    LEO,
     MAML,
     MANN,
     RL2,
@@ -25,6 +26,7 @@ from workbench.algorithms import (
     FineTuningSettings,
     KnowledgeBase,
     Learner,
+    LEOSettings,
     MAMLSettings,
     MANNSettings,
     Matching,
@@ -175,6 +177,8 @@ _STEPS = {"inner_rate": 0.05, "train_steps": 3, "test_steps": 4}
 _MAML = MAMLSettings(**_STEPS)
 _TUNED = FineTuningSettings(test_steps=4)
 _SNAIL = SNAILSettings(filters=4, length=4, width=5)
+# central differences would see through the pull's constant
+_LEO = LEOSettings(codes=4, code_steps=2, tuning_steps=2, tuning_rate=0.1, pull=0.0)
 _MOMENTUM = InnerOptimizer(momentum=0.9)
 
 
@@ -228,6 +232,13 @@ CASES: dict[str, Case] = {
     ),
     "Pretrained regression": Case(
         lambda s: PretrainedRegression(_regressor(), s), _tuning(inner_rate=0.05), sines
+    ),
+    "LEO": Case(lambda s: LEO(_embedding(), 5, s), _LEO, clouds, idle=BEFORE_NORM),
+    "LEO, first order": Case(
+        lambda s: LEO(nn.Flatten(), 4, s),
+        dataclasses.replace(_LEO, order="first", pull=0.1),
+        clouds,
+        "by hand",
     ),
     "Matching": Case(
         lambda s: Matching(_embedding(), s), MatchingSettings(), clouds, idle=BEFORE_NORM

@@ -18,6 +18,7 @@ from workbench.algorithms.gradient.finetune import (
     FineTuningSettings,
     PretrainedRegression,
 )
+from workbench.algorithms.gradient.leo import LEO, LEOSettings
 from workbench.algorithms.gradient.maml import MAML, MAMLSettings
 from workbench.algorithms.gradient.metasgd import MetaSGD, MetaSGDSettings
 from workbench.algorithms.gradient.reptile import Reptile, ReptileSettings
@@ -34,6 +35,7 @@ from workbench.algorithms.values import Adapted, MetaGradient, last
 __all__ = [
     "ANIL",
     "BOIL",
+    "LEO",
     "MAML",
     "MANN",
     "RL2",
@@ -51,6 +53,7 @@ __all__ = [
     "FineTuningSettings",
     "Implicit",
     "KnowledgeBase",
+    "LEOSettings",
     "Learner",
     "MAMLSettings",
     "MANNSettings",
