@@ -181,14 +181,14 @@ class LEO(Embeds):
         share = labels / labels.sum(dim=1, keepdim=True).clamp(min=1)
         other = support.counts() / support.counts().sum(dim=1, keepdim=True)
         found = torch.einsum("tiw,tj,tijc->twc", share, other, related)
-        mean, log_spread = found.chunk(2, dim=-1)
-        return mean, log_spread.exp()
+        mean, raw = found.chunk(2, dim=-1)
+        return mean, _spread(raw)
 
     def decode(self, code: Tensor, episode: Episode, step: int) -> Tensor:
         """The last layer's weights of a code, `[task, way, feature]`."""
-        mean, log_spread = self.decoder(code).chunk(2, dim=-1)
+        mean, raw = self.decoder(code).chunk(2, dim=-1)
         size = math.sqrt(2 / mean.shape[-1])  # as a layer's initial weights are
-        return self._drawn(mean, size * log_spread.exp(), episode, _WEIGHTS, step)
+        return self._drawn(mean, size * _spread(raw), episode, _WEIGHTS, step)
 
     def correlation(self) -> Tensor:
         """How far the correlations of the decoder's columns are from none, squared."""
@@ -211,3 +211,8 @@ class LEO(Embeds):
         logits = features @ head.mT
         present = adapted.values.get("present")
         return logits if present is None else hide(logits, present.unsqueeze(1))
+
+
+def _spread(raw: Tensor) -> Tensor:
+    """The exponential, held between e^-5 and e^5: no weights make it 0 or infinite."""
+    return (5 * torch.tanh(raw / 5)).exp()
