@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from workbench.algorithms import (
     ANIL,
     BOIL,
+    GAIL,
     LEO,
     MAML,
     MANN,
@@ -24,6 +25,7 @@ from workbench.algorithms import (
     BOILSettings,
     FineTuning,
     FineTuningSettings,
+    GAILSettings,
     KnowledgeBase,
     Learner,
     LEOSettings,
@@ -179,6 +181,7 @@ _TUNED = FineTuningSettings(test_steps=4)
 _SNAIL = SNAILSettings(filters=4, length=4, width=5)
 # central differences would see through the pull's constant
 _LEO = LEOSettings(codes=4, code_steps=2, tuning_steps=2, tuning_rate=0.1, pull=0.0)
+_GAIL = GAILSettings(noise=2, width=6, test_steps=3)
 _MOMENTUM = InnerOptimizer(momentum=0.9)
 
 
@@ -232,6 +235,12 @@ CASES: dict[str, Case] = {
     ),
     "Pretrained regression": Case(
         lambda s: PretrainedRegression(_regressor(), s), _tuning(inner_rate=0.05), sines
+    ),
+    "GAIL": Case(
+        lambda s: GAIL(_regressor(), TaskSpec("regression", (1,), 1), s), _GAIL, sines, "by hand"
+    ),
+    "GAIL, classes": Case(
+        lambda s: GAIL(_classifier(), _spec(4), s), _GAIL, clouds, "by hand", idle=BEFORE_NORM
     ),
     "LEO": Case(lambda s: LEO(_embedding(), 5, s), _LEO, clouds, idle=BEFORE_NORM),
     "LEO, first order": Case(

@@ -6,12 +6,14 @@ learner's `begin`, `step` and `predict` are functions on those values.
 
 from workbench.algorithms.base import Learner, adapt
 from workbench.algorithms.control.rl2 import RL2, RL2Settings
+from workbench.algorithms.estimators.adversarial import Adversarial
 from workbench.algorithms.estimators.base import Estimator
 from workbench.algorithms.estimators.displacement import Displacement
 from workbench.algorithms.estimators.evolution import Evolution
 from workbench.algorithms.estimators.exact import Exact
 from workbench.algorithms.estimators.implicit import Implicit
 from workbench.algorithms.estimators.truncated import Truncated
+from workbench.algorithms.generated.gail import GAIL, GAILSettings
 from workbench.algorithms.gradient.anil import ANIL, BOIL, ANILSettings, BOILSettings
 from workbench.algorithms.gradient.finetune import (
     FineTuning,
@@ -35,6 +37,7 @@ from workbench.algorithms.values import Adapted, MetaGradient, last
 __all__ = [
     "ANIL",
     "BOIL",
+    "GAIL",
     "LEO",
     "MAML",
     "MANN",
@@ -42,6 +45,7 @@ __all__ = [
     "SNAIL",
     "ANILSettings",
     "Adapted",
+    "Adversarial",
     "AttentionLearner",
     "AttentionSettings",
     "BOILSettings",
@@ -51,6 +55,7 @@ __all__ = [
     "Exact",
     "FineTuning",
     "FineTuningSettings",
+    "GAILSettings",
     "Implicit",
     "KnowledgeBase",
     "LEOSettings",

@@ -89,7 +89,7 @@ class PretrainedRegression(GradientLearner):
 
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """The unadapted loss on support and query."""
-        both = _all_examples(episode)
+        both = all_examples(episode)
         start = next(iter(path))
         return episode.loss(self.predict(start, both.x, both.weight), both)
 
@@ -176,7 +176,7 @@ class FineTuning(Descends):
 
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """Pre-training: the loss over all training classes; no adaptation takes place."""
-        both = _all_examples(episode)
+        both = all_examples(episode)
         named = episode.info.get("classes")
         if named is None or named.shape != (len(episode), episode.ways):
             raise UserError(
@@ -213,7 +213,8 @@ class FineTuning(Descends):
         return logits + (offset if offset.dim() == 1 else offset.unsqueeze(1))
 
 
-def _all_examples(episode: Episode) -> Examples:
+def all_examples(episode: Episode) -> Examples:
+    """Support and query together."""
     support, query = episode.support, episode.query
     weight = None
     if support.weight is not None or query.weight is not None:
