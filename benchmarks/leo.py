@@ -34,18 +34,20 @@ METHODS = ("LEO", "Meta-SGD", "prototypes")
 WAYS, SHOTS, QUERIES = (5, 20), 1, 15
 ITERATIONS, TASKS = 2_000, 8
 TRIED = 0.25  # of a training, to choose a setting by
-GRID: dict[str, list[Any]] = {
+# Settings and the outer rate; Meta-SGD, which is quick, has more to choose from.
+GRID: dict[str, list[tuple[Any, float]]] = {
     "LEO": [
-        LEOSettings(divergence=divergence, code_rate=rate)
+        (LEOSettings(divergence=divergence, code_rate=rate), 1e-3)
         for divergence in (1e-3, 1e-1)
         for rate in (1.0, 10.0)
     ],
     "Meta-SGD": [
-        MetaSGDSettings(inner_rate=rate, train_steps=steps, test_steps=steps)
-        for rate in (0.01, 0.1, 1.0)
+        (MetaSGDSettings(inner_rate=rate, train_steps=steps, test_steps=steps), outer)
+        for rate in (0.1, 1.0, 5.0)
         for steps in (1, 5)
+        for outer in (1e-3, 5e-3)
     ],
-    "prototypes": [PrototypicalSettings()],
+    "prototypes": [(PrototypicalSettings(), 1e-3)],
 }
 
 
@@ -56,7 +58,7 @@ def features() -> FewShot:
     assert isinstance(tasks, FewShot)
     bank, known = tasks.bank, tasks.splits["train"].classes
     rows = torch.cat([torch.arange(int(bank.counts[c])) + bank.starts[c] for c in known])
-    network: nn.Module = copy.deepcopy(learner.embedding)  # type: ignore[arg-type]
+    network: Any = copy.deepcopy(learner.embedding)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):  # the mean over all batches, instead of each one's
             module.track_running_stats, module.momentum = True, None
@@ -75,11 +77,11 @@ def features() -> FewShot:
     )
 
 
-def trained(settings: Any, ways: int, seed: int, iterations: int) -> Learner:
+def trained(settings: Any, rate: float, ways: int, seed: int, iterations: int) -> Learner:
     """A learner of the features after so many meta-steps."""
     shape = Shape(ways, SHOTS, 5)
     training = TrainingSettings(
-        iterations=iterations, tasks=TASKS, schedule="cosine", clip=10.0, compiled="off"
+        iterations=iterations, tasks=TASKS, rate=rate, schedule="cosine", clip=10.0, compiled="off"
     )
     plan = Experiment("glyphs", shape, shape, MLPSettings(hidden=()), settings, training, seed)
     with torch.random.fork_rng():
@@ -104,14 +106,15 @@ def work(method: str, ways: int, seed: int, scale: float) -> Rows:
         )
 
     found, grid = [], GRID[method]
-    for settings in grid if len(grid) > 1 else []:
-        learner = trained(settings, ways, seed, round(TRIED * iterations))
+    for setting in grid if len(grid) > 1 else []:
+        learner = trained(*setting, ways, seed, round(TRIED * iterations))
         found.append(judged(learner, "validation", 200).mean)
     best = grid[max(range(len(found)), key=lambda i: found[i])] if found else grid[0]
-    result = judged(trained(best, ways, seed, iterations), "test", 600)
+    result = judged(trained(*best, ways, seed, iterations), "test", 600)
     hits = (result.per_task * ways * QUERIES).round().int().tolist()
     names = ("divergence", "code_rate", "inner_rate", "train_steps")
-    chosen = [f"{name} {getattr(best, name):g}" for name in names if hasattr(best, name)]
+    chosen = [f"{name} {getattr(best[0], name):g}" for name in names if hasattr(best[0], name)]
+    chosen.append(f"outer rate {best[1]:g}")
     return [{"chosen": ", ".join(chosen), "hits": " ".join(map(str, hits))}]
 
 

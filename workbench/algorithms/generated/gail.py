@@ -116,7 +116,7 @@ class GAIL(GradientLearner, Contested):
     def begin(self, episode: Episode) -> Adapted:
         """Every task starts from what is generated for it: of a draw in training, else of none."""
         size = self.settings.noise
-        like = self.generator.decode[0].weight
+        like = next(self.generator.parameters())
         noise = like.new_zeros(len(episode), size)
         if self.training:
             noise = normal(fold(episode.seed, _NOISE), (size,), like.dtype)

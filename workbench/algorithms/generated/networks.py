@@ -19,11 +19,10 @@ class Generator(nn.Module):
         self.encode = nn.Sequential(
             *(nn.Linear(inputs, width), nn.ReLU()), *(nn.Linear(width, width), nn.ReLU())
         )
-        self.decode = nn.Sequential(
-            nn.Linear(2 * width + noise, width), nn.ReLU(), nn.Linear(width, outputs)
-        )
-        nn.init.normal_(self.decode[-1].weight, std=0.01)  # near theta at first
-        nn.init.zeros_(self.decode[-1].bias)
+        last = nn.Linear(width, outputs)
+        nn.init.normal_(last.weight, std=0.01)  # near theta at first
+        nn.init.zeros_(last.bias)
+        self.decode = nn.Sequential(nn.Linear(2 * width + noise, width), nn.ReLU(), last)
 
     def forward(self, examples: Tensor, share: Tensor, noise: Tensor) -> Tensor:
         """`share` is how much each example counts in each group, `[task, group, example]`."""

@@ -6,6 +6,7 @@ meta-gradient is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -112,7 +113,7 @@ class GradientLearner(Unrolls):
             or one a tensor and step
     """
 
-    may_lack_gradient = ("rates.*",)  # where no step is taken
+    may_lack_gradient: Sequence[str] = ("rates.*",)  # where no step is taken
 
     def __init__(
         self,
