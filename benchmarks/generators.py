@@ -43,7 +43,7 @@ METHODS = ("GAIL-Meta", "squared error", "MAML")
 STEPS = (0, 1, 5)
 OUTER = (5e-4, 2e-3)
 TRIED = 0.25  # of a training, to choose the outer rate by
-CURVE = 40  # points
+CURVE = 20  # points
 _SINE, _GLYPH = Shape(1, 10, 20), Shape(5, 1, 5)
 _TASKS: dict[str, Callable[[], Tasks]] = {
     "sines": lambda: open_tasks("sinusoid:maml"),

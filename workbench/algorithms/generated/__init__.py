@@ -1,1 +1,1 @@
-"""Methods whose parts are learned or generated: optimizers, losses, and a task's parameters."""
+"""What adaptation itself is made of, learned: optimizers, losses and generators of parameters."""
