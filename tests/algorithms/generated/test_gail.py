@@ -128,6 +128,8 @@ def test_a_classifier_that_is_no_chain_is_refused() -> None:
     spec = TaskSpec("classification", (4,), WAYS, TRAIN_CLASSES)
     with pytest.raises(UserError, match="Attentive is no nn.Sequential"):
         GAIL(Attentive(), spec)
+    with pytest.raises(UserError, match=r"ends with an nn\.Linear"):
+        GAIL(nn.Sequential(nn.Linear(4, WAYS), nn.Flatten()), spec)
     alone = GAIL(nn.Sequential(nn.Flatten(), nn.Linear(4, WAYS)), spec)
     assert alone.adapted_names == ("1.weight", "1.bias")
     assert isinstance(GAIL(MLP(4, WAYS), spec).begin(clouds()).values["weights.head.bias"],

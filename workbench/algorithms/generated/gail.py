@@ -20,7 +20,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +44,7 @@ from workbench.innerloop import InnerLoop, Order, weights_of
 from workbench.models import ModelSettings
 from workbench.randomness import fold, normal
 from workbench.tasks.base import TaskSpec
-from workbench.tasks.episode import Episode
+from workbench.tasks.episode import Episode, Examples
 
 _NOISE = 0  # the use that a task's seed is put to
 
@@ -83,9 +83,8 @@ class GAIL(GradientLearner, Contested):
     settings: GAILSettings
     estimator = Adversarial()
     differentiates = False
-    may_lack_gradient: Sequence[str] = (
-        "discriminator.*",
-    )  # where the estimator knows no other side
+    # where the estimator knows no other side
+    may_lack_gradient: Sequence[str] = ("discriminator.*",)
     inspections = (SAMPLES,)
 
     def __init__(
@@ -93,22 +92,27 @@ class GAIL(GradientLearner, Contested):
     ) -> None:
         self.by_class = spec.kind == "classification"
         super().__init__(model, settings, adapts="head" if self.by_class else "all")
+        body: nn.Module
+        rest: nn.Module
         shapes = [model.get_parameter(name).shape for name in self.adapted_names]
         if self.by_class:
-            if not isinstance(model, nn.Sequential):
+            layers: list[Any] = list(model._modules.items())
+            chain = isinstance(model, nn.Sequential) and isinstance(layers[-1][1], nn.Linear)
+            if not chain:
                 raise UserError(
                     f"GAIL-Meta makes the last layer of a classifier from what the layers before "
-                    f"it see, and {type(model).__name__} is no nn.Sequential: make it one with "
-                    "its head last"
+                    f"it give, and {type(model).__name__} is no nn.Sequential that ends with an "
+                    "nn.Linear: make it one"
                 )
-            # In a tuple, so that its parameters are the model's alone.
-            self._body = (nn.Sequential(OrderedDict(list(model._modules.items())[:-1])),)
+            body, rest = (nn.Sequential(OrderedDict(part)) for part in (layers[:-1], layers[-1:]))
             inputs, self.rows = shapes[0][1], shapes[0][0]
             self.sizes = [math.prod(shape[1:]) for shape in shapes]
         else:
+            body, rest = nn.Sequential(), model
             inputs, self.rows = math.prod(spec.input_shape) + spec.outputs, 1
             self.sizes = [math.prod(shape) for shape in shapes]
         self.shapes = shapes
+        self._parts = (body, rest)  # in a tuple, so that their parameters are the model's alone
         self.generator = Generator(inputs, sum(self.sizes), settings.noise, settings.width)
         points = 4 if self.by_class else math.prod(spec.input_shape) + 4 * spec.outputs
         self.discriminator = Discriminator(points, settings.width)
@@ -128,7 +132,8 @@ class GAIL(GradientLearner, Contested):
         theta, support = weights_of(start.values), episode.support
         count = support.counts()
         if self.by_class:
-            x = self._features(start, episode)
+            check_outputs(support.x.new_zeros(1, self.rows), episode)
+            x = self._features(support, start, support=True)
             labels = indicator(support.y, self.rows, x) * count.unsqueeze(-1).to(x)
             share = (labels / labels.sum(dim=1, keepdim=True).clamp(min=1)).mT
         else:
@@ -141,12 +146,19 @@ class GAIL(GradientLearner, Contested):
         }
         return Adapted({**start.values, **made})
 
-    def _features(self, start: Adapted, episode: Episode) -> Tensor:
-        """What the model's body makes of the support, `[task, example, feature]`."""
-        (body,), support = self._body, episode.support
-        check_outputs(support.x.new_zeros(1, self.rows), episode)
-        own = {n: p for n, p in self.model.named_parameters() if n not in self.adapted_names}
-        return self.run(body, own, support.x, start, support.weight, support=True)
+    def _features(self, examples: Examples, start: Adapted, *, support: bool = False) -> Tensor:
+        """What goes into the layers that are generated."""
+        body, _ = self._parts
+        own = dict(body.named_parameters())
+        return self.run(body, own, examples.x, start, examples.weight, support=support)
+
+    def _read(
+        self, weights: dict[str, Tensor], features: Tensor, examples: Examples, start: Adapted
+    ) -> Tensor:
+        """What these layers make of it under weights."""
+        _, rest = self._parts
+        own = {name: weights.get(name, p) for name, p in rest.named_parameters()}
+        return self.run(rest, own, features, start, examples.weight)
 
     # ---- what the estimator asks ----------------------------------------------------------------
 
@@ -158,12 +170,13 @@ class GAIL(GradientLearner, Contested):
     def expert(self, made: dict[str, Tensor], episode: Episode) -> dict[str, Tensor]:
         """The same after steps that see the query too."""
         both, start = all_examples(episode), Adapted(self.remembered(episode))
+        features = self._features(both, start)
         rates = dict.fromkeys(made, self.settings.expert_rate)
         values = {f"weights.{name}": w for name, w in made.items()}
         steps = self.settings.expert_steps
         for step in range(steps):
             values, _ = InnerLoop(order="first").step(
-                lambda w: episode.loss(self.under(w, start, both.x, both.weight), both),
+                lambda w: episode.loss(self._read(w, features, both, start), both),
                 values,
                 rates,
                 step=step,
@@ -174,7 +187,7 @@ class GAIL(GradientLearner, Contested):
     def verdict(self, weights: dict[str, Tensor], episode: Episode) -> Tensor:
         """How much like an expert's the parameters do on the query."""
         query, start = episode.query, Adapted(self.remembered(episode))
-        p = self.under(weights, start, query.x, query.weight)
+        p = self._read(weights, self._features(query, start), query, start)
         share = query.counts().to(p)
         share = share / share.sum(dim=1, keepdim=True)
         if self.by_class:

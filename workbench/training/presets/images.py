@@ -162,6 +162,7 @@ def _images(tasks: str, alphabets: str) -> dict[str, tuple[str, Experiment]]:
                 GAILSettings(inner_rate=0.1, expert_rate=0.1),
                 Shape(5, 5, 5),
                 _training(20_000, 8, schedule="linear", clip=10.0),
+                pooling="stride",
             ),
         ),
         "finetune": (
