@@ -54,7 +54,7 @@ _SINE_GAIL = replace(
     model=MLPSettings(hidden=(20, 20), activation="tanh"),
     learner=GAILSettings(),
     training=TrainingSettings(
-        iterations=5_000, tasks=64, rate=1e-3, validate_every=500, validation_tasks=200
+        iterations=4_000, tasks=64, rate=1e-3, validate_every=500, validation_tasks=200
     ),
     estimator=Adversarial(speed=2.0),
 )
