@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from workbench.algorithms import (
     ANIL,
     BOIL,
+    GAIL,
+    LEO,
     MAML,
     MANN,
     RL2,
@@ -25,8 +27,10 @@ from workbench.algorithms import (
     DomainAdversarialSettings,
     FineTuning,
     FineTuningSettings,
+    GAILSettings,
     KnowledgeBase,
     Learner,
+    LEOSettings,
     MAMLSettings,
     MANNSettings,
     Matching,
@@ -187,6 +191,9 @@ _STEPS = {"inner_rate": 0.05, "train_steps": 3, "test_steps": 4}
 _MAML = MAMLSettings(**_STEPS)
 _TUNED = FineTuningSettings(test_steps=4)
 _SNAIL = SNAILSettings(filters=4, length=4, width=5)
+# central differences would see through the pull's constant
+_LEO = LEOSettings(codes=4, code_steps=2, tuning_steps=2, tuning_rate=0.1, pull=0.0)
+_GAIL = GAILSettings(noise=2, width=6, test_steps=3)
 _MOMENTUM = InnerOptimizer(momentum=0.9)
 
 
@@ -252,6 +259,19 @@ CASES: dict[str, Case] = {
     ),
     "Pretrained regression": Case(
         lambda s: PretrainedRegression(_regressor(), s), _tuning(inner_rate=0.05), sines
+    ),
+    "GAIL": Case(
+        lambda s: GAIL(_regressor(), TaskSpec("regression", (1,), 1), s), _GAIL, sines, "by hand"
+    ),
+    "GAIL, classes": Case(
+        lambda s: GAIL(_classifier(), _spec(4), s), _GAIL, clouds, "by hand", idle=BEFORE_NORM
+    ),
+    "LEO": Case(lambda s: LEO(_embedding(), 5, s), _LEO, clouds, idle=BEFORE_NORM),
+    "LEO, first order": Case(
+        lambda s: LEO(nn.Flatten(), 4, s),
+        dataclasses.replace(_LEO, order="first", pull=0.1),
+        clouds,
+        "by hand",
     ),
     "Matching": Case(
         lambda s: Matching(_embedding(), s), MatchingSettings(), clouds, idle=BEFORE_NORM

@@ -46,6 +46,8 @@ OTHER: dict[str, Any] = {
     "sampled": lambda old: 2,
     "decay": lambda old: 0.5,
     "looks": lambda old: old + 1,
+    "code_steps": lambda old: old + 1,
+    "tuning_steps": lambda old: old + 1,
 }
 
 # Settings beside those of the table of cases, on which it depends what others do.

@@ -6,18 +6,21 @@ learner's `begin`, `step` and `predict` are functions on those values.
 
 from workbench.algorithms.base import Learner, adapt
 from workbench.algorithms.control.rl2 import RL2, RL2Settings
+from workbench.algorithms.estimators.adversarial import Adversarial
 from workbench.algorithms.estimators.base import Estimator
 from workbench.algorithms.estimators.displacement import Displacement
 from workbench.algorithms.estimators.evolution import Evolution
 from workbench.algorithms.estimators.exact import Exact
 from workbench.algorithms.estimators.implicit import Implicit
 from workbench.algorithms.estimators.truncated import Truncated
+from workbench.algorithms.generated.gail import GAIL, GAILSettings
 from workbench.algorithms.gradient.anil import ANIL, BOIL, ANILSettings, BOILSettings
 from workbench.algorithms.gradient.finetune import (
     FineTuning,
     FineTuningSettings,
     PretrainedRegression,
 )
+from workbench.algorithms.gradient.leo import LEO, LEOSettings
 from workbench.algorithms.gradient.maml import MAML, MAMLSettings
 from workbench.algorithms.gradient.metasgd import MetaSGD, MetaSGDSettings
 from workbench.algorithms.gradient.reptile import Reptile, ReptileSettings
@@ -35,12 +38,15 @@ from workbench.algorithms.values import Adapted, MetaGradient, last
 __all__ = [
     "ANIL",
     "BOIL",
+    "GAIL",
+    "LEO",
     "MAML",
     "MANN",
     "RL2",
     "SNAIL",
     "ANILSettings",
     "Adapted",
+    "Adversarial",
     "AttentionLearner",
     "AttentionSettings",
     "BOILSettings",
@@ -52,8 +58,10 @@ __all__ = [
     "Exact",
     "FineTuning",
     "FineTuningSettings",
+    "GAILSettings",
     "Implicit",
     "KnowledgeBase",
+    "LEOSettings",
     "Learner",
     "MAMLSettings",
     "MANNSettings",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,14 +21,24 @@ _FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.Adag
 _REFUSALS = (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AssertionError)
 
 
-def make_optimizer(settings: TrainingSettings, parameters: list[Tensor]) -> torch.optim.Optimizer:
-    """The outer optimizer; the fused form where there is one, which is far quicker when small."""
+def make_optimizer(
+    settings: TrainingSettings, parameters: Sequence[Tensor], paces: Sequence[float]
+) -> torch.optim.Optimizer:
+    """The outer optimizer; the fused form where there is one, which is far quicker when small.
+
+    `paces` are factors of the rate: parameters of one pace are a group.
+    """
+    groups: list[Any] = [
+        {"params": [p for p, own in zip(parameters, paces, strict=True) if own == pace],
+         "lr": settings.rate * pace}
+        for pace in dict.fromkeys(paces)
+    ]  # fmt: skip
     cls = optimizer_class(settings.optimizer)
     with _suiting("training.options", cls):
         options = _typed(cls, settings.options)
         if cls in _FUSED and not (options.get("foreach") or options.get("differentiable")):
             options.setdefault("fused", True)
-        return cls(parameters, lr=settings.rate, **options)  # type: ignore[call-arg]
+        return cls(groups, lr=settings.rate, **options)  # type: ignore[call-arg]
 
 
 def make_schedule(settings: TrainingSettings, optimizer: torch.optim.Optimizer) -> Schedule:
@@ -52,11 +62,15 @@ def make_schedule(settings: TrainingSettings, optimizer: torch.optim.Optimizer) 
 
 
 def stand_ins(
-    settings: TrainingSettings, parameters: Iterable[Tensor], *, stepped: bool = True
+    settings: TrainingSettings,
+    parameters: Iterable[Tensor],
+    paces: Sequence[float],
+    *,
+    stepped: bool = True,
 ) -> tuple[torch.optim.Optimizer, Schedule]:
     """Optimizer and schedule of parameters like these, after a step: what torch refuses shows."""
     own = [torch.zeros_like(p).requires_grad_() for p in parameters]
-    optimizer = make_optimizer(settings, own)
+    optimizer = make_optimizer(settings, own, paces)
     schedule = make_schedule(settings, optimizer)
     if stepped:
         for parameter in own:

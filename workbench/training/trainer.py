@@ -117,7 +117,8 @@ class Trainer:
         self.episodes = EpisodeStream(experiment, self.tasks)
         settings = experiment.training
         self.parameters = dict(trainable(self.learner))
-        self.optimizer = make_optimizer(settings, list(self.parameters.values()))
+        self.paces = paces_of(self.learner)
+        self.optimizer = make_optimizer(settings, list(self.parameters.values()), self.paces)
         self.schedule = make_schedule(settings, self.optimizer)
         self.iteration = 0
         self.best: Best | None = None
@@ -286,7 +287,10 @@ class Trainer:
                 f"{type(self.optimizer).__name__}: restore the run's config.json"
             )
         optimizer, schedule = stand_ins(
-            self.experiment.training, self.parameters.values(), stepped=header["iteration"] > 0
+            self.experiment.training,
+            self.parameters.values(),
+            self.paces,
+            stepped=header["iteration"] > 0,
         )
         load_optimizer(self.optimizer, checkpoint, optimizer, name)
         check_alike(header["schedule"], schedule.state_dict(), "schedule", name)
@@ -338,8 +342,14 @@ class Trainer:
 def tried(experiment: Experiment) -> tuple[Learner, Tasks]:
     """What the experiment builds, once all that can be known to fail beforehand was tried."""
     learner, tasks = experiment.build()
-    stand_ins(experiment.training, [parameter for _, parameter in trainable(learner)])
+    parameters = [parameter for _, parameter in trainable(learner)]
+    stand_ins(experiment.training, parameters, paces_of(learner))
     return learner, tasks
+
+
+def paces_of(learner: Learner) -> list[float]:
+    """Of each meta-parameter, the factor of the outer rate that the estimator gives it."""
+    return [learner.estimator.pace(name) for name, _ in trainable(learner)]
 
 
 def versions() -> dict[str, str]:

@@ -17,6 +17,11 @@ class Estimator(ABC):
 
     window: int = 0
 
+    def pace(self, name: str) -> float:
+        """A meta-parameter's outer rate, as a factor of the training's: the same for all, but where
+        an estimator lets parts of a learner learn on time scales of their own."""
+        return 1.0
+
     @abstractmethod
     def __call__(
         self, learner: Any, episode: Episode, carried: Adapted | None = None

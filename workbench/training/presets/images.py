@@ -3,14 +3,17 @@
 MAML as Finn et al. (2017) on Omniglot; Reptile as Nichol et al. (2018); Prototypical Networks as
 Snell et al. (2017); Matching Networks as Vinyals et al. (2016); MetaNet after Munkhdalai and Yu
 (2017); MANN as Santoro et al. (2016; 100,000 episodes of 50 items) on a small Conv4; SNAIL after
-Mishra et al. (2018); fine-tuning after Chen et al. (2019).
+Mishra et al. (2018); fine-tuning after Chen et al. (2019); LEO after Rusu et al. (2019), whose
+embedding is frozen where this one is learned along; GAIL-Meta as in its file.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from workbench.algorithms.generated.gail import GAILSettings
 from workbench.algorithms.gradient.finetune import FineTuningSettings
+from workbench.algorithms.gradient.leo import LEOSettings
 from workbench.algorithms.gradient.maml import MAMLSettings
 from workbench.algorithms.gradient.reptile import ReptileSettings
 from workbench.algorithms.memory.attentive import AttentionSettings
@@ -142,6 +145,23 @@ def _images(tasks: str, alphabets: str) -> dict[str, tuple[str, Experiment]]:
                 SNAILSettings(length=8),
                 Shape(5, 1, 1),
                 _training(20_000, 32, schedule="halve", halvings=5, clip=10.0),
+                pooling="stride",
+            ),
+        ),
+        "leo": (
+            f"LEO on {alphabets}: a class's weights from a code that adapts, 5-way 1-shot",
+            experiment(
+                LEOSettings(),
+                Shape(5, 1, 5),
+                _training(20_000, 8, schedule="halve", halvings=10, clip=10.0),
+            ),
+        ),
+        "gail": (
+            f"GAIL-Meta on {alphabets}: the last layer generated against a discriminator",
+            experiment(
+                GAILSettings(inner_rate=0.1, expert_rate=0.1),
+                Shape(5, 5, 5),
+                _training(20_000, 8, schedule="linear", clip=10.0),
                 pooling="stride",
             ),
         ),
