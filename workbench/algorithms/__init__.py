@@ -7,11 +7,13 @@ learner's `begin`, `step` and `predict` are functions on those values.
 from workbench.algorithms.base import Learner, adapt
 from workbench.algorithms.control.rl2 import RL2, RL2Settings
 from workbench.algorithms.estimators.base import Estimator
+from workbench.algorithms.estimators.clipped import Clipped
 from workbench.algorithms.estimators.displacement import Displacement
 from workbench.algorithms.estimators.evolution import Evolution
 from workbench.algorithms.estimators.exact import Exact
 from workbench.algorithms.estimators.implicit import Implicit
 from workbench.algorithms.estimators.truncated import Truncated
+from workbench.algorithms.gradient.alfa import ALFA, ALFASettings
 from workbench.algorithms.gradient.anil import ANIL, BOIL, ANILSettings, BOILSettings
 from workbench.algorithms.gradient.finetune import (
     FineTuning,
@@ -19,6 +21,7 @@ from workbench.algorithms.gradient.finetune import (
     PretrainedRegression,
 )
 from workbench.algorithms.gradient.maml import MAML, MAMLSettings
+from workbench.algorithms.gradient.mamlpp import MAMLPlusPlus, MAMLPlusPlusSettings
 from workbench.algorithms.gradient.metasgd import MetaSGD, MetaSGDSettings
 from workbench.algorithms.gradient.reptile import Reptile, ReptileSettings
 from workbench.algorithms.memory.attentive import AttentionLearner, AttentionSettings
@@ -32,17 +35,20 @@ from workbench.algorithms.memory.task_memory import TaskMemory, TaskMemorySettin
 from workbench.algorithms.values import Adapted, MetaGradient, last
 
 __all__ = [
+    "ALFA",
     "ANIL",
     "BOIL",
     "MAML",
     "MANN",
     "RL2",
     "SNAIL",
+    "ALFASettings",
     "ANILSettings",
     "Adapted",
     "AttentionLearner",
     "AttentionSettings",
     "BOILSettings",
+    "Clipped",
     "Displacement",
     "Estimator",
     "Evolution",
@@ -52,6 +58,8 @@ __all__ = [
     "Implicit",
     "KnowledgeBase",
     "Learner",
+    "MAMLPlusPlus",
+    "MAMLPlusPlusSettings",
     "MAMLSettings",
     "MANNSettings",
     "Matching",
