@@ -70,15 +70,29 @@ class Implicit(Estimator):
         found, start = weights_of(end.values), weights_of(learner.begin(episode).values)
         names = list(found)
 
-        def hessian(vectors: Sequence[Tensor]) -> list[Tensor]:
+        def hessian_at() -> Product:
+            """Products with the Hessian at the end: of the gradient's graph, which is made once."""
+            at = {n: w.detach().requires_grad_() for n, w in found.items()}
             with torch.enable_grad():
-                at = {n: w.detach().requires_grad_() for n, w in found.items()}
                 loss = learner.support_loss(at, end, episode).sum()
                 slopes = torch.autograd.grad(loss, list(at.values()), create_graph=True)
-                products = torch.autograd.grad(slopes, list(at.values()), list(vectors))
-            return [p.detach() for p in products]
+            kept = [i for i, slope in enumerate(slopes) if slope.requires_grad]
+
+            def product(vectors: Sequence[Tensor]) -> list[Tensor]:
+                products = torch.autograd.grad(
+                    [slopes[i] for i in kept],
+                    list(at.values()),
+                    [vectors[i] for i in kept],
+                    retain_graph=True,
+                    materialize_grads=True,
+                )
+                return [p.detach() for p in products]
+
+            return product
 
         def solve(vectors: Sequence[Tensor]) -> list[Tensor]:
+            hessian = hessian_at()
+
             def system(v: Sequence[Tensor]) -> list[Tensor]:
                 return [a + b / strength for a, b in zip(v, hessian(v), strict=True)]
 
