@@ -41,7 +41,7 @@ STEPS = (1, 2, 5, 10, 20, 50, 100, 200)
 TASKS, EXAMPLES, SIZE, STRENGTH = 8, 30, 20, 0.5
 
 METHODS = {"iMAML": "sinusoid-imaml", "MAML": "sinusoid-maml", "pretrained": "sinusoid-finetune"}
-ITERATIONS, TUNING_SEED = 8_000, 100
+ITERATIONS, TUNING_SEED = 4_000, 100
 GRID = list(product((0.5, 1.0, 2.0, 4.0), (16, 32), (5,)))  # strength, inner steps, solver's steps
 
 
