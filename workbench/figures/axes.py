@@ -54,7 +54,7 @@ class ThreeDigits(Formatter):
 
     def format_ticks(self, values: Sequence[float]) -> list[str]:
         """All ticks' labels."""
-        log = self.axis is not None and self.axis.get_scale() == "log"  # where nothing is nearly 0
+        log = isinstance(self.axis, Axis) and self.axis.get_scale() == "log"  # nothing is nearly 0
         shown = values if log else [_clean(value, values) for value in values]
         for digits in range(3, 9):
             labels = [number(value, digits) for value in shown]

@@ -33,7 +33,7 @@ from workbench.algorithms import (
     last,
 )
 from workbench.algorithms.estimators.implicit import conjugate_gradients
-from workbench.innerloop import InnerOptimizer, weights_of
+from workbench.innerloop import InnerOptimizer, compiled, weights_of
 from workbench.inspection.kinds import compute
 from workbench.models import MLP
 from workbench.tasks import Episode, Examples, open_tasks
@@ -92,12 +92,12 @@ def test_windows_go_through_the_adaptation_and_know_nothing_of_before() -> None:
             torch.testing.assert_close(found.gradients[f"rates.{name}"], gradient)
 
 
-@pytest.mark.parametrize("compiled", ["off", "on"])
-def test_what_is_carried_is_cut_and_joined_by_tasks(compiled: str) -> None:
+@pytest.mark.parametrize("mode", ["off", "on"])
+def test_what_is_carried_is_cut_and_joined_by_tasks(mode: str) -> None:
     def losses(chunk: int) -> list[Tensor]:
         learner = maml(train_steps=4, inner_rate=0.05)
         learner.estimator = Truncated(window=2)
-        run = MetaGradients(learner, compiled=compiled, tasks_per_chunk=chunk)  # type: ignore[arg-type]
+        run = MetaGradients(learner, compiled=mode, tasks_per_chunk=chunk)  # type: ignore[arg-type]
         found = [run(sines(4)) for _ in range(2)]
         assert run.carried is not None
         assert run.carried.step == 4
@@ -184,6 +184,29 @@ def test_what_is_kept_does_not_grow_with_the_inner_steps() -> None:
 def test_the_implicit_gradient_needs_a_pull() -> None:
     with pytest.raises(UserError, match=r"learner\.proximal above 0"):
         Implicit()(maml(), sines(2))
+
+
+@pytest.mark.parametrize(
+    "estimator", [Implicit(5), Implicit(5, "neumann"), Implicit(solver="exact"), Clipped(0.2)]
+)
+def test_they_can_be_traced(estimator: Estimator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the compiled path rests on: the traced graph gives what the eager text gives."""
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    def traced(function: Callable, tensors: Sequence[Tensor]) -> Callable:
+        return make_fx(lambda *t: function(t))(*[t.detach() for t in tensors])
+
+    monkeypatch.setattr(compiled, "_refusal", lambda: None)
+    monkeypatch.setattr(compiled, "_compile", traced)
+    learner = maml(train_steps=3, inner_rate=0.05, proximal=1.0)
+    learner.estimator = estimator
+    found = MetaGradients(learner, compiled="on")
+    one, other = sines(4)[:2], sines(4)[2:]
+    found(one)
+    assert found.path == "compiled", found.note
+    torch.testing.assert_close(
+        flat(found(other).gradients), flat(learner.meta_gradient(other).gradients)
+    )
 
 
 # ---- clipped ------------------------------------------------------------------------------------
