@@ -43,7 +43,7 @@ METHODS: dict[str, Any] = {
 }
 INNER, OUTER = (0.03, 0.1, 0.3), (1e-3, 3e-3)
 TUNING_SEED = 100
-WAYS, QUERIES, STEPS, ITERATIONS = 20, 5, 5, 3_000
+WAYS, QUERIES, STEPS, ITERATIONS = 20, 5, 5, 2_000
 
 
 def experiment(
