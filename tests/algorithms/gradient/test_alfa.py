@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
 from torch.func import functional_call, grad
 
-from tests.algorithms.cases import sines
+from tests.algorithms.cases import CASES, sines
 from workbench.algorithms import ALFA, MAML, ALFASettings, MAMLSettings, adapt
-from workbench.inspection.kinds import compute
+from workbench.figures import draw
+from workbench.innerloop import InnerOptimizer
+from workbench.inspection import Tape, compute, inspections_of
 from workbench.models import MLP
 
 pytestmark = pytest.mark.usefixtures("double")
@@ -80,3 +85,20 @@ def test_the_rates_that_are_shown_are_those_that_moved_the_weights(kept: bool) -
             row = frame.loc[(k, name)]
             moved = before - row["decay"] * before - row["rate"] * seen[k][f"gradient.{name}"][1]
             torch.testing.assert_close(after, moved)
+
+
+@pytest.mark.parametrize("method", ["MAML++", "ALFA", "Meta-SGD"])
+def test_the_stepper_shows_the_rates_also_on_a_branch_and_from_a_file(
+    method: str, tmp_path: Path
+) -> None:
+    case = CASES[method]
+    tape = Tape.record(case.build().eval(), case.episode())
+    branch = tape.branch(1, optimizer=InnerOptimizer(momentum=0.9))
+    assert any(name.startswith("optimizer.") for name in branch[2].values)
+    again = Tape.load(branch.save(tmp_path / "it.metatrace", ["rates", "steps"]))
+    frame = again.frame("rates")
+    pd.testing.assert_frame_equal(frame, branch.frame("rates"))
+    assert sorted(frame["step"].unique()) == [1, 2, 3, 4]
+    assert "over 4 steps" in draw("rates", frame).alt_text
+    refused = CASES["MAML"].build().eval()
+    assert "rates" not in inspections_of(refused)  # a fixed rate is in the settings
