@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms import (
+    ALFA,
     ANIL,
     BOIL,
     GAIL,
@@ -19,6 +20,7 @@ from workbench.algorithms import (
     MANN,
     RL2,
     SNAIL,
+    ALFASettings,
     ANILSettings,
     AttentionLearner,
     AttentionSettings,
@@ -31,6 +33,8 @@ from workbench.algorithms import (
     KnowledgeBase,
     Learner,
     LEOSettings,
+    MAMLPlusPlus,
+    MAMLPlusPlusSettings,
     MAMLSettings,
     MANNSettings,
     Matching,
@@ -227,6 +231,25 @@ CASES: dict[str, Case] = {
     "ANIL": Case(lambda s: ANIL(_regressor(), s), ANILSettings(**_STEPS), sines),
     "BOIL": Case(lambda s: BOIL(_regressor(), s), BOILSettings(**_STEPS), sines),
     "Meta-SGD": Case(lambda s: MetaSGD(_regressor(), s), MetaSGDSettings(**_STEPS), sines),
+    "MAML++": Case(
+        lambda s: MAMLPlusPlus(_classifier(), s),
+        MAMLPlusPlusSettings(**_STEPS, first_order=0.0),
+        clouds,
+        idle=(*BEFORE_NORM, "linear1/bias", "norm1.weight", "norm1.bias"),
+    ),
+    "MAML++, young": Case(
+        lambda s: MAMLPlusPlus(_classifier(), s), MAMLPlusPlusSettings(**_STEPS), clouds, "by hand"
+    ),
+    "MAML++, norms adapted": Case(
+        lambda s: MAMLPlusPlus(_classifier(), s),
+        MAMLPlusPlusSettings(**_STEPS, first_order=0.0, multi_step=0.0, step_norms=False),
+        clouds,
+        idle=(*BEFORE_NORM, "linear1/bias"),
+    ),
+    "ALFA": Case(lambda s: ALFA(_regressor(), s), ALFASettings(**_STEPS), sines),
+    "ALFA, momentum": Case(
+        lambda s: ALFA(_regressor(), s), ALFASettings(**_STEPS, optimizer=_MOMENTUM), sines
+    ),
     "Reptile": Case(
         lambda s: Reptile(_regressor(), s), ReptileSettings(**_STEPS, batch=2), sines, "by hand"
     ),

@@ -8,12 +8,14 @@ from workbench.algorithms.base import Learner, adapt
 from workbench.algorithms.control.rl2 import RL2, RL2Settings
 from workbench.algorithms.estimators.adversarial import Adversarial
 from workbench.algorithms.estimators.base import Estimator
+from workbench.algorithms.estimators.clipped import Clipped
 from workbench.algorithms.estimators.displacement import Displacement
 from workbench.algorithms.estimators.evolution import Evolution
 from workbench.algorithms.estimators.exact import Exact
 from workbench.algorithms.estimators.implicit import Implicit
 from workbench.algorithms.estimators.truncated import Truncated
 from workbench.algorithms.generated.gail import GAIL, GAILSettings
+from workbench.algorithms.gradient.alfa import ALFA, ALFASettings
 from workbench.algorithms.gradient.anil import ANIL, BOIL, ANILSettings, BOILSettings
 from workbench.algorithms.gradient.finetune import (
     FineTuning,
@@ -22,6 +24,7 @@ from workbench.algorithms.gradient.finetune import (
 )
 from workbench.algorithms.gradient.leo import LEO, LEOSettings
 from workbench.algorithms.gradient.maml import MAML, MAMLSettings
+from workbench.algorithms.gradient.mamlpp import MAMLPlusPlus, MAMLPlusPlusSettings
 from workbench.algorithms.gradient.metasgd import MetaSGD, MetaSGDSettings
 from workbench.algorithms.gradient.reptile import Reptile, ReptileSettings
 from workbench.algorithms.gradient.reversal import DomainAdversarial, DomainAdversarialSettings
@@ -36,6 +39,7 @@ from workbench.algorithms.memory.task_memory import TaskMemory, TaskMemorySettin
 from workbench.algorithms.values import Adapted, MetaGradient, last
 
 __all__ = [
+    "ALFA",
     "ANIL",
     "BOIL",
     "GAIL",
@@ -44,12 +48,14 @@ __all__ = [
     "MANN",
     "RL2",
     "SNAIL",
+    "ALFASettings",
     "ANILSettings",
     "Adapted",
     "Adversarial",
     "AttentionLearner",
     "AttentionSettings",
     "BOILSettings",
+    "Clipped",
     "Displacement",
     "DomainAdversarial",
     "DomainAdversarialSettings",
@@ -63,6 +69,8 @@ __all__ = [
     "KnowledgeBase",
     "LEOSettings",
     "Learner",
+    "MAMLPlusPlus",
+    "MAMLPlusPlusSettings",
     "MAMLSettings",
     "MANNSettings",
     "Matching",

@@ -35,8 +35,10 @@ class ThreeDigits(Formatter):
 
     def format_ticks(self, values: Sequence[float]) -> list[str]:
         """All ticks' labels."""
+        log = isinstance(self.axis, Axis) and self.axis.get_scale() == "log"  # nothing is nearly 0
+        shown = values if log else [_clean(value, values) for value in values]
         for digits in range(3, 9):
-            labels = [number(_clean(value, values), digits) for value in values]
+            labels = [number(value, digits) for value in shown]
             if len(set(labels)) == len(set(values)):
                 return labels
         return labels

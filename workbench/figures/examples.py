@@ -162,6 +162,17 @@ def norms() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "step", "layer", "kind", "norm"])
 
 
+def rates() -> pd.DataFrame:
+    """Inner rates of four tensors over five steps, that of the last layer growing."""
+    tensors = ("linear1.weight", "linear1.bias", "head.weight", "head.bias")
+    rows = []
+    for step in range(1, 6):
+        for i, tensor in enumerate(tensors):
+            rate = 0.01 * (1 + (i == 2) * 0.75 * (step - 1))
+            rows.append((step, tensor, rate, rate, rate, 0.0))
+    return pd.DataFrame(rows, columns=["step", "tensor", "rate", "smallest", "largest", "decay"])
+
+
 def landscape() -> pd.DataFrame:
     """A bowl that a path of five steps descends."""
     steps = np.arange(6)

@@ -19,8 +19,13 @@ from workbench.figures.heat import heat
 from workbench.figures.style import FIRST_ORDER, PAPER, SECOND_ORDER, Plot, Style, drawing
 from workbench.numbers import number
 
-_ORDERS = {"second": SECOND_ORDER, "first": FIRST_ORDER, "truncated": "#009E73"}
-_DASHES = {"second": "-", "first": "--", "truncated": ":"}
+_ORDERS = {
+    "second": SECOND_ORDER,
+    "first": FIRST_ORDER,
+    "truncated": "#009E73",
+    "clipped": "#CC79A7",
+}
+_DASHES = {"second": "-", "first": "--", "truncated": ":", "clipped": "-."}
 _NORMS = ("gradient", "update", "distance", "weights")
 
 
@@ -49,7 +54,7 @@ def gradient_flow(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         said = []
         for order in orders:
             line = means[order]["all"].sort_index()
-            label = f"{order} order" if order != "truncated" else order
+            label = f"{order} order" if order in ("second", "first") else order
             top.plot(
                 line.index,
                 line,

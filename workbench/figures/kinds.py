@@ -25,6 +25,7 @@ from workbench.figures.influences import support_influence
 from workbench.figures.landscapes import loss_curvature, loss_landscape
 from workbench.figures.memories import embedding_map, memory_reads
 from workbench.figures.progress import learning_curves, loss_by_step
+from workbench.figures.rates import inner_rates
 from workbench.figures.slots import memory_slots, memory_usage
 from workbench.figures.style import PAPER, Plot, Style
 
@@ -51,6 +52,7 @@ DRAWN: dict[str, Callable[..., Plot]] = {
     "curvature": loss_curvature,
     "landscape": loss_landscape,
     "influence": support_influence,
+    "rates": inner_rates,
     "memory": memory_reads,
     "slots": memory_slots,
     "usage": memory_usage,

@@ -9,6 +9,7 @@ and a method may bring its own (`Tape.inspections` has both). They are:
 
 Beside them, of results and of several adaptations:
 
+rate_frame        the inner rates of a learner that learns or generates them, by step and tensor
 recall_frame      answers item by item, by how often their class was seen
 reliability_frame how often a learner is right, by how sure it is
 evaluation_frame  results after every inner step from evaluations, for several methods
@@ -19,6 +20,7 @@ stacked           frames of several methods as one, told apart by a column
 `workbench.figures` draws them.
 """
 
+from workbench.algorithms.gradient.rates import rate_frame
 from workbench.algorithms.inspections import Inspection
 from workbench.answers import second_order
 from workbench.inspection.adaptation import (
@@ -91,6 +93,7 @@ __all__ = [
     "norm_frame",
     "prediction_frame",
     "pull_frame",
+    "rate_frame",
     "recall_frame",
     "reliability_frame",
     "second_order",

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from workbench.algorithms.base import Learner
+from workbench.algorithms.estimators.clipped import Clipped
 from workbench.algorithms.values import Adapted, trainable
-from workbench.innerloop import weights_of
+from workbench.innerloop import clip_each_task, weights_of
 from workbench.inspection.layers import (
     dots,
     fast_weights,
@@ -74,8 +75,8 @@ def flow_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
     step   the norm is that of the gradient of the task's meta-loss by the value after this step;
            at the last one it sets out, at 0 it has come through every inner step
     layer  a layer of the model, or 'all' together
-    order  second (exact), first (every inner gradient taken as constant), and truncated where
-           the learner does that
+    order  second (exact), first (every inner gradient taken as constant), truncated where the
+           learner does that, and clipped where its estimator does
     norm   its Euclidean norm, over the fast weights
 
     Only the values of the path are used, a step at a time: memory does not grow with the steps.
@@ -93,9 +94,14 @@ def flow_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
     orders = ["second", "first"]
     if checked.settings.order == "truncated":
         orders.append("truncated")
+    limit = None
+    if isinstance(checked.estimator, Clipped):
+        orders.append("clipped")
+        limit = checked.estimator.limit
     pieces: list[tuple[dict[str, object], Tensor]] = []
     for order in orders:
-        for back in _backwards(_unrolled(learner, order, path), episode, path):
+        exact = _unrolled(learner, "second" if order == "clipped" else order, path)
+        for back in _backwards(exact, episode, path, limit if order == "clipped" else None):
             gradient = weights_of(back.values)
             for layer, names in groups.items():
                 norms = task_dots(gradient, gradient, names).sqrt()
@@ -253,8 +259,13 @@ def _unrolled(learner: Learner, order: str, path: Sequence[Adapted]) -> Learner:
     return reset(learner, order=order, train_steps=steps, test_steps=steps, rematerialise=False)
 
 
-def _backwards(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> Iterator[_Back]:
-    """From the last value to the first; each step is computed anew from the value before it."""
+def _backwards(
+    learner: Learner, episode: Episode, path: Sequence[Adapted], limit: float | None = None
+) -> Iterator[_Back]:
+    """From the last value to the first; each step is computed anew from the value before it.
+
+    `limit` is the greatest norm of what a step hands back, where that is clipped.
+    """
     names, parameters = zip(*trainable(learner), strict=True)
     with torch.enable_grad():
         leaves = [_leaves(adapted) for adapted in path]
@@ -284,8 +295,10 @@ def _backwards(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> I
                 [g for _, g in pairs],
                 allow_unused=True,
             )
+        back = [g for g in found[: len(inputs)] if g is not None]
+        clipped = iter(back if limit is None else clip_each_task(back, limit))
         arriving = {
-            name: direct[i][name] if gradient is None else direct[i][name] + gradient
+            name: direct[i][name] if gradient is None else direct[i][name] + next(clipped)
             for name, gradient in zip(inputs, found, strict=False)
         }
         yield _Back(path[i].step, arriving, _filled(names, parameters, found[len(inputs) :]))

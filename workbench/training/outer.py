@@ -61,6 +61,41 @@ def make_schedule(settings: TrainingSettings, optimizer: torch.optim.Optimizer) 
     return schedule
 
 
+class Regulariser:
+    """What holds the meta-parameters beside the meta-loss: two terms of it, and a projection.
+
+    meta-loss + penalty/2 |theta|^2 + proximal/2 |theta - theta_0|^2, theta_0 where training began;
+    theta <- norm * theta / |theta| after every meta-step, where a norm is given.
+
+    >>> theta = torch.tensor([3.0, 4.0], requires_grad=True)
+    >>> theta.grad = torch.zeros(2)
+    >>> held = Regulariser(TrainingSettings(penalty=0.5, norm=1.0), [theta])
+    >>> held.add_gradients(), held.project(), theta.grad, theta
+    (None, None, tensor([1.5000, 2.0000]), tensor([0.6000, 0.8000], requires_grad=True))
+    """
+
+    def __init__(self, settings: TrainingSettings, parameters: Sequence[Tensor]) -> None:
+        self.settings, self.parameters = settings, parameters
+        self.start = [p.detach().clone() for p in parameters] if settings.proximal else []
+
+    @torch.no_grad()
+    def add_gradients(self) -> None:
+        """The terms' gradients, to those of the meta-loss."""
+        penalty, pull = self.settings.penalty, self.settings.proximal
+        for i, p in enumerate(self.parameters if penalty or pull else ()):
+            assert p.grad is not None
+            away = penalty * p + (pull * (p - self.start[i]) if pull else 0)
+            p.grad = p.grad + away
+
+    @torch.no_grad()
+    def project(self) -> None:
+        """Bring the meta-parameters, all together, to the norm that is given."""
+        if self.settings.norm is not None:
+            norm = torch.stack([p.norm() for p in self.parameters]).norm()
+            for p in self.parameters:
+                p.mul_(self.settings.norm / norm.clamp(min=1e-12))
+
+
 def stand_ins(
     settings: TrainingSettings,
     parameters: Iterable[Tensor],

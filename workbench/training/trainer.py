@@ -19,6 +19,7 @@ from torch import Tensor
 
 from workbench import __version__
 from workbench.algorithms.base import Learner, adapt
+from workbench.algorithms.capabilities import Anneals
 from workbench.algorithms.values import Adapted, last, trainable
 from workbench.errors import UserError
 from workbench.randomness import Seeded, spawn
@@ -35,7 +36,7 @@ from workbench.training.checkpoints import (
 from workbench.training.evaluation import check_finite, evaluate
 from workbench.training.execution import MetaGradients, Mode
 from workbench.training.experiment import Experiment
-from workbench.training.outer import make_optimizer, make_schedule, stand_ins
+from workbench.training.outer import Regulariser, make_optimizer, make_schedule, stand_ins
 
 _TRAIN_STREAM = 1
 _VALIDATION_SEED = 2000  # the same validation tasks for every run, so that runs can be compared
@@ -120,6 +121,7 @@ class Trainer:
         self.paces = paces_of(self.learner)
         self.optimizer = make_optimizer(settings, list(self.parameters.values()), self.paces)
         self.schedule = make_schedule(settings, self.optimizer)
+        self.regulariser = Regulariser(settings, list(self.parameters.values()))
         self.iteration = 0
         self.best: Best | None = None
         self.loss_sum = torch.zeros((), device=experiment.device, dtype=torch.float64)
@@ -177,13 +179,18 @@ class Trainer:
         trajectory, window = divmod(self.iteration, self.windows)
         if window == 0:
             self.meta_gradients.carried = None
+        settings = self.experiment.training
+        if isinstance(self.learner, Anneals):
+            self.learner.anneal(self.iteration / settings.iterations)
         with self._drawing:
             gradients, losses = self.meta_gradients(self.episodes[trajectory])
         for name, parameter in self.parameters.items():
             parameter.grad = gradients[name]
-        if self.experiment.training.clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.experiment.training.clip)
+        self.regulariser.add_gradients()
+        if settings.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters.values(), settings.clip)
         self.optimizer.step()
+        self.regulariser.project()
         self.schedule.step()
         self.loss_sum += losses.mean()
         self.loss_count += 1

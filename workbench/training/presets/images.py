@@ -1,10 +1,11 @@
 """Images: Omniglot, the built-in glyphs, and scikit-learn's digits.
 
-MAML as Finn et al. (2017) on Omniglot; Reptile as Nichol et al. (2018); Prototypical Networks as
-Snell et al. (2017); Matching Networks as Vinyals et al. (2016); MetaNet after Munkhdalai and Yu
-(2017); MANN as Santoro et al. (2016; 100,000 episodes of 50 items) on a small Conv4; SNAIL after
-Mishra et al. (2018); fine-tuning after Chen et al. (2019); LEO after Rusu et al. (2019), whose
-embedding is frozen where this one is learned along; GAIL-Meta as in its file.
+MAML as Finn et al. (2017) on Omniglot; MAML++ after Antoniou et al. (2019); ALFA after Baik et al.
+(2020); Reptile as Nichol et al. (2018); Prototypical Networks as Snell et al. (2017); Matching
+Networks as Vinyals et al. (2016); MetaNet after Munkhdalai and Yu (2017); MANN as Santoro et al.
+(2016; 100,000 episodes of 50 items) on a small Conv4; SNAIL after Mishra et al. (2018); fine-tuning
+after Chen et al. (2019); LEO after Rusu et al. (2019), whose embedding is frozen where this one is
+learned along; GAIL-Meta as in its file.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from workbench.algorithms.generated.gail import GAILSettings
+from workbench.algorithms.gradient.alfa import ALFASettings
 from workbench.algorithms.gradient.finetune import FineTuningSettings
 from workbench.algorithms.gradient.leo import LEOSettings
 from workbench.algorithms.gradient.maml import MAMLSettings
+from workbench.algorithms.gradient.mamlpp import MAMLPlusPlusSettings
 from workbench.algorithms.gradient.reptile import ReptileSettings
 from workbench.algorithms.memory.attentive import AttentionSettings
 from workbench.algorithms.memory.mann import MANNSettings
@@ -65,6 +68,18 @@ def _images(tasks: str, alphabets: str) -> dict[str, tuple[str, Experiment]]:
                 model=MLPSettings(hidden=(256, 128, 64, 64), norm=True),
                 training=_training(60_000, 32),
             ),
+        ),
+        "mamlpp": (
+            f"MAML++ with a stride-2 Conv4 on {alphabets}, 5-way 1-shot",
+            replace(
+                maml,
+                learner=MAMLPlusPlusSettings(inner_rate=0.1),
+                training=replace(maml.training, schedule="cosine"),
+            ),
+        ),
+        "alfa": (
+            f"ALFA with a stride-2 Conv4 on {alphabets}: rates made for each inner step",
+            replace(maml, learner=ALFASettings(inner_rate=0.1)),
         ),
         "reptile": (
             f"Reptile on {alphabets}, 5-way, 10 shots in training",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from workbench.algorithms.estimators.adversarial import Adversarial
+from workbench.algorithms.estimators.implicit import Implicit
 from workbench.algorithms.generated.gail import GAILSettings
 from workbench.algorithms.gradient.finetune import FineTuningSettings
 from workbench.algorithms.gradient.maml import MAMLSettings
@@ -68,6 +69,24 @@ PRESETS: dict[str, tuple[str, Experiment]] = {
     "sinusoid-metasgd": (
         "Meta-SGD on sine waves: MAML with a learned rate for every weight",
         replace(_SINE, learner=MetaSGDSettings(inner_rate=0.01, train_steps=1, test_steps=10)),
+    ),
+    "sinusoid-imaml": (
+        "iMAML on sine waves: the meta-gradient from where 16 inner steps with momentum ended",
+        replace(
+            _SINE,
+            learner=MAMLSettings(
+                inner_rate=0.003,
+                train_steps=16,
+                test_steps=16,
+                optimizer=InnerOptimizer(momentum=0.9),
+                clip=20.0,
+                proximal=2.0,
+            ),
+            estimator=Implicit(iterations=5),
+            training=replace(
+                _SINE.training, iterations=20_000, rate=3e-3, schedule="cosine", clip=10.0
+            ),
+        ),
     ),
     "sinusoid-reptile": (
         "Reptile on sine waves of the full circle, 50 points in training and 10 in test",
