@@ -79,7 +79,7 @@ def recall() -> pd.DataFrame:
 
 
 def training() -> pd.DataFrame:
-    """Training and validation errors of three seeds over 2,000 iterations."""
+    """Training and validation errors of three seeds over 2,000 outer steps."""
     rng = np.random.default_rng(0)
     rows = []
     for seed in range(3):

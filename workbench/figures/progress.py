@@ -121,7 +121,7 @@ def trend(frame: pd.DataFrame, *, by: str, measure: str = "accuracy", style: Sty
 
 
 def learning_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
-    """Training and validation by iteration: a panel a metric, a colour a method.
+    """Training and validation by outer step: a panel a metric, a colour a method.
 
     Several seeds give their mean and its 95% interval; one seed gives the interval over
     validation tasks where the frame has it.
@@ -132,7 +132,7 @@ def learning_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
 
     >>> from workbench.figures import examples
     >>> learning_curves(examples.training()).alt_text
-    'Training up to iteration 2,000, 3 seeds. mse on validation: best mean 0.47 at iteration
+    'Training up to outer step 2,000, 3 seeds. mse on validation: best mean 0.47 at outer step
     2,000.'
     """
     columns = ["iteration", "split", "metric", "value"]
@@ -150,7 +150,7 @@ def learning_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
                 _training(axes, own, method, measure_in(frame, metric), index, seeds, style)
             measure = measure_in(frame, metric)
             dress_measure(axes, measure, measure.factor * rows["value"], style.before)
-        column[-1].set_xlabel("outer step (iteration)")
+        column[-1].set_xlabel("outer step")
         dress(column[-1].xaxis)
         over = f"{seeds} seeds" if seeds > 1 else "validation tasks"
         said = ["validation strong, training faint"] if len(methods) > 1 else []
@@ -238,7 +238,7 @@ def _describe_steps(
 def _describe_training(
     frame: pd.DataFrame, metrics: list[str], methods: list[str], seeds: int
 ) -> str:
-    text = f"Training up to iteration {number(frame['iteration'].max(), 6)}, {seeds} seed"
+    text = f"Training up to outer step {number(frame['iteration'].max(), 6)}, {seeds} seed"
     text += "s." if seeds != 1 else "."
     for metric in metrics:
         for method in methods:
@@ -253,6 +253,6 @@ def _describe_training(
             name = f"{method}, " if method else ""
             text += (
                 f" {name}{measure.axis if measure.unit else metric} on validation: "
-                f"best mean {value} at iteration {number(best, 6)}."
+                f"best mean {value} at outer step {number(best, 6)}."
             )
     return text

@@ -13,7 +13,7 @@ recall_frame      answers item by item, by how often their class was seen
 reliability_frame how often a learner is right, by how sure it is
 evaluation_frame  results after every inner step from evaluations, for several methods
 comparison_frame  each test task's result under each method
-metrics_frame     training and validation by iteration
+metrics_frame     training and validation by outer step
 stacked           frames of several methods as one, told apart by a column
 
 `workbench.figures` draws them.

@@ -110,7 +110,7 @@ def evaluation_frame(results: Results) -> pd.DataFrame:
 
 
 def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Training and validation by iteration: a row a measurement.
+    """Training and validation by outer step: a row a measurement.
 
     source  a run's directory, its metrics.jsonl, or the rows themselves
 

@@ -19,7 +19,7 @@ _TAIL = 4_000  # bytes of the log's end, in which a process that died left its l
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast a run goes, in iterations a second, and the seconds that are left; 0 is unknown."""
+    """How fast a run goes, in outer steps a second, and the seconds that are left; 0 is unknown."""
 
     rate: float = 0.0
     left: float | None = None

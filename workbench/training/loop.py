@@ -26,6 +26,7 @@ from workbench.training.runs import Run, State
 from workbench.training.trainer import Best, Trainer, tried, versions
 
 _GLANCE_SECONDS = 0.25  # between looks at the clock's limits, the stop file, and the bar
+_LINE_SECONDS = 10.0  # between lines where nobody sees a bar
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +68,7 @@ def train(
     with lock, _kept_threads(), _Interrupts() as interrupts:
         session = _Session(experiment, run, minutes, progress, interrupts)
         try:
-            with fitting("a meta-step", "lower training.tasks, or training.tasks_per_chunk"):
+            with fitting("an outer step", "lower training.tasks, or training.tasks_per_chunk"):
                 if built is None:
                     built = experiment.build() if run is None else run.build(experiment)
                 session.prepare(built)
@@ -147,6 +148,7 @@ class _Session:
         self.deadline = None if minutes is None else self.started + 60 * minutes
         self.seconds_before = 0.0
         self.rows: list[dict[str, Any]] = []
+        self.latest: dict[str, str] = {}  # the newest measure of each split, in words
         self.trainer: Trainer
 
     def prepare(self, built: tuple[Learner, Tasks]) -> None:
@@ -167,7 +169,7 @@ class _Session:
         self.trainer = trainer = Trainer(self.experiment, built=built, path=header["path"])
         trainer.restore(checkpoint, str(path))
         run.cut_metrics(trainer.iteration)
-        run.log(f"resumed at iteration {trainer.iteration}")
+        run.log(f"resumed at outer step {trainer.iteration}")
         if threads != header["threads"]:
             run.log(
                 f"it computed with {header['threads']} threads and does with {threads} now: the "
@@ -200,7 +202,8 @@ class _Session:
                 f"training {type(trainer.learner).__name__} on {self.experiment.tasks}, "
                 f"{trainer.meta_gradients.path}"
             )
-        saved = time.monotonic()
+        began = saved = told = time.monotonic()
+        first, said = trainer.iteration, None
         glance = saved + _GLANCE_SECONDS
         state: State = "finished"
         with self._bar() as bar:
@@ -220,6 +223,10 @@ class _Session:
                 glance = now + _GLANCE_SECONDS
                 bar.update(i - drawn)
                 drawn = i
+                new = self.latest.get("validation") != said
+                if self.unwatched and (new or now - told >= _LINE_SECONDS or trainer.finished):
+                    self._tell(first, now - began)
+                    told, said = now, self.latest.get("validation")
                 if run is not None and now - saved >= settings.checkpoint_seconds:
                     self._save()
                     saved = time.monotonic()
@@ -236,14 +243,14 @@ class _Session:
         reason = {
             "finished": "no better validation for too long"
             if trainer.lost_patience
-            else "all iterations done",
+            else "all outer steps done",
             "paused": "the time given is over",
             "interrupted": "stopped on request",
         }[state]
         if run is not None:
             self._save()
             run.set_status(state, reason, trainer.iteration)
-            run.log(f"{state} at iteration {trainer.iteration}: {reason}")
+            run.log(f"{state} at outer step {trainer.iteration}: {reason}")
         return Outcome(
             state=state,
             reason=reason,
@@ -266,25 +273,42 @@ class _Session:
         state: State = "interrupted" if interrupted else "failed"
         try:
             self.run.set_status(state, reason, iteration)
-            self.run.log(f"{state} at iteration {iteration}: {reason}")
+            self.run.log(f"{state} at outer step {iteration}: {reason}")
         except (UserError, OSError):
             return  # a full disk has no room for the word either
 
     def _add(self, row: dict[str, Any]) -> None:
         row["seconds"] = round(self.seconds, 3)
         self.rows.append(row)
+        name = "loss" if row["split"] == "train" else self.trainer.tasks.objective.metrics[0].name
+        if row.get(name) is not None:
+            self.latest[row["split"]] = f"{name} {row[name]:.4g}"
         if self.run is not None:
             self.run.append(row)
 
     def _validate(self, bar: Any) -> None:
         row = self.trainer.validate()
         self._add(row)
-        name = self.trainer.tasks.objective.metrics[0].name
-        if row[name] is not None:
-            bar.set_postfix_str(f"validation {name} {row[name]:.4g}", refresh=False)
+        if "validation" in self.latest:
+            bar.set_postfix_str(f"validation {self.latest['validation']}", refresh=False)
         if row["best"] and self.run is not None:
             checkpoint = self.trainer.checkpoint(self.seconds)
             save_checkpoint(self.run.checkpoint_path("best"), checkpoint)
+
+    @property
+    def unwatched(self) -> bool:
+        """Whether progress is told in lines: it is asked for, and no bar would be seen."""
+        return self.progress and not _is_watched(sys.stderr)
+
+    def _tell(self, first: int, seconds: float) -> None:
+        """A line on how far it is, such as a log keeps; the rate is that since the first step."""
+        done, total = self.trainer.iteration, self.experiment.training.iterations
+        rate = (done - first) / seconds
+        line = f"outer step {done:,} of {total:,}, {rate:.3g}/s, {(total - done) / rate:.0f} s left"
+        for split, measure in self.latest.items():
+            line += f"; {split} {measure}"
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
 
     def _save(self) -> None:
         self.trainer.check_loss()
@@ -300,7 +324,7 @@ class _Session:
             total=self.experiment.training.iterations,
             disable=not (self.progress and _is_watched(sys.stderr)),
             file=sys.stderr,
-            unit="it",
+            unit=" outer steps",
             desc=self.experiment.tasks,
         )
 

@@ -32,7 +32,7 @@ def make_optimizer(settings: TrainingSettings, parameters: list[Tensor]) -> torc
 
 
 def make_schedule(settings: TrainingSettings, optimizer: torch.optim.Optimizer) -> Schedule:
-    """The outer rate by iteration."""
+    """The outer rate by outer step."""
     cls, total = schedule_class(settings.schedule), settings.iterations
     factors = {
         "constant": lambda i: 1.0,

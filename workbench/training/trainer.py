@@ -1,6 +1,6 @@
 """The one outer loop: episode -> meta-gradient -> torch optimizer -> metrics, for every learner.
 
-Everything a meta-step does is a function of the experiment and the iteration's number (tasks,
+Everything an outer step does is a function of the experiment and the step's number (tasks,
 schedule) or stands in the checkpoint (parameters, optimizer, running sums, generators): a run
 that was killed and resumed ends with the same bits as one that was not.
 """
@@ -45,7 +45,7 @@ _MODES: dict[str, Mode] = {"compiled": "on", "eager": "off"}
 
 
 class EpisodeStream:
-    """The training episodes by iteration, sampled in blocks so that small tasks cost little.
+    """The training episodes by outer step, sampled in blocks so that small tasks cost little.
 
     >>> from workbench.training import preset
     >>> experiment = preset("sinusoid-maml")
@@ -89,7 +89,7 @@ class Best:
 
 
 class Trainer:
-    """A training at some iteration: `update` makes one meta-step, `checkpoint` keeps it.
+    """A training at some outer step (its `iteration`): `update` makes one, `checkpoint` keeps it.
 
     `path` makes a resumed training compute its gradients the way it did before.
 
@@ -132,19 +132,19 @@ class Trainer:
         )
         if self.meta_gradients.path == "compiled":
             # Compile and certify on the first episode, whose result comes from the eager path:
-            # every meta-step that counts then runs the same way, resumed or not.
+            # every outer step that counts then runs the same way, resumed or not.
             for _ in range(self.windows):
                 self.meta_gradients(self.episodes[0])
 
     @property
     def windows(self) -> int:
-        """Meta-steps that an adaptation takes: more than one where each is a window of it."""
+        """Outer steps that an adaptation takes: more than one where each is a window of it."""
         window = self.learner.estimator.window
         return math.ceil(self.learner.steps(self.episodes[0]) / window) if window else 1
 
     @property
     def finished(self) -> bool:
-        """Whether all iterations are done, or validation stopped getting better."""
+        """Whether all outer steps are done, or validation stopped getting better."""
         return self.iteration >= self.experiment.training.iterations or self.lost_patience
 
     @property
@@ -168,7 +168,7 @@ class Trainer:
         return trial.drawn
 
     def update(self) -> None:
-        """One meta-step."""
+        """One outer step."""
         trajectory, window = divmod(self.iteration, self.windows)
         if window == 0:
             self.meta_gradients.carried = None
@@ -206,7 +206,7 @@ class Trainer:
         )
         if not good:
             raise UserError(
-                f"the meta-loss is not a finite number by iteration {self.iteration}: lower "
+                f"the meta-loss is not a finite number by outer step {self.iteration}: lower "
                 "training.rate or the inner rate, or set training.clip; the last checkpoint, "
                 "from before, is kept"
             )
@@ -240,7 +240,7 @@ class Trainer:
         }
 
     def checkpoint(self, seconds: float = 0.0) -> Checkpoint:
-        """All that the next meta-step depends on."""
+        """All that the next outer step depends on."""
         tensors: dict[str, Tensor] = {
             f"learner.{name}": tensor for name, tensor in self.learner.state_dict().items()
         }
@@ -316,7 +316,7 @@ class Trainer:
             return
         if step != window * self.learner.estimator.window:
             raise UserError(
-                f"{name} carries on from step {step!r} of an adaptation, and iteration "
+                f"{name} carries on from step {step!r} of an adaptation, and outer step "
                 f"{self.iteration} is {window} windows into one: delete it"
             )
         with torch.no_grad():

@@ -146,7 +146,7 @@ class TrainPanel(Exporting, Panel):
 
     @command
     def vary(self, **changes: Any) -> None:
-        """Change settings, by their dotted names; iterations stretch what belongs to them."""
+        """Change settings, by their dotted names; outer steps stretch what belongs to them."""
         self.draft = self.draft.varied(changes)
         self._show()
 
