@@ -27,6 +27,7 @@ from workbench.measures import is_measure
 
 _HALF_WRITTEN = re.compile(r"\..+\.\d+\.\d+")  # as `write_safely` names it
 LARGEST = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4  # bytes to hold at once
+ROWS = ("train", "validation", "diagnostics", "adaptation")  # kinds of rows of a run, as `split`
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -135,7 +136,7 @@ def _is_row(row: Any) -> bool:
     return (
         isinstance(iteration, int)
         and iteration >= 0
-        and row.get("split", "train") in ("train", "validation")
+        and row.get("split", "train") in ROWS
         and all(
             value is None or (isinstance(value, int | float) and abs(value) <= sys.float_info.max)
             for name, value in row.items()

@@ -14,6 +14,8 @@ reliability_frame how often a learner is right, by how sure it is
 evaluation_frame  results after every inner step from evaluations, for several methods
 comparison_frame  each test task's result under each method
 metrics_frame     training and validation by outer step
+diagnostics_frame what the meta-gradient was like along a training
+progress_frame    the adaptation from the start as it was at each validation
 stacked           frames of several methods as one, told apart by a column
 
 `workbench.figures` draws them.
@@ -39,6 +41,7 @@ from workbench.inspection.curvature import (
     landscape_frame,
     largest_eigenvalues,
 )
+from workbench.inspection.diagnostics import diagnosed, diagnostics_frame, progress_frame
 from workbench.inspection.examples import example_frame, image_frame
 from workbench.inspection.gradients import (
     Anatomy,
@@ -75,6 +78,8 @@ __all__ = [
     "compute",
     "curvature_frame",
     "curve_frame",
+    "diagnosed",
+    "diagnostics_frame",
     "embedding_frame",
     "evaluation_frame",
     "example_frame",
@@ -89,6 +94,7 @@ __all__ = [
     "metrics_frame",
     "norm_frame",
     "prediction_frame",
+    "progress_frame",
     "pull_frame",
     "recall_frame",
     "reliability_frame",

@@ -127,7 +127,7 @@ def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFr
     >>> frame[["metric", "value", "low"]].values.tolist()
     [['loss', 0.5, nan], ['accuracy', 0.75, 0.5]]
     """
-    rows = _read(Path(source)) if isinstance(source, (Path, str)) else list(source)
+    rows = [row for row in rows_of(source) if row.get("split") in ("train", "validation")]
     measures = {measure.name: measure for row in rows if (measure := measured_in(row)) is not None}
     of_loss = next((name for name, measure in measures.items() if measure.loss), "loss")
     found = []
@@ -165,6 +165,11 @@ def stacked(frames: Mapping[Any, pd.DataFrame], column: str = "method") -> pd.Da
     pieces = [frame.assign(**{column: name}) for name, frame in frames.items()]
     measures = {n: measure_in(frame, n) for frame in frames.values() for n in records(frame)}
     return noted(pd.concat(pieces, ignore_index=True), measures.values())
+
+
+def rows_of(source: Path | str | Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows of a run: of its directory, of its metrics.jsonl, or as they are given."""
+    return [*(_read(Path(source)) if isinstance(source, (Path, str)) else source)]
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

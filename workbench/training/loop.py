@@ -24,6 +24,7 @@ from workbench.training.experiment import Experiment, check_present
 from workbench.training.room import fitting
 from workbench.training.runs import Run, State
 from workbench.training.trainer import Best, Trainer, tried, versions
+from workbench.training.watching import adaptation, diagnostics
 
 _GLANCE_SECONDS = 0.25  # between looks at the clock's limits, the stop file, and the bar
 _LINE_SECONDS = 10.0  # between lines where nobody sees a bar
@@ -217,6 +218,8 @@ class _Session:
                     i % settings.validate_every == 0 or i == settings.iterations
                 ):
                     self._validate(bar)
+                if settings.diagnose_every and i % settings.diagnose_every == 0:
+                    self._add(diagnostics(trainer))
                 now = time.monotonic()
                 if now < glance and i < settings.iterations:
                     continue
@@ -281,7 +284,7 @@ class _Session:
         row["seconds"] = round(self.seconds, 3)
         self.rows.append(row)
         name = "loss" if row["split"] == "train" else self.trainer.tasks.objective.metrics[0].name
-        if row.get(name) is not None:
+        if row["split"] in ("train", "validation") and row.get(name) is not None:
             self.latest[row["split"]] = f"{name} {row[name]:.4g}"
         if self.run is not None:
             self.run.append(row)
@@ -291,6 +294,9 @@ class _Session:
         self._add(row)
         if "validation" in self.latest:
             bar.set_postfix_str(f"validation {self.latest['validation']}", refresh=False)
+        if self.experiment.training.diagnose_every:
+            for step in adaptation(self.trainer):
+                self._add(step)
         if row["best"] and self.run is not None:
             checkpoint = self.trainer.checkpoint(self.seconds)
             save_checkpoint(self.run.checkpoint_path("best"), checkpoint)

@@ -38,7 +38,7 @@ from workbench.training.experiment import Experiment
 from workbench.training.outer import make_optimizer, make_schedule, stand_ins
 
 _TRAIN_STREAM = 1
-_VALIDATION_SEED = 2000  # the same validation tasks for every run, so that runs can be compared
+VALIDATION_SEED = 2000  # the same validation tasks for every run, so that runs can be compared
 _BLOCK_ELEMENTS = 1_500_000  # numbers in a block of sampled episodes
 _BLOCK_ITERATIONS = 256
 _MODES: dict[str, Mode] = {"compiled": "on", "eager": "off"}
@@ -116,6 +116,7 @@ class Trainer:
         self.optimizer = make_optimizer(settings, list(self.parameters.values()))
         self.schedule = make_schedule(settings, self.optimizer)
         self.iteration = 0
+        self.before: list[Tensor] = []  # the parameters before the last step that is diagnosed
         self.best: Best | None = None
         self.loss_sum = torch.zeros((), device=experiment.device, dtype=torch.float64)
         self.loss_count = 0
@@ -178,6 +179,9 @@ class Trainer:
             parameter.grad = gradients[name]
         if self.experiment.training.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.experiment.training.clip)
+        every = self.experiment.training.diagnose_every
+        if every and (self.iteration + 1) % every == 0:
+            self.before = [p.detach().clone() for p in self.parameters.values()]
         self.optimizer.step()
         self.schedule.step()
         self.loss_sum += losses.mean()
@@ -195,7 +199,7 @@ class Trainer:
             "iteration": self.iteration,
             "split": "train",
             "loss": loss,
-            "gradient_norm": _finite(float(norms.norm())),
+            "gradient_norm": finite(float(norms.norm())),
             "rate": self.optimizer.param_groups[0]["lr"],
         }
 
@@ -220,7 +224,7 @@ class Trainer:
                 self.experiment.test,
                 episodes=self.experiment.training.validation_tasks,
                 split="validation",
-                seed=_VALIDATION_SEED,
+                seed=VALIDATION_SEED,
                 every_step=False,
             )
         measure = self.tasks.measure(self.experiment.test)
@@ -233,9 +237,9 @@ class Trainer:
         return {
             "iteration": self.iteration,
             "split": "validation",
-            measure.name: _finite(result.mean),
+            measure.name: finite(result.mean),
             "measure": measure.to_record(),
-            "ci95": _finite(result.ci95),
+            "ci95": finite(result.ci95),
             "best": self.best is not None and self.best.iteration == self.iteration,
         }
 
@@ -347,5 +351,9 @@ def versions() -> dict[str, str]:
     }
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """A number as JSON can hold it.
+
+    >>> finite(float("nan"))
+    """
     return value if math.isfinite(value) else None
