@@ -2,9 +2,9 @@
 
     python -m benchmarks.diagnostics
 
-A unit is one training in this process. Outer steps, validations, diagnostics and adaptations are
-timed in turns, so that whatever else the machine does falls on all of them; a share is that of the
-medians, weighted by how often each comes.
+A unit is one training in this process, on one thread. Outer steps, validations, diagnoses and
+adaptations are timed in turns by the processor's time; a share is that of the medians, weighted by
+how often each comes.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ def work(preset: str, seed: int, device: str = "cpu", scale: float = 1.0) -> Row
     taken: dict[str, list[float]] = {name: [] for name in parts}
     for turn in range(1 + (3 if slow else max(1, round(ROUNDS * scale)))):
         for name, part in parts.items():
-            started = time.perf_counter()
+            started = time.process_time()
             part()
             if turn:  # the first turn imports and warms up
-                taken[name].append(time.perf_counter() - started)
+                taken[name].append(time.process_time() - started)
     median = {name: statistics.median(times) for name, times in taken.items()}
     step = median["steps"] / count
     watching = median["diagnosis"] / settings.diagnose_every
@@ -77,10 +77,8 @@ def work(preset: str, seed: int, device: str = "cpu", scale: float = 1.0) -> Row
 
 def table(frame: pd.DataFrame) -> str:
     """The share of each preset, over seeds, in Markdown."""
-    lines = [
-        "| preset | path | an outer step | a diagnosis | every | an adaptation | share of the time |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    head = ["preset", "path", "outer step", "diagnosis", "every", "adaptation", "share of the time"]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for preset, rows in frame.groupby("preset", sort=False):
         row = rows.mean(numeric_only=True)
         lines.append(

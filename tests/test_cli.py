@@ -410,3 +410,20 @@ def test_a_run_may_be_called_dash(workbench: Callable[..., Result]) -> None:
     assert told is not None
     assert workbench(*shlex.split(told[1]), "--episodes", "2", "--steps", "0").code == 0
     assert Run(Path("-dash it")).argument == "'./-dash it'"
+
+
+def test_runs_are_listed_and_put_away_and_back(workbench: Callable[..., Result]) -> None:
+    assert workbench("train", "sinusoid-maml", *QUICK, "--run", "runs/a").code == 0
+    workbench("runs", "--annotate", "a", "the first one")
+    line = workbench("runs").out
+    assert re.fullmatch(
+        r"a +finished  outer step 12 of 12; validation mse \S+; the first one\n", line
+    )
+    assert workbench("runs", "--rename", "a", "b").code == 0
+    assert list(json.loads(workbench("runs", "--json").out)) == ["b"]
+    assert "workbench runs runs --restore b" in workbench("runs", "--delete", "b").err
+    assert workbench("runs").out == ""
+    assert workbench("runs", "--restore", "b").code == 0
+    assert workbench("runs", "runs").out.startswith("b ")
+    assert "no run directory" in workbench("runs", "--delete", "c").err
+    assert "one of --rename" in workbench("runs", "--delete", "b", "--restore", "b").err

@@ -129,6 +129,29 @@ def measured(content: bytes) -> tuple[list[dict[str, Any]], list[int]]:
     return rows, damaged
 
 
+def damage(lines: list[int]) -> str:
+    """What is damaged, in a word.
+
+    >>> damage([3, 5])
+    'is damaged in 2 lines, the first of them line 3'
+    """
+    first = f"line {lines[0]}"
+    more = f"{len(lines)} lines, the first of them {first}"
+    return f"is damaged in {more if len(lines) > 1 else first}"
+
+
+def plain_name(name: str) -> str:
+    """A name for a folder of one's own, or a refusal.
+
+    >>> plain_name("mine")
+    'mine'
+    """
+    name = name.strip()
+    if not name or Path(name).name != name or name.startswith("."):
+        raise UserError(f"a run cannot be called '{name}': give a plain name, without '/'")
+    return name
+
+
 def _is_row(row: Any) -> bool:
     if not isinstance(row, dict):
         return False

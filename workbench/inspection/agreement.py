@@ -112,11 +112,14 @@ def signal_of(gradients: Sequence[Named], names: Sequence[str]) -> dict[str, flo
     1.414
     """
     count = len(gradients)
-    mean = {n: torch.stack([g[n] for g in gradients]).mean(dim=0) for n in names}
-    apart = [{n: g[n] - mean[n] for n in names} for g in gradients]
-    signal = dots(mean, mean, names) ** 0.5
-    noise = (sum(dots(d, d, names) for d in apart) / (count - 1)) ** 0.5
-    cosines = pd.Series([_cosine(a, b, names) for a, b in combinations(gradients, 2)])
+    rows = torch.stack([torch.cat([g[n].flatten() for n in names]) for g in gradients]).double()
+    mean = rows.mean(dim=0)
+    signal = float(mean.norm())
+    noise = float((rows - mean).square().sum() / (count - 1)) ** 0.5
+    products = rows @ rows.T
+    norms = products.diagonal().sqrt()
+    pairs = tuple(torch.triu_indices(count, count, 1))
+    cosines = pd.Series((products / norms / norms.unsqueeze(1))[pairs].tolist())
     return {
         "count": count,
         "signal": signal,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -142,12 +143,29 @@ class Followed:
             "state": "broken" if self.broken else self.status.state,
             "stopping": self.stopping,
             "reason": self.reason,
+            "note": self.run.note,
             "iteration": self.iteration,
             **asdict(self.pace),
             "last": self.validation(),
             "best": self.validation(best=True),
             "opens": any(self.run.checkpoint_path(which).exists() for which in ("best", "latest")),
         }
+
+
+def found_in(folder: Path, known: Mapping[str, Followed] | None = None) -> dict[str, Followed]:
+    """The runs in a folder by name, the oldest first, as their files tell them now.
+
+    known  those that were found before, of which only what is new is read
+
+    >>> found_in(Path("no-runs-yet"))
+    {}
+    """
+    found = {}
+    for path in sorted(folder.glob("*/config.json"), key=lambda p: p.stat().st_mtime):
+        name = path.parent.name
+        found[name] = (known or {}).get(name) or Followed(Run(path.parent))
+        found[name].look()
+    return found
 
 
 def last_line(path: Path) -> str:

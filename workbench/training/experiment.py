@@ -64,7 +64,7 @@ class TrainingSettings:
     validate_every: Annotated[int, Range(0, span=(0, 10_000))] = 1_000
     validation_tasks: Annotated[int, Range(2, span=(2, 1_000))] = 200  # tasks in a validation
     # outer steps between looks at the meta-gradient; 0 is never, and no adaptations are recorded
-    diagnose_every: Annotated[int, Range(0, span=(0, 10_000))] = 500
+    diagnose_every: Annotated[int, Range(0, span=(0, 10_000))] = 1_000
     # stop after so many validations without a better one
     patience: Annotated[int | None, Range(1, span=(1, 50))] = None
     # time between checkpoints

@@ -72,7 +72,8 @@ def train(
             with fitting("an outer step", "lower training.tasks, or training.tasks_per_chunk"):
                 if built is None:
                     built = experiment.build() if run is None else run.build(experiment)
-                session.prepare(built)
+                with interrupts.at_once(run):
+                    session.prepare(built)
                 return session.train()
         except BaseException as error:
             session.failed(error)
@@ -116,10 +117,41 @@ class _Interrupts:
         self.requested = False
         self._before: dict[int, Any] = {}
 
+        self._at_once = False
+
     def _request(self, number: int, frame: Any) -> None:
+        if self._at_once:
+            raise KeyboardInterrupt("stopped before an outer step was made")
         if self.requested:  # asked twice: no patience left
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("interrupted twice")
         self.requested = True
+
+    @contextmanager
+    def at_once(self, run: Run | None) -> Iterator[None]:
+        """While there is nothing to save, such as in a compilation, a request ends it at once.
+
+        The run's stop file, which nobody looks at meanwhile, is a request too.
+        """
+        if not self._before:
+            yield
+            return
+        main, done = threading.get_ident(), threading.Event()
+
+        def look() -> None:
+            while not done.wait(_GLANCE_SECONDS):
+                if run is not None and run.stop_requested():
+                    signal.pthread_kill(main, signal.SIGTERM)
+                    return
+
+        watch = threading.Thread(target=look, daemon=True)
+        self._at_once = True
+        watch.start()
+        try:
+            yield
+        finally:
+            self._at_once = False
+            done.set()
+            watch.join()
 
     def __enter__(self) -> _Interrupts:
         if threading.current_thread() is threading.main_thread():
@@ -151,12 +183,14 @@ class _Session:
         self.rows: list[dict[str, Any]] = []
         self.latest: dict[str, str] = {}  # the newest measure of each split, in words
         self.trainer: Trainer
+        self.done = 0  # outer steps before the trainer is there
 
     def prepare(self, built: tuple[Learner, Tasks]) -> None:
         """The trainer at its start, or at the run's latest checkpoint."""
         run = self.run
         if run is not None:
-            run.set_status("running")
+            self.done = run.status().iteration
+            run.set_status("running", iteration=self.done)
         if run is None or not run.checkpoint_path("latest").exists():
             use_threads(_threads_for(built[0]))
             if run is not None:
@@ -270,9 +304,9 @@ class _Session:
         """Leave a word about what went wrong."""
         if self.run is None:
             return
-        iteration = self.trainer.iteration if hasattr(self, "trainer") else 0
+        iteration = self.trainer.iteration if hasattr(self, "trainer") else self.done
         interrupted = isinstance(error, KeyboardInterrupt)
-        reason = "interrupted twice" if interrupted else " ".join(str(error).split())
+        reason = " ".join(str(error).split()) or type(error).__name__
         state: State = "interrupted" if interrupted else "failed"
         try:
             self.run.set_status(state, reason, iteration)

@@ -121,7 +121,7 @@ class Trainer:
         self.loss_sum = torch.zeros((), device=experiment.device, dtype=torch.float64)
         self.loss_count = 0
         self.random = Seeded(experiment.seed)
-        draws = self._draws()
+        self.draws = draws = self._draws()
         self._drawing: AbstractContextManager[object] = self.random if draws else nullcontext()
         wanted: Mode = settings.compiled if path is None else _MODES[path]
         self.meta_gradients = MetaGradients(

@@ -7,7 +7,7 @@ is watched ends with the bits of one that is not.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from workbench.training.evaluation import evaluate, interval
 from workbench.training.trainer import VALIDATION_SEED, Trainer, finite
 
 _STREAM = 2
-_FEWEST, _MOST = 4, 8  # tasks of which the meta-gradients are compared
+_FEWEST, _MOST = 4, 6  # tasks of which the meta-gradients are compared
 _CURVE_TASKS = 20  # on which an adaptation is recorded
 
 
@@ -76,7 +76,8 @@ def adaptation(trainer: Trainer) -> list[dict[str, Any]]:
 def _apart(trainer: Trainer) -> Iterator[None]:
     """Generators and buffers are left as they were."""
     buffers = [(buffer, buffer.clone()) for buffer in trainer.learner.buffers()]
-    with Seeded(spawn(trainer.experiment.seed, _STREAM, trainer.iteration)):
+    own = Seeded(spawn(trainer.experiment.seed, _STREAM, trainer.iteration))
+    with own if trainer.draws else nullcontext():
         yield
     for buffer, before in buffers:
         buffer.copy_(before)

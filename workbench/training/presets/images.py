@@ -165,7 +165,7 @@ _DIGITS = Experiment(
     test=Shape(2, 1, 15),
     model=MLPSettings(hidden=(64, 64), norm=True),
     learner=MAMLSettings(inner_rate=0.1, train_steps=1, test_steps=3),
-    training=TrainingSettings(iterations=3_000, tasks=8, validate_every=250, diagnose_every=150),
+    training=TrainingSettings(iterations=3_000, tasks=8, validate_every=250, diagnose_every=250),
 )
 
 _OF_DIGITS: dict[str, tuple[str, Experiment]] = {
