@@ -1,6 +1,7 @@
 # make lab     sets up and opens JupyterLab at the first notebook (ARGS=… is passed on)
 # make test    sets up and runs every test (ARGS=… goes to pytest)
 # make setup   builds .venv from requirements.lock, and the panels; again only when these change
+# make types   writes in TypeScript what crosses from Python to the panels
 # make panels  builds only the panels, with the npm that is at hand
 # make bench   sets up and measures against the other libraries (ARGS=…)
 # make lint    ruff and mypy
@@ -13,11 +14,15 @@ STAMP := .venv/installed-from
 PANELS := workbench/widgets/static/made-from
 NPM := cd extensions && PATH="$(CURDIR)/.venv/bin:$$PATH" npm --silent
 
-.PHONY: setup panels lab test bench lint lock
+.PHONY: setup types panels lab test bench lint lock
 
 setup:
 	@cat requirements.lock pyproject.toml | cmp -s - $(STAMP) || $(MAKE) --no-print-directory $(STAMP)
 	@$(MAKE) --no-print-directory panels
+
+types:
+	.venv/bin/python tools/typescript.py > extensions/src/generated.ts.new
+	mv extensions/src/generated.ts.new extensions/src/generated.ts
 
 panels: $(PANELS)
 	@:

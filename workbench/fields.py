@@ -15,7 +15,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar
 
 from workbench.comments import help_of
 from workbench.errors import UserError, nearest
@@ -223,20 +223,36 @@ def _wanted(hint: Any) -> str:
 # ---- controls ---------------------------------------------------------------------------------
 
 
-def describe(settings: Any, default: Any = None) -> list[dict[str, Any]]:
-    """A control for every field, as plain data; those of nested settings have dotted names.
+Value = int | float | str | bool | None  # what a control holds
+# A rate is a number that a slider moves by factors.
+ControlType = Literal["integer", "number", "rate", "choice", "boolean", "seed", "text"]
 
-    type     integer, number, rate (a number by factors), choice, boolean, seed, or text
-    value    numbers of a tuple as '40 40', of a mapping as 'momentum=0.9'
-    default  that of the class, or of `default`, settings to start from
-    minimum, maximum, span   the bounds (None where there is none), and what a slider offers
-    choices  of a choice; optional says that the value may be None
+
+class Field(TypedDict):
+    """The control of a field, as plain data."""
+
+    name: str  # dotted in nested settings
+    label: str
+    help: str  # what changes when it goes up
+    type: ControlType
+    value: Value  # numbers of a tuple as '40 40', of a mapping as 'momentum=0.9'
+    default: Value
+    minimum: float | None
+    maximum: float | None
+    span: list[float] | None  # the ends of its slider
+    choices: list[str | int] | None
+    optional: bool  # whether the value may be left open
+
+
+def describe(settings: Any, default: Any = None) -> list[Field]:
+    """A control for every field; its default is that of the class, or of `default`, settings to
+    start from.
 
     >>> from workbench.innerloop import InnerOptimizer
     >>> [(c["name"], c["type"], c["value"]) for c in describe(InnerOptimizer())][:2]
     [('kind', 'choice', 'sgd'), ('momentum', 'number', 0.0)]
     """
-    controls = []
+    controls: list[Field] = []
     for typed in _typed(settings.__class__):
         name, value = typed.field.name, getattr(settings, typed.field.name)
         start = _default(typed.field, value) if default is None else getattr(default, name)
@@ -244,7 +260,7 @@ def describe(settings: Any, default: Any = None) -> list[dict[str, Any]]:
             given = default is not None or start is not value
             same = given and type(start) is type(value)
             for inner in describe(value, start if same else None):
-                controls.append(inner | {"name": f"{name}.{inner['name']}"})
+                controls.append({**inner, "name": f"{name}.{inner['name']}"})
             continue
         kind = _kind(typed, value)
         if kind is None:
@@ -282,7 +298,7 @@ def _default(field: dataclasses.Field[Any], value: Any) -> Any:
     return value
 
 
-def _kind(typed: _Typed, value: Any) -> str | None:
+def _kind(typed: _Typed, value: Any) -> ControlType | None:
     """Which control shows the field; None where no control can."""
     if typing.get_origin(typed.hint) is typing.Literal:
         return "choice"

@@ -9,7 +9,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -22,19 +22,16 @@ _NOTED = "measures"  # where in a frame's `attrs`
 class Measure:
     """A number that says how well something goes, apart from how it is computed.
 
-    better  which way; None where nobody said it
-    unit    what is written behind it; a fraction of unit % is shown times 100
-    chance  what guessing reaches, where that is known
-    label   what axes call it; its name where nothing is said
-    loss    whether it is the mean loss itself under another name
+    >>> Measure("hits", "higher", "%").axis
+    'hits (%)'
     """
 
     name: str
-    better: Better | None = None
-    unit: str = ""
-    chance: float | None = None
-    label: str = ""
-    loss: bool = False
+    better: Better | None = None  # which way; None where nobody said it
+    unit: str = ""  # written behind it; a fraction of unit % is shown times 100
+    chance: float | None = None  # what guessing reaches, where that is known
+    label: str = ""  # what axes call it; its name where nothing is said
+    loss: bool = False  # whether it is the mean loss itself under another name
 
     @property
     def factor(self) -> float:
@@ -64,10 +61,12 @@ class Measure:
         """
         return f"{self.words} ({self.unit})" if self.unit else self.words
 
-    def to_record(self) -> dict[str, Any]:
+    def to_record(self) -> Record:
         """Plain data for JSON."""
         return dataclasses.asdict(self)
 
+
+Record = Annotated[dict[str, Any], Measure]  # a measure as plain data
 
 ACCURACY = Measure("accuracy", "higher", "%")
 MSE = Measure("mse", "lower", label="mean squared error", loss=True)
@@ -106,7 +105,7 @@ def noted(frame: DataFrame, measures: Iterable[Measure]) -> DataFrame:
     return frame
 
 
-def records(frame: DataFrame) -> Mapping[str, Mapping[str, Any]]:
+def records(frame: DataFrame) -> Mapping[str, Record]:
     """What was noted in a frame, as plain data; of a frame that says nothing the standard ones."""
     found = frame.attrs.get(_NOTED)
     if isinstance(found, Mapping):

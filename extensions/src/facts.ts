@@ -1,7 +1,8 @@
 /** What is said of a session in words: the line below every panel. */
 
+import type { Cursor, Lane } from "./generated";
 import { type Frame } from "./frame";
-import { type About, type Cursor, type Lane } from "./store";
+import { type About } from "./store";
 import { three } from "./ui/format";
 
 /** The column by which a task's course is told: its loss, or its first metric. */
@@ -15,7 +16,7 @@ export function stepsOf(about: About, cursor: Cursor): number {
 
 /** What was done to the memory where a lane branches, in words. */
 export function rewritten(lane: Lane): string[] {
-  return (lane.memory ?? []).map(({ slot, source }) =>
+  return lane.memory.map(({ slot, source }) =>
     source === undefined ? `slot ${slot} emptied` : `slot ${slot} as slot ${source}`,
   );
 }
@@ -24,8 +25,8 @@ export function rewritten(lane: Lane): string[] {
 export function laneName(lanes: Lane[], place: number): string {
   const lane = lanes[place];
   if (!lane) return `lane ${place}`;
-  if (lane.parent === null || lane.parent === undefined) return lane.learner || "first";
-  const changed = Object.entries(lane.settings ?? {}).map(([name, value]) => `${name} ${value}`);
+  if (lane.parent === null) return lane.learner || "first";
+  const changed = Object.entries(lane.settings).map(([name, value]) => `${name} ${value}`);
   changed.push(...rewritten(lane));
   if (lane.edits) changed.push(lane.edits === 1 ? "1 edit" : `${lane.edits} edits`);
   return `branch ${place} at step ${lane.at}${changed.length ? ` (${changed.join(", ")})` : ""}`;

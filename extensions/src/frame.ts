@@ -1,25 +1,7 @@
 /** A table with named columns, read from the binary form in which Python sends it. */
 
-import { type Measure, named } from "./measure";
-
-/** A column on the wire; numbers are little endian. */
-export interface WireColumn {
-  name: string;
-  type: "number" | "integer" | "boolean" | "words" | "arrays";
-  data: DataView;
-  /** What the codes of a `words` column stand for; -1 is a missing word. */
-  words?: string[];
-  /** The shape of one cell of an `arrays` column. */
-  shape?: number[];
-}
-
-/** A frame on the wire. */
-export interface WireFrame {
-  rows: number;
-  columns: WireColumn[];
-  /** What its measures are, by name, where it has any. */
-  measures?: Record<string, Measure>;
-}
+import type { Measure, WireColumn, WireFrame } from "./generated";
+import { named } from "./measure";
 
 export type Cell = number | string | boolean | null;
 export type Numbers = Float64Array | Int32Array | Uint8Array;
@@ -54,7 +36,7 @@ class Source {
   readonly measures: Record<string, Measure>;
 
   constructor(wire: WireFrame) {
-    this.measures = wire.measures ?? {};
+    this.measures = wire.measures;
     this.columns = new Map(wire.columns.map((column) => [column.name, column]));
   }
 

@@ -1,14 +1,6 @@
 /** What a number is called, which way is better, its unit, what guessing reaches: as Python says. */
 
-export interface Measure {
-  name: string;
-  better: "lower" | "higher" | null;
-  unit: string;
-  chance: number | null;
-  label: string;
-  /** Whether it is the mean loss itself under another name. */
-  loss: boolean;
-}
+import type { Measure } from "./generated";
 
 /** A measure of which only the name is known. */
 export const named = (name: string): Measure => ({

@@ -74,7 +74,7 @@ function Shown({ store }: { store: Store }) {
 }
 
 function Problem({ store }: { store: Store }) {
-  const problem = store.problem.value as { text: string; details?: string } | null;
+  const problem = store.problem.value;
   const limited = store.about.value.limited;
   return (
     <>

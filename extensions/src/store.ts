@@ -1,8 +1,8 @@
 /** What a panel shows, as signals, and its way to Python: the only part that knows the model. */
 
 import { batch, signal, type ReadonlySignal, type Signal } from "@preact/signals";
-import { type Field } from "./ui/fields";
-import { type Frame, FrameCache, type WireFrame } from "./frame";
+import { type Frame, FrameCache } from "./frame";
+import type { Answer, Cursor, Problem, Progress, SessionAbout, WireFrame } from "./generated";
 
 /** The model that anywidget hands over. */
 export interface Model {
@@ -16,63 +16,11 @@ export interface Model {
   widget_manager?: { get_model(id: string): Promise<unknown> };
 }
 
-/** Where everybody looks; the same in all panels of a session. */
-export interface Cursor {
-  task: number;
-  step: number;
-  lane: number;
-  part: "support" | "query";
-  example: number;
-  layer: string;
-}
+/** What Python says of a session, once it has. */
+export type About = Partial<SessionAbout>;
 
-/** One recorded adaptation: lane 0 is the first, the others branch from it or from each other. */
-export interface Lane {
-  learner: string;
-  /** How many inner steps were recorded. */
-  steps: number;
-  parent: number | null;
-  /** After which step it branches off. */
-  at: number;
-  settings: Record<string, unknown>;
-  edits: number;
-  /** Slots of the memory that were emptied, or filled with what another held, where it branches. */
-  memory?: { slot: number; source?: number }[];
-}
-
-/** What Python says of the session's state (workbench/widgets/views.py). */
-export interface About {
-  title?: string;
-  note?: string;
-  learner?: string;
-  learners?: { name: string; note: string }[];
-  /** Of tasks: classification, regression or control. */
-  kind?: string;
-  tasks?: number;
-  /** Which task the frames are of, but for kinds that show them all: those are in `whole`. */
-  task?: number;
-  whole?: string[];
-  ways?: number | null;
-  milliseconds?: number;
-  megabytes?: number;
-  /** A limit that was reached, as a sentence. */
-  limited?: string;
-  lanes?: Lane[];
-  /** What can be looked at; what names no view is a table of its own. */
-  inspections?: { name: string; sentence: string; view: string | null }[];
-  /** Of each kind of inspection 'ready', 'open', 'stale', or why it cannot be had. */
-  kinds?: Record<string, string>;
-  forms?: Record<string, Field[]>;
-  /** Views may read more than what is named here. */
-  [more: string]: any;
-}
-
-export interface Progress {
-  what: string;
-  done: number;
-  total: number;
-  left?: number;
-}
+/** What Python says to a panel that shows no session. */
+export const aboutAs = <Said>(store: Store) => store.about.value as unknown as Partial<Said>;
 
 export interface Store {
   readonly view: string;
@@ -80,7 +28,7 @@ export interface Store {
   readonly about: ReadonlySignal<About>;
   readonly frames: ReadonlySignal<Record<string, Frame>>;
   readonly cursor: ReadonlySignal<Cursor>;
-  readonly problem: ReadonlySignal<{ text: string } | null>;
+  readonly problem: ReadonlySignal<Problem | null>;
   readonly progress: ReadonlySignal<Progress | null>;
   /** Whether Python still owes an answer. */
   readonly busy: ReadonlySignal<boolean>;
@@ -140,7 +88,7 @@ export function makeStore(model: Model): Store {
   const about: Signal<About> = signal(model.get("about") ?? {});
   const frames = signal(readFrames());
   const cursor = signal<Cursor>({ ...START, ...model.get("cursor") });
-  const problem = signal(filled<{ text: string }>(model.get("problem")));
+  const problem = signal(filled<Problem>(model.get("problem")));
   const progress = signal(filled<Progress>(model.get("progress")));
   const busy = signal(false);
 
@@ -212,8 +160,8 @@ export function makeStore(model: Model): Store {
     busy.value = true;
     model.send({ id, command, args: who.args });
   };
-  listen("msg:custom", (message: { id?: number; result?: unknown; error?: string }) => {
-    const found = asked.get(message?.id ?? -1);
+  listen("msg:custom", (message: Answer) => {
+    const found = asked.get(message.id ?? -1);
     if (!found) return;
     asked.delete(message.id!);
     if (message.error !== undefined) {

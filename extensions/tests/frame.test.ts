@@ -47,7 +47,7 @@ test("bytes that do not lie on a number's border are read all the same", () => {
   const bytes = new Uint8Array(8 * 2 + 3);
   bytes.set(new Uint8Array(Float64Array.of(1.5, -2).buffer), 3);
   const data = new DataView(bytes.buffer, 3, 16);
-  const read = Frame.read({ rows: 2, columns: [{ name: "x", type: "number", data }] });
+  const read = Frame.read({ rows: 2, columns: [{ name: "x", type: "number", data }], measures: {} });
   expect([...read.numbers("x")]).toEqual([1.5, -2]);
 });
 
@@ -60,6 +60,7 @@ test("arrays and truth values", () => {
       { name: "image", type: "arrays", data: images, shape: [2, 2] },
       { name: "wrong", type: "boolean", data: wrong },
     ],
+    measures: {},
   });
   expect([...read.array("image", 1)]).toEqual([4, 5, 6, 7]);
   const chosen = read.where({ wrong: true });
@@ -76,8 +77,7 @@ test("the same bytes keep their frame", () => {
   const cache = new FrameCache();
   const bytes = wire({ step: [0, 1] });
   const first = cache.read(bytes);
-  expect(cache.read({ rows: 2, columns: bytes.columns.map((column) => ({ ...column })) })).toBe(
-    first,
-  );
+  const columns = bytes.columns.map((column) => ({ ...column }));
+  expect(cache.read({ rows: 2, columns, measures: {} })).toBe(first);
   expect(cache.read(wire({ step: [0, 1] }))).not.toBe(first);
 });

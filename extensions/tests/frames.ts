@@ -1,7 +1,8 @@
 /** Frames for tests, as Python would send them. */
 
-import { Frame, type WireColumn, type WireFrame } from "../src/frame";
-import { type Measure, named } from "../src/measure";
+import type { Measure, WireColumn, WireFrame } from "../src/generated";
+import { Frame } from "../src/frame";
+import { named } from "../src/measure";
 
 /** A column of words, or of numbers; numbers that are all whole travel as integers. */
 export function column(name: string, values: (number | string | null)[]): WireColumn {

@@ -8,7 +8,7 @@ import { finer, regular } from "../src/views/surface";
 import { answer } from "../src/views/tabs/Anatomy";
 import { wayBack } from "../src/views/tabs/Flow";
 import { frame, wire } from "./frames";
-import { FakeModel } from "./model";
+import { FakeModel, TABS } from "./model";
 
 const LAYERS = ["linear1", "head", "all"];
 
@@ -60,7 +60,7 @@ function frames() {
 const push = (table: Record<string, any[]>, row: Record<string, any>) =>
   Object.entries(row).forEach(([name, value]) => table[name]!.push(value));
 
-const lane = { learner: "MAML", steps: 2, parent: null, at: 0, settings: {}, edits: 0 };
+const lane = { learner: "MAML", steps: 2, parent: null, at: 0, settings: {}, edits: 0, memory: [] };
 
 let root: HTMLElement;
 let model: FakeModel;
@@ -72,6 +72,7 @@ beforeEach(() => {
       title: "MAML",
       tasks: 2,
       lanes: [lane],
+      inspections: TABS,
       kinds: {
         steps: "ready",
         norms: "ready",

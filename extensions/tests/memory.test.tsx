@@ -1,9 +1,10 @@
 import { render } from "preact";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Lane } from "../src/generated";
 import { laneName, rewritten } from "../src/facts";
 import { Panel } from "../src/panel";
-import { makeStore, type Lane, type Store } from "../src/store";
+import { makeStore, type Store } from "../src/store";
 import {
   cameFrom,
   changesOf,

@@ -1,6 +1,25 @@
 /** A model as anywidget hands one over, with Python played by the test. */
 
+import type { Inspection } from "../src/generated";
 import { type Model } from "../src/store";
+
+const tab = (name: string, label: string, view: Inspection["view"]) => ({
+  name,
+  label,
+  view,
+  sentence: `About ${name}`,
+});
+
+/** The inspections that have tabs, as Python lists them. */
+export const TABS: Inspection[] = [
+  tab("steps", "Loss", "loss"),
+  tab("norms", "Layers", "layers"),
+  tab("flow", "Flow", "flow"),
+  tab("anatomy", "Anatomy", "anatomy"),
+  tab("agreement", "Agreement", "agreement"),
+  tab("landscape", "Landscape", "landscape"),
+  tab("memory", "Memory", "memory"),
+];
 
 export class FakeModel implements Model {
   traits: Record<string, any> = {

@@ -9,12 +9,13 @@ import { FakeModel } from "./model";
 const about = {
   title: "Mine",
   tasks: 1,
-  lanes: [{ learner: "mine", steps: 2, parent: null, at: 0, settings: {}, edits: 0 }],
+  lanes: [{ learner: "mine", steps: 2, parent: null, at: 0, settings: {}, edits: 0, memory: [] }],
   kinds: { steps: "ready", flow: "open", spread: "open" },
   inspections: [
-    { name: "steps", sentence: "Loss by step", view: "stage" },
-    { name: "flow", sentence: "The way back", view: "flow" },
-    { name: "spread", sentence: "How far weights are spread", view: null },
+    { name: "steps", label: "Loss", sentence: "Loss by step", view: "loss" },
+    { name: "curves", label: "", sentence: "Curves", view: "stage" },
+    { name: "flow", label: "The way", sentence: "The way back", view: "flow" },
+    { name: "spread", label: "Spread", sentence: "How far weights are spread", view: null },
   ],
 };
 
@@ -43,11 +44,9 @@ const press = (key: string) =>
 
 test("an inspection that a method brings is a tab with a table of its own", async () => {
   const tabs = [...root.querySelectorAll("[role=tab]")].map((tab) => tab.textContent);
-  expect(tabs).toEqual([
-    ...["Loss", "Layers", "Flow", "Anatomy", "Agreement", "Landscape", "Memory"],
-    "spread",
-  ]);
-  await press("8");
+  expect(tabs).toEqual(["Loss", "The way", "Spread"]);
+  expect(root.querySelectorAll("[role=tab]")[1]!.getAttribute("title")).toBe("The way back (2)");
+  await press("3");
   expect(model.sent.at(-1)).toMatchObject({ command: "inspect", args: { kind: "spread" } });
   await act(() => model.python("frames", { "0:spread": wire({ step: [0, 1], spread: [1.5, 2.5] }) }));
   const table = root.querySelector("table")!;

@@ -1,8 +1,9 @@
 import { render } from "preact";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { act } from "preact/test-utils";
+import type { Field } from "../src/generated";
 import { Chart } from "../src/ui/Chart";
-import { type Field, rateAt, ratePlace } from "../src/ui/fields";
+import { range, rateAt, ratePlace } from "../src/ui/fields";
 import { Form } from "../src/ui/Form";
 import { duration, short, three } from "../src/ui/format";
 import { HeatMap, shares } from "../src/ui/HeatMap";
@@ -100,6 +101,11 @@ const field = (more: Partial<Field>): Field => ({
   type: "integer",
   value: 1,
   default: 1,
+  minimum: null,
+  maximum: null,
+  span: null,
+  choices: null,
+  optional: false,
   ...more,
 });
 
@@ -165,6 +171,15 @@ test("a rate's slider is logarithmic", () => {
   expect(ratePlace(rate, 0.01)).toBeCloseTo(0.5);
   expect(rateAt(rate, 0.5)).toBe(0.01);
   expect(rateAt(rate, ratePlace(rate, 0.25))).toBe(0.25);
+});
+
+test("a slider goes over the span that Python offers, not to the bounds", () => {
+  const shots = field({ minimum: 1, maximum: 1_000_000, span: [1, 50] });
+  expect(range(shots)).toEqual([1, 50]);
+  expect(range({ ...shots, value: 80 })).toEqual([1, 80]);
+  const rate = field({ type: "rate", value: 0.01, minimum: 0, span: [1e-4, 1] });
+  expect([ratePlace(rate, 1e-4), ratePlace(rate, 1)]).toEqual([0, 1]);
+  expect(rateAt(rate, 0.5)).toBe(0.01);
 });
 
 test("tabs go round by arrow keys", () => {

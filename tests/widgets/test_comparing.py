@@ -85,7 +85,7 @@ def test_it_finds_what_compare_finds(make: Callable[..., ComparePanel]):
         expected.groups[0].per_task.tolist()
     )
     assert panel.about["sha256"] == expected.episodes_sha256
-    assert panel.about["lower"] is True
+    assert panel.about["measure"]["better"] == "lower"
     steps = frames_of(panel.result)["steps"]
     assert steps.groupby("method")["step"].max().tolist() == [10, 10]
     assert (steps["ci95"] > 0).all()

@@ -14,6 +14,10 @@ from typing import Any, Literal
 from workbench.errors import UserError
 from workbench.fields import check_fields
 
+View = Literal[
+    "stage", "export", "loss", "layers", "flow", "anatomy", "agreement", "landscape", "memory"
+]
+
 
 @dataclass(frozen=True)
 class Inspection:
@@ -31,8 +35,10 @@ class Inspection:
     shows     tasks (the examples alone), steps (each, as far as it is finite), or outcome (what
               an adaptation came to: nothing of one that diverged)
     figure    a name in `workbench.figures.DRAWN`, or a function of the frame and `style`
-    view      which view of the panels shows it: 'stage' at once, 'export' only as a file, others
-              where they are looked at; None as a table of its own
+    view      which view of the panels shows it: 'stage' and 'loss' at once, 'export' only as a
+              file, others where they are looked at; None as a table of its own
+    label     what its tab is called; empty where it stands in the tab of another of its view. What
+              has no view is called by its name where nothing is said
 
     >>> import pandas as pd
     >>> def lengths(learner, episode, path):
@@ -50,7 +56,8 @@ class Inspection:
     cost: Literal["quick", "slow", "adapts anew"] = "quick"
     shows: Literal["tasks", "steps", "outcome"] = "steps"
     figure: str | Callable[..., Any] | None = None
-    view: str | None = None
+    view: View | None = None
+    label: str = ""
 
     def __post_init__(self) -> None:
         check_fields(self, "inspection")
@@ -63,6 +70,8 @@ class Inspection:
                 f"the inspection '{self.name}' has no function that makes its frame: "
                 "give make=function(learner, episode, path)"
             )
+        if self.view is None and not self.label:
+            object.__setattr__(self, "label", self.name)
 
     def missing(self, learner: Any) -> type | None:
         """The first capability that the learner lacks for it."""

@@ -41,6 +41,7 @@ from workbench.figures.style import (
     Style,
 )
 from workbench.figures.tables import latex_table
+from workbench.figures.watching import adaptation_progress, training_diagnostics
 
 __all__ = [
     "DRAWN",
@@ -52,6 +53,7 @@ __all__ = [
     "Plot",
     "Receipt",
     "Style",
+    "adaptation_progress",
     "adapted_curves",
     "arm_pulls",
     "comparison",
@@ -81,5 +83,6 @@ __all__ = [
     "render",
     "save",
     "support_influence",
+    "training_diagnostics",
     "trend",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 
@@ -25,6 +26,7 @@ from workbench.figures.memories import embedding_map, memory_reads
 from workbench.figures.progress import learning_curves, loss_by_step
 from workbench.figures.slots import memory_slots, memory_usage
 from workbench.figures.style import PAPER, Plot, Style
+from workbench.figures.watching import adaptation_progress, training_diagnostics
 
 
 def _steps(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
@@ -56,14 +58,22 @@ DRAWN: dict[str, Callable[..., Plot]] = {
     "certificate": gradient_certificate,
     "reliability": reliability,
     "training": learning_curves,
+    "diagnostics": training_diagnostics,
+    "adaptation": adaptation_progress,
     "comparison": comparison,
 }
 
 
 def draw(
-    figure: str | Callable[..., Plot] | None, frame: pd.DataFrame, *, style: Style = PAPER
+    figure: str | Callable[..., Plot] | None,
+    frame: pd.DataFrame,
+    *,
+    style: Style = PAPER,
+    **options: Any,
 ) -> Plot:
     """A frame drawn by the figure of that name, or by a function of frame and `style`.
+
+    options  of the figure itself
 
     >>> from workbench.figures import examples
     >>> draw("flow", examples.flow()).alt_text[:24]
@@ -74,7 +84,7 @@ def draw(
     if isinstance(figure, str) and figure not in DRAWN:
         raise UserError(f"'{figure}' has no figure, only its frame: {nearest(figure, list(DRAWN))}")
     function = DRAWN[figure] if isinstance(figure, str) else figure
-    plot = function(frame, style=style)
+    plot = function(frame, style=style, **options)
     if not isinstance(plot, Plot):
         name = getattr(function, "__name__", "the figure")
         raise UserError(

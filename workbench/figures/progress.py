@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from workbench.figures.axes import asks_for_log, dress, dress_measure, note, number
 from workbench.figures.columns import ordered, require
 from workbench.figures.style import PAPER, Plot, Style, drawing
-from workbench.figures.summary import interval
+from workbench.figures.summary import interval, smoothed
 from workbench.measures import Measure, measure_in
 
 _AXES = {"step": "inner step", "move": "move"}
+ALONG = {"iteration": "outer step", "seconds": "training time (s)"}
 
 
 def loss_by_step(frame: pd.DataFrame, *, measure: str = "loss", style: Style = PAPER) -> Plot:
@@ -120,7 +121,9 @@ def trend(frame: pd.DataFrame, *, by: str, measure: str = "accuracy", style: Sty
     return plot
 
 
-def learning_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
+def learning_curves(
+    frame: pd.DataFrame, *, by: str = "iteration", smoothing: float = 0.0, style: Style = PAPER
+) -> Plot:
     """Training and validation by outer step: a panel a metric, a colour a method.
 
     Several seeds give their mean and its 95% interval; one seed gives the interval over
@@ -129,14 +132,16 @@ def learning_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     frame  columns iteration, split (train or validation), metric and value, as
            `workbench.inspection.metrics_frame` makes them; low and high (an interval over
            tasks), seed and method may be there too
+    by         what goes along the axis: iteration (the outer step) or seconds
+    smoothing  of the training's values, as `smoothed` has it; validation stays as it was measured
 
     >>> from workbench.figures import examples
     >>> learning_curves(examples.training()).alt_text
     'Training up to outer step 2,000, 3 seeds. mse on validation: best mean 0.47 at outer step
     2,000.'
     """
-    columns = ["iteration", "split", "metric", "value"]
-    require(frame, "learning_curves", columns, "metrics_frame", ["iteration", "value"])
+    columns = list(dict.fromkeys(["iteration", by, "split", "metric", "value"]))
+    require(frame, "learning_curves", columns, "metrics_frame", [by, "value"])
     metrics = ordered(frame["metric"])
     methods = ordered(frame["method"]) if "method" in frame else [""]
     seeds = frame["seed"].nunique() if "seed" in frame else 1
@@ -147,15 +152,19 @@ def learning_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             rows = frame[frame["metric"] == metric]
             for index, method in enumerate(methods):
                 own = rows if method == "" else rows[rows["method"] == method]
-                _training(axes, own, method, measure_in(frame, metric), index, seeds, style)
+                _training(
+                    axes, own, method, measure_in(frame, metric), index, seeds, by, smoothing, style
+                )
             measure = measure_in(frame, metric)
             dress_measure(axes, measure, measure.factor * rows["value"], style.before)
-        column[-1].set_xlabel("outer step")
+        column[-1].set_xlabel(ALONG[by])
         dress(column[-1].xaxis)
         over = f"{seeds} seeds" if seeds > 1 else "validation tasks"
         said = ["validation strong, training faint"] if len(methods) > 1 else []
         if seeds > 1 or {"low", "high"} <= set(frame.columns):
             said.insert(0, f"mean and 95% interval over {over}")
+        if smoothing:
+            said.append(f"training smoothed by {number(smoothing)}")
         note(column[0], "\n".join(said), style.before)
         plot.key(*column)
         plot.alt_text = _describe_training(frame, metrics, methods, seeds)
@@ -169,6 +178,8 @@ def _training(
     measure: Measure,
     index: int,
     seeds: int,
+    by: str,
+    smoothing: float,
     style: Style,
 ) -> None:
     colour, marker = style.look(index)
@@ -180,10 +191,16 @@ def _training(
         train = split == "train"
         label = ("_" if train else method) if method else split
         own = own.assign(_value=own["value"] * factor)
+        if train and smoothing:
+            seed = own["seed"] if "seed" in own else 0 * own["iteration"]
+            each = own["_value"].groupby(seed)
+            own["_value"] = each.transform(lambda values: smoothed(values, smoothing))
+        if by == "seconds" and seeds > 1:  # each seed's clock is its own: the mean of them
+            own["seconds"] = own.groupby("iteration")["seconds"].transform("mean")
         _line(
             axes,
             own,
-            x="iteration",
+            x=by,
             y="_value",
             color=style.before if train and method == "" else colour,
             alpha=0.55 if train and method else 1.0,
@@ -195,7 +212,7 @@ def _training(
         )
         if seeds == 1 and not train and {"low", "high"} <= set(own.columns):
             axes.fill_between(
-                own["iteration"],
+                own[by],
                 own["low"] * factor,
                 own["high"] * factor,
                 color=colour,

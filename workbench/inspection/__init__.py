@@ -16,6 +16,7 @@ comparison_frame  each test task's result under each method
 metrics_frame     training and validation by outer step
 diagnostics_frame what the meta-gradient was like along a training
 progress_frame    the adaptation from the start as it was at each validation
+seeds_frame       trainings of several seeds as their mean, with its interval
 stacked           frames of several methods as one, told apart by a column
 
 `workbench.figures` draws them.
@@ -58,6 +59,7 @@ from workbench.inspection.results import (
     comparison_frame,
     evaluation_frame,
     metrics_frame,
+    seeds_frame,
     stacked,
 )
 from workbench.inspection.tape import Tape
@@ -98,6 +100,7 @@ __all__ = [
     "pull_frame",
     "recall_frame",
     "reliability_frame",
+    "seeds_frame",
     "shot_gradients",
     "signal_frame",
     "slot_frame",

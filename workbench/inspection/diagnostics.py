@@ -21,9 +21,9 @@ Rows = Iterable[Mapping[str, Any]]
 
 # As rows of a run call them, and as axes and readers do.
 QUANTITIES = {
-    "gradient_norm": "norm of the meta-gradient",
-    "signal_to_noise": "signal to noise over tasks",
-    "agreement": "agreement of tasks (mean cosine)",
+    "gradient_norm": "meta-gradient norm",
+    "signal_to_noise": "signal to noise",
+    "agreement": "agreement of tasks",
     "second_order": "second-order part (%)",
     "update": "update over weights",
 }
@@ -65,10 +65,10 @@ def diagnostics_frame(source: Path | str | Rows) -> pd.DataFrame:
     source  a run's directory, its metrics.jsonl, or the rows themselves
 
     iteration  after how many outer steps
-    quantity   norm of the meta-gradient, signal to noise over tasks, agreement of tasks (the mean
-               cosine of two tasks' meta-gradients), second-order part (the share of the
-               meta-gradient that the Hessians give, in %), update over weights (how far the outer
-               step moved the meta-parameters, by their norm)
+    quantity   meta-gradient norm, signal to noise (over tasks), agreement of tasks (the mean cosine
+               of two tasks' meta-gradients), second-order part (the share of the meta-gradient
+               that the Hessians give, in %), update over weights (how far the outer step moved
+               the meta-parameters, by their norm)
     value      on training tasks drawn for this alone; missing where it was not finite
     seconds    since the training began
 

@@ -90,7 +90,8 @@ _ALL = (
         step_frame,
         "Loss and metric of every task after every inner step",
         scope="episode",
-        view="stage",
+        view="loss",
+        label="Loss",
     ),
     _kind(
         "curves",
@@ -125,6 +126,7 @@ _ALL = (
         scope="episode",
         needs=(Descends,),
         view="layers",
+        label="Layers",
     ),
     _kind(
         "flow",
@@ -135,6 +137,7 @@ _ALL = (
         cost="adapts anew",
         shows="outcome",
         view="flow",
+        label="Flow",
     ),
     _kind(
         "anatomy",
@@ -145,6 +148,7 @@ _ALL = (
         cost="adapts anew",
         shows="outcome",
         view="anatomy",
+        label="Anatomy",
     ),
     _kind(
         "agreement",
@@ -153,6 +157,7 @@ _ALL = (
         cost="adapts anew",
         shows="outcome",
         view="agreement",
+        label="Agreement",
     ),
     _kind(
         "signal",
@@ -178,6 +183,7 @@ _ALL = (
         needs=(Descends,),
         cost="slow",
         view="landscape",
+        label="Landscape",
     ),
     _kind(
         "influence",
@@ -195,6 +201,7 @@ _ALL = (
         needs=(MemoryLearner,),
         shows="outcome",
         view="memory",
+        label="Memory",
     ),
     _kind(
         "slots",
@@ -258,7 +265,8 @@ def inspections_of(learner: Learner | None) -> dict[str, Inspection]:
 
 def as_recorded(one: Inspection) -> dict[str, str]:
     """What a file says of a method's own inspection: enough to list its frames."""
-    return {"name": one.name, "sentence": one.sentence, "scope": one.scope}
+    label = {} if one.label in ("", one.name) else {"label": one.label}
+    return {"name": one.name, "sentence": one.sentence, "scope": one.scope} | label
 
 
 def recorded(about: Mapping[str, Any]) -> dict[str, Inspection]:
@@ -268,7 +276,14 @@ def recorded(about: Mapping[str, Any]) -> dict[str, Inspection]:
     ['a']
     """
     return {
-        said["name"]: Inspection(said["name"], _gone, {}, said["sentence"], said["scope"])
+        said["name"]: Inspection(
+            said["name"],
+            _gone,
+            {},
+            said["sentence"],
+            said["scope"],
+            label=said.get("label", ""),
+        )
         for said in about.get("inspections", [])
     }
 

@@ -155,6 +155,34 @@ def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFr
     return noted(pd.DataFrame(found).astype(numbers), measures.values())
 
 
+def seeds_frame(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Trainings of several seeds as one: rows as in `metrics_frame`, at steps that all have.
+
+    value      the mean over seeds
+    low, high  its 95% interval over seeds, by Student's t
+
+    >>> row = {"iteration": 5, "split": "train"}
+    >>> one, other = (metrics_frame([{**row, "loss": loss}]) for loss in (1, 3))
+    >>> seeds_frame([one, other])[["value", "high"]].round(1).values.tolist()
+    [[2.0, 14.7]]
+    """
+    from scipy.special import stdtrit
+
+    count = len(frames)
+    if count < 2:
+        raise UserError("a band over seeds needs at least two of them")
+    every = pd.concat(frames)
+    groups = every.groupby(["split", "metric", "iteration"], sort=False)
+    found = groups.agg(value=("value", "mean"), spread=("value", "std"), count=("value", "count"))
+    found["seconds"] = groups["seconds"].mean()
+    found = found[found["count"] == count].reset_index()
+    half = stdtrit(count - 1, 0.975) * found["spread"] / count**0.5
+    found = found.assign(low=found["value"] - half, high=found["value"] + half)
+    measures = [measure_in(frames[0], name) for name in records(frames[0])]
+    columns = ["iteration", "split", "metric", "value", "low", "high", "seconds"]
+    return noted(found[columns].sort_values("iteration", kind="stable"), measures)
+
+
 def stacked(frames: Mapping[Any, pd.DataFrame], column: str = "method") -> pd.DataFrame:
     """Frames of several methods (or seeds) as one, told apart by a column.
 

@@ -131,7 +131,7 @@ class _Header:
             given = self.about.get(name, kind())
             check(isinstance(given, kind), f"about.{name} is no {kind.__name__}")
         for said in self.about.get("inspections", []):
-            told = isinstance(said, dict) and set(said) == {"name", "sentence", "scope"}
+            told = isinstance(said, dict) and set(said) - {"label"} == {"name", "sentence", "scope"}
             check(told and all(isinstance(v, str) for v in said.values()), "an inspection is none")
         recorded(self.about)
         check(all(isinstance(why, str) for why in self.refused.values()), "a refusal is no text")

@@ -11,6 +11,7 @@ from typing import Any
 
 from workbench.errors import UserError
 from workbench.fields import describe, with_values
+from workbench.session.messages import Setting
 from workbench.tasks import names as task_names
 from workbench.training import Experiment, preset
 
@@ -89,13 +90,14 @@ class Draft:
         }
         return replace(draft, changes=kept)
 
-    def form(self) -> list[dict[str, Any]]:
+    def form(self) -> list[Setting]:
         """The controls, each with its `group` and whether it is one of the `first`."""
-        controls = describe(self.experiment, self.start)
-        for control in controls:
-            part = control["name"].partition(".")[0]
-            control["group"] = _GROUPS.get(part, _ELSE)
-            control["first"] = control["name"] in FIRST
+        controls: list[Setting] = []
+        for one in describe(self.experiment, self.start):
+            part = one["name"].partition(".")[0]
+            group, first = _GROUPS.get(part, _ELSE), one["name"] in FIRST
+            control: Setting = {**one, "group": group, "first": first}
+            controls.append(control)
             control["label"] = _LABELS.get(control["name"], control["label"])
             if part in _WHEN:
                 control["label"] += f" {_WHEN[part]}"
@@ -105,7 +107,7 @@ class Draft:
                 known = task_names()
                 value = control["value"]
                 control["type"] = "choice"
-                control["choices"] = known if value in known else [value, *known]
+                control["choices"] = [*known] if value in known else [str(value), *known]
         order = {name: place for place, name in enumerate(FIRST)}
         return sorted(controls, key=lambda control: order.get(control["name"], len(order)))
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import UserError
 from workbench.files import measured
-from workbench.inspection import metrics_frame
+from workbench.inspection import diagnostics_frame, metrics_frame, progress_frame
 from workbench.measures import measured_in
-from workbench.session.wire import to_wire
+from workbench.session.messages import RunSummary, SettingApart, Validation
+from workbench.session.wire import WireFrame, to_wire
 from workbench.training import Experiment, Run, Status
 
 _RECENT = 60.0  # seconds of training from which the rate is taken
@@ -45,7 +47,9 @@ class Followed:
         self.status = Status("new")
         self.stopping = False
         self.rows: list[dict[str, Any]] = []
-        self.wire: dict[str, Any] | None = None  # the curves, once there are any
+        self.wire: WireFrame | None = None  # the curves, once there are any
+        self.inside: WireFrame | None = None  # diagnostics
+        self.adaptations: WireFrame | None = None
         self._file, self._read = 0, 0
 
     @property
@@ -64,6 +68,9 @@ class Followed:
                 self.wire = to_wire(metrics_frame(self.rows))
             except UserError:  # nothing measured yet, or all of it was cut by a resume
                 self.wire = None
+            inside, adaptations = diagnostics_frame(self.rows), progress_frame(self.rows)
+            self.inside = None if inside.empty else to_wire(inside)
+            self.adaptations = None if adaptations.empty else to_wire(adaptations)
         return added or before != (self.status, self.stopping)
 
     def _read_rows(self) -> bool:
@@ -105,16 +112,27 @@ class Followed:
         left = max(0, self.experiment.training.iterations - self.iteration) / rate
         return Pace(rate, left if self.alive else None)
 
-    def validation(self, *, best: bool = False) -> dict[str, Any] | None:
+    def validation(self, *, best: bool = False) -> Validation | None:
         """The last validation, or the last that was the best: metric, value, ci95, iteration."""
         for row in reversed(self.rows):
             if row.get("split") == "validation" and (row.get("best") or not best):
                 measure = measured_in(row)
                 if measure is not None and row.get(measure.name) is not None:
-                    found = {"metric": measure.name, "value": row[measure.name]}
-                    found |= {"measure": measure.to_record()}
-                    return found | {"ci95": row.get("ci95"), "iteration": row["iteration"]}
+                    return {
+                        "metric": measure.name,
+                        "measure": measure.to_record(),
+                        "value": row[measure.name],
+                        "ci95": row.get("ci95"),
+                        "iteration": row["iteration"],
+                    }
         return None
+
+    @property
+    def kind(self) -> str:
+        """All of its experiment but the seed: runs of which it is equal are seeds of one."""
+        if self.experiment is None:
+            return self.run.directory.name
+        return json.dumps({**self.experiment.to_record(), "seed": None}, sort_keys=True)
 
     @property
     def reason(self) -> str:
@@ -128,24 +146,21 @@ class Followed:
             return f"{self.status.reason}: {line}" if self.status.reason and line else line
         return self.status.reason
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> RunSummary:
         """What the panel says of it, as plain data."""
-        experiment = self.experiment
-        about: dict[str, Any] = {"learner": "", "tasks": "", "iterations": 0, "seed": 0}
-        if experiment is not None:
-            about = {
-                "learner": type(experiment.learner).__name__.removesuffix("Settings"),
-                "tasks": experiment.tasks,
-                "iterations": experiment.training.iterations,
-                "seed": experiment.seed,
-            }
-        return about | {
+        one, pace = self.experiment, self.pace
+        return {
+            "learner": type(one.learner).__name__.removesuffix("Settings") if one else "",
+            "tasks": one.tasks if one else "",
+            "seed": one.seed if one else 0,
+            "iterations": one.training.iterations if one else 0,
             "state": "broken" if self.broken else self.status.state,
             "stopping": self.stopping,
             "reason": self.reason,
             "note": self.run.note,
             "iteration": self.iteration,
-            **asdict(self.pace),
+            "rate": pace.rate,
+            "left": pace.left,
             "last": self.validation(),
             "best": self.validation(best=True),
             "opens": any(self.run.checkpoint_path(which).exists() for which in ("best", "latest")),
@@ -166,6 +181,30 @@ def found_in(folder: Path, known: Mapping[str, Followed] | None = None) -> dict[
         found[name] = (known or {}).get(name) or Followed(Run(path.parent))
         found[name].look()
     return found
+
+
+def apart(first: Experiment, second: Experiment) -> list[SettingApart]:
+    """The settings in which two experiments differ, as flags name them; — where one has it not.
+
+    >>> from workbench.training import preset
+    >>> one, other = preset("sinusoid-maml"), preset("sinusoid-fomaml")
+    >>> apart(one, other)
+    [{'name': 'learner.order', 'first': 'second', 'second': 'first'}]
+    """
+    one, other = (dict(_flat(experiment.to_record())) for experiment in (first, second))
+    return [
+        {"name": name, "first": one.get(name, "—"), "second": other.get(name, "—")}
+        for name in dict.fromkeys([*one, *other])
+        if one.get(name, "—") != other.get(name, "—")
+    ]
+
+
+def _flat(record: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(record, Mapping) and record:
+        for key, value in record.items():
+            yield from _flat(value, f"{name}.{key}" if name else key)
+    else:
+        yield name, str(record)
 
 
 def last_line(path: Path) -> str:

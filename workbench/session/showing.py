@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import Any
+from typing import Any, cast
 
 from workbench.algorithms.capabilities import live_settings
 from workbench.errors import UserError
-from workbench.fields import describe
+from workbench.fields import Field, describe
 from workbench.inspection.kinds import KINDS
 from workbench.inspection.layers import lacking
 from workbench.inspection.tape import MEGABYTE, Tape
+from workbench.session import messages
 from workbench.session.session import Session
-from workbench.session.wire import to_wire
+from workbench.session.wire import WireFrame, to_wire
 from workbench.tasks import names as task_names
 
-# What is shown of every adaptation at once; the other kinds are computed when asked for.
-SHOWN = tuple(name for name, kind in KINDS.items() if kind.view == "stage")
+# What is shown of every adaptation at once: the stage, and the losses of its timeline. The other
+# kinds are computed when asked for.
+SHOWN = tuple(name for name, kind in KINDS.items() if kind.view in ("stage", "loss"))
 _QUICK = 0.1  # seconds below which a kind is computed again by itself after a change
 
 Place = tuple[int, str, int]  # a lane, a kind, a task
@@ -35,12 +37,12 @@ class Showing:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._asked: dict[str, float] = {}  # kinds that were asked for, and the seconds they took
-        self._wired: dict[Place, dict[str, Any]] = {}
+        self._wired: dict[Place, WireFrame] = {}
         self._refused: dict[Place, str] = {}
         self._keys: dict[int, str] = {}
         self.refresh()
 
-    def frames(self) -> dict[str, dict[str, Any]]:
+    def frames(self) -> dict[str, WireFrame]:
         """Every frame that is there, by lane and kind."""
         return {f"{lane}:{kind}": wire for (lane, kind, _), wire in self._wired.items()}
 
@@ -59,7 +61,7 @@ class Showing:
     def refresh(self) -> None:
         """Compute what changed; the frames of lanes that did not are kept."""
         session, task = self.session, self.session.cursor.task
-        wired: dict[Place, dict[str, Any]] = {}
+        wired: dict[Place, WireFrame] = {}
         refused: dict[Place, str] = {}
         keys: dict[int, str] = {}
         for lane in range(len(session.lanes)):
@@ -76,7 +78,7 @@ class Showing:
         self._keys, self._wired, self._refused = keys, wired, refused
 
     def _collect(
-        self, place: Place, wired: dict[Place, dict[str, Any]], refused: dict[Place, str]
+        self, place: Place, wired: dict[Place, WireFrame], refused: dict[Place, str]
     ) -> None:
         lane, kind, task = place
         begun = time.perf_counter()
@@ -91,10 +93,10 @@ class Showing:
         shown = SHOWN if self.session.sources else ("examples",)
         return [*shown, *(kind for kind in self._asked if kind not in shown)]
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> messages.SessionAbout:
         """What is to be said beside the frames, as plain data."""
         session = self.session
-        about: dict[str, Any] = {
+        about: messages.SessionAbout = {
             "learners": [{"name": s, "note": o.note} for s, o in session.sources.items()],
             "learner": session.lanes[session.cursor.lane].learner,
             "kind": session.kind,
@@ -108,7 +110,12 @@ class Showing:
             "lanes": [self._about_lane(lane) for lane in range(len(session.lanes))],
             "kinds": self._about_kinds(),
             "inspections": [
-                {"name": one.name, "sentence": one.sentence, "view": one.view}
+                {
+                    "name": one.name,
+                    "label": one.label,
+                    "sentence": one.sentence,
+                    "view": one.view,
+                }
                 for one in session.inspections.values()
             ],
             "whole": sorted(  # kinds whose frames are of all tasks
@@ -126,7 +133,7 @@ class Showing:
             about["forms"]["settings"] = self._settings(tape)
         return about
 
-    def _about_lane(self, lane: int) -> dict[str, Any]:
+    def _about_lane(self, lane: int) -> messages.Lane:
         one = self.session.lanes[lane]
         steps = self.session.tape_of(lane).steps if self.session.sources else 0
         return {
@@ -136,7 +143,7 @@ class Showing:
             "learner": one.learner,
             "settings": dict(one.settings),
             "edits": len(one.edits),
-            "memory": [dict(change) for change in one.memory],
+            "memory": [cast(messages.SlotChange, {**change}) for change in one.memory],
         }
 
     def _about_kinds(self) -> dict[str, str]:
@@ -158,7 +165,7 @@ class Showing:
                 found[kind] = "stale" if kind in self._asked else "open"
         return found
 
-    def _settings(self, tape: Tape) -> list[dict[str, Any]]:
+    def _settings(self, tape: Tape) -> list[Field]:
         """Controls for what can be varied of the learner under the cursor."""
         if tape.learner is None or not (free := live_settings(tape.learner)):
             return []

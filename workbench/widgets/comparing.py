@@ -24,6 +24,7 @@ import torch
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields, describe, with_values
 from workbench.inspection import comparison_frame
+from workbench.session.messages import CompareAbout, KnownRun
 from workbench.session.session import Session
 from workbench.session.wire import to_wire
 from workbench.tasks.base import Split
@@ -198,10 +199,10 @@ class ComparePanel(Exporting, Panel):
                 self.frames = {}
             else:
                 self.frames = {n: to_wire(f) for n, f in frames_of(self.result).items()}
-            self.about = self._about(self.working if working is None else working)
+            self.about = {**self._about(self.working if working is None else working)}
 
-    def _about(self, working: bool) -> dict[str, Any]:
-        about: dict[str, Any] = {
+    def _about(self, working: bool) -> CompareAbout:
+        about: CompareAbout = {
             "title": "Comparison",
             "chosen": self.names,
             "stage": "" if self.opened is None else self.opened.model_id,
@@ -215,9 +216,7 @@ class ComparePanel(Exporting, Panel):
         if self.result is not None:
             first = self.result.groups[0].evaluations[0]
             about |= {
-                "metric": self.result.metric,
                 "axis": first.axis,
-                "lower": self.result.measure.better == "lower",
                 "measure": self.result.measure.to_record(),
                 "tasks": f"{first.tasks}:{first.scheme}",
                 "split": first.split,
@@ -287,10 +286,10 @@ def _compare(
     tell(partial(ComparePanel._ended, trouble=trouble))
 
 
-def known_runs(also: Sequence[str] = ()) -> list[dict[str, str]]:
+def known_runs(also: Sequence[str] = ()) -> list[KnownRun]:
     """What can be compared: those named, the runs beside you, and the shipped ones."""
     beside = [str(path.parent) for path in sorted(Path("runs").glob("*/config.json"))]
-    found = []
+    found: list[KnownRun] = []
     for name in dict.fromkeys([*also, *beside, *shipped_runs()]):
         with contextlib.suppress(UserError):
             run = run_of(name)

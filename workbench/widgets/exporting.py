@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from workbench.errors import UserError
-from workbench.fields import check_fields, describe, with_values
+from workbench.fields import Field, check_fields, describe, with_values
 from workbench.figures import ColumnWidth, Plot, Receipt, Style, draw, latex_table, render
 from workbench.figures.export import FORMATS as FIGURES
 from workbench.files import write_safely, writing
 from workbench.inspection.kinds import inspection_named
+from workbench.session.messages import Exported, Preview
 from workbench.session.turns import one_at_a_time
 from workbench.widgets.panel import command
 
@@ -69,6 +70,7 @@ class Subject:
     configuration  of the experiment, for the receipt
     session        for formats that hold a whole session
     figure         draws it: see `workbench.figures.draw`
+    options        of the figure
     """
 
     kind: str
@@ -78,6 +80,7 @@ class Subject:
     configuration: Mapping[str, Any] = field(default_factory=dict)
     session: Session | None = None
     figure: str | Callable[..., Plot] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @staticmethod
     def of(session: Session, kind: str) -> Subject:
@@ -102,7 +105,7 @@ class Subject:
 
     def plot(self, settings: ExportSettings) -> Plot:
         """The figure."""
-        return draw(self.figure, self.frame, style=settings.style)
+        return draw(self.figure, self.frame, style=settings.style, **self.options)
 
     def content(self, settings: ExportSettings) -> bytes:
         """The file's bytes."""
@@ -163,16 +166,16 @@ class Exporting:
         raise NotImplementedError
 
     @command
-    def export_form(self) -> list[dict[str, Any]]:
+    def export_form(self) -> list[Field]:
         """Controls for the file's settings."""
         return describe(ExportSettings())
 
     @command
-    def preview(self, kind: str, **settings: Any) -> dict[str, Any]:
+    def preview(self, kind: str, **settings: Any) -> Preview:
         """What the file will be: its picture or its text, in words, and its receipt."""
         chosen = with_values(ExportSettings(), settings)
         subject = self.subject(kind)
-        about: dict[str, Any] = {
+        about: Preview = {
             "name": _free(kind, chosen.format),
             "folder": str(FOLDER),
             "receipt": subject.receipt.to_json(),
@@ -183,8 +186,9 @@ class Exporting:
             plot = subject.plot(chosen)
             # A browser's inch has 96 dots; screens often have twice as many.
             picture = render(plot, "png", dpi=192)
-            inches = [float(side) for side in plot.get_size_inches()]
-            about |= {"picture": _base64(picture), "inches": inches, "words": plot.alt_text}
+            width, height = map(float, plot.get_size_inches())
+            about |= {"picture": _base64(picture), "inches": (width, height)}
+            about["words"] = plot.alt_text
         elif chosen.format in ("csv", "tex"):
             about["text"] = subject.content(chosen).decode()[:_PREVIEWED]
         return about
@@ -197,7 +201,7 @@ class Exporting:
         replace: bool = False,
         download: bool = False,
         **settings: Any,
-    ) -> dict[str, Any]:
+    ) -> Exported:
         """Write the file into `figures/`, or give its bytes to the browser to keep."""
         chosen = with_values(ExportSettings(), settings)
         name = name or _free(kind, chosen.format)
@@ -208,7 +212,7 @@ class Exporting:
             raise UserError(f"{path} exists: choose another name, or replace it")
         subject = self.subject(kind)
         content = subject.content(chosen)
-        about = {
+        about: Exported = {
             "path": str(path),
             "bytes": len(content),
             "code": self._lines(subject, chosen, path),
@@ -234,10 +238,12 @@ class Exporting:
                 f"from pathlib import Path\n\nfrom workbench.figures import latex_table\n"
                 f'{subject.code}\nPath("{path}").write_text(latex_table(frame))'
             )
+        options = "".join(f"{name}={value!r}, " for name, value in subject.options.items())
         style = f"Style(ColumnWidth.{settings.width.upper()}, dark={settings.dark})"
         return (
             "from workbench.figures import ColumnWidth, Style, draw\n"
-            f'{subject.code}\ndraw("{subject.kind}", frame, style={style}).savefig("{path}")'
+            f"{subject.code}\n"
+            f'draw("{subject.kind}", frame, {options}style={style}).savefig("{path}")'
         )
 
 

@@ -20,6 +20,7 @@ import traitlets
 
 from workbench.errors import UserError
 from workbench.session.bundle import bundle
+from workbench.session.messages import Answer, Problem, Progress
 from workbench.session.turns import Desk, one_at_a_time
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -71,17 +72,18 @@ class Panel(anywidget.AnyWidget):
         self._desk.hand(functools.partial(self._answer, message))
 
     def _answer(self, message: dict[str, Any]) -> None:
-        answer: dict[str, Any] = {"id": message.get("id")}
+        answer: Answer = {"id": message.get("id")}
         try:
             with one_at_a_time(), torch.enable_grad():
                 answer["result"] = self._do(str(message.get("command")), message.get("args") or {})
             self.problem = {}
         except UserError as error:
             answer["error"] = str(error)
-            self.problem = {"text": str(error)}
+            self.problem = {**Problem(text=str(error))}
         except Exception as error:  # a fault of the workbench: said in full where it is seen
             answer["error"] = f"{type(error).__name__}: {error}"
-            self.problem = {"text": answer["error"], "details": traceback.format_exc()}
+            problem = Problem(text=answer["error"], details=traceback.format_exc())
+            self.problem = {**problem}
         finally:
             self.progress = {}
         self.send(answer)
@@ -94,7 +96,7 @@ class Panel(anywidget.AnyWidget):
 
     def report(self, what: str, done: float, total: float, left: float | None = None) -> None:
         """Show how far long work is."""
-        self.progress = {"what": what, "done": done, "total": total, "left": left}
+        self.progress = {**Progress(what=what, done=done, total=total, left=left)}
 
 
 def _received(panel: Panel, message: Any, buffers: Any) -> None:

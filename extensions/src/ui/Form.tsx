@@ -2,16 +2,8 @@
 
 import { type TargetedKeyboardEvent } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import {
-  differing,
-  type Field,
-  parsed,
-  range,
-  rateAt,
-  ratePlace,
-  said,
-  type Value,
-} from "./fields";
+import type { Field } from "../generated";
+import { differing, parsed, range, rateAt, ratePlace, said, type Value } from "./fields";
 import { useUnique } from "./hooks";
 
 interface Props {

@@ -1,22 +1,8 @@
 /** What a settings field is, and how its control moves. */
 
-export type Value = number | string | boolean | null;
+import type { Field } from "../generated";
 
-/** Python describes a dataclass field like this, once (workbench/fields.py). */
-export interface Field {
-  name: string;
-  label: string;
-  /** One sentence that says what changes when it goes up. */
-  help: string;
-  type: "integer" | "number" | "rate" | "choice" | "boolean" | "seed" | "text";
-  value: Value;
-  default: Value;
-  minimum?: number | null;
-  maximum?: number | null;
-  choices?: (string | number)[] | null;
-  /** Whether it may be left open. */
-  optional?: boolean;
-}
+export type Value = Field["value"];
 
 const EXPONENTS = [-6, 1] as const; // of a rate without limits of its own
 
@@ -34,16 +20,17 @@ export function rateAt(field: Field, place: number): number {
 }
 
 function rateRange(field: Field): [number, number] {
-  const low = field.minimum ? Math.log10(field.minimum) : EXPONENTS[0];
-  const high = field.maximum ? Math.log10(field.maximum) : EXPONENTS[1];
+  const [least, most] = field.span ?? [field.minimum, field.maximum];
+  const low = least ? Math.log10(least) : EXPONENTS[0];
+  const high = most ? Math.log10(most) : EXPONENTS[1];
   return low < high ? [low, high] : [...EXPONENTS];
 }
 
 /** The ends of an integer's or number's slider: its own, or some room around its default. */
 export function range(field: Field): [number, number] {
   const usual = typeof field.default === "number" ? field.default : 1;
-  const low = field.minimum ?? Math.min(0, usual);
-  const high = field.maximum ?? Math.max(4 * Math.abs(usual), low + 10);
+  const low = field.span?.[0] ?? field.minimum ?? Math.min(0, usual);
+  const high = field.span?.[1] ?? field.maximum ?? Math.max(4 * Math.abs(usual), low + 10);
   const value = typeof field.value === "number" ? field.value : usual;
   return [Math.min(low, value), Math.max(high, value)];
 }

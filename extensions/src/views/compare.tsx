@@ -2,9 +2,10 @@
 
 import { useSignal } from "@preact/signals";
 import { useContext, useEffect } from "preact/hooks";
+import type { CompareAbout, Measure } from "../generated";
 import { type Frame } from "../frame";
-import { factorOf, type Measure, scaleOf, unitOf } from "../measure";
-import { type Store } from "../store";
+import { factorOf, scaleOf, unitOf } from "../measure";
+import { aboutAs, type Store } from "../store";
 import { Chart, type Series } from "../ui/Chart";
 import { Form } from "../ui/Form";
 import { useKeys } from "../ui/keys";
@@ -16,13 +17,14 @@ import { askExport } from "./dialogs";
 import { Code } from "./export";
 
 export function Compare({ store }: { store: Store }) {
-  const about = store.about.value;
+  const about = aboutAs<CompareAbout>(store);
   const frames = store.frames.value;
   const pair = useSignal(0);
   const table = useSignal(false);
   const line = useSignal("");
   const along = about.axis === "move" ? "move" : "inner step";
   const { groups, pairs, steps, tasks } = frames;
+  const { measure, transductive = [] } = about;
   useKeys(tasks ? [{ key: "t", help: "the table of all tasks", run: () => (table.value = !table.value) }] : []);
   const open = (task: number) =>
     void store.send("pick", { task }).then(
@@ -37,30 +39,30 @@ export function Compare({ store }: { store: Store }) {
           The choice changed since this was computed: compare again.
         </p>
       )}
-      {!groups || !pairs || !steps || !tasks ? (
+      {!groups || !pairs || !steps || !tasks || !measure ? (
         <p class="wb-empty">
           {about.working ? "Adapting to the first tasks …" : "Choose two runs or more on the same tasks, and compare."}
         </p>
       ) : (
         <>
           <p class="wb-quiet">
-            {about.metric} on {about.tasks}, {about.split} split, {about.episodes} tasks, the same for all (
-            {String(about.sha256).slice(0, 8)}…). {about.lower ? "Lower" : "Higher"} is better. Bars are 95% intervals
+            {measure.name} on {about.tasks}, {about.split} split, {about.episodes} tasks, the same for all (
+            {about.sha256?.slice(0, 8)}…). {measure.better === "lower" ? "Lower" : "Higher"} is better. Bars are 95% intervals
             over tasks.
-            {about.transductive?.length > 0 && ` Transductive: ${about.transductive.join(", ")}.`}
+            {transductive.length > 0 && ` Transductive: ${transductive.join(", ")}.`}
           </p>
           <div class="wb-columns">
-            <Means groups={groups} measure={about.measure} />
-            <Pairs pairs={pairs} measure={about.measure} chosen={pair.value} onChoose={(row) => (pair.value = row)} />
+            <Means groups={groups} measure={measure} />
+            <Pairs pairs={pairs} measure={measure} chosen={pair.value} onChoose={(row) => (pair.value = row)} />
             <Chart
               title={`By ${along}`}
               description="mean over tasks, band: 95% interval over tasks"
-              series={byStep(groups, steps, about.measure)}
+              series={byStep(groups, steps, measure)}
               x={{ label: along, integer: true }}
               y={{
-                label: about.metric,
-                unit: unitOf(about.measure),
-                scale: scaleOf(about.measure),
+                label: measure.name,
+                unit: unitOf(measure),
+                scale: scaleOf(measure),
                 switchable: true,
               }}
             />
@@ -68,7 +70,7 @@ export function Compare({ store }: { store: Store }) {
               tasks={tasks}
               pairs={pairs}
               pair={Math.min(pair.value, pairs.rows - 1)}
-              measure={about.measure}
+              measure={measure}
               onOpen={open}
             />
           </div>
@@ -92,9 +94,9 @@ export function Compare({ store }: { store: Store }) {
 }
 
 function Choice({ store }: { store: Store }) {
-  const about = store.about.value;
-  const chosen: string[] = about.chosen ?? [];
-  const known: { name: string; tasks: string }[] = about.known ?? [];
+  const about = aboutAs<CompareAbout>(store);
+  const chosen = about.chosen ?? [];
+  const known = about.known ?? [];
   const tasks = known.find((run) => run.name === chosen[0])?.tasks;
   const toggle = (name: string, on: boolean) =>
     void store
@@ -172,7 +174,7 @@ function Opened({ store, line }: { store: Store; line: string }) {
   useEffect(() => {
     let gone = false;
     let made: Store | null = null;
-    void store.panel(store.about.peek().stage as string).then((found) => {
+    void store.panel(aboutAs<CompareAbout>(store).stage ?? "").then((found) => {
       made = found;
       if (gone) found.dispose();
       else child.value = found;

@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
-import type { Store } from "../store";
+import type { About, Store } from "../store";
 import { useKeys } from "../ui/keys";
 import { Behind } from "./Inspected";
 import { isBehind } from "./link";
@@ -91,7 +91,7 @@ export function EpisodeBuilder({ store }: { store: Store }) {
   );
 }
 
-const edits = (about: Record<string, any>) =>
+const edits = (about: About) =>
   about.edits ? `${about.edits} ${about.edits === 1 ? "edit" : "edits"}` : "as it was drawn";
 
 /** A regression task as points that can be dragged. */

@@ -3,8 +3,9 @@
 import { useSignal } from "@preact/signals";
 import { type ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import type { Exported, Field, Preview } from "../generated";
 import { type Store } from "../store";
-import { type Field, type Value } from "../ui/fields";
+import { type Value } from "../ui/fields";
 import { Form } from "../ui/Form";
 import { copyText, useFlash, useUnique } from "../ui/hooks";
 import { useKeys } from "../ui/keys";
@@ -26,18 +27,6 @@ const called = (store: Store, kind: string) =>
 const WHOLE = new Set(["html", "metatrace"]); // hold all of a session, whatever the view
 
 const SHEETS = ["train", "compare"]; // panels whose footer has no button for it
-
-interface Preview {
-  name: string;
-  folder: string;
-  receipt: string;
-  code: string;
-  rows: number;
-  picture?: string;
-  inches?: [number, number];
-  words?: string;
-  text?: string;
-}
 
 /** What can be exported of what a panel shows. */
 function kindsOf(store: Store): string[] {
@@ -86,7 +75,7 @@ export function Exporter({ store, kind }: { store: Store; kind?: string }) {
   const write = (options: object) =>
     store
       .send("export", { kind: chosen.value, name: name.value, ...options, ...settings })
-      .then((made: { path: string; bytes: number; content?: string; media?: string }) => {
+      .then((made: Exported) => {
         if (made.content) keep(made.content, made.media ?? "", name.value);
         const size = made.bytes < 1e6 ? `${Math.ceil(made.bytes / 1e3)} kB` : `${(made.bytes / 1e6).toFixed(1)} MB`;
         written.value = made.content ? `downloaded ${name.value}, ${size}` : `wrote ${made.path}, ${size}`;

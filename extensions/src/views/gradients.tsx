@@ -1,8 +1,8 @@
-/** The gradient inspector: why an adaptation went as it did, in linked views; the method's own last. */
+/** The gradient inspector: why an adaptation went as it did, in linked views, as Python lists them. */
 
 import { useSignal } from "@preact/signals";
 import { type ComponentType } from "preact";
-import { useMemo } from "preact/hooks";
+import type { Inspection } from "../generated";
 import { type Store } from "../store";
 import { useKeys } from "../ui/keys";
 import { Table } from "../ui/Table";
@@ -17,27 +17,19 @@ import { Layers } from "./tabs/Layers";
 import { Loss } from "./tabs/Loss";
 import { Memory } from "./tabs/Memory";
 
-interface Tab {
-  id: string;
-  label: string;
-  hint: string;
-  View: ComponentType<{ store: Store }>;
-}
+/** Views in tabs; the others show everything at once, or are files. */
+type View = Exclude<NonNullable<Inspection["view"]>, "stage" | "export">;
 
-export const TABS: Tab[] = [
-  { id: "loss", label: "Loss", hint: "How well every step does", View: Loss },
-  { id: "layers", label: "Layers", hint: "Norms of weights, gradients and updates", View: Layers },
-  { id: "flow", label: "Flow", hint: "The meta-gradient on its way back", View: Flow },
-  { id: "anatomy", label: "Anatomy", hint: "First and second order apart", View: Anatomy },
-  {
-    id: "agreement",
-    label: "Agreement",
-    hint: "Do tasks and shots pull one way?",
-    View: Agreement,
-  },
-  { id: "landscape", label: "Landscape", hint: "The loss around the path", View: Landscape },
-  { id: "memory", label: "Memory", hint: "What queries read, where examples lie", View: Memory },
-];
+/** What shows an inspection, by the view that Python names; every other one is a table. */
+const VIEWS: Record<View, ComponentType<{ store: Store }>> = {
+  loss: Loss,
+  layers: Layers,
+  flow: Flow,
+  anatomy: Anatomy,
+  agreement: Agreement,
+  landscape: Landscape,
+  memory: Memory,
+};
 
 /** An inspection that has no view of its own: its frame as a table. */
 function Own({ store, name, sentence }: { store: Store; name: string; sentence: string }) {
@@ -55,40 +47,31 @@ function Own({ store, name, sentence }: { store: Store; name: string; sentence: 
   );
 }
 
-const VIEWS = new Set(["stage", "export", ...TABS.map(({ id }) => id)]);
-
-/** A tab for each inspection that a method brings and that no view shows. */
-function ownTabs(store: Store): Tab[] {
-  return (store.about.value.inspections ?? [])
-    .filter(({ view }) => !VIEWS.has(view ?? ""))
-    .map(({ name, sentence }) => ({
-      id: `own:${name}`,
-      label: name,
-      hint: sentence,
-      View: (props) => <Own {...props} name={name} sentence={sentence} />,
-    }));
-}
-
 export function Gradients({ store }: { store: Store }) {
-  const chosen = useSignal("loss");
-  const names = JSON.stringify(store.about.value.inspections ?? []);
-  const all = useMemo(() => [...TABS, ...ownTabs(store)], [names]);
+  const all = (store.about.value.inspections ?? []).filter((one) => one.label);
+  const chosen = useSignal("");
   useKeys(
-    all.slice(0, 9).map(({ id, label }, place) => ({
+    all.slice(0, 9).map(({ name, label }, place) => ({
       key: String(place + 1),
       help: label,
-      run: () => (chosen.value = id),
+      run: () => (chosen.value = name),
     })),
   );
-  const { View } = all.find((tab) => tab.id === chosen.value) ?? TABS[0]!;
-  const tabs = all.map(({ id, label, hint }, place) => ({
-    id,
+  const shown = all.find((one) => one.name === chosen.value) ?? all[0];
+  if (!shown) return null;
+  const Shown = VIEWS[shown.view as View];
+  const tabs = all.map(({ name, label, sentence }, place) => ({
+    id: name,
     label,
-    hint: place < 9 ? `${hint} (${place + 1})` : hint,
+    hint: place < 9 ? `${sentence} (${place + 1})` : sentence,
   }));
   return (
-    <Tabs label="Why" tabs={tabs} selected={chosen.value} onSelect={(id) => (chosen.value = id)}>
-      <View key={chosen.value} store={store} />
+    <Tabs label="Why" tabs={tabs} selected={shown.name} onSelect={(name) => (chosen.value = name)}>
+      {Shown ? (
+        <Shown key={shown.name} store={store} />
+      ) : (
+        <Own key={shown.name} store={store} name={shown.name} sentence={shown.sentence} />
+      )}
     </Tabs>
   );
 }

@@ -1,7 +1,8 @@
 /** How the rows of frames and the cursor belong together. */
 
+import type { Cursor } from "../generated";
 import { type Frame } from "../frame";
-import { type About, type Cursor } from "../store";
+import { type About } from "../store";
 
 const LINKED = ["task", "step", "layer", "part", "example"] as const;
 

@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import type { Store } from "../store";
+import type { About, Store } from "../store";
 import { useKeys } from "../ui/keys";
 import { Gradients } from "./gradients";
 import { Behind } from "./Inspected";
@@ -100,7 +100,7 @@ function Episode({ store, editor }: { store: Store; editor: Editor }) {
   );
 }
 
-function said(about: Record<string, any>, support: number): string {
+function said(about: About, support: number): string {
   if (about.kind === "control") return "moves and what they paid";
   return `${support} support ${support === 1 ? "example" : "examples"}`;
 }

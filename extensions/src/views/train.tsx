@@ -2,11 +2,12 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import type { ListedRun, Measure, TrainAbout, Validation } from "../generated";
 import { type Frame } from "../frame";
-import { chanceOf, factorOf, labelOf, type Measure, scaleOf, unitOf } from "../measure";
-import { type Store } from "../store";
+import { chanceOf, factorOf, labelOf, scaleOf, unitOf } from "../measure";
+import { aboutAs, type Store } from "../store";
 import { Chart, type Series } from "../ui/Chart";
-import { differing, type Field, said, type Value } from "../ui/fields";
+import { differing, said, type Value } from "../ui/fields";
 import { Form, onEnter } from "../ui/Form";
 import { duration, three } from "../ui/format";
 import { useUnique } from "../ui/hooks";
@@ -14,34 +15,6 @@ import { Marker } from "../ui/Marker";
 import { look } from "../ui/palette";
 import { askExport } from "./dialogs";
 import { Code } from "./export";
-
-type Setting = Field & { group: string; first: boolean };
-
-interface Measured {
-  measure: Measure;
-  value: number;
-  ci95: number | null;
-  iteration: number;
-}
-
-interface RunOf {
-  name: string;
-  state: string;
-  stopping: boolean;
-  reason: string;
-  learner: string;
-  tasks: string;
-  seed: number;
-  iteration: number;
-  iterations: number;
-  rate: number;
-  left: number | null;
-  last: Measured | null;
-  best: Measured | null;
-  drawn: boolean;
-  resumes: boolean;
-  opens: boolean;
-}
 
 const GROUPS = ["Tasks", "Model", "Learner", "Training", "Machine"];
 
@@ -64,7 +37,7 @@ export function Train({ store }: { store: Store }) {
       <Next store={store} />
       <section aria-label="Runs">
         <div class="wb-row">
-          <h3>Runs in {store.about.value.folder}/</h3>
+          <h3>Runs in {aboutAs<TrainAbout>(store).folder}/</h3>
           {Object.keys(store.frames.value).length > 0 && (
             <button type="button" class="wb-end" title="Export the curves (E)" onClick={(event) => askExport(event.currentTarget, store)}>
               Export
@@ -79,15 +52,15 @@ export function Train({ store }: { store: Store }) {
 }
 
 function Next({ store }: { store: Store }) {
-  const about = store.about.value;
+  const about = aboutAs<TrainAbout>(store);
   const id = useUnique();
   const all = useSignal(false);
-  const form: Setting[] = about.form ?? [];
+  const form = about.form ?? [];
   const change = (name: string, value: Value) => store.send("vary", { [name]: value }).catch(() => {});
   const call = (box: HTMLInputElement) => void store.send("call", { name: box.value }).catch(() => {});
   const groups = GROUPS.filter((group) => form.some((field) => field.group === group));
   const changed = differing(form);
-  const line = (about.presets ?? []).find((one: { name: string }) => one.name === about.preset)?.line;
+  const line = (about.presets ?? []).find((one) => one.name === about.preset)?.line;
   return (
     <section aria-label="The next run">
       <h3>Next run</h3>
@@ -98,7 +71,7 @@ function Next({ store }: { store: Store }) {
           value={about.preset}
           onChange={(event) => void store.send("choose", { preset: event.currentTarget.value }).catch(() => {})}
         >
-          {(about.presets ?? []).map((one: { name: string; line: string }) => (
+          {(about.presets ?? []).map((one) => (
             <option key={one.name} value={one.name} title={one.line}>
               {one.name}
             </option>
@@ -148,10 +121,10 @@ function Next({ store }: { store: Store }) {
 }
 
 /** A run's colour and marker stay with it while newer runs come. */
-const looks = (runs: RunOf[], place: number) => look(runs.length - 1 - place);
+const looks = (runs: ListedRun[], place: number) => look(runs.length - 1 - place);
 
 function Curves({ store }: { store: Store }) {
-  const runs: RunOf[] = store.about.value.runs ?? [];
+  const runs = aboutAs<TrainAbout>(store).runs ?? [];
   const frames = store.frames.value;
   const measures = new Map(
     Object.values(frames).flatMap((frame) =>
@@ -233,7 +206,7 @@ function curves(frame: Frame, name: string, { colour, marker }: ReturnType<typeo
 }
 
 function Runs({ store }: { store: Store }) {
-  const runs: RunOf[] = store.about.value.runs ?? [];
+  const runs = aboutAs<TrainAbout>(store).runs ?? [];
   const line = useSignal("");
   if (!runs.length) return null;
   const ask = (command: string, name: string, more = {}) => store.send(command, { name, ...more }).catch(() => {});
@@ -338,7 +311,7 @@ function Runs({ store }: { store: Store }) {
   );
 }
 
-function measured(found: Measured | null, named = true): string {
+function measured(found: Validation | null, named = true): string {
   if (!found) return "";
   const { measure } = found;
   const times = (value: number) => three(factorOf(measure) * value);

@@ -34,6 +34,7 @@ const lane = (steps: number, more: object = {}) => ({
   at: 0,
   settings: {} as Record<string, unknown>,
   edits: 0,
+  memory: [],
   ...more,
 });
 

@@ -18,6 +18,7 @@ const lane = (steps: number, more: object = {}) => ({
   at: 0,
   settings: {},
   edits: 0,
+  memory: [],
   ...more,
 });
 const rows = (count: number, value: (row: number) => any) =>

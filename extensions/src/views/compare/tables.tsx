@@ -1,8 +1,9 @@
 /** The tables of a comparison: means, paired differences, and the tasks that differ most. */
 
 import { scaleLinear } from "d3-scale";
+import type { Measure } from "../../generated";
 import { type Frame } from "../../frame";
-import { factorOf, type Measure } from "../../measure";
+import { factorOf } from "../../measure";
 import { three } from "../../ui/format";
 import { useWidth } from "../../ui/hooks";
 import { Marker } from "../../ui/Marker";

@@ -1,7 +1,7 @@
 /** What a memory held after a step, what is read of it, and what a change of it did. No drawing. */
 
+import type { Lane } from "../../generated";
 import type { Frame } from "../../frame";
-import type { Lane } from "../../store";
 import { lookup } from "../link";
 import { once } from "../stage/data";
 
@@ -42,9 +42,9 @@ export interface Change {
 /** All changes that a lane has, its own and those that it took over from where it branched off. */
 export function changesOf(lanes: Lane[], lane: number): Change[] {
   const one = lanes[lane];
-  if (!one || one.parent === null || one.parent === undefined) return [];
+  if (!one || one.parent === null) return [];
   const before = changesOf(lanes, one.parent).filter((change) => change.at <= one.at);
-  return [...before, ...(one.memory ?? []).map((change) => ({ ...change, at: one.at }))];
+  return [...before, ...one.memory.map((change) => ({ ...change, at: one.at }))];
 }
 
 const empty = (slot: number): Slot => ({
@@ -234,7 +234,7 @@ export function compared(branch: Frame, parent: Frame, step: number): Answer[] {
 
 /** The lane with a memory changed by hand: the cursor's, or else the newest branch of it. */
 export function rewrittenLane(lanes: Lane[], current: number): number | null {
-  if (lanes[current]?.memory?.length) return current;
-  const found = lanes.findLastIndex((lane) => lane.parent === current && !!lane.memory?.length);
+  if (lanes[current]?.memory.length) return current;
+  const found = lanes.findLastIndex((lane) => lane.parent === current && lane.memory.length > 0);
   return found < 0 ? null : found;
 }

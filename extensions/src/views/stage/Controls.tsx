@@ -1,14 +1,15 @@
 /** What is adapted, and to which tasks: the row above a stage, and the settings that open below it. */
 
 import type { Signal } from "@preact/signals";
-import type { Store } from "../../store";
-import type { Field, Value } from "../../ui/fields";
+import type { Field } from "../../generated";
+import type { About, Store } from "../../store";
+import type { Value } from "../../ui/fields";
 import { Form } from "../../ui/Form";
 
 /** The sampling form, its tasks a choice among those that there are. */
-export function samplingFields(about: Record<string, any>): Field[] {
-  const fields: Field[] = about.forms?.sampling ?? [];
-  const tasks: string[] = about.choices?.tasks ?? [];
+export function samplingFields(about: About): Field[] {
+  const fields = about.forms?.sampling ?? [];
+  const tasks = about.choices?.tasks ?? [];
   return fields.map((field) => {
     if (field.name !== "tasks" || tasks.length === 0) return field;
     const choices = tasks.includes(String(field.value)) ? tasks : [String(field.value), ...tasks];
@@ -32,7 +33,7 @@ export function SamplingForm({ store }: { store: Store }) {
 
 /** The form of the learner's settings in this lane. */
 export function SettingsForm({ store }: { store: Store }) {
-  const fields: Field[] = store.about.value.forms?.settings ?? [];
+  const fields = store.about.value.forms?.settings ?? [];
   if (fields.length === 0)
     return <p class="wb-empty">Nothing of this learner can be varied without training it anew.</p>;
   return (
@@ -70,7 +71,7 @@ export function Choices({ store, open }: Props) {
   const about = store.about.value;
   const tasks = about.tasks ?? 1;
   const seed = Number(
-    about.forms?.sampling?.find((field: Field) => field.name === "seed")?.value ?? 0,
+    about.forms?.sampling?.find((field) => field.name === "seed")?.value ?? 0,
   );
   return (
     <div class="wb-row wb-choices">
@@ -127,7 +128,7 @@ export function Choices({ store, open }: Props) {
 
 function Learners({ store }: { store: Store }) {
   const about = store.about.value;
-  const learners: { name: string; note: string }[] = about.learners ?? [];
+  const learners = about.learners ?? [];
   if (learners.length === 0) return null;
   const chosen = learners.findIndex((one) => one.name === about.learner);
   const choose = (place: number) =>

@@ -2,7 +2,7 @@
 
 import type { TargetedKeyboardEvent } from "preact";
 import { useRef } from "preact/hooks";
-import type { Cursor } from "../../store";
+import type { Cursor } from "../../generated";
 import { three } from "../../ui/format";
 import { look } from "../../ui/palette";
 import type { Example, Judged } from "./data";

@@ -1,7 +1,7 @@
 /** Examples that are images: a class a row, and after adaptation what each is taken for. */
 
 import { useMemo } from "preact/hooks";
-import type { Cursor } from "../../store";
+import type { Cursor } from "../../generated";
 import { Images, type Picture } from "../../ui/Images";
 import { look } from "../../ui/palette";
 import { three } from "../../ui/format";

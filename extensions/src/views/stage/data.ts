@@ -1,8 +1,8 @@
 /** What a stage shows, read from frames once for each of them. Nothing here draws. */
 
+import type { Measure } from "../../generated";
 import { courseOf } from "../../facts";
 import type { Frame } from "../../frame";
-import type { Measure } from "../../measure";
 import type { Store } from "../../store";
 
 /** One example of a task, whatever it consists of. */

@@ -1,7 +1,8 @@
 /** What can be done to an example, and what is in the way of it. Nothing here draws. */
 
 import { signal } from "@preact/signals";
-import type { Cursor, Store } from "../../store";
+import type { Cursor } from "../../generated";
+import type { Store } from "../../store";
 import type { Example } from "./data";
 import type { Stroke } from "./pen";
 

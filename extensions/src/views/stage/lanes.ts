@@ -1,8 +1,9 @@
 /** Where lanes and steps lie on the timeline. Nothing here draws. */
 
+import type { Lane } from "../../generated";
 import { rewritten } from "../../facts";
 import { look } from "../../ui/palette";
-import type { About, Lane } from "../../store";
+import type { About } from "../../store";
 
 export interface Geometry {
   left: number;
@@ -64,7 +65,7 @@ export function laneColour(lane: number): string {
 /** What a lane is called: the method, or which branch with what differs in it. */
 export function laneName(about: About, lane: number): string {
   const one = about.lanes?.[lane];
-  if (!one || one.parent === null || one.parent === undefined)
+  if (!one || one.parent === null)
     return about.title ?? one?.learner ?? "adaptation";
   const differs = difference(about.lanes!, one);
   return `branch ${lane}${differs && `: ${differs}`}`;
@@ -80,7 +81,7 @@ export function laneLabel(about: About, lane: number): string {
 /** What is other in a branch than in the lane that it came from, in few words. */
 export function difference(lanes: Lane[], one: Lane): string {
   const before: Record<string, unknown> = lanes[one.parent ?? -1]?.settings ?? {};
-  const settings: Record<string, unknown> = one.settings ?? {};
+  const settings: Record<string, unknown> = one.settings;
   const words = Object.keys(settings)
     .filter((name) => settings[name] !== before[name])
     .map((name) => `${name.replaceAll("_", " ")} ${settings[name]}`);

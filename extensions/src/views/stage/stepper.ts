@@ -1,7 +1,8 @@
 /** Stepping through an adaptation: forth, back, first, last, play, branch. Nothing here draws. */
 
 import { signal } from "@preact/signals";
-import type { Lane, Store } from "../../store";
+import type { Lane } from "../../generated";
+import type { Store } from "../../store";
 
 const BEAT = 450; // milliseconds that a step is shown when all are played
 

@@ -1,7 +1,8 @@
 /** Do tasks and shots pull the same way? And which support examples help? */
 
+import type { Cursor } from "../../generated";
 import { type Frame } from "../../frame";
-import { type Cursor, type Store } from "../../store";
+import { type Store } from "../../store";
 import { Chart } from "../../ui/Chart";
 import { three } from "../../ui/format";
 import { HeatMap } from "../../ui/HeatMap";

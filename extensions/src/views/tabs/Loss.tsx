@@ -1,8 +1,9 @@
 /** Loss and metrics after every inner step: all lanes, the cursor's task strong. */
 
+import type { Measure } from "../../generated";
 import { laneName } from "../../facts";
 import { type Frame } from "../../frame";
-import { labelOf, type Measure, unitOf } from "../../measure";
+import { labelOf, unitOf } from "../../measure";
 import { type Store } from "../../store";
 import { Chart, type Series } from "../../ui/Chart";
 import { BEFORE, look } from "../../ui/palette";

@@ -1,0 +1,311 @@
+/** What crosses from Python: written by `make types` and by no hand. */
+
+/** A number that says how well something goes, apart from how it is computed. */
+export interface Measure {
+  name: string;
+  /** Which way; None where nobody said it. */
+  better: "lower" | "higher" | null;
+  /** Written behind it; a fraction of unit % is shown times 100. */
+  unit: string;
+  /** What guessing reaches, where that is known. */
+  chance: number | null;
+  /** What axes call it; its name where nothing is said. */
+  label: string;
+  /** Whether it is the mean loss itself under another name. */
+  loss: boolean;
+}
+
+/** A column on the wire; numbers are little endian. */
+export interface WireColumn {
+  name: string;
+  type: "number" | "integer" | "boolean" | "words" | "arrays";
+  /** Float64, int32, uint8, int32 (codes) or float32. */
+  data: DataView;
+  /** What the codes of words stand for; -1 is a missing word. */
+  words?: string[];
+  /** Of one cell of arrays. */
+  shape?: number[];
+}
+
+/** A frame on the wire. */
+export interface WireFrame {
+  rows: number;
+  columns: WireColumn[];
+  /** What its numbers are, by name. */
+  measures: Record<string, Measure>;
+}
+
+/** What is looked at: all panels of a session show the same. */
+export interface Cursor {
+  task: number;
+  step: number;
+  lane: number;
+  part: "support" | "query";
+  example: number;
+  layer: string;
+}
+
+/** The control of a field, as plain data. */
+export interface Field {
+  /** Dotted in nested settings. */
+  name: string;
+  label: string;
+  /** What changes when it goes up. */
+  help: string;
+  type: "integer" | "number" | "rate" | "choice" | "boolean" | "seed" | "text";
+  /** Numbers of a tuple as '40 40', of a mapping as 'momentum=0.9'. */
+  value: number | string | boolean | null;
+  default: number | string | boolean | null;
+  minimum: number | null;
+  maximum: number | null;
+  /** The ends of its slider. */
+  span: number[] | null;
+  choices: (string | number)[] | null;
+  /** Whether the value may be left open. */
+  optional: boolean;
+}
+
+/** What went wrong. */
+export interface Problem {
+  text: string;
+  /** Where, of a fault of the workbench. */
+  details?: string;
+}
+
+/** How far long work is. */
+export interface Progress {
+  what: string;
+  done: number;
+  total: number;
+  /** Seconds, where they are known. */
+  left: number | null;
+}
+
+/** The answer to a command: what it gave, or why it was refused. */
+export interface Answer {
+  id: number | null;
+  result?: any;
+  error?: string;
+}
+
+/** A learner that can be chosen. */
+export interface Learner {
+  name: string;
+  note: string;
+}
+
+/** A slot of the memory that was emptied, or filled with what another held. */
+export interface SlotChange {
+  slot: number;
+  source?: number;
+}
+
+/** One recorded adaptation: lane 0 is the first, the others branch from it or each other. */
+export interface Lane {
+  learner: string;
+  /** Inner steps that were recorded. */
+  steps: number;
+  parent: number | null;
+  /** After which step it branches off. */
+  at: number;
+  /** Of the learner that differ, by dotted name. */
+  settings: Record<string, any>;
+  edits: number;
+  /** Where it branches. */
+  memory: SlotChange[];
+}
+
+/** What can be looked at. */
+export interface Inspection {
+  name: string;
+  /** Of its tab; empty where it stands in that of another. */
+  label: string;
+  sentence: string;
+  /** Which view shows it; None is a table of its own. */
+  view: "stage" | "export" | "loss" | "layers" | "flow" | "anatomy" | "agreement" | "landscape" | "memory" | null;
+}
+
+/** What is to be said of a session beside its frames. */
+export interface SessionAbout {
+  title?: string;
+  note?: string;
+  learner: string;
+  learners: Learner[];
+  /** Of tasks: classification, regression or control. */
+  kind: string;
+  /** Which the frames are of, but for the kinds in `whole`, which show all tasks. */
+  task: number;
+  whole: string[];
+  tasks: number;
+  ways: number | null;
+  milliseconds: number;
+  megabytes?: number;
+  /** A limit that was reached, as a sentence. */
+  limited?: string;
+  edits: number;
+  undo: boolean;
+  restored: boolean;
+  lanes: Lane[];
+  inspections: Inspection[];
+  /** 'ready', 'open' (can be asked for), 'stale', or why it cannot be had. */
+  kinds: Record<string, string>;
+  forms: Record<string, Field[]>;
+  choices: Record<string, string[]>;
+}
+
+/** A control of a training. */
+export interface Setting {
+  name: string;
+  label: string;
+  help: string;
+  type: "integer" | "number" | "rate" | "choice" | "boolean" | "seed" | "text";
+  value: number | string | boolean | null;
+  default: number | string | boolean | null;
+  minimum: number | null;
+  maximum: number | null;
+  span: number[] | null;
+  choices: (string | number)[] | null;
+  optional: boolean;
+  group: string;
+  /** Whether it is one of those that one changes most. */
+  first: boolean;
+}
+
+/** A validation. */
+export interface Validation {
+  metric: string;
+  measure: Measure;
+  value: number;
+  ci95: number | null;
+  iteration: number;
+}
+
+/** How a run stands. */
+export interface RunSummary {
+  learner: string;
+  tasks: string;
+  seed: number;
+  iteration: number;
+  iterations: number;
+  state: string;
+  stopping: boolean;
+  reason: string;
+  note: string;
+  /** Outer steps a second; 0 is unknown. */
+  rate: number;
+  /** Seconds. */
+  left: number | null;
+  last: Validation | null;
+  best: Validation | null;
+  /** Whether a stage can show it. */
+  opens: boolean;
+}
+
+/** A run of the training panel. */
+export interface ListedRun {
+  learner: string;
+  tasks: string;
+  seed: number;
+  iteration: number;
+  iterations: number;
+  state: string;
+  stopping: boolean;
+  reason: string;
+  note: string;
+  rate: number;
+  left: number | null;
+  last: Validation | null;
+  best: Validation | null;
+  opens: boolean;
+  name: string;
+  drawn: boolean;
+  resumes: boolean;
+  /** The oldest run that is equal to it but for the seed, such as itself. */
+  group: string;
+}
+
+/** A setting in which two runs differ. */
+export interface SettingApart {
+  name: string;
+  first: string;
+  second: string;
+}
+
+/** A preset, and its line of help. */
+export interface Preset {
+  name: string;
+  line: string;
+}
+
+/** What the training panel says. */
+export interface TrainAbout {
+  title: string;
+  folder: string;
+  /** Of the next run. */
+  name: string;
+  preset: string;
+  presets: Preset[];
+  form: Setting[];
+  /** The newest first. */
+  runs: ListedRun[];
+  /** Runs that were deleted and can be restored. */
+  trash: string[];
+  /** How curves are drawn. */
+  looks: Field[];
+  code: string;
+  shell: string;
+}
+
+/** A run that can be compared, and its tasks. */
+export interface KnownRun {
+  name: string;
+  tasks: string;
+}
+
+/** What the comparison panel says; what is of a result is there with one. */
+export interface CompareAbout {
+  title: string;
+  chosen: string[];
+  /** The id of the panel that was opened. */
+  stage: string;
+  known: KnownRun[];
+  form: Field[];
+  working: boolean;
+  /** Whether the choice changed since the result was computed. */
+  stale: boolean;
+  code: string;
+  shell: string;
+  axis?: "step" | "move";
+  measure?: Measure;
+  tasks?: string;
+  split?: string;
+  episodes?: number;
+  /** Of the episodes. */
+  sha256?: string;
+  transductive?: string[];
+}
+
+/** What a file will be. */
+export interface Preview {
+  name: string;
+  folder: string;
+  receipt: string;
+  code: string;
+  rows: number;
+  /** PNG in base64. */
+  picture?: string;
+  inches?: [number, number];
+  /** What the picture shows. */
+  words?: string;
+  text?: string;
+}
+
+/** A file that was made; its content where the browser keeps it. */
+export interface Exported {
+  path: string;
+  bytes: number;
+  code: string;
+  /** In base64. */
+  content?: string;
+  media?: string;
+}
