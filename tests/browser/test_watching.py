@@ -37,8 +37,8 @@ def panel(server: Server, page: Page) -> Iterator[Shown]:
     changes = {"one": {}, "two": {"seed": 1}, "first-order": {"learner.order": "first"}}
     for name, changed in changes.items():
         train(with_values(base, changed), folder / "watched" / name, progress=False)
-    content = {"cells": [CELL], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    (folder / "watching.ipynb").write_text(json.dumps(content))
+    like = json.loads((folder / "00-start.ipynb").read_text())
+    (folder / "watching.ipynb").write_text(json.dumps({**like, "cells": [CELL]}))
     notebook = Notebook(page, "notebooks/watching.ipynb")
     notebook.run_all()
     assert notebook.errors() == []
@@ -49,6 +49,12 @@ def panel(server: Server, page: Page) -> Iterator[Shown]:
 def chart(panel: Shown, title: str) -> Locator:
     caption = panel.page.locator("figcaption", has_text=re.compile(f"^{re.escape(title)}"))
     return panel.at.locator("figure.wb-chart").filter(has=caption).first
+
+
+def choose(panel: Shown, word: str) -> None:
+    segments = panel.at.get_by_role("form", name="How curves are drawn").locator(".wb-segments")
+    segments.locator("label", has_text=re.compile(f"^{word}$")).click()
+    panel.settle()
 
 
 def axis(one: Locator) -> list[str]:
@@ -66,7 +72,7 @@ def test_seeds_are_a_band_and_diagnostics_have_a_chart_each(panel: Shown):
         Path(panel.notebook.value("str(__import__('pathlib').Path('watched/one').resolve())"))
     )
     assert inside.locator("figcaption").all_inner_texts() == list(frame["quantity"].unique())
-    panel.at.get_by_label(re.compile("^banded|band")).first.click()
+    choose(panel, "apart")
     panel.settle()
     until(
         lambda: "two" in chart(panel, "mean squared error").locator(".wb-legend").inner_text(),
@@ -99,9 +105,9 @@ def test_a_part_is_seen_closely_and_all_of_it_again(panel: Shown):
 def test_the_time_goes_along_the_axis(panel: Shown):
     one = chart(panel, "mean squared error")
     assert "outer step" in axis(one)
-    panel.at.get_by_role("button", name="seconds").click()
+    choose(panel, "time")
     until(lambda: "training time (s)" in " ".join(axis(one)), "seconds")
-    panel.at.get_by_role("button", name="iteration").click()
+    choose(panel, "outer step")
     until(lambda: "outer step" in axis(one), "outer steps")
 
 

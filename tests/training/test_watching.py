@@ -10,8 +10,15 @@ import pytest
 import torch
 
 from tests.algorithms.cases import CASES
+from workbench.algorithms.base import adapt
 from workbench.algorithms.values import trainable
-from workbench.inspection import diagnosed, diagnostics_frame, metrics_frame, progress_frame
+from workbench.inspection import (
+    anatomy_frame,
+    diagnosed,
+    diagnostics_frame,
+    metrics_frame,
+    progress_frame,
+)
 from workbench.randomness import spawn
 from workbench.training import Experiment, Trainer, preset, train
 from workbench.training.watching import diagnostics
@@ -89,9 +96,13 @@ def test_what_is_recorded_is_what_its_definition_says(tiny: Experiment) -> None:
     whole = trainer.learner.meta_gradient(episode).gradients
     object.__setattr__(trainer.learner, "settings", first)
     part = trainer.learner.meta_gradient(episode).gradients
-    along = sum(float((whole[n] * (whole[n] - part[n])).sum()) for n in whole)
-    size = sum(float(whole[n].square().sum()) for n in whole)
-    assert row["second_order"] == pytest.approx(along / size)
+    left_out = sum(float((whole[n] - part[n]).square().sum()) for n in whole) ** 0.5
+    size = sum(float(whole[n].square().sum()) for n in whole) ** 0.5
+    assert row["second_order"] == pytest.approx(left_out / size)
+    path = list(adapt(trainer.learner, episode))
+    frame = anatomy_frame(trainer.learner, episode, path).query("layer == 'all'")
+    norms = frame.set_index("term")["norm"]  # the same number as in the views
+    assert row["second_order"] == pytest.approx(norms["second order"] / norms["full"])
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -308,7 +308,7 @@ def test_seeds_are_a_band_and_what_is_exported_is_what_is_drawn(seeds: None, pan
     assert groups == {"a": "a", "b": "a", "c": "c"}
     assert {"seeds:a", "inside:a", "adaptation:c"} <= panel.frames.keys()
     assert "seeds:c" not in panel.frames
-    panel.show(smoothing=0.5, by="seconds")
+    panel.show(smoothing=0.5, along="time")
     subject = panel.subject("training")
     made: dict = {}
     exec(subject.code, made)
@@ -320,7 +320,7 @@ def test_seeds_are_a_band_and_what_is_exported_is_what_is_drawn(seeds: None, pan
     assert (
         "by='seconds', smoothing=0.5" in answer(panel, "preview", kind="training")["result"]["code"]
     )
-    panel.show(banded=False)
+    panel.show(seeds="apart")
     assert "seeds:a" not in panel.frames
     assert panel.subject("training").frame["method"].nunique() == 3
     assert "smoothing is" in answer(panel, "show", smoothing=2)["error"]

@@ -11,8 +11,8 @@ import pandas as pd
 from workbench.algorithms.base import Learner, adapt
 from workbench.algorithms.capabilities import Unrolls
 from workbench.inspection.agreement import signal_of, task_gradients
-from workbench.inspection.gradients import anatomy_frame
-from workbench.inspection.layers import ALL
+from workbench.inspection.gradients import anatomy
+from workbench.inspection.layers import dots, ratio
 from workbench.inspection.results import rows_of
 from workbench.measures import measured_in, noted
 from workbench.tasks.episode import Episode
@@ -35,7 +35,8 @@ def diagnosed(learner: Learner, episode: Episode) -> dict[str, float]:
     gradient_norm    of the mean over the tasks
     signal_to_noise  its norm over the spread of the tasks' own, `ratio` of `signal_frame`
     agreement        the mean cosine between two tasks' meta-gradients
-    second_order     what the second order contributes, `share` of `anatomy_frame`
+    second_order     the norm of what the Hessians give (`Anatomy.correction`) over that of the
+                     exact meta-gradient, as in `anatomy_frame`
 
     >>> from workbench.algorithms import MAML
     >>> from workbench.models import MLP
@@ -53,9 +54,9 @@ def diagnosed(learner: Learner, episode: Episode) -> dict[str, float]:
     if isinstance(learner, Unrolls):
         path = list(adapt(learner, episode))
         if len(path) > 1:
-            frame = anatomy_frame(learner, episode, path)
-            whole = frame[(frame["layer"] == ALL) & (frame["term"] == "second order")]
-            found["second_order"] = float(whole["share"].iloc[0])
+            parts = anatomy(learner, episode, path)
+            above, below = (dots(g, g, list(g)) ** 0.5 for g in (parts.correction, parts.full))
+            found["second_order"] = ratio(above, below)
     return found
 
 
@@ -66,9 +67,9 @@ def diagnostics_frame(source: Path | str | Rows) -> pd.DataFrame:
 
     iteration  after how many outer steps
     quantity   meta-gradient norm, signal to noise (over tasks), agreement of tasks (the mean cosine
-               of two tasks' meta-gradients), second-order part (the share of the meta-gradient
-               that the Hessians give, in %), update over weights (how far the outer step moved
-               the meta-parameters, by their norm)
+               of two tasks' meta-gradients), second-order part (the norm of what the Hessians
+               give over that of the meta-gradient, in %), update over weights (how far the outer
+               step moved the meta-parameters, by their norm)
     value      on training tasks drawn for this alone; missing where it was not finite
     seconds    since the training began
 

@@ -48,8 +48,9 @@ class Looks:
 
     # of what is noisy; the values themselves stay, faint
     smoothing: Annotated[float, Range(0, 0.999)] = 0.0
-    by: Literal["iteration", "seconds"] = "iteration"  # what goes along the axis
-    banded: bool = True  # runs that are equal but for their seed as their mean and a band
+    along: Literal["outer step", "time"] = "outer step"  # what goes along the axis
+    # runs that are equal but for their seed: as their mean with a band, or each by itself
+    seeds: Literal["band", "apart"] = "band"
 
     def __post_init__(self) -> None:
         check_fields(self, "show")
@@ -117,7 +118,7 @@ class TrainPanel(Exporting, Panel):
             one = self.runs[name]
             parts = {"run": one.wire, "inside": one.inside, "adaptation": one.adaptations}
             found |= {f"{part}:{name}": wire for part, wire in parts.items() if wire is not None}
-        if self.looks.banded:
+        if self.looks.seeds == "band":
             for group, names in self._bands(drawn).items():
                 frames = [metrics_frame(self.runs[name].rows) for name in names]
                 found[f"seeds:{group}"] = to_wire(seeds_frame(frames))
@@ -264,7 +265,7 @@ class TrainPanel(Exporting, Panel):
 
     @command
     def show(self, **changes: Any) -> None:
-        """How curves are drawn: smoothing (0 to below 1), by (iteration, seconds), banded seeds."""
+        """How curves are drawn: smoothing, what goes along the axis, seeds as a band or apart."""
         self.looks = with_values(self.looks, changes)
         self._show()
 
@@ -321,10 +322,10 @@ class TrainPanel(Exporting, Panel):
             path = places[named[-1]]
             code = f'from workbench.inspection import {maker}\n\nframe = {maker}("{path}")'
             return Subject(kind, make(path), code, figure=kind)
-        options: dict[str, Any] = {} if self.looks.by == "iteration" else {"by": self.looks.by}
+        options: dict[str, Any] = {} if self.looks.along == "outer step" else {"by": "seconds"}
         options |= {"smoothing": self.looks.smoothing} if self.looks.smoothing else {}
         groups = {name: name for name in named}
-        for group, members in (self._bands(named) if self.looks.banded else {}).items():
+        for group, members in (self._bands(named) if self.looks.seeds == "band" else {}).items():
             groups |= dict.fromkeys(members, group)
         together: dict[str, dict[int, str]] = {}  # by group and seed
         for name, group in groups.items():

@@ -34,7 +34,7 @@ export function Curves({ store }: { store: Store }) {
   const window = useSignal<Window | null>(null);
   const value = (name: string) => fields.find((field) => field.name === name)?.value;
   const view: View = {
-    by: value("by") === "seconds" ? "seconds" : "iteration",
+    by: value("along") === "time" ? "seconds" : "iteration",
     smoothing: Number(value("smoothing") ?? 0),
     window,
   };
@@ -46,13 +46,13 @@ export function Curves({ store }: { store: Store }) {
     );
   return (
     <>
-      <div class="wb-row wb-looks">
+      <div class="wb-looks">
         <Form
           title="How curves are drawn"
           bare
           fields={fields}
           onChange={(name, next) => {
-            if (name === "by") window.value = null;
+            if (name === "along") window.value = null;
             store.send("show", { [name]: next }, { latest: name }).catch(() => {});
           }}
         />
@@ -114,7 +114,7 @@ function Learning({ store, runs, view }: Shown) {
           title={labelOf(measure)}
           description={parts(metric)}
           series={drawn.flatMap(([name, frame, count]) =>
-            curves(frame.where({ metric }), count > 1 ? `${name}, mean of ${count} seeds` : name, looks(runs, name), measure, view, count > 1),
+            curves(frame.where({ metric }), count > 1 ? `${name}, mean of ${count} seeds` : name, looks(runs, name), measure, view),
           )}
           x={AXIS[view.by]}
           y={{ label: metric, unit: unitOf(measure), scale: scaleOf(measure), switchable: true }}
@@ -133,7 +133,6 @@ function curves(
   { colour, marker }: ReturnType<typeof look>,
   measure: Measure,
   { by, smoothing }: View,
-  band: boolean,
 ): Series[] {
   const factor = factorOf(measure);
   const times = (values: ArrayLike<number>) => Array.from(values, (value) => factor * value);
@@ -141,21 +140,7 @@ function curves(
   const validation = frame.where({ split: "validation" });
   const found: Series[] = [];
   const seen = validation.rows > 0;
-  const interval = (part: Frame, low: number[], high: number[]): Series => ({
-    name: `${name}, interval`,
-    kind: "band",
-    x: part.numbers(by),
-    y: times(part.numbers("value")),
-    low,
-    high,
-    colour,
-    silent: true,
-  });
-  if (train.rows) {
-    if (band)
-      found.push(
-        interval(train, smoothed(times(train.numbers("low")), smoothing), smoothed(times(train.numbers("high")), smoothing)),
-      );
+  if (train.rows)
     found.push({
       name: seen ? `${name}, training` : name,
       x: train.numbers(by),
@@ -164,10 +149,20 @@ function curves(
       thin: true,
       silent: seen,
     });
-  }
   if (seen) {
-    found.push(interval(validation, times(validation.numbers("low")), times(validation.numbers("high"))));
-    found.push({ name, x: validation.numbers(by), y: times(validation.numbers("value")), colour, marker, dots: true });
+    const x = validation.numbers(by);
+    const y = times(validation.numbers("value"));
+    found.push({
+      name: `${name}, interval`,
+      kind: "band",
+      x,
+      y,
+      low: times(validation.numbers("low")),
+      high: times(validation.numbers("high")),
+      colour,
+      silent: true,
+    });
+    found.push({ name, x, y, colour, marker, dots: true });
   }
   return found;
 }
