@@ -94,13 +94,11 @@ def train(arguments: list[str]) -> int:
             "train needs the name of a preset first (see `workbench presets`), "
             "or --run DIR --resume"
         )
-    from workbench.training import train as run_training
-
     name, *flags = arguments
     options, experiment = experiment_of(name, flags)
     directory = options.run or default_directory(name, experiment.seed)
     note(f"run {directory}")
-    return _report(run_training(experiment, directory, minutes=options.minutes))
+    return _trained(directory, experiment=experiment, minutes=options.minutes)
 
 
 def _help() -> Iterator[str]:
@@ -129,8 +127,6 @@ def _help() -> Iterator[str]:
 
 
 def _resume(arguments: list[str]) -> int:
-    from workbench.training import train as run_training
-
     for argument in arguments:
         if argument.startswith("--") and argument.split("=")[0] not in (
             "--run",
@@ -152,10 +148,20 @@ def _resume(arguments: list[str]) -> int:
         minutes: float | None = None  # stop after so many minutes, resumable
 
     options = parse(Resume, arguments, "train")
-    return _report(run_training(run=options.run, resume=True, minutes=options.minutes))
+    return _trained(options.run, resume=True, minutes=options.minutes)
 
 
-def _report(outcome: Any) -> int:
+def _trained(directory: Path, **how: Any) -> int:
+    """Train, and say how it ended."""
+    from workbench.training import Run
+    from workbench.training import train as run_training
+
+    try:
+        outcome = run_training(run=directory, **how)
+    except KeyboardInterrupt:
+        note(f"go on with: workbench train --run {Run(directory).argument} --resume")
+        raise
+    assert outcome.run is not None
     best = ""
     if outcome.best is not None:
         metric = outcome.tasks.objective.metrics[0].name
