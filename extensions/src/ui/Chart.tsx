@@ -212,7 +212,7 @@ export function Chart(given: Props) {
           held.current = null;
           setBrush(null);
         }}
-        tabIndex={onWindow && 0}
+        tabindex={onWindow ? 0 : undefined}
         aria-keyshortcuts={onWindow && "+ - 0 ArrowLeft ArrowRight"}
         onKeyDown={(event) => {
           if (!onWindow || event.target !== event.currentTarget) return;
