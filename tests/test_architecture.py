@@ -44,8 +44,8 @@ BELOW = {
     "models": set(),
     "tasks": set(),
     "algorithms": {"innerloop", "models", "tasks"},
-    "training": {"algorithms", "innerloop", "models", "tasks"},
     "inspection": {"algorithms", "innerloop", "models", "tasks"},
+    "training": {"algorithms", "innerloop", "inspection", "models", "tasks"},
     "figures": set(),
     "session": {"algorithms", "figures", "inspection", "innerloop", "models", "tasks", "training"},
 }

@@ -211,7 +211,8 @@ export interface RunSummary {
   /** What and where, as a sentence; empty where nothing did. */
   diverged: string;
   reason: string;
-  /** Iterations a second; 0 is unknown. */
+  note: string;
+  /** Outer steps a second; 0 is unknown. */
   rate: number;
   /** Seconds. */
   left: number | null;
@@ -232,6 +233,7 @@ export interface ListedRun {
   stopping: boolean;
   diverged: string;
   reason: string;
+  note: string;
   rate: number;
   left: number | null;
   last: Validation | null;
@@ -240,6 +242,15 @@ export interface ListedRun {
   name: string;
   drawn: boolean;
   resumes: boolean;
+  /** The oldest run that is equal to it but for the seed, such as itself. */
+  group: string;
+}
+
+/** A setting in which two runs differ. */
+export interface SettingApart {
+  name: string;
+  first: string;
+  second: string;
 }
 
 /** A preset, and its line of help. */
@@ -259,6 +270,10 @@ export interface TrainAbout {
   form: Setting[];
   /** The newest first. */
   runs: ListedRun[];
+  /** Runs that were deleted and can be restored. */
+  trash: string[];
+  /** How curves are drawn. */
+  looks: Field[];
   code: string;
   shell: string;
 }

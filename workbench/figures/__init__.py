@@ -42,6 +42,7 @@ from workbench.figures.style import (
     Style,
 )
 from workbench.figures.tables import counted, latex_table
+from workbench.figures.watching import adaptation_progress, training_diagnostics
 
 __all__ = [
     "DRAWN",
@@ -53,6 +54,7 @@ __all__ = [
     "Plot",
     "Receipt",
     "Style",
+    "adaptation_progress",
     "adapted_curves",
     "arm_pulls",
     "comparison",
@@ -84,5 +86,6 @@ __all__ = [
     "render",
     "save",
     "support_influence",
+    "training_diagnostics",
     "trend",
 ]

@@ -20,11 +20,12 @@ from workbench.figures.axes import (
 )
 from workbench.figures.columns import ordered, require
 from workbench.figures.style import PAPER, Plot, Style, drawing
-from workbench.figures.summary import interval
+from workbench.figures.summary import interval, smoothed
 from workbench.measures import Measure, diverged_in, measure_in
 from workbench.numbers import number
 
 _AXES = {"step": "inner step", "move": "move"}
+ALONG = {"iteration": "outer step", "seconds": "training time (s)"}
 
 
 def loss_by_step(
@@ -163,8 +164,10 @@ def trend(frame: pd.DataFrame, *, by: str, measure: str = "accuracy", style: Sty
     return plot
 
 
-def learning_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
-    """Training and validation by iteration: a panel a metric, a colour a method.
+def learning_curves(
+    frame: pd.DataFrame, *, by: str = "iteration", smoothing: float = 0.0, style: Style = PAPER
+) -> Plot:
+    """Training and validation by outer step: a panel a metric, a colour a method.
 
     Several seeds give their mean and its 95% interval; one seed gives the interval over
     validation tasks where the frame has it.
@@ -172,14 +175,16 @@ def learning_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     frame  columns iteration, split (train or validation), metric and value, as
            `workbench.inspection.metrics_frame` makes them; low and high (an interval over
            tasks), seed and method may be there too
+    by         what goes along the axis: iteration (the outer step) or seconds
+    smoothing  of the training's values, as `smoothed` has it; validation stays as it was measured
 
     >>> from workbench.figures import examples
     >>> learning_curves(examples.training()).alt_text
-    'Training up to iteration 2,000, 3 seeds. mse on validation: best mean 0.47 at iteration
+    'Training up to outer step 2,000, 3 seeds. mse on validation: best mean 0.47 at outer step
     2,000.'
     """
-    columns = ["iteration", "split", "metric", "value"]
-    require(frame, "learning_curves", columns, "metrics_frame", ["iteration", "value"])
+    columns = list(dict.fromkeys(["iteration", by, "split", "metric", "value"]))
+    require(frame, "learning_curves", columns, "metrics_frame", [by, "value"])
     metrics = ordered(frame["metric"])
     methods = ordered(frame["method"]) if "method" in frame else [""]
     seeds = frame["seed"].nunique() if "seed" in frame else 1
@@ -190,15 +195,19 @@ def learning_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             rows = frame[frame["metric"] == metric]
             for index, method in enumerate(methods):
                 own = rows if method == "" else rows[rows["method"] == method]
-                _training(axes, own, method, measure_in(frame, metric), index, seeds, style)
+                _training(
+                    axes, own, method, measure_in(frame, metric), index, seeds, by, smoothing, style
+                )
             measure = measure_in(frame, metric)
             dress_measure(axes, measure, measure.factor * rows["value"], style.before)
-        column[-1].set_xlabel("outer step (iteration)")
+        column[-1].set_xlabel(ALONG[by])
         dress(column[-1].xaxis)
         over = f"{seeds} seeds" if seeds > 1 else "validation tasks"
         said = ["validation strong, training faint"] if len(methods) > 1 else []
         if seeds > 1 or {"low", "high"} <= set(frame.columns):
             said.insert(0, f"mean and 95% interval over {over}")
+        if smoothing:
+            said.append(f"training smoothed by {number(smoothing)}")
         note(column[0], "\n".join(said), style.before)
         plot.key(*column)
         plot.alt_text = _describe_training(frame, metrics, methods, seeds)
@@ -213,6 +222,8 @@ def _training(
     measure: Measure,
     index: int,
     seeds: int,
+    by: str,
+    smoothing: float,
     style: Style,
 ) -> None:
     colour, marker = style.look(index)
@@ -227,10 +238,16 @@ def _training(
         if not train:  # one seed that diverged leaves no mean over seeds
             lost = own.loc[own["value"].isna(), "iteration"]
             own = own[~own["iteration"].isin(lost)]
+        if train and smoothing:
+            seed = own["seed"] if "seed" in own else 0 * own["iteration"]
+            each = own["_value"].groupby(seed)
+            own["_value"] = each.transform(lambda values: smoothed(values, smoothing))
+        if by == "seconds" and seeds > 1:  # each seed's clock is its own: the mean of them
+            own["seconds"] = own.groupby("iteration")["seconds"].transform("mean")
         _line(
             axes,
             own,
-            x="iteration",
+            x=by,
             y="_value",
             color=style.before if train and method == "" else colour,
             alpha=0.55 if train and method else 1.0,
@@ -242,7 +259,7 @@ def _training(
         )
         if seeds == 1 and not train and {"low", "high"} <= set(own.columns):
             axes.fill_between(
-                own["iteration"],
+                own[by],
                 own["low"] * factor,
                 own["high"] * factor,
                 color=colour,
@@ -285,7 +302,7 @@ def _describe_steps(
 def _describe_training(
     frame: pd.DataFrame, metrics: list[str], methods: list[str], seeds: int
 ) -> str:
-    text = f"Training up to iteration {number(frame['iteration'].max())}, {seeds} seed"
+    text = f"Training up to outer step {frame['iteration'].max():,}, {seeds} seed"
     text += "s." if seeds != 1 else "."
     for metric in metrics:
         for method in methods:
@@ -300,6 +317,6 @@ def _describe_training(
             name = f"{method}, " if method else ""
             text += (
                 f" {name}{measure.axis if measure.unit else metric} on validation: "
-                f"best mean {value} at iteration {number(best)}."
+                f"best mean {value} at outer step {best:,}."
             )
     return text

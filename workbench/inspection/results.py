@@ -126,7 +126,7 @@ def evaluation_frame(results: Results) -> pd.DataFrame:
 
 
 def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Training and validation by iteration: a row a measurement.
+    """Training and validation by outer step: a row a measurement.
 
     source  a run's directory, its metrics.jsonl, or the rows themselves
 
@@ -143,7 +143,7 @@ def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFr
     >>> frame[["metric", "value", "low"]].values.tolist()
     [['loss', 0.5, nan], ['accuracy', 0.75, 0.5]]
     """
-    rows = _read(Path(source)) if isinstance(source, (Path, str)) else list(source)
+    rows = [row for row in rows_of(source) if row.get("split") in ("train", "validation")]
     measures = {measure.name: measure for row in rows if (measure := measured_in(row)) is not None}
     of_loss = next((name for name, measure in measures.items() if measure.loss), "loss")
     found = []
@@ -174,6 +174,34 @@ def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFr
     return noted(frame, measures.values())
 
 
+def seeds_frame(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Trainings of several seeds as one: rows as in `metrics_frame`, at steps that all have.
+
+    value      the mean over seeds
+    low, high  its 95% interval over seeds, by Student's t
+
+    >>> row = {"iteration": 5, "split": "train"}
+    >>> one, other = (metrics_frame([{**row, "loss": loss}]) for loss in (1, 3))
+    >>> seeds_frame([one, other])[["value", "high"]].round(1).values.tolist()
+    [[2.0, 14.7]]
+    """
+    from scipy.special import stdtrit
+
+    count = len(frames)
+    if count < 2:
+        raise UserError("a band over seeds needs at least two of them")
+    every = pd.concat(frames)
+    groups = every.groupby(["split", "metric", "iteration"], sort=False)
+    found = groups.agg(value=("value", "mean"), spread=("value", "std"), count=("value", "count"))
+    found["seconds"] = groups["seconds"].mean()
+    found = found[found["count"] == count].reset_index()
+    half = stdtrit(count - 1, 0.975) * found["spread"] / count**0.5
+    found = found.assign(low=found["value"] - half, high=found["value"] + half)
+    measures = [measure_in(frames[0], name) for name in records(frames[0])]
+    columns = ["iteration", "split", "metric", "value", "low", "high", "seconds"]
+    return noted(found[columns].sort_values("iteration", kind="stable"), measures)
+
+
 def stacked(frames: Mapping[Any, pd.DataFrame], column: str = "method") -> pd.DataFrame:
     """Frames of several methods (or seeds) as one, told apart by a column.
 
@@ -185,6 +213,11 @@ def stacked(frames: Mapping[Any, pd.DataFrame], column: str = "method") -> pd.Da
     measures = {n: measure_in(frame, n) for frame in frames.values() for n in records(frame)}
     ended = {str(name): "; ".join(diverged_in(frame).values()) for name, frame in frames.items()}
     return noted(marked(pd.concat(pieces, ignore_index=True), ended), measures.values())
+
+
+def rows_of(source: Path | str | Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows of a run: of its directory, of its metrics.jsonl, or as they are given."""
+    return [*(_read(Path(source)) if isinstance(source, (Path, str)) else source)]
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ _LABELS = {  # where the field's own name says too little beside those of the ot
 
 @dataclass(frozen=True)
 class Draft:
-    """A preset, stretched to some iterations, and what else differs from it.
+    """A preset, stretched to some outer steps, and what else differs from it.
 
     >>> draft = Draft("sinusoid-maml").varied({"training.iterations": 700, "train.shots": 10})
     >>> draft.experiment.training.iterations, draft.experiment.train.shots, draft.changes

@@ -144,7 +144,8 @@ class RunSummary(TypedDict):
     stopping: bool
     diverged: str  # what and where, as a sentence; empty where nothing did
     reason: str
-    rate: float  # iterations a second; 0 is unknown
+    note: str
+    rate: float  # outer steps a second; 0 is unknown
     left: float | None  # seconds
     last: Validation | None
     best: Validation | None
@@ -157,6 +158,15 @@ class ListedRun(RunSummary):
     name: str
     drawn: bool
     resumes: bool
+    group: str  # the oldest run that is equal to it but for the seed, such as itself
+
+
+class SettingApart(TypedDict):
+    """A setting in which two runs differ."""
+
+    name: str
+    first: str
+    second: str
 
 
 class Preset(TypedDict):
@@ -176,6 +186,8 @@ class TrainAbout(TypedDict):
     presets: list[Preset]
     form: list[Setting]
     runs: list[ListedRun]  # the newest first
+    trash: list[str]  # runs that were deleted and can be restored
+    looks: list[Field]  # how curves are drawn
     code: str
     shell: str
 

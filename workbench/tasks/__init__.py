@@ -99,7 +99,9 @@ def open_tasks(name: str) -> Tasks:
     schemes = _FAMILIES[family] if path is None else _own_schemes(path)
     scheme, *options = (scheme or next(iter(schemes))).split("/")
     if scheme not in schemes:
-        raise UserError(f"{family} has no scheme '{scheme}': {nearest(scheme, list(schemes))}")
+        raise UserError(
+            f"{family} has no scheme '{scheme}': {nearest(scheme, list(schemes))}{_after(family)}"
+        )
     return schemes[scheme](options)
 
 
@@ -126,6 +128,16 @@ def in_memory(name: str) -> Tasks | None:
     >>> in_memory("sinusoid:maml")
     """
     return _GIVEN.get(name)
+
+
+def _after(family: str) -> str:
+    """What may follow a family's scheme, in a word; empty where nothing does."""
+    if family != "omniglot":
+        return ""
+    from workbench.tasks.families.omniglot import OPTIONS
+
+    listed = ", ".join(f"/{option}" for option in OPTIONS)
+    return f"; after a scheme may stand {listed}"
 
 
 def names() -> list[str]:

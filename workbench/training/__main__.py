@@ -16,6 +16,8 @@ if __name__ == "__main__":
     except UserError as error:
         sys.stderr.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {error}\n")
         sys.exit(2)
+    except KeyboardInterrupt:  # which the run's status tells
+        sys.exit(130)
     except Exception:
         traceback.print_exc()
         sys.exit(1)

@@ -41,7 +41,7 @@ class MetaGradients:
     threads          chunks at a time, each with one thread of its own inside
 
     The learner's estimator says how a gradient is had. `carried` is what it goes on from in the
-    next call, where a meta-step is a window of a longer adaptation.
+    next call, where an outer step is a window of a longer adaptation.
 
     >>> from workbench.algorithms import MAML
     >>> from workbench.models import MLP

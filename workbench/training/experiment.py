@@ -66,7 +66,7 @@ class LearnerSettings(Protocol):
 class TrainingSettings:
     """How the outer loop runs."""
 
-    # meta-steps: each changes the meta-parameters once
+    # outer steps: each changes the meta-parameters once
     iterations: Annotated[int, Range(1, span=(100, 100_000), log=True)] = 10_000
     # tasks in a meta-batch; their losses are averaged
     tasks: Annotated[int, Range(1, span=(1, 64))] = 4
@@ -93,11 +93,13 @@ class TrainingSettings:
     tasks_per_chunk: Annotated[int, Range(0, span=(0, 64))] = 0
     threads: Annotated[int, Range(1, span=(1, 16))] = 1  # chunks computed at the same time
     compiled: Literal["auto", "on", "off"] = "auto"  # trace and compile the meta-gradient
-    # iterations between rows of training loss
+    # outer steps between rows of training loss
     log_every: Annotated[int, Range(1, span=(1, 1_000), log=True)] = 100
-    # iterations between validations; 0 is never
+    # outer steps between validations; 0 is never
     validate_every: Annotated[int, Range(0, span=(0, 10_000))] = 1_000
     validation_tasks: Annotated[int, Range(2, span=(2, 1_000))] = 200  # tasks in a validation
+    # outer steps between looks at the meta-gradient; 0 is never, and no adaptations are recorded
+    diagnose_every: Annotated[int, Range(0, span=(0, 10_000))] = 1_000
     # stop after so many validations without a better one
     patience: Annotated[int | None, Range(1, span=(1, 50))] = None
     # time between checkpoints
@@ -165,7 +167,7 @@ def schedule_class(name: str) -> type[torch.optim.lr_scheduler.LRScheduler] | No
     if name.lower() == _METRIC:
         raise UserError(
             "training.schedule is 'ReduceLROnPlateau', which follows a metric: "
-            "choose one that follows the iteration"
+            "choose one that follows the outer step"
         )
     found = _torch_class(module, module.LRScheduler, name, "training.schedule", _SCHEDULES)
     return found
@@ -240,7 +242,7 @@ class Experiment:
         _check_device(self.device)
 
     def stretched(self, iterations: int) -> Experiment:
-        """The same training over another number of iterations, schedule and validations with it.
+        """The same training over another number of outer steps, schedule and validations with it.
 
         >>> from workbench.training import preset
         >>> preset("sinusoid-maml").stretched(700).training.iterations

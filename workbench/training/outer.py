@@ -42,7 +42,7 @@ def make_optimizer(
 
 
 def make_schedule(settings: TrainingSettings, optimizer: torch.optim.Optimizer) -> Schedule:
-    """The outer rate by iteration."""
+    """The outer rate by outer step."""
     cls, total = schedule_class(settings.schedule), settings.iterations
     factors = {
         "constant": lambda i: 1.0,

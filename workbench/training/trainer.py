@@ -1,6 +1,6 @@
 """The one outer loop: episode -> meta-gradient -> torch optimizer -> metrics, for every learner.
 
-Everything a meta-step does is a function of the experiment and the iteration's number (tasks,
+Everything an outer step does is a function of the experiment and the step's number (tasks,
 schedule) or stands in the checkpoint (parameters, optimizer, running sums, generators): a run
 that was killed and resumed ends with the same bits as one that was not.
 """
@@ -39,7 +39,7 @@ from workbench.training.experiment import Experiment
 from workbench.training.outer import Regulariser, make_optimizer, make_schedule, stand_ins
 
 _TRAIN_STREAM = 1
-_VALIDATION_SEED = 2000  # the same validation tasks for every run, so that runs can be compared
+VALIDATION_SEED = 2000  # the same validation tasks for every run, so that runs can be compared
 _BLOCK_ELEMENTS = 1_500_000  # numbers in a block of sampled episodes
 _BLOCK_ITERATIONS = 256
 _MODES: dict[str, Mode] = {"compiled": "on", "eager": "off"}
@@ -50,7 +50,7 @@ class Diverged(UserError):
 
 
 class EpisodeStream:
-    """The training episodes by iteration, sampled in blocks so that small tasks cost little.
+    """The training episodes by outer step, sampled in blocks so that small tasks cost little.
 
     >>> from workbench.training import preset
     >>> experiment = preset("sinusoid-maml")
@@ -94,7 +94,7 @@ class Best:
 
 
 class Trainer:
-    """A training at some iteration: `update` makes one meta-step, `checkpoint` keeps it.
+    """A training at some outer step (its `iteration`): `update` makes one, `checkpoint` keeps it.
 
     `path` makes a resumed training compute its gradients the way it did before.
 
@@ -123,11 +123,12 @@ class Trainer:
         self.schedule = make_schedule(settings, self.optimizer)
         self.regulariser = Regulariser(settings, list(self.parameters.values()))
         self.iteration = 0
+        self.before: list[Tensor] = []  # the parameters before the last step that is diagnosed
         self.best: Best | None = None
         self.loss_sum = torch.zeros((), device=experiment.device, dtype=torch.float64)
         self.loss_count = 0
         self.random = Seeded(experiment.seed)
-        draws = self._draws()
+        self.draws = draws = self._draws()
         self._drawing: AbstractContextManager[object] = self.random if draws else nullcontext()
         wanted: Mode = settings.compiled if path is None else _MODES[path]
         self.meta_gradients = MetaGradients(
@@ -139,19 +140,19 @@ class Trainer:
         )
         if self.meta_gradients.path == "compiled":
             # Compile and certify on the first episode, whose result comes from the eager path:
-            # every meta-step that counts then runs the same way, resumed or not.
+            # every outer step that counts then runs the same way, resumed or not.
             for _ in range(self.windows):
                 self.meta_gradients(self.episodes[0])
 
     @property
     def windows(self) -> int:
-        """Meta-steps that an adaptation takes: more than one where each is a window of it."""
+        """Outer steps that an adaptation takes: more than one where each is a window of it."""
         window = self.learner.estimator.window
         return math.ceil(self.learner.steps(self.episodes[0]) / window) if window else 1
 
     @property
     def finished(self) -> bool:
-        """Whether all iterations are done, or validation stopped getting better."""
+        """Whether all outer steps are done, or validation stopped getting better."""
         return self.iteration >= self.experiment.training.iterations or self.lost_patience
 
     @property
@@ -175,7 +176,7 @@ class Trainer:
         return trial.drawn
 
     def update(self) -> None:
-        """One meta-step."""
+        """One outer step."""
         trajectory, window = divmod(self.iteration, self.windows)
         if window == 0:
             self.meta_gradients.carried = None
@@ -189,6 +190,9 @@ class Trainer:
         self.regulariser.add_gradients()
         if settings.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.parameters.values(), settings.clip)
+        every = settings.diagnose_every
+        if every and (self.iteration + 1) % every == 0:
+            self.before = [p.detach().clone() for p in self.parameters.values()]
         self.optimizer.step()
         self.regulariser.project()
         self.schedule.step()
@@ -207,7 +211,7 @@ class Trainer:
             "iteration": self.iteration,
             "split": "train",
             "loss": loss,
-            "gradient_norm": _finite(float(norms.norm())),
+            "gradient_norm": finite(float(norms.norm())),
             "rate": self.optimizer.param_groups[0]["lr"],
         }
 
@@ -218,7 +222,7 @@ class Trainer:
         )
         if not good:
             raise Diverged(
-                f"the meta-loss is not a finite number by iteration {self.iteration}: lower "
+                f"the meta-loss is not a finite number by outer step {self.iteration}: lower "
                 "training.rate or the inner rate, or set training.clip; the last checkpoint, "
                 "from before, is kept"
             )
@@ -232,7 +236,7 @@ class Trainer:
                 self.experiment.test,
                 episodes=self.experiment.training.validation_tasks,
                 split="validation",
-                seed=_VALIDATION_SEED,
+                seed=VALIDATION_SEED,
                 every_step=False,
             )
         measure = self.tasks.measure(self.experiment.test)
@@ -245,15 +249,15 @@ class Trainer:
         row = {
             "iteration": self.iteration,
             "split": "validation",
-            measure.name: _finite(result.mean),
+            measure.name: finite(result.mean),
             "measure": measure.to_record(),
-            "ci95": _finite(result.ci95),
+            "ci95": finite(result.ci95),
             "best": self.best is not None and self.best.iteration == self.iteration,
         }
         return row if math.isfinite(result.mean) else row | {"diverged": result.diverged}
 
     def checkpoint(self, seconds: float = 0.0) -> Checkpoint:
-        """All that the next meta-step depends on."""
+        """All that the next outer step depends on."""
         tensors: dict[str, Tensor] = {
             f"learner.{name}": tensor for name, tensor in self.learner.state_dict().items()
         }
@@ -332,7 +336,7 @@ class Trainer:
             return
         if step != window * self.learner.estimator.window:
             raise UserError(
-                f"{name} carries on from step {step!r} of an adaptation, and iteration "
+                f"{name} carries on from step {step!r} of an adaptation, and outer step "
                 f"{self.iteration} is {window} windows into one: delete it"
             )
         with torch.no_grad():
@@ -369,5 +373,9 @@ def versions() -> dict[str, str]:
     }
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """A number as JSON can hold it.
+
+    >>> finite(float("nan"))
+    """
     return value if math.isfinite(value) else None

@@ -42,6 +42,7 @@ def _training(iterations: int, tasks: int, **more: object) -> TrainingSettings:
         log_every=20,
         validate_every=max(1, iterations // 30),
         validation_tasks=100,
+        diagnose_every=100,
     )
     return replace(base, **more)  # type: ignore[arg-type]
 
@@ -199,7 +200,7 @@ _DIGITS = Experiment(
     test=Shape(2, 1, 15),
     model=MLPSettings(hidden=(64, 64), norm=True),
     learner=MAMLSettings(inner_rate=0.1, train_steps=1, test_steps=3),
-    training=TrainingSettings(iterations=3_000, tasks=8, validate_every=250),
+    training=TrainingSettings(iterations=3_000, tasks=8, validate_every=250, diagnose_every=250),
 )
 
 # Five classes make ten pairs, which a network soon knows by heart: with plain Adam validation falls
