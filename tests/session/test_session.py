@@ -298,3 +298,15 @@ def test_edits_from_several_threads_are_all_kept(session):
         thread.join()
     assert session.episode.support.y[0, :, 0].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
     assert len(session.lanes[0].edits) == 5
+
+
+def test_who_looks_at_an_outcome_looks_at_the_other_learners():
+    session = Session("glyphs-protonet", "glyphs-metanet", count=1, queries=2)
+    session.move(step=1)
+    session.choose("glyphs-metanet")
+    assert session.cursor.step == session.tape.steps == 2  # where its memory is written
+    session.move(step=1)
+    session.choose("glyphs-protonet")
+    session.move(step=0)
+    session.choose("glyphs-metanet")
+    assert session.cursor.step == 0
