@@ -434,3 +434,15 @@ def test_a_long_recording_goes_on_in_parts_and_is_stopped(session, monkeypatch):
     again: dict[str, object] = {}
     exec(session.lines(), again)
     assert same(again["session"].tape, session.tape)  # type: ignore[attr-defined]
+
+
+def test_who_looks_at_an_outcome_looks_at_the_other_learners():
+    session = Session("glyphs-protonet", "glyphs-metanet", count=1, queries=2)
+    session.move(step=1)
+    session.choose("glyphs-metanet")
+    assert session.cursor.step == session.tape.steps == 2  # where its memory is written
+    session.move(step=1)
+    session.choose("glyphs-protonet")
+    session.move(step=0)
+    session.choose("glyphs-metanet")
+    assert session.cursor.step == 0

@@ -39,7 +39,8 @@ class Divergence:
 
     def among(self, tasks: Iterable[int]) -> list[int]:
         """Those of the tasks that diverged."""
-        return [task for task in tasks if self.lengths[task] < len(self.steps)]
+        lengths, whole = self.lengths, len(self.steps)  # none of a method that keeps no values
+        return [task for task in tasks if task < len(lengths) and lengths[task] < whole]
 
     @property
     def summary(self) -> str:
@@ -103,7 +104,7 @@ class Watch:
 
     def see(self, adapted: Adapted) -> None:
         """The next value."""
-        if not self._steps and adapted.values:
+        if not self._tasks and adapted.values:
             self._tasks = len(next(iter(adapted.values.values())))
             self._descends = any(name.startswith(_DESCENDED) for name in adapted.values)
         self._steps.append(adapted.step)

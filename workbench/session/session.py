@@ -106,16 +106,15 @@ class Session(Looking):
 
     @in_turn
     def choose(self, learner: str) -> None:
-        """Adapt to the same tasks with another of the session's learners."""
+        """Adapt to the same tasks with another of the session's learners; an end stays one."""
         if learner not in self.sources:
             raise UserError(
                 f"the session has no learner '{learner}': {nearest(learner, list(self.sources))}"
             )
         first = dataclasses.replace(self.lanes[0], learner=learner, settings={}, steps=None)
-        ended = 0 < self.cursor.step == self.tape.steps
+        ended = self.sources and 0 < self.cursor.step == self.tape.steps
         self._become(State(self.state.sampling, (first,)))
-        if ended:  # who looks at the outcome looks at the other's
-            self.move(step=self.tape.steps)
+        self.move(step=self.tape.steps if ended else self.cursor.step)
 
     @in_turn
     def add(self, learner: Any) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -22,6 +20,7 @@ from workbench.tasks import Tasks
 from workbench.training.checkpoints import check_header, save_checkpoint
 from workbench.training.execution import use_threads
 from workbench.training.experiment import Experiment, check_present
+from workbench.training.interrupts import Interrupts
 from workbench.training.room import fitting
 from workbench.training.runs import Run, State
 from workbench.training.trainer import Best, Diverged, Trainer, tried, versions
@@ -69,7 +68,7 @@ def train(
         raise UserError(f"minutes is {minutes}: it must be above 0")
     experiment, run, built = _opened(experiment, run, resume)
     lock: AbstractContextManager[None] = run.locked() if run is not None else nullcontext()
-    with lock, _kept_threads(), _Interrupts() as interrupts:
+    with lock, _kept_threads(), Interrupts() as interrupts:
         session = _Session(experiment, run, minutes, progress, interrupts)
         try:
             with fitting("an outer step", "lower training.tasks, or training.tasks_per_chunk"):
@@ -125,60 +124,6 @@ def check_goes_on(run: Run) -> None:
         )
 
 
-class _Interrupts:
-    """Turns SIGINT and SIGTERM into a request, so that a checkpoint can be written first."""
-
-    def __init__(self) -> None:
-        self.requested = False
-        self._before: dict[int, Any] = {}
-
-        self._at_once = False
-
-    def _request(self, number: int, frame: Any) -> None:
-        if self._at_once:
-            raise KeyboardInterrupt("stopped before an outer step was made")
-        if self.requested:  # asked twice: no patience left
-            raise KeyboardInterrupt("interrupted twice")
-        self.requested = True
-
-    @contextmanager
-    def at_once(self, run: Run | None) -> Iterator[None]:
-        """While there is nothing to save, such as in a compilation, a request ends it at once.
-
-        The run's stop file, which nobody looks at meanwhile, is a request too.
-        """
-        if not self._before:
-            yield
-            return
-        main, done = threading.get_ident(), threading.Event()
-
-        def look() -> None:
-            while not done.wait(_GLANCE_SECONDS):
-                if run is not None and run.stop_requested():
-                    signal.pthread_kill(main, signal.SIGTERM)
-                    return
-
-        watch = threading.Thread(target=look, daemon=True)
-        self._at_once = True
-        watch.start()
-        try:
-            yield
-        finally:
-            self._at_once = False
-            done.set()
-            watch.join()
-
-    def __enter__(self) -> _Interrupts:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._request)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-
 class _Session:
     """One sitting of a training."""
 
@@ -188,7 +133,7 @@ class _Session:
         run: Run | None,
         minutes: float | None,
         progress: bool,
-        interrupts: _Interrupts,
+        interrupts: Interrupts,
     ) -> None:
         self.experiment, self.run = experiment, run
         self.interrupts, self.progress = interrupts, progress

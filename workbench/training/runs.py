@@ -9,10 +9,9 @@ checkpoints/     latest.safetensors and best.safetensors (best by validation)
 status.json      how it last went
 log.txt          what happened, for people
 lock             held by the living process that trains here
-stop             there when somebody asked it to stop
-note.txt         what you wrote of it
+stop, note.txt   there when somebody asked it to stop; what you wrote of it
 
-Runs that were deleted lie in the folder `.trash` beside the others, from where they come back.
+Those that were deleted lie in the folder `.trash` beside the others, from where they come back.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ State = Literal[
     "new", "running", "finished", "diverged", "paused", "interrupted", "failed", "killed"
 ]
 Which = Literal["best", "latest"]
-TRASH = ".trash"  # the folder, beside runs, of those that were deleted
+TRASH = ".trash"
 _STATES = typing.get_args(State)
 
 
