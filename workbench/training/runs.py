@@ -1,8 +1,7 @@
 """A run: the directory that holds all there is of one training.
 
 config.json      the experiment
-methods.json     your own files that it needs, with hash and text, where it needs any
-data.json        the hash of your own data, where it learns from such
+methods.json     your own files that it needs, with hash and text; data.json: your data's hash
 files/           copies of the files that its settings name, and of data that were in memory
 metrics.jsonl    one row of training loss or validation a line, append-only
 checkpoints/     latest.safetensors and best.safetensors (best by validation)
