@@ -68,7 +68,6 @@ class Implicit(Estimator):
         with torch.no_grad():
             end = last(adapt(learner, episode))
         found, start = weights_of(end.values), weights_of(learner.begin(episode).values)
-        names = list(found)
 
         def hessian_at() -> Product:
             """Products with the Hessian at the end: of the gradient's graph, which is made once."""
@@ -104,7 +103,7 @@ class Implicit(Estimator):
                     return neumann(system, vectors, self.iterations, rate)
                 return conjugate_gradients(system, vectors, self.iterations)
 
-        tied = implicit(start, {n: found[n].detach() for n in names}, solve)
+        tied = implicit(start, {n: w.detach() for n, w in found.items()}, solve)
         values = {**end.values, **{f"weights.{n}": w for n, w in tied.items()}}
         losses = learner.meta_loss([Adapted(values, end.seen, end.step)], episode)
         return differentiated(learner, losses), None
