@@ -156,7 +156,7 @@ def test_adapted_curves_draws_truth_thin_before_grey_after_strong():
     frame = examples.curves()
     axes = adapted_curves(frame).axes[0]
     drawn = lines(axes)
-    truth, before, after = drawn["truth"], drawn["before"], drawn["after 5 steps"]
+    truth, before, after = drawn["truth"], drawn["before"], drawn["step 5"]
     assert truth.get_color() == "#000000"
     assert truth.get_linewidth() < before.get_linewidth() < after.get_linewidth()
     assert before.get_color() == PAPER.before

@@ -81,9 +81,7 @@ class Tape(Sequence[Adapted]):
         self._frames: dict[tuple[str, int], pd.DataFrame] = {}  # by kind and task
         self._refused: dict[str, str] = {}
         self._let_go = False
-        self._held: dict[
-            int, int
-        ] = {}  # bytes of what is kept, by address, until the budget is met
+        self._held: dict[int, int] = {}  # bytes by address, until they are more than the budget
         self._mixed = False  # a branch that began with other examples, or another learner
         for adapted in path:
             self._append(adapted)
