@@ -12,6 +12,10 @@ from workbench.algorithms.estimators.evolution import Evolution
 from workbench.algorithms.estimators.exact import Exact
 from workbench.algorithms.estimators.implicit import Implicit
 from workbench.algorithms.estimators.truncated import Truncated
+from workbench.algorithms.generated.neural_optimizer import (
+    NeuralOptimizer,
+    NeuralOptimizerSettings,
+)
 from workbench.algorithms.gradient.anil import ANIL, BOIL, ANILSettings, BOILSettings
 from workbench.algorithms.gradient.finetune import (
     FineTuning,
@@ -61,6 +65,8 @@ __all__ = [
     "MetaNetSettings",
     "MetaSGD",
     "MetaSGDSettings",
+    "NeuralOptimizer",
+    "NeuralOptimizerSettings",
     "PretrainedRegression",
     "Prototypical",
     "PrototypicalSettings",

@@ -175,6 +175,20 @@ def _digits(options: list[str]) -> Tasks:
     return open_digits()
 
 
+def _quadratics(options: list[str]) -> Tasks:
+    from workbench.tasks.families.problems import Quadratics
+
+    _no_options("quadratics", options)
+    return Quadratics()
+
+
+def _whole_digits(options: list[str]) -> Tasks:
+    from workbench.tasks.families.problems import open_whole_digits
+
+    _no_options("digits", options)
+    return open_whole_digits()
+
+
 def _omniglot(scheme: str, options: list[str]) -> Tasks:
     from workbench.tasks.families.omniglot import open_omniglot
 
@@ -222,7 +236,8 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
     "harmonics": {"octave": partial(_curves, "harmonics", "octave")},
     "linear-sine": {"sum": partial(_curves, "linear-sine", "sum")},
     "glyphs": {"alphabets": _glyphs, "unlabelled": partial(_glyphs, labelled=False)},
-    "digits": {"5-2-3": _digits},
+    "digits": {"5-2-3": _digits, "whole": _whole_digits},
+    "quadratics": {"normal": _quadratics},
     "omniglot": {
         scheme: partial(_omniglot, scheme)
         for scheme in ("background-evaluation", "vinyals", "random", "background-only")
