@@ -12,6 +12,7 @@ from workbench.algorithms.estimators.evolution import Evolution
 from workbench.algorithms.estimators.exact import Exact
 from workbench.algorithms.estimators.implicit import Implicit
 from workbench.algorithms.estimators.truncated import Truncated
+from workbench.algorithms.generated.learned_loss import ML3, ML3Settings
 from workbench.algorithms.generated.neural_optimizer import (
     NeuralOptimizer,
     NeuralOptimizerSettings,
@@ -40,6 +41,7 @@ __all__ = [
     "BOIL",
     "MAML",
     "MANN",
+    "ML3",
     "RL2",
     "SNAIL",
     "ANILSettings",
@@ -58,6 +60,7 @@ __all__ = [
     "Learner",
     "MAMLSettings",
     "MANNSettings",
+    "ML3Settings",
     "Matching",
     "MatchingSettings",
     "MetaGradient",

@@ -21,6 +21,7 @@ from workbench.figures.gradients import (
 )
 from workbench.figures.influences import support_influence
 from workbench.figures.landscapes import loss_curvature, loss_landscape
+from workbench.figures.losses import loss_shape
 from workbench.figures.memories import embedding_map, memory_reads
 from workbench.figures.progress import learning_curves, loss_by_step
 from workbench.figures.slots import memory_slots, memory_usage
@@ -54,6 +55,7 @@ DRAWN: dict[str, Callable[..., Plot]] = {
     "usage": memory_usage,
     "embedding": embedding_map,
     "certificate": gradient_certificate,
+    "loss-shape": loss_shape,
     "reliability": reliability,
     "training": learning_curves,
     "comparison": comparison,

@@ -189,6 +189,15 @@ def _whole_digits(options: list[str]) -> Tasks:
     return open_whole_digits()
 
 
+def _noisy(family: str, options: list[str]) -> Tasks:
+    from workbench.tasks.families.glyphs import open_glyphs
+    from workbench.tasks.families.noisy import with_wrong_labels
+    from workbench.tasks.families.problems import open_whole_digits
+
+    _no_options(family, options)
+    return with_wrong_labels(open_glyphs() if family == "glyphs" else open_whole_digits())
+
+
 def _omniglot(scheme: str, options: list[str]) -> Tasks:
     from workbench.tasks.families.omniglot import open_omniglot
 
@@ -235,8 +244,12 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
     },
     "harmonics": {"octave": partial(_curves, "harmonics", "octave")},
     "linear-sine": {"sum": partial(_curves, "linear-sine", "sum")},
-    "glyphs": {"alphabets": _glyphs, "unlabelled": partial(_glyphs, labelled=False)},
-    "digits": {"5-2-3": _digits, "whole": _whole_digits},
+    "glyphs": {
+        "alphabets": _glyphs,
+        "unlabelled": partial(_glyphs, labelled=False),
+        "noisy": partial(_noisy, "glyphs"),
+    },
+    "digits": {"5-2-3": _digits, "whole": _whole_digits, "noisy": partial(_noisy, "digits")},
     "quadratics": {"normal": _quadratics},
     "omniglot": {
         scheme: partial(_omniglot, scheme)

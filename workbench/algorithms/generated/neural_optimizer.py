@@ -9,9 +9,10 @@ improves by.
     meta-loss    = mean over steps of log(f(w_t) + floor)
     phi         <- phi - beta * gradient of the meta-loss by phi, a window of steps at a time
 
-With `order='first'` a gradient of f is a constant to phi, the paper's assumption, so no second
-derivative is needed. The estimator `Truncated` carries weights and the rule's state from window
-to window.
+The estimator `Truncated` carries weights and the rule's state from window to window. With
+`order='first'` a gradient of f is a constant to phi, the paper's assumption, and no second
+derivative is needed; but then nothing tells phi that a longer step changes the gradients after it,
+and what starts as Adam learns steps that diverge (benchmarks/optimizers.py).
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from workbench.algorithms.estimators.truncated import Truncated
 from workbench.algorithms.generated.starts import drawn
 from workbench.algorithms.gradient.learner import (
     GradientLearner,
@@ -34,9 +34,8 @@ from workbench.algorithms.gradient.learner import (
 )
 from workbench.algorithms.gradient.reptile import minibatch
 from workbench.algorithms.values import Adapted
-from workbench.errors import UserError
 from workbench.fields import Live, Range
-from workbench.innerloop import LSTMRuleSettings, Order, RuleSettings, weights_of
+from workbench.innerloop import LSTMRuleSettings, RuleSettings, weights_of
 from workbench.models import ModelSettings
 from workbench.tasks.base import TaskSpec
 from workbench.tasks.episode import Episode, Examples
@@ -49,8 +48,7 @@ class NeuralOptimizerSettings(GradientSettings):
     inner_rate: InnerRate = 0.1  # what the rule's steps are multiplied by
     train_steps: TrainSteps = 100  # inner steps in training
     test_steps: TestSteps = 100  # inner steps in evaluation
-    order: Annotated[Order, Live(moves=False)] = "first"  # exact, or gradients as constants
-    optimizer: Annotated[RuleSettings, Live()] = LSTMRuleSettings()  # the rule that is trained
+    optimizer: RuleSettings = LSTMRuleSettings()  # the rule that is trained
     # examples of an inner minibatch; 0 is the whole support
     batch: Annotated[int, Range(0, span=(0, 256)), Live()] = 0
     # losses far below it count as equally good
@@ -65,24 +63,18 @@ class NeuralOptimizer(GradientLearner):
     """Learns how to descend a model's loss from any start.
 
     >>> from workbench.tasks import open_tasks
-    >>> learner = NeuralOptimizer(nn.Linear(10, 1, bias=False))
-    >>> found, _ = learner.estimator(learner, open_tasks("quadratics").sample(2, seed=0))
-    >>> sorted(found.gradients)[0]
+    >>> settings = NeuralOptimizerSettings(train_steps=5)
+    >>> learner = NeuralOptimizer(nn.Linear(10, 1, bias=False), settings)
+    >>> sorted(learner.meta_gradient(open_tasks("quadratics").sample(2, seed=0)).gradients)[0]
     'rule.cells.0.bias_hh'
     """
 
     settings: NeuralOptimizerSettings
-    estimator = Truncated(window=20)
 
     def __init__(
         self, model: nn.Module, settings: NeuralOptimizerSettings = NeuralOptimizerSettings()
     ) -> None:
         super().__init__(model, settings)
-        if not any(True for _ in self.rule.parameters()):
-            raise UserError(
-                f"learner.optimizer is {type(settings.optimizer).__name__}, whose rule has nothing "
-                "to learn: choose LSTMRuleSettings or MomentRuleSettings"
-            )
         self.model.requires_grad_(False)  # a start is drawn, and not learned
 
     def begin(self, episode: Episode) -> Adapted:

@@ -1,6 +1,7 @@
 """Learned optimizers and losses.
 
-Quadratics and a net on digits: Andrychowicz et al. (2016).
+Quadratics and a net on digits: Andrychowicz et al. (2016). Losses: Bechtle et al. (2021), on sine
+waves with the net of their code, and on images of whose support labels four in ten are wrong.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from workbench.algorithms.estimators.truncated import Truncated
+from workbench.algorithms.generated.learned_loss import ML3Settings
 from workbench.algorithms.generated.neural_optimizer import NeuralOptimizerSettings
 from workbench.innerloop import LSTMRuleSettings, MomentRuleSettings
-from workbench.models import MLPSettings
+from workbench.models import Conv4Settings, MLPSettings
 from workbench.tasks import Shape
 from workbench.training.experiment import Experiment, TrainingSettings
 
@@ -43,6 +45,43 @@ _DIGITS = Experiment(
 _MOMENTS = MomentRuleSettings()
 _MLP = {"quadratics": (_QUADRATICS, 0.05), "digits": (_DIGITS, 0.02)}
 
+_SINE_LOSS = Experiment(
+    tasks="sinusoid:maml",
+    train=Shape(ways=1, shots=20, queries=20),
+    test=Shape(ways=1, shots=20, queries=100),
+    model=MLPSettings(hidden=(100, 10)),
+    learner=ML3Settings(inner_rate=0.001, train_steps=10, test_steps=100),
+    training=TrainingSettings(iterations=5_000, tasks=25, validate_every=500),
+)
+
+_NOISY_DIGITS = Experiment(
+    tasks="digits:noisy",
+    train=Shape(ways=10, shots=10, queries=10),
+    test=Shape(ways=10, shots=10, queries=30),
+    model=MLPSettings(hidden=(32,)),
+    learner=ML3Settings(
+        inner_rate=0.5, train_steps=20, test_steps=20, hidden=(16, 16), context=8, added=True
+    ),
+    training=TrainingSettings(
+        iterations=1_000, tasks=4, rate=3e-3, schedule="cosine", clip=1.0, validate_every=100,
+        validation_tasks=100,
+    ),
+)  # fmt: skip
+
+_NOISY_GLYPHS = Experiment(
+    tasks="glyphs:noisy",
+    train=Shape(ways=5, shots=10, queries=5),
+    test=Shape(ways=5, shots=10, queries=10),
+    model=Conv4Settings(filters=16, pooling="stride"),
+    learner=ML3Settings(
+        inner_rate=0.2, train_steps=3, test_steps=5, start="learned", context=8, added=True
+    ),
+    training=TrainingSettings(
+        iterations=2_000, tasks=4, rate=2e-3, schedule="cosine", clip=10.0, validate_every=200,
+        validation_tasks=100,
+    ),
+)  # fmt: skip
+
 PRESETS: dict[str, tuple[str, Experiment]] = {
     "quadratics-lstm": (
         "a neural optimizer, an LSTM for each coordinate, on quadratics of ten dimensions",
@@ -61,4 +100,7 @@ PRESETS: dict[str, tuple[str, Experiment]] = {
         )
         for name, (one, rate) in _MLP.items()
     },
+    "sinusoid-ml3": ("a learned loss on sine waves, from any start", _SINE_LOSS),
+    "digits-ml3": ("a learned loss where four in ten labels are wrong, from any start", _NOISY_DIGITS),
+    "glyphs-ml3": ("a learned loss and start where four in ten labels are wrong", _NOISY_GLYPHS),
 }
