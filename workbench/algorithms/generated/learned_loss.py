@@ -10,6 +10,10 @@ With `context` 0 the net sees each example by itself, as in the paper; else it i
 of the task's training data (a learned mapping from data to a loss). Of classes it sees the logarithm
 of each one's probability, whether it is the target, and the target's, and is summed over them, so
 that neither their number nor their order matters.
+
+    M = net(...)^2          without biases and with ReLUs: as errors and targets grow together by a
+                            factor, it grows by the square of it, and it is never below 0
+    M = L + net(...)        with `added`: the tasks' own loss, until it is trained
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ from workbench.errors import UserError
 from workbench.fields import Range
 from workbench.innerloop import Order, forward_tasks
 from workbench.models import MLP, ModelSettings
+from workbench.models.mlp import Activation
 from workbench.tasks.base import Kind, TaskSpec
 from workbench.tasks.episode import Episode, Examples
 
@@ -93,7 +98,8 @@ class ML3(GradientLearner):
         super().__init__(model, settings)
         seen = 2 * outputs if kind == "regression" else 3
         self.kinds = (kind,)
-        self.loss = MLP(seen + settings.context, 1, settings.hidden, bias=False)
+        kink: Activation = "tanh" if settings.added else "relu"
+        self.loss = MLP(seen + settings.context, 1, settings.hidden, kink, bias=False)
         self.encoder: nn.Module | None = None
         if settings.context:
             self.encoder = MLP(seen, settings.context, settings.hidden, "tanh")
