@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -24,9 +25,11 @@ TASKS = 3
 
 
 @pytest.fixture(autouse=True)
-def _double() -> None:
+def _double() -> Iterator[None]:
     torch.set_default_dtype(torch.float64)
     torch.manual_seed(0)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 def weights(width: int = 4) -> dict[str, torch.Tensor]:
@@ -173,10 +176,10 @@ def test_groups_have_rates_of_their_own_and_what_has_no_gradient_stays():
     optimizer = LearnedOptimizer(groups, MomentRule(), lr=0.1)
     model[2].bias.requires_grad_(False)
     bias, weight = model[2].bias.clone(), model[2].weight.clone()
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
     trained(model, optimizer, range(2))
     assert all(torch.equal(t, still[n]) for n, t in model[0].state_dict().items())
     assert torch.equal(model[2].bias, bias)
     assert not torch.equal(model[2].weight, weight)
-    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
     schedule.step()
     assert optimizer.param_groups[1]["lr"] == 0.05

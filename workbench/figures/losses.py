@@ -23,7 +23,7 @@ def loss_shape(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     1.'
     """
     columns = ["target", "prediction", "learned", "true"]
-    require(frame, "loss_shape", columns, "Tape.frame('loss-shape')", columns[1:])
+    require(frame, "loss_shape", columns, "compute", columns[1:])
     targets = ordered(frame["target"])
     said = []
     with drawing(style, style.height(0.95 / max(len(targets), 1) + 0.2)) as plot:
