@@ -8,9 +8,8 @@ and Adam, whose rates a grid chose on the validation problems for each length by
 the arithmetic mean over problems of what is descended (on digits of the whole support, not of a
 minibatch), `gain` is the learned rule's lead on the same problems, with its 95% interval over them.
 `wide` is the same rule on a net of 40 units in place of the 20 that it was trained on. The
-few-shot units train MAML with a learned rule beside MAML and Meta-SGD, from one start and for as many
-meta-steps. `moments, first order` is trained with gradients as constants: what destroys it. An LSTM
-on digits takes half an hour of a core, and wants `--device cuda`.
+few-shot units train MAML with a learned rule beside MAML and Meta-SGD, from one start and for as
+many meta-steps. `moments, first order` is trained with gradients as constants, which destroys it.
 """
 
 from __future__ import annotations
@@ -84,9 +83,7 @@ def tuned(experiment: Experiment, problems: Episode) -> dict[str, list[float]]:
     return chosen
 
 
-def compared(
-    experiment: Experiment, learned: Learner, problem: str
-) -> list[dict[str, Any]]:
+def compared(experiment: Experiment, learned: Learner, problem: str) -> list[dict[str, Any]]:
     """A row for each optimizer and length: all on the same new problems."""
     family = problem.split()[0]
     tasks, (few, many) = experiment.open_tasks(), COUNTS[family]

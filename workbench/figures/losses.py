@@ -19,8 +19,8 @@ def loss_shape(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
 
     >>> from workbench.figures import examples
     >>> loss_shape(examples.loss_shape()).alt_text
-    'Learned and true loss by prediction. Target -1: lowest at −1.2 and −1. Target 1: lowest at 1 and
-    1.'
+    'Learned and true loss by prediction. Target -1: lowest at −1.2 and −1. Target 1: lowest at 1
+    and 1.'
     """
     columns = ["target", "prediction", "learned", "true"]
     require(frame, "loss_shape", columns, "compute", columns[1:])

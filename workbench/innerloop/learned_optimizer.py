@@ -32,7 +32,7 @@ class LearnedOptimizer(torch.optim.Optimizer):
         self.rule = rule
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step of every group; a parameter without a gradient stays where it is."""
         loss = None
         if closure is not None:

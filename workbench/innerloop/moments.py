@@ -27,7 +27,7 @@ from workbench.innerloop.learned import Coordinatewise, flattened
 from workbench.innerloop.rules import Named
 
 MEANS, SQUARES = (0.5, 0.9, 0.99), (0.9, 0.999)  # decays; Adam's are the second of each
-TIMES = (3, 10, 30, 100, 300)  # steps around which a feature of time changes
+TIMES = (3, 10, 30)  # steps around which a feature of time changes; later steps are all alike
 TINY = 1e-16
 _FEATURES = 3 * len(MEANS) + len(MEANS) + 2 * len(SQUARES) + 3 + len(TIMES)
 
@@ -106,7 +106,9 @@ class MomentRule(Coordinatewise):
         lengths = torch.cat([v.log(), v_of.log(), g_of.log(), m_of[..., 1:2].log()], dim=-1) / 10
         features = [unit, quick, shared, agreement, lengths]
         features += [weight.unsqueeze(-1), time]
-        a, own, of_whole = self.net(torch.cat(features, dim=-1)).split([1, len(MEANS), len(MEANS)], -1)
+        a, own, of_whole = self.net(torch.cat(features, dim=-1)).split(
+            [1, len(MEANS), len(MEANS)], -1
+        )
         bound = math.log(self.settings.most)
         factor = (bound * (a / bound).tanh()).exp()
         direction = unit[..., 1:2] + (own * unit + of_whole * shared).sum(dim=-1, keepdim=True)

@@ -64,4 +64,6 @@ class MLPSettings:
 
     def build(self, input_shape: tuple[int, ...], outputs: int | None) -> MLP:
         """The module for inputs of this shape; an embedding where `outputs` is None."""
-        return MLP(math.prod(input_shape), outputs, self.hidden, self.activation, self.norm, self.bias)
+        return MLP(
+            math.prod(input_shape), outputs, self.hidden, self.activation, self.norm, self.bias
+        )

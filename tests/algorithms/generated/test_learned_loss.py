@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from workbench.algorithms import ML3, MAML, MAMLSettings, ML3Settings, adapt
+from workbench.algorithms import MAML, ML3, MAMLSettings, ML3Settings, adapt
 from workbench.errors import UserError
 from workbench.figures import draw
 from workbench.innerloop import weights_of

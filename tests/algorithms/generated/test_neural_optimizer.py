@@ -51,7 +51,10 @@ def test_every_task_starts_anew_with_the_models_own_spread():
 
 
 def test_the_meta_loss_is_the_mean_logarithm_where_the_steps_led():
-    learner, episode = quadratic(train_steps=3, floor=0.5), open_tasks("quadratics").sample(4, seed=0)
+    learner, episode = (
+        quadratic(train_steps=3, floor=0.5),
+        open_tasks("quadratics").sample(4, seed=0),
+    )
     path = list(adapt(learner, episode))
     losses = [episode.loss(learner.predict(a, episode.support.x), episode.support) for a in path]
     expected = torch.stack([(one + 0.5).log() for one in losses[1:]]).mean(dim=0)
@@ -99,7 +102,7 @@ def test_gradients_as_constants_miss_what_a_step_does_to_the_next_gradient():
         loss = (values["weights.w"].square() / 2).log().sum()
         return float(torch.autograd.grad(loss, rule.rate)[0])
 
-    # exact: log f = 4 log(1 - r) + ...; with constants w'' = w - r (g0 + g1), g0 = w, g1 = (1 - r) w
+    # exact: log f = 4 log(1 - r) + c; with constants w'' = w - r (g0 + g1), g1 = (1 - r) g0
     assert slope("second") == pytest.approx(-4 / 0.8, rel=1e-4)
     assert slope("first") == pytest.approx(-2 * (1 + 0.8) / 0.8**2, rel=1e-4)
 

@@ -35,7 +35,9 @@ def test_a_whole_training_on_digits_has_every_class_and_new_images_in_its_query(
     episode = open_tasks("digits:whole").sample(2, seed=0, split="test")
     for task in range(2):
         assert sorted(episode.info["classes"][task].tolist()) == list(range(10))
-        shown, asked = (set(episode.info[f"{p}_index"][task].tolist()) for p in ("support", "query"))
+        shown, asked = (
+            set(episode.info[f"{p}_index"][task].tolist()) for p in ("support", "query")
+        )
         assert len(shown) == 1000
         assert not shown & asked
     logits = torch.randn(2, 300, 10)

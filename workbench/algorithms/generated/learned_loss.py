@@ -7,9 +7,9 @@ Bechtle et al. (2021), Meta Learning via Learned Loss, arXiv:1906.05374.
     c_i      = mean over the task's examples of E_phi(f_theta(x), y)      what the task is like
 
 With `context` 0 the net sees each example by itself, as in the paper; else it is conditioned on all
-of the task's training data (a learned mapping from data to a loss). Of classes it sees the logarithm
-of each one's probability, whether it is the target, and the target's, and is summed over them, so
-that neither their number nor their order matters.
+of the task's training data (a learned mapping from data to a loss). Of classes it sees each one's
+log-probability, whether it is the target, and the target's log-probability, and is summed over
+them, so that neither their number nor their order matters.
 
     M = net(...)^2          without biases and with ReLUs: as errors and targets grow together by a
                             factor, it grows by the square of it, and it is never below 0
@@ -104,7 +104,7 @@ class ML3(GradientLearner):
         if settings.context:
             self.encoder = MLP(seen, settings.context, settings.hidden, "tanh")
         if settings.added:  # nothing, before it is trained
-            nn.init.zeros_(self.loss.head.weight)
+            nn.init.zeros_(self.loss.get_parameter("head.weight"))
         self.model.requires_grad_(settings.start == "learned")
 
     def begin(self, episode: Episode) -> Adapted:

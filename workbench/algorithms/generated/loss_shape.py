@@ -19,9 +19,7 @@ POINTS = 41
 
 
 @torch.no_grad()
-def shape_frame(
-    learner: Any, episode: Episode, path: Sequence[Adapted], task: int
-) -> pd.DataFrame:
+def shape_frame(learner: Any, episode: Episode, path: Sequence[Adapted], task: int) -> pd.DataFrame:
     """Both losses of a single example over its predictions, as the task's last value has them."""
     import pandas as pd
 

@@ -41,6 +41,9 @@ from workbench.tasks.base import TaskSpec
 from workbench.tasks.episode import Episode, Examples
 
 
+_LSTM = LSTMRuleSettings()
+
+
 @dataclass(frozen=True)
 class NeuralOptimizerSettings(GradientSettings):
     """Train an optimizer on optimization problems."""
@@ -48,7 +51,7 @@ class NeuralOptimizerSettings(GradientSettings):
     inner_rate: InnerRate = 0.1  # what the rule's steps are multiplied by
     train_steps: TrainSteps = 100  # inner steps in training
     test_steps: TestSteps = 100  # inner steps in evaluation
-    optimizer: RuleSettings = LSTMRuleSettings()  # the rule that is trained
+    optimizer: RuleSettings = _LSTM  # the rule that is trained
     # examples of an inner minibatch; 0 is the whole support
     batch: Annotated[int, Range(0, span=(0, 256)), Live()] = 0
     # losses far below it count as equally good

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from workbench.randomness import fold, normal
-from workbench.tasks.base import Kind, Shape, Split, Tasks, TaskSpec, task_seeds
+from workbench.tasks.base import Shape, Split, Tasks, TaskSpec, task_seeds
 from workbench.tasks.episode import Episode, Examples
 from workbench.tasks.objectives import CrossEntropy, Metric, SquaredError
 from workbench.tasks.sampler import ClassSplit, FewShot
@@ -72,7 +72,7 @@ def _mean_loss(prediction: Tensor, examples: Examples) -> Tensor:
 class Descent(CrossEntropy):
     """Cross-entropy, which is also what is followed first; accuracy stands beside it."""
 
-    metrics = (
+    metrics: tuple[Metric, ...] = (  # type: ignore[assignment]
         Metric("cross_entropy", "lower", "nats", None, _mean_loss, "cross-entropy", loss=True),
         *CrossEntropy.metrics,
     )

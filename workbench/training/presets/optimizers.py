@@ -16,9 +16,12 @@ from workbench.models import Conv4Settings, MLPSettings
 from workbench.tasks import Shape
 from workbench.training.experiment import Experiment, TrainingSettings
 
-# The LSTM takes gradients as constants, as in the paper: the derivative of their logarithm explodes.
-_LSTM = NeuralOptimizerSettings(inner_rate=0.1, optimizer=LSTMRuleSettings(), order="first")
-_MOMENTS = NeuralOptimizerSettings(inner_rate=0.05, optimizer=MomentRuleSettings())
+# The LSTM takes gradients as constants, as in the paper: their logarithm's derivative explodes.
+# Validation goes on for twice the steps of training, so that the best snapshot is one that holds.
+_LSTM = NeuralOptimizerSettings(
+    inner_rate=0.1, optimizer=LSTMRuleSettings(), order="first", test_steps=200
+)
+_MOMENTS = NeuralOptimizerSettings(inner_rate=0.05, optimizer=MomentRuleSettings(), test_steps=200)
 
 _QUADRATICS = Experiment(
     tasks="quadratics",
@@ -38,7 +41,7 @@ _DIGITS = Experiment(
     train=Shape(ways=10, shots=100, queries=30),
     test=Shape(ways=10, shots=100, queries=30),
     model=MLPSettings(hidden=(20,), activation="sigmoid"),
-    learner=replace(_LSTM, batch=128),
+    learner=replace(_LSTM, floor=0.01, batch=128),
     training=TrainingSettings(
         iterations=500, tasks=4, rate=3e-3, schedule="cosine", clip=1.0, compiled="off",
         validate_every=25, validation_tasks=20,
@@ -95,9 +98,12 @@ PRESETS: dict[str, tuple[str, Experiment]] = {
     ),
     "digits-moments": (
         "a learned optimizer that starts as Adam, on a small net that learns digits",
-        replace(_DIGITS, learner=replace(_MOMENTS, inner_rate=0.02, batch=128)),
+        replace(_DIGITS, learner=replace(_MOMENTS, inner_rate=0.02, floor=0.01, batch=128)),
     ),
     "sinusoid-ml3": ("a learned loss on sine waves, from any start", _SINE_LOSS),
-    "digits-ml3": ("a learned loss where four in ten labels are wrong, from any start", _NOISY_DIGITS),
+    "digits-ml3": (
+        "a learned loss where four in ten labels are wrong, from any start",
+        _NOISY_DIGITS,
+    ),
     "glyphs-ml3": ("a learned loss and start where four in ten labels are wrong", _NOISY_GLYPHS),
 }
