@@ -5,12 +5,12 @@
 `one sine`: ML3's protocol. The loss is trained on a single sine wave, 500 meta-steps of ten inner
 steps from starts drawn anew, and descended on ten other waves for 100 steps of size 0.001; `own
 loss` is the squared error at the same rate, `own loss, tuned` at the best of a grid on ten
-validation waves. (With one inner step in training it overshoots on the others.) `digits` and `glyphs`:
-classification where four in ten support labels are wrong. On digits every start is drawn, and
-cross-entropy has its rate and number of steps from a grid on validation tasks; on glyphs the start
-is learned too, and MAML and Meta-SGD learn theirs by cross-entropy for as many meta-steps. `value`
-is the squared error or the accuracy on the query, `gain` by how much the learned loss is better on
-the same test tasks, with its 95% interval over them.
+validation waves. (With one inner step in training it overshoots on the others.) `digits` and
+`glyphs`: classification where four in ten support labels are wrong. On digits every start is
+drawn, and cross-entropy has its rate and number of steps from a grid on validation tasks; on
+glyphs the start is learned too, and MAML and Meta-SGD learn theirs by cross-entropy for as many
+meta-steps. `value` is the squared error or the accuracy on the query, `gain` by how much the
+learned loss is better on the same test tasks, with its 95% interval over them.
 """
 
 from __future__ import annotations

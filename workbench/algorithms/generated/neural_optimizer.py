@@ -40,7 +40,6 @@ from workbench.models import ModelSettings
 from workbench.tasks.base import TaskSpec
 from workbench.tasks.episode import Episode, Examples
 
-
 _LSTM = LSTMRuleSettings()
 
 
