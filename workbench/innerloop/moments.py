@@ -8,6 +8,10 @@ learned optimizers, arXiv:2009.11243.
     a, b, c    = net(u, t, log v, agreement of gradients with m, weight, time)
     w         <- w - rate * exp(a) * (u_Adam + sum_k b_k u_k + c_k t_k)
 
+A step is at most twice as long as those before it (a decaying maximum, tensor by tensor): where
+gradients have become tiny, the quotients u and t have not, and a rule that runs for longer than it
+was trained for would now and then leap away.
+
 The net's last layer starts at zero, so that the rule starts as Adam (with decays 0.9 and 0.999).
 What is of its whole tensor lets it step along the gradient as momentum does, which Adam cannot.
 """
@@ -29,6 +33,8 @@ from workbench.innerloop.rules import Named
 MEANS, SQUARES = (0.5, 0.9, 0.99), (0.9, 0.999)  # decays; Adam's are the second of each
 TIMES = (3, 10, 30)  # steps around which a feature of time changes; later steps are all alike
 TINY = 1e-16
+GROWTH, FADING = 2.0, 0.9  # how much longer a step may be than what is kept of those before it
+FAR = 1e6  # the first step may be of any length
 _FEATURES = 3 * len(MEANS) + len(MEANS) + 2 * len(SQUARES) + 3 + len(TIMES)
 
 
@@ -77,6 +83,7 @@ class MomentRule(Coordinatewise):
         return {
             "mean": flat.new_zeros(*flat.shape, len(MEANS)),
             "square": flat.new_zeros(*flat.shape, len(SQUARES)),
+            "reach": torch.full_like(flat, FAR),
         }
 
     def move(
@@ -98,8 +105,8 @@ class MomentRule(Coordinatewise):
         whole = of_tensor(
             torch.cat([v, g * g + TINY, m * m + TINY, g * state["mean"], state["mean"] ** 2], -1)
         )
-        v_of, g_of, m_of, along, length = whole.split([len(SQUARES), 1, *[len(MEANS)] * 3], dim=-1)
-        agreement = along / (g_of * length + TINY).sqrt()
+        v_of, g_of, m_of, along, before = whole.split([len(SQUARES), 1, *[len(MEANS)] * 3], dim=-1)
+        agreement = along / (g_of * before + TINY).sqrt()
         unit, quick = m / v[..., 1:].sqrt(), m / v[..., :1].sqrt()
         shared = m / v_of[..., 1:].sqrt()
         time = ((taken / gradient.new_tensor(TIMES)).log()).tanh().expand(*gradient.shape, -1)
@@ -112,4 +119,10 @@ class MomentRule(Coordinatewise):
         bound = math.log(self.settings.most)
         factor = (bound * (a / bound).tanh()).exp()
         direction = unit[..., 1:2] + (own * unit + of_whole * shared).sum(dim=-1, keepdim=True)
-        return -(factor * direction).squeeze(-1), {"mean": mean, "square": square}
+        move = -(factor * direction).squeeze(-1)
+        length = (of_tensor(move**2) + TINY).sqrt()
+        move = move * (GROWTH * state["reach"] / length).clamp(max=1.0)
+        reach = torch.minimum(length, GROWTH * state["reach"])
+        kept = torch.where(taken > 1, FADING * state["reach"], torch.zeros_like(reach))
+        new = {"mean": mean, "square": square, "reach": torch.maximum(reach, kept)}
+        return move, new

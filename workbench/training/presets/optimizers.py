@@ -54,8 +54,11 @@ _SINE_LOSS = Experiment(
     train=Shape(ways=1, shots=20, queries=20),
     test=Shape(ways=1, shots=20, queries=100),
     model=MLPSettings(hidden=(100, 10)),
-    learner=ML3Settings(inner_rate=0.001, train_steps=10, test_steps=100),
-    training=TrainingSettings(iterations=5_000, tasks=25, validate_every=500),
+    learner=ML3Settings(inner_rate=0.001, train_steps=100, test_steps=100),
+    training=TrainingSettings(
+        iterations=5_000, tasks=25, clip=10.0, compiled="off", validate_every=500
+    ),
+    estimator=Truncated(10),
 )
 
 _NOISY_DIGITS = Experiment(
