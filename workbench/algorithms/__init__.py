@@ -15,6 +15,11 @@ from workbench.algorithms.estimators.exact import Exact
 from workbench.algorithms.estimators.implicit import Implicit
 from workbench.algorithms.estimators.truncated import Truncated
 from workbench.algorithms.generated.gail import GAIL, GAILSettings
+from workbench.algorithms.generated.learned_loss import ML3, ML3Settings
+from workbench.algorithms.generated.neural_optimizer import (
+    NeuralOptimizer,
+    NeuralOptimizerSettings,
+)
 from workbench.algorithms.gradient.alfa import ALFA, ALFASettings
 from workbench.algorithms.gradient.anil import ANIL, BOIL, ANILSettings, BOILSettings
 from workbench.algorithms.gradient.finetune import (
@@ -46,6 +51,7 @@ __all__ = [
     "LEO",
     "MAML",
     "MANN",
+    "ML3",
     "RL2",
     "SNAIL",
     "ALFASettings",
@@ -73,6 +79,7 @@ __all__ = [
     "MAMLPlusPlusSettings",
     "MAMLSettings",
     "MANNSettings",
+    "ML3Settings",
     "Matching",
     "MatchingSettings",
     "MetaGradient",
@@ -80,6 +87,8 @@ __all__ = [
     "MetaNetSettings",
     "MetaSGD",
     "MetaSGDSettings",
+    "NeuralOptimizer",
+    "NeuralOptimizerSettings",
     "PretrainedRegression",
     "Prototypical",
     "PrototypicalSettings",

@@ -28,6 +28,7 @@ from workbench.figures.gradients import (
 from workbench.figures.influences import support_influence
 from workbench.figures.kinds import DRAWN, draw
 from workbench.figures.landscapes import loss_curvature, loss_landscape
+from workbench.figures.losses import loss_shape
 from workbench.figures.memories import embedding_map, memory_reads
 from workbench.figures.progress import learning_curves, loss_by_step, trend
 from workbench.figures.rates import inner_rates
@@ -77,6 +78,7 @@ __all__ = [
     "loss_by_step",
     "loss_curvature",
     "loss_landscape",
+    "loss_shape",
     "memory_reads",
     "memory_slots",
     "memory_usage",
