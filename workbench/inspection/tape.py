@@ -21,19 +21,13 @@ from workbench.algorithms.memory.learner import MemoryLearner
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.files import LARGEST
-from workbench.inspection.kinds import (
-    compute,
-    inspection_named,
-    inspections_of,
-    recorded,
-)
+from workbench.inspection.kinds import compute, inspection_named, inspections_of, recorded
 from workbench.inspection.layers import check_task
 from workbench.inspection.stored import KIND, MOST_STEPS, Stored, description, read, write
 from workbench.inspection.variation import switched, varied, without_optimizer
 from workbench.tasks.episode import Episode
 
 MEGABYTE = 2**20
-
 _QUICK_TASKS = 8  # of which frames of a quick kind are saved
 
 _OWN = ("weights.", "optimizer.")  # what an adaptation carries over to an edited episode
