@@ -51,7 +51,7 @@ def measure(
             rows = pd.DataFrame([{**unit, **row} for row in done.result()])
             found = pd.concat([pd.read_csv(out), rows]) if out.exists() else rows
             found.to_csv(out, index=False)
-            print(rows.to_string(index=False), flush=True)
+            print(rows.drop(columns="per_task", errors="ignore").to_string(index=False), flush=True)
     return pd.read_csv(out)
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from workbench.figures.summary import interval as figures_interval
 from workbench.files import measured
 from workbench.inspection import metrics_frame, stacked
 from workbench.inspection.packing import pack, unpack
 from workbench.measures import ACCURACY, LOSS, Measure, measure_in, noted, records
 from workbench.session.wire import to_wire
+from workbench.training.evaluation import interval
 
 MINE = Measure("regret", "lower", "h", 3.5, "hours lost")
 
@@ -61,3 +65,12 @@ def test_a_row_whose_measure_is_none_is_damaged(change: dict[str, object]) -> No
     assert measured(json.dumps(row).encode() + b"\n") == ([row], [])
     row["measure"] = MINE.to_record() | change
     assert measured(json.dumps(row).encode() + b"\n") == ([], [1])
+
+
+def test_figures_and_tables_have_one_interval() -> None:
+    values = np.random.default_rng(0).normal(size=50)
+    low, high = figures_interval(values)
+    half = interval(torch.tensor(values))
+    assert (high - low) / 2 == pytest.approx(half, rel=1e-12)
+    n, t = len(values), 2.0095752371292397  # Student's t of 49 degrees of freedom, from a table
+    assert half == pytest.approx(t * values.std(ddof=1) / n**0.5, rel=1e-9)

@@ -133,9 +133,9 @@ def _write(name: str, text: str = "") -> None:
     path.write_text(text or PARTS[name])
 
 
-def _tasks_listed(session: Session) -> list[str]:
-    choices: list[str] = Showing(session).about()["choices"]["tasks"]
-    return choices
+def _tasks_listed(session: Session) -> list[str | int]:
+    (tasks,) = [c for c in Showing(session).about()["forms"]["sampling"] if c["name"] == "tasks"]
+    return list(tasks["choices"] or [])
 
 
 def test_a_method(walk: Walk) -> None:

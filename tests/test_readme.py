@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from workbench.cli.train import experiment_of
+from workbench.inspection import table
 from workbench.training import presets
 
 ROOT = Path(__file__).parent.parent
@@ -33,6 +34,12 @@ def test_presets_it_names_exist():
     named = set(re.findall(r"workbench train ([a-z0-9]+-[a-z0-9-]+)", TEXT))
     assert named
     assert named <= set(presets())
+
+
+def test_its_table_of_inspections_is_the_one_that_there_is():
+    """`python -c "from workbench.inspection import table; print(table())"` prints it."""
+    for written in re.findall(r"<!-- inspections -->\n(.*?)\n<!-- ", TEXT, flags=re.DOTALL):
+        assert written.strip() == table()
 
 
 def test_every_train_command_is_understood():

@@ -16,6 +16,7 @@ from typing import Any, Literal, NotRequired, Union
 
 from workbench.comments import help_of
 from workbench.fields import Field
+from workbench.inspection import KINDS
 from workbench.measures import Measure
 from workbench.session import messages
 from workbench.session.state import Cursor
@@ -38,7 +39,16 @@ def main() -> str:
         if isinstance(one, type) and one.__module__ == messages.__name__
     ]
     told = [Measure, WireColumn, WireFrame, Cursor, Field, *defined]
-    return "\n".join([_HEAD, *map(interface, told)])
+    return "\n".join([_HEAD, *map(interface, told), columns()])
+
+
+def columns() -> str:
+    """What the frame of each inspection holds; any names where tasks name some of them."""
+    lines = ["/** The columns of every inspection's frame. */", "export interface Columns {"]
+    for one in KINDS.values():
+        either = "string" if "..." in one.columns else _either(map(_quoted, one.columns))
+        lines.append(f"  {one.name}: {either};")
+    return "\n".join([*lines, "}", ""])
 
 
 def interface(cls: type) -> str:

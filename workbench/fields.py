@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import sys
-import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict, TypeVar
+from typing import Any, Literal, NotRequired, TypedDict, TypeVar
 
 from workbench.comments import help_of
 from workbench.errors import UserError, nearest
+from workbench.hints import arms_of, described, from_form, hints_of, numbers_in
 
 T = TypeVar("T")
 
@@ -104,15 +103,6 @@ def live_fields(cls: type) -> dict[str, Live]:
     return {typed.field.name: typed.live for typed in _typed(cls) if typed.live is not None}
 
 
-def hints_of(cls: type) -> dict[str, Any]:
-    """The type of each field, without `Annotated`.
-
-    >>> hints_of(Range)["log"]
-    <class 'bool'>
-    """
-    return typing.get_type_hints(cls)
-
-
 @dataclass(frozen=True)
 class _Typed:
     """A field's type, without `Annotated` and without None."""
@@ -128,7 +118,7 @@ class _Typed:
 
 @functools.cache
 def _typed(cls: Any) -> tuple[_Typed, ...]:
-    hints = typing.get_type_hints(cls, include_extras=True)
+    hints = hints_of(cls, extras=True)
     found = []
     for field in dataclasses.fields(cls):
         hint: Any = hints[field.name]
@@ -143,12 +133,6 @@ def _typed(cls: Any) -> tuple[_Typed, ...]:
         marked = [marks.get(kind) for kind in (Live, When, Among)]
         found.append(_Typed(field, hint, optional, marks.get(Range, Range()), *marked))
     return tuple(found)
-
-
-def arms_of(hint: Any) -> tuple[Any, ...]:
-    """The types that a union joins; a plain type alone."""
-    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-    return typing.get_args(hint) if union else (hint,)
 
 
 # ---- refusing ---------------------------------------------------------------------------------
@@ -184,56 +168,14 @@ def _complaint(hint: Any, value: Any, limits: Range) -> str:
     numbers = None
     for arm in arms_of(hint):
         if numbers is None:
-            numbers = _numbers(arm, value)
+            numbers = numbers_in(arm, value)
     if numbers is None:
-        return "it must be " + " or ".join(_wanted(arm) for arm in arms_of(hint))
+        return "it must be " + described(hint)
     if any(isinstance(n, int) and not -(2**63) <= n < 2**63 for n in numbers):
         return "it must be a whole number of at most 63 bits"
     each = "of its numbers each: " if not isinstance(value, int | float) else ""
     complaint = next(filter(None, map(limits.complaint, numbers)), "")
     return each + complaint if complaint else ""
-
-
-def _numbers(hint: Any, value: Any) -> list[float] | None:
-    """The numbers that a value of this type consists of; None where it is of another type."""
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if hint is bool:
-        return [] if isinstance(value, bool) else None
-    if hint is int:
-        return [value] if isinstance(value, int) and not isinstance(value, bool) else None
-    if hint is float:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        return [float(value)] if number and abs(value) <= sys.float_info.max else None
-    if hint is str:
-        return [] if isinstance(value, str) else None
-    if origin is tuple and isinstance(value, tuple | list):
-        open_ended = inner[-1] is ...
-        if not open_ended and len(value) != len(inner):
-            return None
-        parts = [_numbers(inner[0 if open_ended else i], v) for i, v in enumerate(value)]
-    elif origin is dict and isinstance(value, Mapping):
-        parts = [
-            next((n for arm in arms_of(inner[1]) if (n := _numbers(arm, v)) is not None), None)
-            for v in value.values()
-        ]
-    elif origin in (tuple, dict):
-        return None
-    else:
-        return []  # another class sees to itself
-    if any(part is None for part in parts):
-        return None
-    return [number for part in parts for number in part or []]
-
-
-def _wanted(hint: Any) -> str:
-    inner = typing.get_args(hint)
-    if typing.get_origin(hint) is tuple:
-        number = {int: "whole numbers", float: "finite numbers"}.get(inner[0], "values")
-        return number if inner[-1] is ... else f"{len(inner)} {number}"
-    if typing.get_origin(hint) is dict:
-        return "a mapping from names to numbers"
-    plain = {int: "a whole number", float: "a finite number", str: "text", bool: "true or false"}
-    return plain.get(hint, str(hint))
 
 
 # ---- controls ---------------------------------------------------------------------------------
@@ -257,6 +199,7 @@ class Field(TypedDict):
     maximum: float | None
     span: list[float] | None  # the ends of its slider
     choices: list[str | int] | None
+    free: NotRequired[str]  # an example of what else may be typed, where anything may
     optional: bool  # whether the value may be left open
 
 
@@ -364,37 +307,8 @@ def with_values(settings: T, values: Mapping[str, Any]) -> T:
         if rest:
             below.setdefault(name, {})[rest] = value
         else:
-            changes[name] = _read(known[name].hint, value)
+            changes[name] = from_form(known[name].hint, value)
     for name, inner in below.items():
         changes[name] = with_values(getattr(settings, name), inner)
     changed: T = dataclasses.replace(settings, **changes)  # type: ignore[type-var]
     return changed
-
-
-def _read(hint: Any, value: Any) -> Any:
-    """What a form says, as the field's type has it; what cannot be read is left to be refused."""
-    arms = arms_of(hint)
-    inside = {typing.get_origin(arm): typing.get_args(arm) for arm in arms}
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if int in arms and isinstance(value, float) and value.is_integer():
-        return int(value)
-    if float in arms and number:
-        return float(value)
-    if tuple in inside and isinstance(value, str):
-        numbers = tuple(_number(word) for word in value.replace(",", " ").split())
-        return numbers[0] if int in arms and len(numbers) == 1 else numbers
-    if tuple in inside and isinstance(value, list):
-        return tuple(value)
-    if dict in inside and isinstance(value, str):
-        pairs = (word.partition("=") for word in value.replace(",", " ").split())
-        return {name: _number(text) for name, _, text in pairs}
-    return value
-
-
-def _number(word: str) -> Any:
-    for kind in (int, float):
-        try:
-            return kind(word)
-        except ValueError:
-            continue
-    return word

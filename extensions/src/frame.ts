@@ -70,12 +70,15 @@ class Source {
 }
 
 /** A row's condition: a value for each of some columns, or a function of the row. */
-export type Condition = Record<string, Cell> | ((row: number) => boolean);
+export type Condition<Name extends string = any> =
+  | { [name in Name]?: Cell }
+  | ((row: number) => boolean);
 
-export class Frame {
+/** `Name` are its columns, where they are known: `Frame<Columns["flow"]>`. */
+export class Frame<Name extends string = any> {
   readonly rows: number;
   private keptNumbers = new Map<string, Numbers>();
-  private keptFrames = new Map<string, Frame>();
+  private keptFrames = new Map<string, Frame<Name>>();
   private keptWords = new Map<string, (string | null)[]>();
   private keptDistinct = new Map<string, Cell[]>();
 
@@ -93,8 +96,8 @@ export class Frame {
     return new Frame(new Source(wire), null, wire.rows);
   }
 
-  get names(): string[] {
-    return [...this.source.columns.keys()];
+  get names(): Name[] {
+    return [...this.source.columns.keys()] as Name[];
   }
 
   /** Its measures, in their order. */
@@ -116,7 +119,7 @@ export class Frame {
   }
 
   /** A column of numbers, whole numbers or truth values; a missing number is NaN. */
-  numbers(name: string): Numbers {
+  numbers(name: Name): Numbers {
     const found = this.keptNumbers.get(name);
     if (found) return found;
     const data = this.source.data(name);
@@ -130,7 +133,7 @@ export class Frame {
   }
 
   /** A column of words; a missing one is null. */
-  words(name: string): (string | null)[] {
+  words(name: Name): (string | null)[] {
     const found = this.keptWords.get(name);
     if (found) return found;
     const words = Array.from(
@@ -142,19 +145,19 @@ export class Frame {
   }
 
   /** One cell's array, as it lies in memory. */
-  array(name: string, row: number): Float32Array {
+  array(name: Name, row: number): Float32Array {
     const size = this.shape(name).reduce((a, b) => a * b, 1);
     const place = this.place(row);
     return (this.source.data(name) as Float32Array).subarray(place * size, (place + 1) * size);
   }
 
   /** The shape of one cell of a column of arrays. */
-  shape(name: string): number[] {
+  shape(name: Name): number[] {
     return this.source.column(name).shape ?? [];
   }
 
   /** One cell; null where it is missing. An array is asked for by `array`. */
-  at(name: string, row: number): Cell {
+  at(name: Name, row: number): Cell {
     const column = this.source.column(name);
     const value = this.source.data(name)[this.place(row)];
     if (value === undefined || column.type === "arrays") return null;
@@ -164,8 +167,12 @@ export class Frame {
   }
 
   /** The rows for which a condition holds. The same values give the same frame again. */
-  where(condition: Condition): Frame {
+  where(condition: Condition<Name>): Frame<Name> {
     if (typeof condition === "function") return this.those(condition);
+    return this.having(condition as Record<string, Cell>);
+  }
+
+  private having(condition: Record<string, Cell>): Frame<Name> {
     const key = JSON.stringify(condition);
     let found = this.keptFrames.get(key);
     if (!found) {
@@ -179,14 +186,14 @@ export class Frame {
     return found;
   }
 
-  private those(holds: (row: number) => boolean): Frame {
+  private those(holds: (row: number) => boolean): Frame<Name> {
     const chosen: number[] = [];
     for (let row = 0; row < this.rows; row++) if (holds(row)) chosen.push(this.place(row));
-    return new Frame(this.source, Int32Array.from(chosen), this.rows);
+    return new Frame<Name>(this.source, Int32Array.from(chosen), this.rows);
   }
 
   /** The different values of a column, in the order in which they first appear. */
-  distinct<T extends Cell = Cell>(name: string): T[] {
+  distinct<T extends Cell = Cell>(name: Name): T[] {
     let found = this.keptDistinct.get(name);
     if (!found) {
       const seen = new Set<Cell>();
@@ -200,8 +207,8 @@ export class Frame {
   }
 
   /** The rows in parts that have the same value in a column. */
-  groups<T extends Cell = Cell>(name: string): [T, Frame][] {
-    return this.distinct<T>(name).map((value) => [value, this.where({ [name]: value })]);
+  groups<T extends Cell = Cell>(name: Name): [T, Frame<Name>][] {
+    return this.distinct<T>(name).map((value) => [value, this.having({ [name]: value })]);
   }
 
   /** The frame as comma-separated values; arrays are left out. */

@@ -33,6 +33,8 @@ export interface WireFrame {
   columns: WireColumn[];
   /** What its numbers are, by name. */
   measures: Record<string, Measure>;
+  /** What of it diverged, as a sentence, by name. */
+  diverged: Record<string, string>;
 }
 
 /** What is looked at: all panels of a session show the same. */
@@ -61,6 +63,8 @@ export interface Field {
   /** The ends of its slider. */
   span: number[] | null;
   choices: (string | number)[] | null;
+  /** An example of what else may be typed, where anything may. */
+  free?: string;
   /** Whether the value may be left open. */
   optional: boolean;
 }
@@ -100,6 +104,14 @@ export interface SlotChange {
   source?: number;
 }
 
+/** Where an adaptation of the task under the cursor stopped being finite. */
+export interface Diverged {
+  step: number;
+  sentence: string;
+  /** The last step that axes follow. */
+  follow: number;
+}
+
 /** One recorded adaptation: lane 0 is the first, the others branch from it or each other. */
 export interface Lane {
   /** What it is called, by its learner and what is changed in it. */
@@ -115,6 +127,7 @@ export interface Lane {
   /** Of the learner that differ, by dotted name. */
   settings: Record<string, any>;
   edits: number;
+  diverged: Diverged | null;
   /** Where it branches. */
   memory: SlotChange[];
 }
@@ -154,7 +167,8 @@ export interface SessionAbout {
   /** 'ready', 'open' (can be asked for), 'stale', or why it cannot be had. */
   kinds: Record<string, string>;
   forms: Record<string, Field[]>;
-  choices: Record<string, string[]>;
+  /** Of numbers that headline, table and figure give, by name. */
+  definitions: Record<string, string>;
 }
 
 /** A control of a training. */
@@ -169,6 +183,7 @@ export interface Setting {
   maximum: number | null;
   span: number[] | null;
   choices: (string | number)[] | null;
+  free?: string;
   optional: boolean;
   group: string;
   /** Whether it is one of those that one changes most. */
@@ -193,8 +208,11 @@ export interface RunSummary {
   iterations: number;
   state: string;
   stopping: boolean;
+  /** What and where, as a sentence; empty where nothing did. */
+  diverged: string;
   reason: string;
-  /** Iterations a second; 0 is unknown. */
+  note: string;
+  /** Outer steps a second; 0 is unknown. */
   rate: number;
   /** Seconds. */
   left: number | null;
@@ -213,7 +231,9 @@ export interface ListedRun {
   iterations: number;
   state: string;
   stopping: boolean;
+  diverged: string;
   reason: string;
+  note: string;
   rate: number;
   left: number | null;
   last: Validation | null;
@@ -222,6 +242,15 @@ export interface ListedRun {
   name: string;
   drawn: boolean;
   resumes: boolean;
+  /** The oldest run that is equal to it but for the seed, such as itself. */
+  group: string;
+}
+
+/** A setting in which two runs differ. */
+export interface SettingApart {
+  name: string;
+  first: string;
+  second: string;
 }
 
 /** A preset, and its line of help. */
@@ -241,6 +270,10 @@ export interface TrainAbout {
   form: Setting[];
   /** The newest first. */
   runs: ListedRun[];
+  /** Runs that were deleted and can be restored. */
+  trash: string[];
+  /** How curves are drawn. */
+  looks: Field[];
   code: string;
   shell: string;
 }
@@ -297,4 +330,27 @@ export interface Exported {
   /** In base64. */
   content?: string;
   media?: string;
+}
+
+/** The columns of every inspection's frame. */
+export interface Columns {
+  examples: "part" | "example" | "label" | "name" | "shot" | "weight" | "edited" | "index" | "image" | "x" | "y" | "inputs" | "text" | "targets";
+  steps: string;
+  curves: "x" | "y" | "kind" | "step";
+  predictions: "step" | "example" | "label" | "prediction" | "confidence" | "truth" | "correct";
+  pulls: "step" | "move" | "arm" | "probability" | "pulled" | "reward" | "value" | "chance";
+  images: "part" | "label" | "name" | "shot" | "image" | "prediction" | "confidence";
+  norms: "task" | "step" | "layer" | "kind" | "norm";
+  flow: "task" | "step" | "layer" | "order" | "norm";
+  anatomy: "layer" | "term" | "step" | "norm" | "size" | "low" | "high" | "cosine" | "share";
+  agreement: "between" | "layer" | "first" | "second" | "cosine";
+  signal: "between" | "layer" | "count" | "signal" | "noise" | "ratio" | "cosine" | "conflict";
+  curvature: "task" | "step" | "part" | "rank" | "eigenvalue";
+  landscape: "kind" | "x" | "y" | "step" | "part" | "loss" | "explained_x" | "explained_y";
+  influence: "task" | "example" | "target" | "loss" | "without" | "influence";
+  memory: "step" | "query" | "label" | "entry" | "class" | "kind" | "value" | "head";
+  slots: "step" | "slot" | "example" | "class" | "weight" | "erased";
+  usage: "step" | "slot" | "written" | "before" | "held" | "usage" | "erased" | "evicted";
+  embedding: "step" | "part" | "example" | "label" | "x" | "y" | "explained_x" | "explained_y";
+  certificate: "direction" | "claimed" | "measured" | "error" | "unsure";
 }

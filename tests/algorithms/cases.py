@@ -11,20 +11,30 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms import (
+    ALFA,
     ANIL,
     BOIL,
+    GAIL,
+    LEO,
     MAML,
     MANN,
     RL2,
     SNAIL,
+    ALFASettings,
     ANILSettings,
     AttentionLearner,
     AttentionSettings,
     BOILSettings,
+    DomainAdversarial,
+    DomainAdversarialSettings,
     FineTuning,
     FineTuningSettings,
+    GAILSettings,
     KnowledgeBase,
     Learner,
+    LEOSettings,
+    MAMLPlusPlus,
+    MAMLPlusPlusSettings,
     MAMLSettings,
     MANNSettings,
     Matching,
@@ -44,6 +54,7 @@ from workbench.algorithms import (
     TaskMemory,
     TaskMemorySettings,
 )
+from workbench.algorithms.gradient.reversal import Domains
 from workbench.innerloop import InnerOptimizer
 from workbench.models import MLP, Conv4, Policy
 from workbench.randomness import fold, normal, uniform
@@ -82,6 +93,15 @@ def clouds(tasks: int = TASKS, shape: tuple[int, ...] = (4,)) -> Episode:
 def images(tasks: int = TASKS) -> Episode:
     """Classification of 16x16 images."""
     return clouds(tasks, (1, 16, 16))
+
+
+def shifted(tasks: int = TASKS) -> Episode:
+    """Classification where the query's domain is not the support's, and unlabelled inputs of it."""
+    episode = clouds(tasks)
+    seed = fold(episode.seed, 3)
+    moved = normal(seed, (WAYS * SHOTS, 4), torch.float64) + 1
+    query = dataclasses.replace(episode.query, x=episode.query.x + 1)
+    return dataclasses.replace(episode, query=query, info={**episode.info, "unlabelled": moved})
 
 
 def bandits(tasks: int = TASKS) -> Episode:
@@ -175,6 +195,9 @@ _STEPS = {"inner_rate": 0.05, "train_steps": 3, "test_steps": 4}
 _MAML = MAMLSettings(**_STEPS)
 _TUNED = FineTuningSettings(test_steps=4)
 _SNAIL = SNAILSettings(filters=4, length=4, width=5)
+# central differences would see through the pull's constant
+_LEO = LEOSettings(codes=4, code_steps=2, tuning_steps=2, tuning_rate=0.1, pull=0.0)
+_GAIL = GAILSettings(noise=2, width=6, test_steps=3)
 _MOMENTUM = InnerOptimizer(momentum=0.9)
 
 
@@ -208,8 +231,33 @@ CASES: dict[str, Case] = {
     "ANIL": Case(lambda s: ANIL(_regressor(), s), ANILSettings(**_STEPS), sines),
     "BOIL": Case(lambda s: BOIL(_regressor(), s), BOILSettings(**_STEPS), sines),
     "Meta-SGD": Case(lambda s: MetaSGD(_regressor(), s), MetaSGDSettings(**_STEPS), sines),
+    "MAML++": Case(
+        lambda s: MAMLPlusPlus(_classifier(), s),
+        MAMLPlusPlusSettings(**_STEPS, first_order=0.0),
+        clouds,
+        idle=(*BEFORE_NORM, "linear1/bias", "norm1.weight", "norm1.bias"),
+    ),
+    "MAML++, young": Case(
+        lambda s: MAMLPlusPlus(_classifier(), s), MAMLPlusPlusSettings(**_STEPS), clouds, "by hand"
+    ),
+    "MAML++, norms adapted": Case(
+        lambda s: MAMLPlusPlus(_classifier(), s),
+        MAMLPlusPlusSettings(**_STEPS, first_order=0.0, multi_step=0.0, step_norms=False),
+        clouds,
+        idle=(*BEFORE_NORM, "linear1/bias"),
+    ),
+    "ALFA": Case(lambda s: ALFA(_regressor(), s), ALFASettings(**_STEPS), sines),
+    "ALFA, momentum": Case(
+        lambda s: ALFA(_regressor(), s), ALFASettings(**_STEPS, optimizer=_MOMENTUM), sines
+    ),
     "Reptile": Case(
         lambda s: Reptile(_regressor(), s), ReptileSettings(**_STEPS, batch=2), sines, "by hand"
+    ),
+    "Domain-adversarial": Case(
+        lambda s: DomainAdversarial(Domains(_embedding(), 5, WAYS, critic=4), s),
+        DomainAdversarialSettings(**_STEPS),
+        shifted,
+        idle=("body.linear1.bias",),
     ),
     "Fine-tuning, linear": Case(
         lambda s: FineTuning(_embedding(), _spec(4), s), _TUNED, clouds, idle=BEFORE_NORM
@@ -217,6 +265,12 @@ CASES: dict[str, Case] = {
     "Fine-tuning, cosine": Case(
         lambda s: FineTuning(_embedding(), _spec(4), s),
         _tuning(head="cosine"),
+        clouds,
+        idle=BEFORE_NORM,
+    ),
+    "Fine-tuning, a free layer": Case(
+        lambda s: FineTuning(_embedding(), _spec(4), s),
+        _tuning(free=("norm1",), free_rate=0.05),
         clouds,
         idle=BEFORE_NORM,
     ),
@@ -228,6 +282,19 @@ CASES: dict[str, Case] = {
     ),
     "Pretrained regression": Case(
         lambda s: PretrainedRegression(_regressor(), s), _tuning(inner_rate=0.05), sines
+    ),
+    "GAIL": Case(
+        lambda s: GAIL(_regressor(), TaskSpec("regression", (1,), 1), s), _GAIL, sines, "by hand"
+    ),
+    "GAIL, classes": Case(
+        lambda s: GAIL(_classifier(), _spec(4), s), _GAIL, clouds, "by hand", idle=BEFORE_NORM
+    ),
+    "LEO": Case(lambda s: LEO(_embedding(), 5, s), _LEO, clouds, idle=BEFORE_NORM),
+    "LEO, first order": Case(
+        lambda s: LEO(nn.Flatten(), 4, s),
+        dataclasses.replace(_LEO, order="first", pull=0.1),
+        clouds,
+        "by hand",
     ),
     "Matching": Case(
         lambda s: Matching(_embedding(), s), MatchingSettings(), clouds, idle=BEFORE_NORM

@@ -36,6 +36,9 @@ OTHER: dict[str, Any] = {
     "proximal": lambda old: 0.5,
     "batch": lambda old: old - 1,
     "augment": lambda old: old + 1,
+    "free_rate": lambda old: 2 * old,
+    "reversal": lambda old: 2 * old,
+    "meta_reversal": lambda old: old + 1,
     "scale": lambda old: 2 * old,
     "temperature": lambda old: 2 * old,
     "attention": lambda old: "hard" if old == "soft" else "soft",
@@ -43,6 +46,8 @@ OTHER: dict[str, Any] = {
     "sampled": lambda old: 2,
     "decay": lambda old: 0.5,
     "looks": lambda old: old + 1,
+    "code_steps": lambda old: old + 1,
+    "tuning_steps": lambda old: old + 1,
 }
 
 # Settings beside those of the table of cases, on which it depends what others do.

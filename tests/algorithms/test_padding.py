@@ -72,6 +72,8 @@ def unpadded(learner: Learner, episode: Episode, task: int) -> tuple[Episode, in
         return Episode(support, query, seed), None
     ways = OWN_WAYS[task]
     info = {"classes": episode.info["classes"][task : task + 1, :ways]}
+    if "unlabelled" in episode.info:
+        info["unlabelled"] = episode.info["unlabelled"][task : task + 1]
     declared = episode.ways if isinstance(learner, MetaNet) else ways  # built for as many ways
     return Episode(support, query, seed, declared, info), ways
 

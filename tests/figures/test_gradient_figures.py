@@ -23,6 +23,7 @@ from workbench.figures import (
     gradient_certificate,
     gradient_flow,
     gradient_signal,
+    inner_rates,
     layer_norms,
     loss_curvature,
     loss_landscape,
@@ -51,6 +52,7 @@ FIGURES = {
     "loss_curvature": (loss_curvature, examples.curvature, "eigenvalue"),
     "embedding_map": (embedding_map, examples.embedding, "x"),
     "query_predictions": (query_predictions, examples.predictions, "truth"),
+    "inner_rates": (inner_rates, examples.rates, "rate"),
     "arm_pulls": (arm_pulls, examples.pulls, "probability"),
 }
 every_figure = pytest.mark.parametrize("name", FIGURES)

@@ -97,6 +97,7 @@ def test_what_counts_as_finite():
     loss = divergence([value(0, weights_a=0.0), value(1, weights_a=1.0, loss=math.inf)])
     assert loss.sentence() == "task 1 diverged at inner step 1 (loss inf): lower the inner rate"
     assert loss.sentence([0]) == ""
+    assert divergence([Adapted({}), Adapted({}, step=1)]).among([0]) == []  # keeps no values
     start = divergence([value(0, weights_a=math.inf)])
     assert "starts from numbers that are not finite" in start.sentence()
 

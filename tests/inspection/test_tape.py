@@ -230,6 +230,7 @@ def test_frames_are_packed_without_loss():
     frame = pd.DataFrame(
         {
             "step": pd.array([0, None, 2], dtype="Int64"),
+            "whole": pd.array([1, 2, 3], dtype="Int64"),
             "layer": ["a", "b", "a"],
             "name": ["x", None, "é"],
             "value": [0.1, np.nan, np.inf],

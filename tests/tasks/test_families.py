@@ -20,6 +20,8 @@ PINNED = {
     "sinusoid:maml": "ed251eb674a518d0",
     "digits": "8fa0cd04e7844bf1",
     "bandit": "9b37d041fd911379",
+    "moons:turned": "23344dc6a7b07795",
+    "glyphs:pen": "d2e160a76544ad7c",
 }
 
 
@@ -115,6 +117,7 @@ def test_all_names_can_be_asked_for() -> None:
         "harmonics",
         "linear-sine",
         "glyphs",
+        "moons",
         "digits",
         "omniglot",
         "bandit",

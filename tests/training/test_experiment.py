@@ -63,7 +63,7 @@ def test_the_issue_s_presets_are_there() -> None:
         ({"training": {"optimizer": "LBFGS"}}, "closure"),
         ({"training": {"schedule": "cosin"}}, "did you mean 'cosine'"),
         ({"training": {"compiled": "maybe"}}, "choose auto or on or off"),
-        ({"training": {"clip": "1"}}, "must be a number or null"),
+        ({"training": {"clip": "1"}}, "must be a finite number or null"),
     ],
 )
 def test_wrong_records_are_said_in_a_sentence(change: dict[str, object], message: str) -> None:

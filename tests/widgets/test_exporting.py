@@ -22,7 +22,7 @@ from workbench.figures import DRAWN, Receipt, counted, frame_sha256, latex_table
 from workbench.inspection import KINDS, Tape
 from workbench.training import preset, train
 from workbench.widgets import ComparePanel, ExportPanel, Session, TrainPanel, export
-from workbench.widgets.exporting import Subject
+from workbench.widgets.exporting import ExportSettings, Subject
 from workbench.widgets.views import SessionPanel
 
 _RUN = """
@@ -131,6 +131,13 @@ def test_tables_and_whole_sessions(panel: SessionPanel):
     assert page.startswith("<!doctype html>")
     for path in Path("figures").iterdir():
         assert not path.name.startswith(".")
+
+
+def test_a_csv_leaves_out_whatever_fits_no_cell():
+    arrays = [np.zeros(2), np.ones(2)]
+    frame = pd.DataFrame({"targets": arrays, "label": [0, 1], "latent": arrays})
+    content = Subject("examples", frame, "frame = …").content(ExportSettings(format="csv"))
+    assert content == b"label\n0\n1\n"
 
 
 def test_a_preview_is_of_true_size_and_says_what_is_seen(panel: SessionPanel):

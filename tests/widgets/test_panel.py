@@ -145,15 +145,24 @@ def test_frames_on_the_wire_lose_nothing():
             "ok": [True, False],
             "word": ["a", None],
             "maybe": pd.array([1, None], dtype="Int64"),
+            "whole": pd.array([1, 2], dtype="Int64"),
+            "far": [1, 2**40],
             "image": [np.zeros((2, 2)), np.ones((2, 2))],
         }
     )
     wire = to_wire(frame)
     kinds = [c["type"] for c in wire["columns"]]
-    assert kinds == ["integer", "number", "boolean", "words", "number", "arrays"]
+    assert kinds == [
+        "integer",
+        "number",
+        "boolean",
+        "words",
+        *("number", "integer", "number"),
+        "arrays",
+    ]
     assert np.isnan(column(wire, "maybe")[1])
     assert column(wire, "word").tolist() == [0, -1]
-    assert wire["columns"][5]["shape"] == [2, 2]
+    assert wire["columns"][7]["shape"] == [2, 2]
     assert wire["rows"] == 2
 
 

@@ -222,13 +222,12 @@ def _check_ending(out: Path, ending: str) -> None:
 
 
 def _save_table(frame: pd.DataFrame, out: Path) -> None:
+    from workbench.figures.tables import csv_table
     from workbench.files import write_safely, writing
 
-    # no picture fits a cell
-    table = frame.drop(columns=["image", "inputs", "targets"], errors="ignore")
     with writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-    write_safely(out, table.to_csv(index=False).encode())
+    write_safely(out, csv_table(frame).encode())
 
 
 def _save_figure(

@@ -79,7 +79,7 @@ def recall() -> pd.DataFrame:
 
 
 def training() -> pd.DataFrame:
-    """Training and validation errors of three seeds over 2,000 iterations."""
+    """Training and validation errors of three seeds over 2,000 outer steps."""
     rng = np.random.default_rng(0)
     rows = []
     for seed in range(3):
@@ -90,6 +90,29 @@ def training() -> pd.DataFrame:
             if iteration % 200 == 0:
                 rows.append((seed, iteration, "validation", "mse", error * 1.02))
     return pd.DataFrame(rows, columns=["seed", "iteration", "split", "metric", "value"])
+
+
+def diagnostics() -> pd.DataFrame:
+    """Two quantities along a training of 2,000 outer steps."""
+    rows = [
+        (iteration, quantity, value)
+        for iteration in range(100, 2001, 100)
+        for quantity, value in (
+            ("agreement of tasks", 0.21 + iteration / 5000),
+            ("second-order part (%)", 32 - iteration / 100),
+        )
+    ]
+    return pd.DataFrame(rows, columns=["iteration", "quantity", "value"])
+
+
+def progress() -> pd.DataFrame:
+    """The error along an adaptation, as it was at four validations."""
+    rows = [
+        (iteration, step, "mse", (3.3 - iteration / 1e4) * np.exp(-step * rate))
+        for iteration, rate in ((500, 0.11), (1000, 0.2), (1500, 0.3), (2000, 0.41))
+        for step in range(6)
+    ]
+    return pd.DataFrame(rows, columns=["iteration", "step", "metric", "value"])
 
 
 def methods() -> pd.DataFrame:
@@ -160,6 +183,17 @@ def norms() -> pd.DataFrame:
                     found |= {"gradient": size, "update": 0.1 * size}
                 rows += [(task, step, layer, kind, norm) for kind, norm in found.items()]
     return pd.DataFrame(rows, columns=["task", "step", "layer", "kind", "norm"])
+
+
+def rates() -> pd.DataFrame:
+    """Inner rates of four tensors over five steps, that of the last layer growing."""
+    tensors = ("linear1.weight", "linear1.bias", "head.weight", "head.bias")
+    rows = []
+    for step in range(1, 6):
+        for i, tensor in enumerate(tensors):
+            rate = 0.01 * (1 + (i == 2) * 0.75 * (step - 1))
+            rows.append((step, tensor, rate, rate, rate, 0.0))
+    return pd.DataFrame(rows, columns=["step", "tensor", "rate", "smallest", "largest", "decay"])
 
 
 def landscape() -> pd.DataFrame:

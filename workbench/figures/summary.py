@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import UserError
+from workbench.measures import half_width
 
 
 def interval(values: pd.Series | np.ndarray) -> tuple[float, float]:
@@ -15,15 +16,33 @@ def interval(values: pd.Series | np.ndarray) -> tuple[float, float]:
     >>> round(low, 3), round(high, 3)
     (-0.484, 4.484)
     """
-    from scipy.stats import t
-
     finite = np.asarray(values, dtype=float)
     finite = finite[np.isfinite(finite)]
     mean = float(finite.mean()) if len(finite) else float("nan")
     if len(finite) < 2:
         return mean, mean
-    half = t.ppf(0.975, len(finite) - 1) * finite.std(ddof=1) / np.sqrt(len(finite))
-    return mean - float(half), mean + float(half)
+    half = half_width(float(finite.std(ddof=1)), len(finite))
+    return mean - half, mean + half
+
+
+def smoothed(values: pd.Series | np.ndarray, weight: float) -> np.ndarray:
+    """The exponential mean of what came so far, begun without bias; missing values are passed over.
+
+    weight  of what came before, from 0 (the values themselves) to below 1
+
+    >>> smoothed(np.array([1.0, 3.0]), 0.5).round(3).tolist()
+    [1.0, 2.333]
+    """
+    if not 0 <= weight < 1:
+        raise UserError(f"smoothing is {weight}: choose from 0 to below 1")
+    found = np.array(values, dtype=float)
+    total = weights = 0.0
+    for place, value in enumerate(found):
+        if np.isfinite(value):
+            total = weight * total + (1 - weight) * value
+            weights = weight * weights + (1 - weight)
+            found[place] = total / weights
+    return found
 
 
 def paired(frame: pd.DataFrame, reference: str) -> pd.DataFrame:

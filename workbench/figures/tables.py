@@ -1,4 +1,4 @@
-"""Frames as LaTeX tables."""
+"""Frames as tables of text: LaTeX and CSV."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from workbench.errors import UserError
-from workbench.figures.axes import number
+from workbench.numbers import number
 
 MOST_ROWS = 60  # about a page
 
@@ -80,6 +80,16 @@ def latex_table(frame: pd.DataFrame, note: str = "") -> str:
         r"\end{tabular}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def csv_table(frame: pd.DataFrame) -> str:
+    """A frame as comma-separated values, without columns of arrays (images), which fit no cell.
+
+    >>> csv_table(pd.DataFrame({"image": [np.zeros((2, 2))], "label": [3]}))
+    'label\\n3\\n'
+    """
+    shown = [name for name in frame.columns if not _has_arrays(frame[name])]
+    return frame[shown].to_csv(index=False)
 
 
 def escaped(text: str) -> str:

@@ -11,7 +11,14 @@ implicit         tie found weights to their start by implicit gradients
 from workbench.innerloop.as_task import plain_dimensions
 from workbench.innerloop.compiled import Certificate, Compiled
 from workbench.innerloop.forward import forward_tasks
-from workbench.innerloop.loop import InnerLoop, Order, implicit, named_derivatives, weights_of
+from workbench.innerloop.loop import (
+    InnerLoop,
+    Order,
+    clip_each_task,
+    implicit,
+    named_derivatives,
+    weights_of,
+)
 from workbench.innerloop.meeting import check_stackable, may_draw
 from workbench.innerloop.optimizers import Classic, InnerOptimizer
 from workbench.innerloop.rules import Rate, RuleSettings, UpdateRule
@@ -27,6 +34,7 @@ __all__ = [
     "RuleSettings",
     "UpdateRule",
     "check_stackable",
+    "clip_each_task",
     "forward_tasks",
     "implicit",
     "may_draw",

@@ -32,6 +32,7 @@ from workbench.inspection.gradients import anatomy_frame, flow_frame, norm_frame
 from workbench.inspection.influence import influence_frame
 from workbench.inspection.layers import lacking
 from workbench.inspection.memory import embedding_frame, memory_frame, slot_frame, usage_frame
+from workbench.measures import marked
 from workbench.tasks.episode import Episode
 
 
@@ -314,6 +315,20 @@ def listing(among: Mapping[str, Inspection] = KINDS) -> str:
     return "\n".join(f"- {one.name}: {one.sentence}" for one in among.values())
 
 
+def table(among: Mapping[str, Inspection] = KINDS) -> str:
+    """The same as a table in Markdown, with what each is of, and what it takes.
+
+    >>> print(table({"flow": KINDS["flow"]}).splitlines()[2])
+    | `flow` | The meta-gradient on its way back through the inner steps | all tasks | adapts anew |
+    """
+    of = {"task": "one task", "episode": "all tasks"}
+    rows = [
+        f"| `{one.name}` | {one.sentence} | {of[one.scope]} | {one.cost} |"
+        for one in among.values()
+    ]
+    return "\n".join(["| inspection | shows | of | cost |", "|---|---|---|---|", *rows])
+
+
 def compute(
     kind: str,
     learner: Learner,
@@ -360,7 +375,7 @@ def compute(
         ends = [path[k].step if k < len(path) else path[-1].step + 1 for k in ended.lengths]
         frame = frame[frame["step"] < frame["task"].map(dict(enumerate(ends)))]
         frame = frame.reset_index(drop=True)
-    return _finite(frame)
+    return marked(_finite(frame), {"": ended.sentence(shown)} if bad else {})
 
 
 def _finite(frame: pd.DataFrame) -> pd.DataFrame:

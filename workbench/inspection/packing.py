@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from workbench.fields import Range, check_fields
-from workbench.measures import Measure, is_measure, noted, records
+from workbench.measures import Measure, diverged_in, is_measure, marked, noted, records
 from workbench.tasks.storage import check
 
 # The types of columns of numbers.
@@ -37,12 +37,41 @@ def pack(frame: pd.DataFrame) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors: dict[str, Tensor] = {}
     columns: list[dict[str, Any]] = []
     for number, name in enumerate(frame.columns):
-        values, record = _pack_column(frame[name])
-        tensors[str(number)] = values
+        values, words = taken_apart(frame[name])
+        dtype = str(frame[name].dtype)
+        record: dict[str, Any] = {"type": "arrays" if values.ndim > 1 else dtype}
+        if words is not None:
+            record = {"type": "words", "words": words, "dtype": dtype}
+        tensors[str(number)] = torch.tensor(values)
         columns.append({"name": str(name), **record})
     measures = list(records(frame).values())
-    more = {"measures": measures} if measures else {}
+    more: dict[str, Any] = {"measures": measures} if measures else {}
+    if diverged := diverged_in(frame):
+        more["diverged"] = diverged
     return tensors, {"rows": len(frame), "columns": columns, **more}
+
+
+def taken_apart(column: pd.Series) -> tuple[np.ndarray, list[str] | None]:
+    """A column as one array with a row for each cell; of words their codes, and the words.
+
+    A missing number is NaN, a missing word -1.
+
+    >>> taken_apart(pd.Series(["support", None, "support"]))
+    (array([ 0, -1,  0], dtype=int32), ['support'])
+    """
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufc":
+        return column.to_numpy(), None  # most columns: what is asked below takes pandas long
+    if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
+        missing = bool(column.isna().any())
+        return (column.astype("float64") if missing else column).to_numpy(), None
+    cells = column.tolist()
+    if cells and all(isinstance(cell, np.ndarray) for cell in cells):
+        return np.stack(cells), None
+    words = [None if pd.isna(cell) else str(cell) for cell in cells]
+    known = list(dict.fromkeys(word for word in words if word is not None))
+    place = {word: number for number, word in enumerate(known)}
+    codes = [-1 if word is None else place[word] for word in words]
+    return np.array(codes, dtype=np.int32), known
 
 
 def unpack(
@@ -60,7 +89,7 @@ def unpack(
         check(values.dim() > 0 and len(values) == frame.rows, f"'{name}' has not as many rows")
         check(not values.is_complex(), f"'{name}' is complex")
         columns[name] = _unpack_column(values, said, most)
-    made = pd.DataFrame(columns, index=pd.RangeIndex(frame.rows))
+    made = marked(pd.DataFrame(columns, index=pd.RangeIndex(frame.rows)), frame.diverged)
     return noted(made, [Measure(**said) for said in frame.measures]) if frame.measures else made
 
 
@@ -71,28 +100,15 @@ class _Frame:
     rows: Annotated[int, Range(0, 2**31)]
     columns: list[dict[str, Any]]
     measures: list[dict[str, Any]] = field(default_factory=list)
+    diverged: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_fields(self, "frame")
         check(isinstance(self.columns, list), "columns is no list")
         good = isinstance(self.measures, list) and all(is_measure(said) for said in self.measures)
         check(good, "measures are none")
-
-
-def _pack_column(column: pd.Series) -> tuple[Tensor, dict[str, Any]]:
-    if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
-        record = {"type": str(column.dtype)}
-        if pd.api.types.is_extension_array_dtype(column.dtype):
-            return torch.tensor(column.astype("float64").to_numpy(na_value=np.nan)), record
-        return torch.tensor(column.to_numpy()), record
-    cells = column.tolist()
-    if cells and all(isinstance(cell, np.ndarray) for cell in cells):
-        return torch.tensor(np.stack(cells)), {"type": "arrays"}
-    words = [None if pd.isna(cell) else str(cell) for cell in cells]
-    known = list(dict.fromkeys(word for word in words if word is not None))
-    place = {word: number for number, word in enumerate(known)}
-    codes = torch.tensor([-1 if w is None else place[w] for w in words], dtype=torch.int32)
-    return codes, {"type": "words", "words": known, "dtype": str(column.dtype)}
+        told = self.diverged.items() if isinstance(self.diverged, dict) else [(0, 0)]
+        check(all(isinstance(k, str) and isinstance(v, str) for k, v in told), "diverged is none")
 
 
 def _unpack_column(values: Tensor, record: Mapping[str, Any], most: int) -> pd.Series:

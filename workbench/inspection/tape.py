@@ -160,9 +160,11 @@ class Tape(Sequence[Adapted]):
     @property
     def diverged(self) -> str:
         """Which tasks stopped being finite, where, and the cure; empty where none did."""
-        return self._divergence().sentence()
+        return self.ended.sentence()
 
-    def _divergence(self) -> Divergence:
+    @property
+    def ended(self) -> Divergence:
+        """What of it is finite, task by task."""
         if len(self._ended.steps) != len(self._path):
             self._ended = divergence(self._path)
         return self._ended
@@ -292,7 +294,7 @@ class Tape(Sequence[Adapted]):
                     "it leaves, or branch at step 0"
                 )
             self._frames[place] = compute(
-                kind, self.learner, self.episode, self._path, task, self._divergence()
+                kind, self.learner, self.episode, self._path, task, self.ended
             )
         return self._frames[place]
 

@@ -82,6 +82,7 @@ class Session(Looking):
         self._tapes = {}
         self._first = tuple(self.sources)
         self._recorder = Recorder(self.sources, budget)
+        self._recorder.check_begun(sampling)
         self.usual = self._recorder.sampling({})
         given = self._recorder.sampling(sampling) if sampling else self.usual
         self.start = State(given, (Lane(next(iter(self.sources), "")),))
@@ -105,13 +106,15 @@ class Session(Looking):
 
     @in_turn
     def choose(self, learner: str) -> None:
-        """Adapt to the same tasks with another of the session's learners."""
+        """Adapt to the same tasks with another of the session's learners; an end stays one."""
         if learner not in self.sources:
             raise UserError(
                 f"the session has no learner '{learner}': {nearest(learner, list(self.sources))}"
             )
         first = dataclasses.replace(self.lanes[0], learner=learner, settings={}, steps=None)
+        ended = self.sources and 0 < self.cursor.step == self.tape.steps
         self._become(State(self.state.sampling, (first,)))
+        self.move(step=self.tape.steps if ended else self.cursor.step)
 
     @in_turn
     def add(self, learner: Any) -> str:

@@ -7,6 +7,8 @@ import time
 from typing import Any, cast
 
 from workbench.algorithms.capabilities import live_settings
+from workbench.algorithms.divergence import followed
+from workbench.answers import SECOND_ORDER
 from workbench.errors import UserError
 from workbench.fields import Field, describe
 from workbench.inspection.kinds import KINDS
@@ -14,8 +16,8 @@ from workbench.inspection.layers import lacking
 from workbench.inspection.tape import MEGABYTE, Tape
 from workbench.session import messages
 from workbench.session.session import Session
+from workbench.session.state import with_choice_of_tasks
 from workbench.session.wire import WireFrame, to_wire
-from workbench.tasks import names as task_names
 
 # What is shown of every adaptation at once: the stage, and the losses of its timeline. The other
 # kinds are computed when asked for.
@@ -123,7 +125,7 @@ class Showing:
                 name for name, one in session.inspections.items() if one.scope == "episode"
             ),
             "forms": {"sampling": self._sampling()},
-            "choices": {"tasks": task_names()},
+            "definitions": {"second-order part": SECOND_ORDER},
         }
         if session.sources:
             tape = session.tape
@@ -146,7 +148,20 @@ class Showing:
             "learner": one.learner,
             "settings": dict(one.settings),
             "edits": len(one.edits),
+            "diverged": self._diverged(lane),
             "memory": [cast(messages.SlotChange, {**change}) for change in one.memory],
+        }
+
+    def _diverged(self, lane: int) -> messages.Diverged | None:
+        """Where the task under the cursor diverged on a lane, and how far axes follow it."""
+        session, task = self.session, self.session.cursor.task
+        tape = session.tape_of(lane) if session.sources else None
+        if tape is None or not tape.ended.among([task]):
+            return None
+        return {
+            "step": tape.ended.steps[tape.ended.lengths[task]],
+            "sentence": tape.ended.sentence([task]),
+            "follow": followed(tape, task),
         }
 
     def _about_kinds(self) -> dict[str, str]:
@@ -171,7 +186,8 @@ class Showing:
     def _sampling(self) -> list[Field]:
         """Controls for which tasks are drawn, without what changes nothing in this kind."""
         idle = {"regression": "ways", "control": "queries"}.get(self.session.kind)
-        controls = describe(self.session.state.sampling, self.session.start.sampling)
+        state, start = self.session.state, self.session.start
+        controls = with_choice_of_tasks(describe(state.sampling, start.sampling))
         return [control for control in controls if control["name"] != idle]
 
     def _settings(self, tape: Tape) -> list[Field]:

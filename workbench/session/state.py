@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from workbench.errors import UserError
-from workbench.fields import Range, check_fields
+from workbench.fields import Field, Range, check_fields
+from workbench.tasks import names
 from workbench.tasks.base import Split
 
 MOST_STEPS = 10_000  # of a lane: what a panel can record in seconds
@@ -42,6 +43,25 @@ class Sampling:
                 f"{tasks:,} tasks of {self.ways} ways with {self.shots} shots and {self.queries} "
                 f"queries have {examples:,} examples: ask for at most {_MOST_EXAMPLES:,}"
             )
+
+
+def with_choice_of_tasks(controls: list[Field]) -> list[Field]:
+    """The controls, with that of `tasks` a choice among all that there are.
+
+    >>> from workbench.fields import describe
+    >>> (tasks, *_) = with_choice_of_tasks(describe(Sampling()))
+    >>> tasks["type"], "sinusoid:maml" in tasks["choices"]
+    ('choice', True)
+    """
+    found = []
+    for one in controls:
+        if one["name"] == "tasks":
+            known: list[str | int] = [*names()]
+            value = str(one["value"])
+            choices = known if value in known else [value, *known]
+            one = {**one, "type": "choice", "choices": choices, "free": "folder:PATH"}
+        found.append(one)
+    return found
 
 
 @dataclass(frozen=True)

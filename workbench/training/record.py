@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
+import functools
 import sys
-import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from workbench.algorithms.estimators.base import Estimator
 from workbench.errors import UserError, nearest
-from workbench.fields import arms_of, hints_of
+from workbench.hints import from_plain, hints_of
 from workbench.own import TASKS, loaded, record_of
 from workbench.tasks import file_of
 
@@ -95,9 +94,19 @@ def from_record(cls: type[T], data: Any, where: str, methods: Mapping[str, str])
         usual = fields[name].default
         if isinstance(value, dict) and "type" not in value and _is_part(type(usual)):
             given[name] = {"type": _type_name(type(usual)), **value}  # what older records leave out
+    part = functools.partial(_part, methods=methods)
     return cls(
-        **{n: _read(hints[n], v, f"{where}, field '{n}'", methods) for n, v in given.items()}
+        **{n: from_plain(hints[n], v, f"{where}, field '{n}'", part) for n, v in given.items()}
     )
+
+
+def _part(cls: type, value: Any, where: str, methods: Mapping[str, str]) -> Any:
+    """The dataclass that stands in a field of a class, or of what a class stands for."""
+    if not dataclasses.is_dataclass(cls):
+        if not isinstance(value, dict) or not isinstance(value.get("type"), str):
+            raise UserError(f"{where} must be an object with a 'type'")
+        cls = settings_class(value["type"], where, methods)
+    return from_record(cls, value, where, methods)
 
 
 def _is_part(cls: type) -> bool:
@@ -139,56 +148,3 @@ def _known_settings() -> dict[str, type]:
     packages = (workbench.algorithms, workbench.innerloop, workbench.models)
     every = {name: getattr(package, name) for package in packages for name in package.__all__}
     return {n: cls for n, cls in every.items() if isinstance(cls, type) and _is_part(cls)}
-
-
-def _read(hint: Any, value: Any, where: str, methods: Mapping[str, str]) -> Any:
-    """The value as its field's type wants it."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if hint is Any:
-        return value
-    if len(arms := arms_of(hint)) > 1:
-        return _read_union(arms, value, where, methods)
-    if origin is typing.Literal:
-        if value not in arguments:
-            raise UserError(f"{where} is {value!r}: choose {' or '.join(map(str, arguments))}")
-        return value
-    if origin is tuple and isinstance(value, list):
-        if arguments[-1:] == (...,):
-            return tuple(_read(arguments[0], item, where, methods) for item in value)
-        if len(arguments) == len(value):
-            return tuple(_read(h, v, where, methods) for h, v in zip(arguments, value, strict=True))
-    if origin is dict and isinstance(value, dict):
-        return {key: _read(arguments[1], item, where, methods) for key, item in value.items()}
-    if isinstance(hint, type):
-        if dataclasses.is_dataclass(hint):
-            return from_record(hint, value, where, methods)
-        if getattr(hint, "_is_protocol", False) or inspect.isabstract(hint):
-            if not isinstance(value, dict) or not isinstance(value.get("type"), str):
-                raise UserError(f"{where} must be an object with a 'type'")
-            cls = settings_class(value["type"], where, methods)
-            return from_record(cls, value, where, methods)
-        if hint is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
-        if isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
-            return value
-    raise UserError(f"{where} is {value!r}: it must be {_describe(hint)}")
-
-
-def _read_union(hints: tuple[Any, ...], value: Any, where: str, methods: Mapping[str, str]) -> Any:
-    parts = [hint for hint in hints if hint is not type(None)]
-    if len(parts) == 1 and isinstance(value, dict):  # which says itself what is wrong with it
-        return _read(parts[0], value, where, methods)
-    for hint in hints:
-        try:
-            return _read(hint, value, where, methods)
-        except UserError:
-            continue
-    described = " or ".join(_describe(hint) for hint in hints)
-    raise UserError(f"{where} is {value!r}: it must be {described}")
-
-
-def _describe(hint: Any) -> str:
-    plain = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-    if hint is type(None):
-        return "null"
-    return plain.get(hint, str(hint).replace("typing.", ""))

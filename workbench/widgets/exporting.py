@@ -19,6 +19,7 @@ from workbench.errors import UserError
 from workbench.fields import Field, check_fields, describe, with_values
 from workbench.figures import ColumnWidth, Plot, Receipt, Style, counted, draw, latex_table, render
 from workbench.figures.export import FORMATS as FIGURES
+from workbench.figures.tables import csv_table
 from workbench.files import write_safely, writing
 from workbench.inspection.kinds import inspection_named
 from workbench.session.messages import Exported, Preview
@@ -71,6 +72,7 @@ class Subject:
     session        for formats that hold a whole session
     figure         draws it: see `workbench.figures.draw`
     step           the inner step that is looked at
+    options        of the figure
     """
 
     kind: str
@@ -81,6 +83,7 @@ class Subject:
     session: Session | None = None
     figure: str | Callable[..., Plot] | None = None
     step: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @staticmethod
     def of(session: Session, kind: str) -> Subject:
@@ -106,15 +109,14 @@ class Subject:
 
     def plot(self, settings: ExportSettings) -> Plot:
         """The figure."""
-        return draw(self.figure, self.frame, style=settings.style, step=self.step)
+        return draw(self.figure, self.frame, style=settings.style, step=self.step, **self.options)
 
     def content(self, settings: ExportSettings) -> bytes:
         """The file's bytes."""
         if settings.format in FIGURES:
             return render(self.plot(settings), settings.format, self.receipt)
         if settings.format == "csv":
-            arrays = [c for c in ("image", "inputs") if c in self.frame]  # fit no cell
-            return counted(self.frame.drop(columns=arrays)).to_csv(index=False).encode()
+            return csv_table(counted(self.frame)).encode()
         if settings.format == "tex":
             return latex_table(self.frame, f"receipt: {self.receipt.to_json()}").encode()
         return self._whole(settings.format)
@@ -242,10 +244,12 @@ class Exporting:
                 f"from pathlib import Path\n\nfrom workbench.figures import latex_table\n"
                 f'{subject.code}\nPath("{path}").write_text(latex_table(frame))'
             )
+        options = "".join(f"{name}={value!r}, " for name, value in subject.options.items())
         style = f"Style(ColumnWidth.{settings.width.upper()}, dark={settings.dark})"
         return (
             "from workbench.figures import ColumnWidth, Style, draw\n"
-            f'{subject.code}\ndraw("{subject.kind}", frame, style={style}).savefig("{path}")'
+            f"{subject.code}\n"
+            f'draw("{subject.kind}", frame, {options}style={style}).savefig("{path}")'
         )
 
 

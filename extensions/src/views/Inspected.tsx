@@ -4,14 +4,15 @@ import { type ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { type Frame } from "../frame";
+import type { Columns } from "../generated";
 import { type Store } from "../store";
 import { useKeys } from "../ui/keys";
 import { Table } from "../ui/Table";
 import { atCursor, isBehind, toRow } from "./link";
 
-interface Props {
+interface Props<Kind extends string> {
   store: Store;
-  kind: string;
+  kind: Kind;
   /** What it is, for the button and the table: 'norms by layer'. */
   what: string;
   /** Waits to be asked for by hand: it takes long. */
@@ -22,8 +23,11 @@ interface Props {
   tableOnly?: boolean;
   /** Whether T shows the table; only one of several on screen can have the key. */
   ownsTable?: boolean;
-  children: (frame: Frame) => ComponentChildren;
+  children: (frame: FrameOf<Kind>) => ComponentChildren;
 }
+
+/** The frame of a kind: of a method's own, columns of any name. */
+type FrameOf<Kind extends string> = Frame<Kind extends keyof Columns ? Columns[Kind] : string>;
 
 // The last good picture stays, greyed, when what it was computed from has changed.
 const LAST = new WeakMap<Store, Map<string, Frame>>();
@@ -48,9 +52,9 @@ export function Behind({ store }: { store: Store }) {
 }
 
 /** What is known of a kind at the cursor. */
-export interface Inspection {
+export interface Inspection<Kind extends string = string> {
   /** What can be drawn, perhaps of an earlier state (`stale`) or of another task (`behind`). */
-  frame: Frame | undefined;
+  frame: FrameOf<Kind> | undefined;
   /** Something changed since it was computed. */
   stale: boolean;
   /** It is of another task: the cursor's is on its way. */
@@ -62,11 +66,11 @@ export interface Inspection {
 }
 
 /** A kind at the cursor; asked for at once unless by hand, and after a change only where keen. */
-export function useInspection(
+export function useInspection<Kind extends string>(
   store: Store,
-  kind: string,
+  kind: Kind,
   { byHand = false, keen = false } = {},
-): Inspection {
+): Inspection<Kind> {
   const { lane, task } = store.cursor.value;
   const found = store.frames.value[`${lane}:${kind}`];
   const behind = isBehind(store.about.value, store.cursor.value, kind);
@@ -110,7 +114,7 @@ export function useInspection(
 const refusal = (state: string | undefined) =>
   state === undefined || /^(open|ready|stale)$/.test(state) ? "" : state;
 
-export function Inspected(props: Props) {
+export function Inspected<Kind extends string>(props: Props<Kind>) {
   const { store, kind, what, tableOnly = false, ownsTable = true, children } = props;
   const { frame, stale, behind, refused, waiting, ask } = useInspection(store, kind, props);
   const table = useSignal(false);

@@ -40,7 +40,11 @@ export function layerOf(frame: Frame, cursor: Cursor): string {
 }
 
 /** A number for each key out of the rows of a frame. */
-export function lookup(frame: Frame, keys: string[], value: string): Lookup {
+export function lookup<Name extends string>(
+  frame: Frame<Name>,
+  keys: Name[],
+  value: Name,
+): Lookup {
   const name = [...keys, value].join();
   const known = LOOKUPS.get(frame) ?? new Map<string, Lookup>();
   LOOKUPS.set(frame, known);
@@ -54,7 +58,11 @@ type Lookup = (...of: unknown[]) => number;
 // A frame does not change, so what was looked up in it once holds: scrubbing asks again and again.
 const LOOKUPS = new WeakMap<Frame, Map<string, Lookup>>();
 
-function makeLookup(frame: Frame, keys: string[], value: string): Lookup {
+function makeLookup<Name extends string>(
+  frame: Frame<Name>,
+  keys: Name[],
+  value: Name,
+): Lookup {
   const found = new Map<string, number>();
   for (let row = 0; row < frame.rows; row++) {
     const key = keys.map((name) => frame.at(name, row)).join("\n");

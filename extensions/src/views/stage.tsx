@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { laneName } from "../facts";
+import type { Columns } from "../generated";
 import type { About, Store } from "../store";
 import { useKeys } from "../ui/keys";
 import { Gradients } from "./gradients";
@@ -139,8 +140,7 @@ function Differ({ store, editor, other }: { store: Store; editor: Editor; other:
   );
 }
 
-function kindOf(store: Store): string {
-  return (
-    { regression: "curves", control: "pulls" }[String(store.about.value.kind)] ?? "predictions"
-  );
+function kindOf(store: Store): keyof Columns {
+  const { kind } = store.about.value;
+  return kind === "regression" ? "curves" : kind === "control" ? "pulls" : "predictions";
 }

@@ -38,6 +38,7 @@ const lane = (steps: number, more: object = {}) => ({
   at: 0,
   settings: {} as Record<string, unknown>,
   edits: 0,
+  diverged: null,
   memory: [],
   ...more,
 });
@@ -132,7 +133,6 @@ test("examples keep the places that edits know them by", () => {
 test("predictions are found by step and example, and said in words", () => {
   const found = frame({
     step: [0, 0, 1, 1],
-    part: ["query", "query", "query", "query"],
     example: [0, 1, 0, 1],
     prediction: [1, 1, 0, 1],
     confidence: [0.6, 0.7, 0.9, 0.8],

@@ -4,8 +4,8 @@ Chen, Liu, Kira, Wang and Huang (2019), A Closer Look at Few-shot Classification
 linear head, and Baseline++, with a cosine head); for regression the baseline of Finn et al. (2017).
 
     pre-train   minimise the loss over all training classes (or all training tasks) at once
-    adapt       classes: put a new head in place of the last layer, freeze the rest, descend the
-                support loss by the head alone; numbers: descend it by all of theta
+    adapt       classes: put a new head in place of the last layer, freeze the rest (but for the
+                layers that are left free), descend the support loss; numbers: by all of theta
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from workbench.algorithms.gradient.learner import (
     TrainSteps,
 )
 from workbench.algorithms.values import Adapted
-from workbench.errors import UserError
+from workbench.errors import UserError, nearest
 from workbench.fields import Live, Range
 from workbench.innerloop import (
     InnerOptimizer,
@@ -43,6 +43,8 @@ from workbench.tasks.base import TaskSpec
 from workbench.tasks.episode import Episode, Examples
 from workbench.tasks.transforms import shifted
 
+_BODY = "body."  # in front of the names of a free layer's weights
+
 
 def _sees_images(learner: Any) -> bool:
     return isinstance(learner, FineTuning) and learner.sees_images
@@ -50,6 +52,10 @@ def _sees_images(learner: Any) -> bool:
 
 def _cosine(learner: Any) -> bool:
     return isinstance(learner, FineTuning) and learner.settings.head == "cosine"
+
+
+def _some_free(learner: Any) -> bool:
+    return isinstance(learner, FineTuning) and bool(learner.free)
 
 
 @dataclass(frozen=True)
@@ -67,11 +73,20 @@ class FineTuningSettings(GradientSettings):
     scale: Annotated[float, Range(above=0, span=(1, 100), log=True), Live(when=_cosine)] = 10.0
     # move support images by up to so many pixels in each adaptation step
     augment: Annotated[int, Range(0, span=(0, 4)), Live(when=_sees_images)] = 0
+    # layers of the body, by name, that adapt with the head; all others are frozen
+    free: tuple[str, ...] = ()
+    # size of an adaptation step of the free layers
+    free_rate: Annotated[float, Range(0, span=(1e-4, 1), log=True), Live(when=_some_free)] = 0.01
 
     def build(self, model: ModelSettings, spec: TaskSpec) -> FineTuning | PretrainedRegression:
         """The learner for tasks of this kind."""
         self.check_undifferentiated("fine-tuning")
         if spec.kind != "classification":
+            if self.free:
+                raise UserError(
+                    "learner.free names layers that adapt with a new head, and tasks of numbers "
+                    "keep their head and adapt all layers: leave it empty"
+                )
             return PretrainedRegression(model.build(spec.input_shape, spec.outputs), self)
         if self.proximal:
             raise UserError(
@@ -89,7 +104,7 @@ class PretrainedRegression(GradientLearner):
 
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """The unadapted loss on support and query."""
-        both = _all_examples(episode)
+        both = all_examples(episode)
         start = next(iter(path))
         return episode.loss(self.predict(start, both.x, both.weight), both)
 
@@ -117,6 +132,7 @@ class FineTuning(Descends):
         self.body, self.settings = body, settings
         self.rule = settings.optimizer.build()
         self.sees_images = len(spec.input_shape) == 3
+        self.free = _free(body, settings.free)
         with torch.no_grad():
             self.width = body(spec.blank()).shape[-1]
         linear = settings.head == "linear"
@@ -143,32 +159,41 @@ class FineTuning(Descends):
         present = episode.present()
         if present is not None:
             values["present"] = present
+        own = dict(self.body.named_parameters())
+        for name in self.free:  # copied: training on must not change what was adapted
+            layer = own[name].detach().clone()
+            values[f"weights.{_BODY}{name}"] = layer.expand(len(episode), *layer.shape)
         start = Adapted(values)
-        if not self.settings.augment:
+        if not self.settings.augment and not self.free:  # then they stay the same in every step
             with torch.no_grad():
-                values["features"] = self._support_features(start, episode)
+                values["features"] = self._support_features(start, episode, {})
         return start
 
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
         """One step of the head on the support, its images moved anew if they are augmented."""
-        features = adapted.values.get("features")
-        if features is None:
-            with torch.no_grad():
-                features = self._support_features(adapted, episode)
+        kept = adapted.values.get("features")
         names = weights_of(adapted.values)
+
+        def losses(weights: dict[str, Tensor]) -> Tensor:
+            features = kept
+            if features is None:
+                features = self._support_features(adapted, episode, weights)
+            return episode.loss(self._own_logits(features, adapted, weights), episode.support)
+
         values, seen = self.settings.inner_loop(self.rule).step(
-            lambda head: episode.loss(self._own_logits(features, adapted, head), episode.support),
+            losses,
             adapted.values,
-            dict.fromkeys(names, self.settings.inner_rate),
+            {n: self._rate(n) for n in names},
             step=adapted.step,
             steps=self.steps(episode),
         )
         return Adapted(values, seen, adapted.step + 1)
 
     def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
-        """The new head's logits over the frozen body's features."""
-        features = self.vectors(self.body, x, adapted, weight)
-        return self._own_logits(features, adapted, weights_of(adapted.values))
+        """The new head's logits over the body's features."""
+        weights = weights_of(adapted.values)
+        features = self._features(adapted, weights, x, weight)
+        return self._own_logits(features, adapted, weights)
 
     def steps(self, episode: Episode) -> int:
         """`train_steps` in training mode, `test_steps` in evaluation mode."""
@@ -176,7 +201,7 @@ class FineTuning(Descends):
 
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """Pre-training: the loss over all training classes; no adaptation takes place."""
-        both = _all_examples(episode)
+        both = all_examples(episode)
         named = episode.info.get("classes")
         if named is None or named.shape != (len(episode), episode.ways):
             raise UserError(
@@ -191,14 +216,32 @@ class FineTuning(Descends):
         logits = self._logits(features, self.classifier, self.offset)
         return episode.loss(logits, Examples(both.x, classes, both.weight))
 
-    def _support_features(self, adapted: Adapted, episode: Episode) -> Tensor:
+    def _rate(self, name: str) -> float:
+        return self.settings.free_rate if name.startswith(_BODY) else self.settings.inner_rate
+
+    def _support_features(
+        self, adapted: Adapted, episode: Episode, weights: dict[str, Tensor]
+    ) -> Tensor:
         x = episode.support.x
         if self.settings.augment:
             x = shifted(x, fold(episode.seed, 1, adapted.step), self.settings.augment)
-        return self.vectors(self.body, x, adapted, episode.support.weight, support=True)
+        return self._features(adapted, weights, x, episode.support.weight, support=True)
 
-    def _own_logits(self, features: Tensor, adapted: Adapted, head: dict[str, Tensor]) -> Tensor:
+    def _features(
+        self,
+        adapted: Adapted,
+        weights: dict[str, Tensor],
+        x: Tensor,
+        weight: Tensor | None,
+        *,
+        support: bool = False,
+    ) -> Tensor:
+        own = {n: weights.get(_BODY + n, p) for n, p in self.body.named_parameters()}
+        return self.vectors(self.body, x, adapted, weight, support=support, parameters=own)
+
+    def _own_logits(self, features: Tensor, adapted: Adapted, weights: dict[str, Tensor]) -> Tensor:
         """The logits of the task's own classes; those that only pad have next to no chance."""
+        head = {n: w for n, w in weights.items() if not n.startswith(_BODY)}
         logits = self._logits(features, **head)
         present = adapted.values.get("present")
         return logits if present is None else hide(logits, present.unsqueeze(1))
@@ -213,7 +256,21 @@ class FineTuning(Descends):
         return logits + (offset if offset.dim() == 1 else offset.unsqueeze(1))
 
 
-def _all_examples(episode: Episode) -> Examples:
+def _free(body: nn.Module, layers: tuple[str, ...]) -> tuple[str, ...]:
+    """The parameters of the layers that adapt, all of them found."""
+    every = [name for name, _ in body.named_parameters()]
+    known = list(dict.fromkeys(name.split(".")[0] for name in every))
+    for layer in layers:
+        if not any(name == layer or name.startswith(f"{layer}.") for name in every):
+            raise UserError(
+                f"learner.free names '{layer}', and {type(body).__name__} has no such layer with "
+                f"parameters: {nearest(layer, known)}"
+            )
+    return tuple(n for n in every if any(n == f or n.startswith(f"{f}.") for f in layers))
+
+
+def all_examples(episode: Episode) -> Examples:
+    """Support and query together."""
     support, query = episode.support, episode.query
     weight = None
     if support.weight is not None or query.weight is not None:

@@ -2,6 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import type { Columns } from "../../generated";
 import type { Store } from "../../store";
 import { factorOf, labelOf } from "../../measure";
 import { three } from "../../ui/format";
@@ -61,7 +62,7 @@ interface ColumnProps {
   tools?: ComponentChildren;
   store: Store;
   /** The kind of frame that is behind it. */
-  kind?: string;
+  kind?: keyof Columns;
   /** Whether T shows the table; only one on screen can have the key. */
   ownsTable?: boolean;
   children: ComponentChildren;

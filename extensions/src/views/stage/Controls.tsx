@@ -1,22 +1,10 @@
 /** What is adapted, and to which tasks: the row above a stage, and the settings that open below it. */
 
 import type { Signal } from "@preact/signals";
-import type { Field } from "../../generated";
-import type { About, Store } from "../../store";
+import type { Store } from "../../store";
 import type { Value } from "../../ui/fields";
 import { Form } from "../../ui/Form";
 import { Select } from "../../ui/Select";
-
-/** The sampling form, its tasks a choice among those that there are. */
-export function samplingFields(about: About): Field[] {
-  const fields = about.forms?.sampling ?? [];
-  const tasks = about.choices?.tasks ?? [];
-  return fields.map((field) => {
-    if (field.name !== "tasks" || tasks.length === 0) return field;
-    const choices = tasks.includes(String(field.value)) ? tasks : [String(field.value), ...tasks];
-    return { ...field, type: "choice" as const, choices, optional: false };
-  });
-}
 
 const ask = (store: Store, command: string, name: string, value: Value) =>
   store.send(command, { [name]: value }, { latest: name });
@@ -26,7 +14,7 @@ export function SamplingForm({ store }: { store: Store }) {
   return (
     <Form
       title="Tasks"
-      fields={samplingFields(store.about.value)}
+      fields={store.about.value.forms?.sampling ?? []}
       onChange={(name, value) => ask(store, "sample", name, value)}
     />
   );

@@ -1,6 +1,6 @@
 /** What a stage shows, read from frames once for each of them. Nothing here draws. */
 
-import type { Measure } from "../../generated";
+import type { Columns, Measure } from "../../generated";
 import { courseOf } from "../../facts";
 import type { Frame } from "../../frame";
 import type { Store } from "../../store";
@@ -33,21 +33,21 @@ export function once<T>(frame: Frame, key: string, make: () => T): T {
 }
 
 /** A lane's frame of a kind; undefined where there is none. */
-export function frameOf(
+export function frameOf<Kind extends keyof Columns>(
   store: Store,
-  kind: string,
+  kind: Kind,
   lane = store.cursor.value.lane,
-): Frame | undefined {
+): Frame<Columns[Kind]> | undefined {
   return store.frames.value[`${lane}:${kind}`];
 }
 
 /** All examples of a task, support first. */
-export function readExamples(frame: Frame | undefined): Example[] {
+export function readExamples(frame: Frame<Columns["examples"]> | undefined): Example[] {
   if (!frame) return [];
   return once(frame, "examples", () => {
-    const number = (name: string, row: number) =>
+    const number = (name: Columns["examples"], row: number) =>
       frame.has(name) ? (frame.at(name, row) as number | null) : null;
-    const word = (name: string, row: number) =>
+    const word = (name: Columns["examples"], row: number) =>
       frame.has(name) ? (frame.at(name, row) as string | null) : null;
     return Array.from({ length: frame.rows }, (_, row) => {
       const label = number("label", row);
@@ -82,17 +82,15 @@ export interface Judged {
   confidence: number;
 }
 
-/** What is predicted after a step, by the example's place. */
+/** What is predicted of queries after a step, by the example's place. */
 export function readPredictions(
-  frame: Frame | undefined,
+  frame: Frame<Columns["predictions"]> | undefined,
   step: number,
-  part: "support" | "query" = "query",
 ): Map<number, Judged> {
   if (!frame) return new Map();
-  const steps = once(frame, `predictions:${part}`, () => {
+  const steps = once(frame, "predictions", () => {
     const found = new Map<number, Map<number, Judged>>();
     for (let row = 0; row < frame.rows; row++) {
-      if (frame.has("part") && frame.at("part", row) !== part) continue;
       const after = frame.at("step", row) as number;
       const prediction = frame.at("prediction", row) as number | null;
       if (prediction === null) continue;
@@ -123,10 +121,10 @@ export interface Curves {
   domain: { x: [number, number]; y: [number, number] };
 }
 
-export function readCurves(frame: Frame | undefined): Curves | null {
+export function readCurves(frame: Frame<Columns["curves"]> | undefined): Curves | null {
   if (!frame) return null;
   return once(frame, "curves", () => {
-    const of = (part: Frame): Curve => ({
+    const of = (part: Frame<Columns["curves"]>): Curve => ({
       x: Float64Array.from(part.numbers("x")),
       y: Float64Array.from(part.numbers("y")),
     });
@@ -220,7 +218,7 @@ export interface Pulls {
   chances: number[] | null;
 }
 
-export function readPulls(frame: Frame | undefined): Pulls | null {
+export function readPulls(frame: Frame<Columns["pulls"]> | undefined): Pulls | null {
   if (!frame || frame.rows === 0) return null;
   return once(frame, "pulls", () => {
     const arms = Math.max(...frame.numbers("arm")) + 1;

@@ -1,6 +1,6 @@
 /** Do tasks and shots pull the same way? And which support examples help? */
 
-import type { Cursor } from "../../generated";
+import type { Columns, Cursor } from "../../generated";
 import { type Frame } from "../../frame";
 import { type Store } from "../../store";
 import { Chart } from "../../ui/Chart";
@@ -53,7 +53,7 @@ export function Agreement({ store }: { store: Store }) {
   );
 }
 
-function Cosines({ store, frame, between }: { store: Store; frame: Frame; between: string }) {
+function Cosines({ store, frame, between }: { store: Store; frame: Frame<Columns["agreement"]>; between: string }) {
   const cursor = store.cursor.value;
   const layer = layerOf(frame, cursor);
   const rows = frame.where({ between, layer });
@@ -86,7 +86,7 @@ function Cosines({ store, frame, between }: { store: Store; frame: Frame; betwee
   );
 }
 
-function Signal({ store, frame }: { store: Store; frame: Frame }) {
+function Signal({ store, frame }: { store: Store; frame: Frame<Columns["signal"]> }) {
   const names = [...layersOf(frame), "all"];
   const kinds = frame.distinct<string>("between");
   const ratio = lookup(frame, ["between", "layer"], "ratio");
@@ -132,7 +132,7 @@ function Signal({ store, frame }: { store: Store; frame: Frame }) {
   );
 }
 
-function Influence({ store, frame }: { store: Store; frame: Frame }) {
+function Influence({ store, frame }: { store: Store; frame: Frame<Columns["influence"]> }) {
   const { task, part, example } = store.cursor.value;
   const rows = frame.where({ task });
   const examples = Array.from(rows.numbers("example"));

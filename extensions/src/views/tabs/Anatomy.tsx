@@ -1,5 +1,6 @@
 /** What the meta-gradient is made of: is this really second order? */
 
+import type { Columns } from "../../generated";
 import { type Frame } from "../../frame";
 import { type Store } from "../../store";
 import { Chart, type Series } from "../../ui/Chart";
@@ -44,7 +45,7 @@ export function answer(
   return { number, words: `Very much so: ${turned}` };
 }
 
-function Parts({ store, frame }: { store: Store; frame: Frame }) {
+function Parts({ store, frame }: { store: Store; frame: Frame<Columns["anatomy"]> }) {
   const cursor = store.cursor.value;
   const layers = layersOf(frame);
   const names = [...layers, "all"];
@@ -139,7 +140,7 @@ function Parts({ store, frame }: { store: Store; frame: Frame }) {
   );
 }
 
-function Certificate({ frame }: { frame: Frame }) {
+function Certificate({ frame }: { frame: Frame<Columns["certificate"]> }) {
   const rows = frame.where((row) => ((frame.at("unsure", row) as number | null) ?? 0) < 1e-2);
   if (rows.rows === 0)
     return <p>The loss has kinks right here, so that finite differences say nothing.</p>;

@@ -1,5 +1,6 @@
 /** The meta-gradient on its way back through the inner steps: does it vanish or explode? */
 
+import type { Columns } from "../../generated";
 import { type Frame } from "../../frame";
 import { type Store } from "../../store";
 import { Chart, type Series } from "../../ui/Chart";
@@ -37,7 +38,7 @@ export function wayBack(first: number, last: number, steps: number): string {
   return `It comes through: its norm changes by a factor of ${three(factor)} over ${many} back ${how}.`;
 }
 
-function Way({ store, rows }: { store: Store; rows: Frame }) {
+function Way({ store, rows }: { store: Store; rows: Frame<Columns["flow"]> }) {
   const cursor = store.cursor.value;
   const layers = layersOf(rows);
   const layer = layerOf(rows, cursor);

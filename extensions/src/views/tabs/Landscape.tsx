@@ -2,6 +2,7 @@
 
 import { type ComponentChildren } from "preact";
 import { useMemo, useRef } from "preact/hooks";
+import type { Columns } from "../../generated";
 import { type Frame } from "../../frame";
 import { type Store } from "../../store";
 import { Chart, type Series } from "../../ui/Chart";
@@ -34,7 +35,7 @@ export function Landscape({ store }: { store: Store }) {
   );
 }
 
-function Plane({ store, frame }: { store: Store; frame: Frame }) {
+function Plane({ store, frame }: { store: Store; frame: Frame<Columns["landscape"]> }) {
   const [x, y] = [frame.at("explained_x", 0) as number, frame.at("explained_y", 0) as number];
   const inPlane = three(100 * (x + y));
   return (
@@ -53,7 +54,7 @@ function Plane({ store, frame }: { store: Store; frame: Frame }) {
   );
 }
 
-function Surface({ store, frame, part }: { store: Store; frame: Frame; part: string }) {
+function Surface({ store, frame, part }: { store: Store; frame: Frame<Columns["landscape"]>; part: string }) {
   const { step } = store.cursor.value;
   const grid = frame.where({ kind: "grid" });
   const path = frame.where({ kind: "path" });
@@ -153,12 +154,12 @@ function Surface({ store, frame, part }: { store: Store; frame: Frame; part: str
   );
 }
 
-function ends(grid: Frame, name: string): [number, number] {
+function ends(grid: Frame<Columns["landscape"]>, name: Columns["landscape"]): [number, number] {
   const values = Array.from(grid.numbers(name));
   return [Math.min(...values), Math.max(...values)];
 }
 
-function Curvature({ store, frame }: { store: Store; frame: Frame }) {
+function Curvature({ store, frame }: { store: Store; frame: Frame<Columns["curvature"]> }) {
   const { task, step } = store.cursor.value;
   const own = frame.where({ task });
   const rate = store.about.value.forms?.settings?.find(

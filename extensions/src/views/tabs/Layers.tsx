@@ -1,6 +1,7 @@
 /** How large weights, gradients and updates are, layer by layer and step by step. */
 
 import { useSignal } from "@preact/signals";
+import type { Columns } from "../../generated";
 import { type Frame } from "../../frame";
 import { type Store } from "../../store";
 import { Chart, type Series } from "../../ui/Chart";
@@ -50,7 +51,7 @@ export function Layers({ store }: { store: Store }) {
   );
 }
 
-function Norms({ store, rows, kind }: { store: Store; rows: Frame; kind: string }) {
+function Norms({ store, rows, kind }: { store: Store; rows: Frame<Columns["norms"]>; kind: string }) {
   const cursor = store.cursor.value;
   const layers = layersOf(rows);
   const steps = rows.distinct<number>("step");

@@ -1,6 +1,7 @@
 /** What queries read of a memory, and where examples lie in the embedding. */
 
 import { useSignal } from "@preact/signals";
+import type { Columns } from "../../generated";
 import { type Frame } from "../../frame";
 import { type Store } from "../../store";
 import { Chart, type Series } from "../../ui/Chart";
@@ -23,7 +24,7 @@ export function Memory({ store }: { store: Store }) {
   );
 }
 
-function WhatIsRead({ store, frame }: { store: Store; frame: Frame }) {
+function WhatIsRead({ store, frame }: { store: Store; frame: Frame<Columns["memory"]> }) {
   const { part, example, lane } = store.cursor.value;
   const steps = store.about.value.lanes?.[lane]?.steps ?? 0;
   const slots = memoryAfter(steps, useInspection(store, "slots").frame, undefined);
@@ -43,13 +44,13 @@ function WhatIsRead({ store, frame }: { store: Store; frame: Frame }) {
   );
 }
 
-function Cloud({ store, frame }: { store: Store; frame: Frame }) {
+function Cloud({ store, frame }: { store: Store; frame: Frame<Columns["embedding"]> }) {
   const cursor = store.cursor.value;
   const steps = frame.distinct<number>("step");
   const step = steps.includes(cursor.step) ? cursor.step : steps.at(-1);
   const rows = frame.where({ step: step ?? 0 });
   const series: Series[] = [];
-  const origin: Frame[] = [];
+  const origin: Frame<Columns["embedding"]>[] = [];
   for (const label of [...rows.distinct<number>("label").sort((a, b) => a - b), null]) {
     for (const [part, own] of rows.where({ label }).groups<string>("part")) {
       const name = label === null ? part : `class ${label + 1}`;
@@ -101,7 +102,7 @@ function Cloud({ store, frame }: { store: Store; frame: Frame }) {
 }
 
 /** The same axes at every step, so that what moves is the examples. */
-function span(frame: Frame, name: string): [number, number] {
+function span(frame: Frame<Columns["embedding"]>, name: Columns["embedding"]): [number, number] {
   const values = Array.from(frame.numbers(name)).filter(Number.isFinite);
   return [Math.min(...values), Math.max(...values)];
 }
