@@ -107,7 +107,7 @@ def test_some_tasks_diverge_and_the_others_do_not_stand_for_all(tiny: Experiment
 
     tasks.__class__ = One
     found = evaluate(learner, tasks, tiny.test, episodes=6)
-    assert found.diverged.startswith("task 1 diverged at inner step")
+    assert found.diverged.startswith("task 2 diverged at inner step")
     assert found.about_divergence()["tasks"] == 1  # type: ignore[index]
     assert math.isnan(found.mean)
     assert math.isnan(found.ci95)
