@@ -58,7 +58,7 @@ def test_a_training_whose_validations_diverge_ends_as_such(
 
 def test_one_finite_validation_is_enough_to_finish(tiny: Experiment, tmp_path: Path) -> None:
     outcome = train(tiny, progress=False)
-    assert (outcome.state, outcome.reason) == ("finished", "all iterations done")
+    assert (outcome.state, outcome.reason) == ("finished", "all outer steps done")
 
 
 def test_the_command_line_says_it_in_one_sentence(tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
@@ -107,7 +107,7 @@ def test_some_tasks_diverge_and_the_others_do_not_stand_for_all(tiny: Experiment
 
     tasks.__class__ = One
     found = evaluate(learner, tasks, tiny.test, episodes=6)
-    assert found.diverged.startswith("task 1 diverged at inner step")
+    assert found.diverged.startswith("task 2 diverged at inner step")
     assert found.about_divergence()["tasks"] == 1  # type: ignore[index]
     assert math.isnan(found.mean)
     assert math.isnan(found.ci95)

@@ -169,7 +169,7 @@ class Tape(Sequence[Adapted]):
             self._held |= _storages(self._path[-1:])
             if sum(self._held.values()) <= self.budget:
                 return
-        first = len(self._path) - 2 if self._let_go else 1  # those before are light already
+        first = len(self._path) - 2 if self._let_go else 1  # those before are light
         self._let_go = True
         for index in range(max(first, 1), len(self._path) - 1):
             full = self._path[index]
@@ -180,10 +180,7 @@ class Tape(Sequence[Adapted]):
     # ---- going on and branching -------------------------------------------------------------
 
     def extend(self, steps: int, *, until: Callable[[], bool] | None = None) -> Tape:
-        """Go on until the tape has so many inner steps; nothing where it has them already.
-
-        until  asked after every step whether to leave it at that
-        """
+        """Go on until the tape has so many inner steps, or `until` says after one to leave it."""
         if steps > self.steps:
             start, learner = self._path[-1], self._needed()
             tensors = (*start.values.values(), *start.seen.values())

@@ -186,7 +186,8 @@ class Showing:
     def _sampling(self) -> list[Field]:
         """Controls for which tasks are drawn, without what changes nothing in this kind."""
         idle = {"regression": "ways", "control": "queries"}.get(self.session.kind)
-        controls = describe(self.session.state.sampling, self.session.start.sampling)
+        state, start = self.session.state, self.session.start
+        controls = with_choice_of_tasks(describe(state.sampling, start.sampling))
         return [control for control in controls if control["name"] != idle]
 
     def _settings(self, tape: Tape) -> list[Field]:
