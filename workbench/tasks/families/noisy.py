@@ -48,4 +48,5 @@ def with_wrong_labels(tasks: FewShot) -> WrongLabels:
         name=tasks.name,
         scheme="noisy",
         default_shape=tasks.default_shape,
+        shared=tasks.shared,
     )

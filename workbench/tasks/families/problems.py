@@ -103,4 +103,5 @@ def open_whole_digits() -> WholeDigits:
         name="digits",
         scheme="whole",
         default_shape=Shape(ways=10, shots=100, queries=30),
+        shared=True,
     )
