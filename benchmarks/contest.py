@@ -192,7 +192,7 @@ def table(frame: pd.DataFrame) -> str:
         rank = dict(zip(tasks.columns, ranks.mean, strict=True))
         ended = frame[frame["shots"] == shots].dropna(subset="per_task").sort_values("seed")
         lines = [
-            f"| {shots} shot{'s' * (shots > 1)} | accuracy % (each seed) | after steps "
+            f"| {shots}-shot | accuracy % (each seed) | after steps "
             "| mean rank | minus MAML, paired, 95% over tasks | ms to adapt | MB kept "
             "| training s | inner, outer rate |",
             "|---|---|---|---|---|---|---|---|---|",

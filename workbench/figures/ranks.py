@@ -49,17 +49,18 @@ def critical_difference(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     names = [two_lines(name, 14) for name in methods]
     a_row = 0.24 if any("\n" in name for name in names) else 0.19
     sides = order[: -(-len(order) // 2)], order[-(-len(order) // 2) :]
-    lanes = _lanes(found)
-    top = 0.52
-    first = top + 0.1 + _LANE * len(lanes) + 0.08  # how far below the upper edge the names begin
-    height = first + a_row * (len(sides[0]) - 1) + 0.48
     low, high = math.floor(min(found.mean)), math.ceil(max(found.mean))
     high += high == low
     wide = style.width.value / style.scale
     left, right = (max(_width(names[i]) for i in side) + _ROOM + _EDGE + 0.03 for side in sides)
+    an_inch = (high - low) / (wide - left - right)  # of the axis, in ranks
+    lanes = _lanes(found, apart=0.1 * an_inch)
+    top = 0.52
+    first = top + 0.1 + _LANE * len(lanes) + 0.08  # how far below the upper edge the names begin
+    height = first + a_row * (len(sides[0]) - 1) + 0.48
 
     def place(rank: float) -> float:
-        return left + (rank - low) / (high - low) * (wide - left - right)
+        return left + (rank - low) / an_inch
 
     with drawing(style, height * style.scale) as plot:
         axes = plot.subplots(subplot_kw={"xlim": (0, wide), "ylim": (height, 0)})
@@ -122,12 +123,12 @@ def _worth(frame: pd.DataFrame, methods: list[str]) -> np.ndarray:
     return table[methods].to_numpy()
 
 
-def _lanes(found: Ranks) -> list[list[tuple[int, ...]]]:
+def _lanes(found: Ranks, apart: float) -> list[list[tuple[int, ...]]]:
     """The groups that are alike, in as few lanes as keep bars from running into each other."""
     lanes: list[list[tuple[int, ...]]] = []
     for group in found.alike():
         start = found.mean[group[0]]
-        free = (of for of in lanes if found.mean[of[-1][-1]] + 0.25 < start)
+        free = (of for of in lanes if found.mean[of[-1][-1]] + apart < start)
         lane = next(free, None)
         if lane is None:
             lanes.append([group])
