@@ -13,6 +13,9 @@ for all; a task on which a method diverged has no right answer. Ranks are those 
 over seeds, so that intervals, Friedman's and Nemenyi's tests are over tasks, and what seeds do is
 told beside them. Memory is the most that autograd keeps for a meta-batch, seconds are of one core.
 A unit is one training of one core.
+
+![Mean ranks, 1 shot](results/contest-1-shot-ranks.png)
+![Mean ranks, 5 shots](results/contest-5-shot-ranks.png)
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ from workbench.algorithms import (
     ReptileSettings,
     adapt,
 )
-from workbench.figures import PAPER, Plot, Receipt, critical_difference, save
+from workbench.figures import ColumnWidth, Plot, Receipt, Style, critical_difference, save
 from workbench.figures.axes import dress
 from workbench.figures.style import drawing
 from workbench.models import Conv4Settings
@@ -75,6 +78,7 @@ OUTER = {"Reptile": (0.3, 1.0)}
 _INNER, _OUTER = (0.03, 0.1, 0.3), (1e-3, 3e-3)
 SHOTS = (5, 1)
 WAYS, QUERIES, TASKS, ITERATIONS = 5, 15, 4, 800
+_WIDE = Style(ColumnWidth.DOUBLE)
 VALIDATION, TEST, TUNING_SEED, TIMED = 100, 600, 100, 20
 
 
@@ -216,7 +220,7 @@ def table(frame: pd.DataFrame) -> str:
         alike = [", ".join(tasks.columns[i] for i in group) for group in ranks.alike()]
         pieces += [
             "\n".join(lines),
-            f"Friedman's chi-squared {ranks.friedman_chi2:.0f}, p = {ranks.friedman_p:.1g}; "
+            f"Friedman's chi-squared {ranks.friedman_chi2:.0f}, p {_small(ranks.friedman_p)}; "
             f"critical difference of Nemenyi's test {ranks.critical_difference:.2f}, "
             f"{ranks.tasks} tasks. "
             f"Not apart: {'; '.join(alike) or 'none'}.",
@@ -225,23 +229,28 @@ def table(frame: pd.DataFrame) -> str:
     return "\n\n".join([*pieces, f"{steps:,.0f} outer steps of {TASKS} tasks."])
 
 
+def _small(p: float) -> str:
+    return f"= {p:.1g}" if p > 1e-99 else "< 1e-99"
+
+
 def against(frame: pd.DataFrame, x: str, across: str, *, log: bool = False) -> Plot:
     """Accuracy by what it costs: a line over inner steps, a mark where a method is judged.
 
     The upright bar of a mark is from the worst seed to the best.
     """
     ended = frame.dropna(subset="per_task")
-    with drawing(PAPER, PAPER.height(0.8)) as plot:
+    with drawing(_WIDE, _WIDE.height(0.6)) as plot:
         axes, said = plot.subplots(), []
         for index, method in enumerate(METHODS):
-            rows, colour = ended[ended["method"] == method], PAPER.look(index)[0]
+            rows, colour = ended[ended["method"] == method], _WIDE.look(index)[0]
             if rows.empty:
                 continue
             if x != "bytes":
                 line = frame[frame["method"] == method].groupby("step")[[x, "accuracy"]].mean()
                 line = line[line[x] > 0] if log else line
-                axes.plot(line[x], line["accuracy"], color=colour, lw=0.9)
-            at, mean, marker = rows[x].mean(), rows["accuracy"].mean(), PAPER.look(index)[1]
+                dashes = "-" if index < 8 else "--"  # of as many colours as there are
+                axes.plot(line[x], line["accuracy"], dashes, color=colour, lw=0.9)
+            at, mean, marker = rows[x].mean(), rows["accuracy"].mean(), _WIDE.look(index)[1]
             axes.plot([at, at], [rows["accuracy"].min(), rows["accuracy"].max()], color=colour)
             axes.plot(at, mean, marker, color=colour, mew=0, label=method, zorder=4)
             said.append(f"{method} {mean:.1f}% at {at:.3g}")

@@ -68,6 +68,10 @@ def test_what_diverged_is_last_and_all_ties_are_no_difference() -> None:
     assert (same.mean, same.friedman_chi2, same.friedman_p) == ((2.0, 2.0, 2.0), 0.0, 1.0)
 
 
+def test_what_differs_by_the_order_of_a_sum_alone_ties() -> None:
+    assert ranked([[0.1 + 0.2, 0.3, 0.9], [0.3, 0.1 + 0.2, 0.9]]).mean == (2.5, 2.5, 1.0)
+
+
 def test_too_few_methods_or_tasks_are_refused() -> None:
     with pytest.raises(UserError, match="3 or more methods, and there are 2"):
         ranked(np.ones((5, 2)))

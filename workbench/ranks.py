@@ -72,6 +72,8 @@ def ranked(worth: Any) -> Ranks:
         raise UserError(f"ranks are of 3 or more methods, and there are {methods}: compare pairs")
     if tasks < 2:
         raise UserError("ranks are over tasks, and there is only 1: take some hundreds")
+    with np.errstate(over="ignore"):
+        worth = worth.astype(np.float32)  # what only the order of a sum tells apart ties
     worth = np.where(np.isfinite(worth), worth, -np.inf)
     ranks = rankdata(-worth, axis=1)
     chi2, p = 0.0, 1.0  # where all methods tie on every task

@@ -47,7 +47,7 @@ def critical_difference(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     found = ranked(_worth(frame, methods))
     order = sorted(range(len(methods)), key=lambda i: found.mean[i])
     names = [two_lines(name, 14) for name in methods]
-    a_row = 0.24 if any("\n" in name for name in names) else 0.19
+    a_row = 0.27 if any("\n" in name for name in names) else 0.19
     sides = order[: -(-len(order) // 2)], order[-(-len(order) // 2) :]
     low, high = math.floor(min(found.mean)), math.ceil(max(found.mean))
     high += high == low
