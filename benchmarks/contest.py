@@ -191,6 +191,9 @@ def table(frame: pd.DataFrame) -> str:
     pieces, frame = [], frame[frame["part"] == "training"]
     for shots in sorted(frame["shots"].unique()):
         own = per_task(frame, shots)
+        if own["method"].nunique() < 3:
+            pieces.append(f"{shots}-shot: ranks are of three methods or more.")
+            continue
         tasks = 100 * own.groupby(["task", "method"])["value"].mean().unstack()
         ranks = ranked(tasks)
         rank = dict(zip(tasks.columns, ranks.mean, strict=True))

@@ -40,6 +40,7 @@ def test_ranks_and_differences_are_over_tasks_of_the_mean_of_seeds(found: pd.Dat
     assert text.index("| LEO |") < text.index("| MAML |") < text.index("| ANIL |")
     assert f"Nemenyi's test {ranks.critical_difference:.2f}, 40 tasks" in text
     assert "800 outer steps of 4 tasks." in text
+    assert "three methods or more" in contest.table(found[found["method"] != "LEO"])
 
 
 def test_a_file_of_results_is_drawn(found: pd.DataFrame, tmp_path: Path) -> None:
