@@ -22,6 +22,13 @@ def many(count: int = 13) -> pd.DataFrame:
     return pd.concat([p.assign(task=range(300)) for p in pieces]).assign(metric="accuracy")
 
 
+def far() -> pd.DataFrame:
+    """Methods of which one is always the first, and one the last."""
+    frame = many().reset_index(drop=True)
+    away = frame["method"].map({"method 4": 9.0, "method 5": -9.0}).fillna(0.0)
+    return frame.assign(value=frame["value"] + away)
+
+
 def test_marks_stand_at_mean_ranks_and_bars_join_what_is_alike():
     frame = many()
     axes = critical_difference(frame).axes[0]
@@ -42,7 +49,11 @@ def test_marks_stand_at_mean_ranks_and_bars_join_what_is_alike():
 
 
 @pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
-@pytest.mark.parametrize("frame", [many(), many(4), examples.methods()], ids=["13", "4", "3"])
+@pytest.mark.parametrize(
+    "frame",
+    [many(), far(), many(4), examples.methods(), many(4).query("task < 3")],
+    ids=["13", "13, far", "4", "3", "3 tasks"],
+)
 def test_no_text_meets_another(style, frame):
     plot = critical_difference(frame, style=style)
     assert_whole(plot)
@@ -52,6 +63,11 @@ def test_no_text_meets_another(style, frame):
             width = min(one.x1, other.x1) - max(one.x0, other.x0)
             height = min(one.y1, other.y1) - max(one.y0, other.y0)
             assert width <= 0 or height <= 2 * style.scale  # of empty room above letters
+    for line in plot.axes[0].lines:
+        if len(line.get_xdata()) == 3:  # from the axis down, and to a name
+            stem, corner, _ = plot.axes[0].transData.transform(line.get_xydata())
+            for box in boxes:
+                assert not box.x0 < stem[0] < box.x1 or box.y0 > stem[1] or box.y1 < corner[1]
 
 
 def test_seeds_are_averaged_and_what_diverged_is_last():

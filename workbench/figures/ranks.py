@@ -18,8 +18,7 @@ from workbench.measures import measure_in
 from workbench.numbers import number
 from workbench.ranks import LEVEL, Ranks, ranked
 
-# Inches on paper: a lane of bars, room for a rank above its line, the edge.
-_LANE, _ROOM, _EDGE = 0.07, 0.27, 0.06
+_LANE, _EDGE = 0.07, 0.06  # inches on paper: from bar to bar, and at the edge
 
 
 def critical_difference(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
@@ -49,10 +48,12 @@ def critical_difference(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     names = [two_lines(name, 14) for name in methods]
     a_row = 0.27 if any("\n" in name for name in names) else 0.19
     sides = order[: -(-len(order) // 2)], order[-(-len(order) // 2) :]
-    low, high = math.floor(min(found.mean)), math.ceil(max(found.mean))
-    high += high == low
+    low = math.floor(min(found.mean))
+    high = math.ceil(max(*found.mean, low + found.critical_difference))  # the ruler has room, too
     wide = style.width.value / style.scale
-    left, right = (max(_width(names[i]) for i in side) + _ROOM + _EDGE + 0.03 for side in sides)
+    ranks = [f"{mean:.2f}" for mean in found.mean]
+    room = max(_width(rank) for rank in ranks) + 0.06  # for a rank above its line
+    left, right = (max(_width(names[i]) for i in side) + room + _EDGE + 0.03 for side in sides)
     an_inch = (high - low) / (wide - left - right)  # of the axis, in ranks
     lanes = _lanes(found, apart=0.1 * an_inch)
     top = 0.52
@@ -74,16 +75,15 @@ def critical_difference(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         for side, members in enumerate(sides):
             for row, i in enumerate(members if side == 0 else reversed(members)):
                 y, x = first + a_row * row, place(found.mean[i])
-                edge = (left - _ROOM, wide - right + _ROOM)[side]
+                edge = (left - room, wide - right + room)[side]
                 colour, marker = style.look(i)
                 axes.plot([x, x, edge], [top, y, y], color=colour, lw=thin, zorder=2)
                 axes.plot(x, top, marker, color=colour, ms=3.6 * style.scale, mew=0, zorder=4)
                 away = (1, -1)[side] * 0.03
                 ha = ("right", "left")[side]
                 _say(axes, edge - away, y, names[i], style, ha=ha, va="center")
-                rank = f"{found.mean[i]:.2f}"
                 grey, back = style.before, ("left", "right")[side]
-                _say(axes, edge + away / 2, y, rank, style, grey, ha=back, va="bottom")
+                _say(axes, edge + away / 2, y, ranks[i], style, grey, ha=back, va="bottom")
         for lane, groups in enumerate(lanes):
             y = top + 0.1 + _LANE * lane
             for group in groups:
