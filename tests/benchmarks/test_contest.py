@@ -76,3 +76,23 @@ def test_a_unit_gives_a_row_a_step_and_the_tasks_of_one(monkeypatch: pytest.Monk
     assert sum(hits) / (4 * 75) == pytest.approx(ended["accuracy"] / 100)
     assert ended["bytes"] > 1e6
     assert rows[10]["seconds"] > rows[1]["seconds"] > rows[0]["seconds"]
+
+
+def test_rates_are_those_that_the_grid_found_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def measure(units: list[dict[str, Any]], *_: Any, workers: int) -> pd.DataFrame:
+        asked.append(units)
+        return pd.DataFrame([{**unit, "accuracy": unit["inner"] - unit["outer"]} for unit in units])
+
+    monkeypatch.setattr(contest, "measure", measure)
+    monkeypatch.setattr(contest, "table", lambda frame: "")
+    monkeypatch.setattr("sys.argv", ["contest", "--only", "ANIL", "LEO", "--seeds", "0", "1"])
+    contest.main()
+    grid, trainings = asked
+    assert len(grid) == 2 * 2 * 6
+    assert {(u["method"], u["inner"], u["outer"]) for u in trainings} == {
+        ("ANIL", 0.3, 1e-3),
+        ("LEO", 10.0, 1e-3),
+    }
+    assert {(u["shots"], u["seed"]) for u in trainings} == {(5, 0), (5, 1), (1, 0), (1, 1)}
