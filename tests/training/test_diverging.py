@@ -129,5 +129,14 @@ def test_a_comparison_puts_what_diverged_last_and_gives_no_mean(
     assert (pair.wins, pair.losses, pair.ties) == (10, 0, 0)
     record = result.to_record()["groups"]
     assert [group["diverged"] for group in record] == [None, bad.diverged]
+    assert result.ranks is None  # of two there is the sign test
+    three = paired(
+        [runs[0]] * 3,
+        [tiny, wild(tiny), tiny.stretched(9)],
+        list(bad.evaluations * 2 + good.evaluations),
+    )
+    assert three.ranks is not None
+    assert three.ranks.mean == (1.0, 2.5, 2.5)
+    assert three.to_record()["ranks"]["tasks"] == 10
     same = paired([runs[0]] * 2, [tiny, wild(tiny)], list(bad.evaluations * 2))
     assert same.pairs[0].ties == 10

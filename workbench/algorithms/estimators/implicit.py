@@ -74,7 +74,9 @@ class Implicit(Estimator):
             at = {n: w.detach().requires_grad_() for n, w in found.items()}
             with torch.enable_grad():
                 loss = learner.support_loss(at, end, episode).sum()
-                slopes = torch.autograd.grad(loss, list(at.values()), create_graph=True)
+                slopes = torch.autograd.grad(
+                    loss, list(at.values()), create_graph=True, materialize_grads=True
+                )
             kept = [i for i, slope in enumerate(slopes) if slope.requires_grad]
 
             def product(vectors: Sequence[Tensor]) -> list[Tensor]:
