@@ -62,8 +62,15 @@ def _held(out: Path, unit: Unit) -> bool:
     for name, value in unit.items():
         if name not in rows:
             return False
-        rows = rows[rows[name].astype(str) == str(value)]
+        rows = rows[[_same(found, value) for found in rows[name]]]
     return len(rows) > 0
+
+
+def _same(found: Any, value: Any) -> bool:
+    """Whether a file's cell is the value: whole numbers are read as floats beside missing ones."""
+    if isinstance(found, float) and isinstance(value, int | float):
+        return found == value
+    return str(found) == str(value)
 
 
 def _one_thread() -> None:
