@@ -5,6 +5,7 @@ InnerLoop        one gradient step as a pure function of values: order, clipping
 UpdateRule       how weights move along a gradient: a part to be exchanged
 InnerOptimizer   settings of the classic rules: SGD, momentum, Adam, AdamW, RMSprop
 Compiled         a pure function of tensors, traced, compiled and certified against itself
+Quantised        a rule whose steps end on a grid, and so have no derivative
 implicit         tie found weights to their start by implicit gradients
 """
 
@@ -21,6 +22,7 @@ from workbench.innerloop.loop import (
 )
 from workbench.innerloop.meeting import check_stackable, may_draw
 from workbench.innerloop.optimizers import Classic, InnerOptimizer
+from workbench.innerloop.quantised import Quantised, QuantisedOptimizer
 from workbench.innerloop.rules import Rate, RuleSettings, UpdateRule
 
 __all__ = [
@@ -30,6 +32,8 @@ __all__ = [
     "InnerLoop",
     "InnerOptimizer",
     "Order",
+    "Quantised",
+    "QuantisedOptimizer",
     "Rate",
     "RuleSettings",
     "UpdateRule",
