@@ -20,7 +20,6 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from workbench.algorithms.evolved.directions import Directions
 from workbench.algorithms.evolved.generations import Generations, State
 from workbench.algorithms.evolved.genome import EvolvedSettings
 from workbench.fields import Range
@@ -35,11 +34,11 @@ class CMAESSettings(EvolvedSettings):
     # members of a generation; by default 4 + 3 ln(genes)
     population: Annotated[int | None, Range(4, span=(4, 128))] = None
     # how far apart the first members are
-    sigma: Annotated[float, Range(above=0, span=(0.01, 3), log=True)] = 0.3
+    sigma: Annotated[float, Range(above=0, span=(0.01, 3), log=True)] = 1.0
 
     def build(self, model: ModelSettings, spec: TaskSpec) -> CMAES:
         """The learner for tasks of this kind."""
-        return CMAES(model.build(spec.input_shape, spec.outputs), self, self.found())
+        return CMAES(model.build(spec.input_shape, spec.outputs), self)
 
 
 class CMAES(Generations):
@@ -60,9 +59,8 @@ class CMAES(Generations):
         self,
         model: nn.Module,
         settings: CMAESSettings = CMAESSettings(),
-        directions: Directions | None = None,
     ) -> None:
-        super().__init__(model, settings, directions)
+        super().__init__(model, settings)
         n = self.genes
         self.own = Constants.usual(n, settings.population)
         self.populate(
@@ -153,9 +151,7 @@ class Constants:
         one = 2 / ((n + 1.3) ** 2 + mu)
         many = min(1 - one - 1e-8, 2 * (mu - 2 + 1 / mu) / ((n + 2) ** 2 + mu))
         least = min(1 + one / many, 1 + 2 * mu_worse / (mu + 2), (1 - one - many) / (n * many))
-        weights = torch.where(
-            raw >= 0, raw / raw[raw > 0].sum(), least * raw / -raw[raw < 0].sum()
-        )
+        weights = torch.where(raw >= 0, raw / raw[raw > 0].sum(), least * raw / -raw[raw < 0].sum())
         return Constants(
             weights=weights,
             step=step,

@@ -9,25 +9,22 @@ as theta_0.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from workbench.algorithms.base import Learner, adapt
 from workbench.algorithms.values import last
 from workbench.errors import UserError
-from workbench.files import read_tensors, save_tensors
 from workbench.innerloop import weights_of
 from workbench.tasks.episode import Episode
-
-KIND, SCHEMA = "directions", 1
 
 
 @dataclass(frozen=True, eq=False)
 class Directions:
-    """A start and directions, all weights of a network in a row each.
+    """A start and directions: a row each, of all weights that adapt.
 
     start  [weight]
     along  [direction, weight]
@@ -44,9 +41,9 @@ class Directions:
     along: Tensor
 
     @staticmethod
-    def random(model: nn.Module, count: int) -> Directions:
-        """From the model's own weights, by torch's generator."""
-        start = torch.cat([p.detach().flatten() for p in model.parameters()])
+    def random(weights: Iterable[Tensor], count: int) -> Directions:
+        """From a network's own weights, by torch's generator."""
+        start = torch.cat([w.detach().flatten() for w in weights])
         along = torch.randn(count, len(start), dtype=start.dtype, device=start.device)
         return Directions(start, along * start.square().mean().sqrt())
 
@@ -70,17 +67,3 @@ class Directions:
         _, spread, along = torch.linalg.svd(networks - start, full_matrices=False)
         lengths = spread[:count] / (len(episode) - 1) ** 0.5
         return Directions(start, along[:count] * lengths.unsqueeze(1))
-
-    def save(self, path: Path | str) -> Path:
-        """Write them to one file."""
-        tensors = {"start": self.start.contiguous(), "along": self.along.contiguous()}
-        return save_tensors(path, tensors, {"schema": SCHEMA}, kind=KIND)
-
-    @staticmethod
-    def load(path: Path | str) -> Directions:
-        """What `save` wrote."""
-        tensors, _ = read_tensors(path, kind=KIND, schema=SCHEMA)
-        start, along = tensors.get("start"), tensors.get("along")
-        if start is None or along is None or along.dim() != 2 or along.shape[1:] != start.shape:
-            raise UserError(f"{path} holds no start and directions: write it by Directions.save")
-        return Directions(start, along)

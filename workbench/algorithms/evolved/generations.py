@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.estimators.base import Estimator
-from workbench.algorithms.evolved.directions import Directions
 from workbench.algorithms.evolved.genome import Evolved, EvolvedSettings
 from workbench.algorithms.inspections import Inspection
 from workbench.algorithms.values import Adapted, MetaGradient, trainable
@@ -81,10 +80,8 @@ class Generations(Evolved):
     record: Tensor
     seed: Tensor
 
-    def __init__(
-        self, model: nn.Module, settings: EvolvedSettings, directions: Directions | None
-    ) -> None:
-        super().__init__(model, settings, directions)
+    def __init__(self, model: nn.Module, settings: EvolvedSettings) -> None:
+        super().__init__(model, settings)
         self.inspections = (*self.inspections, GENERATIONS)
         self.register_buffer("seed", torch.randint(2**62, ()))
 
@@ -110,7 +107,7 @@ class Generations(Evolved):
 
     def now(self) -> int:
         """The number of the generation to be judged, from 0."""
-        number = float(self.generation)
+        number = float(self.generation.item())
         if not number.is_integer():
             raise UserError(
                 f"{type(self).__name__} goes from generation to generation in whole steps, and an "

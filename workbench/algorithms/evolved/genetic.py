@@ -20,7 +20,6 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from workbench.algorithms.evolved.directions import Directions
 from workbench.algorithms.evolved.generations import Generations, State
 from workbench.algorithms.evolved.genome import EvolvedSettings
 from workbench.errors import UserError
@@ -42,7 +41,7 @@ class GeneticSettings(EvolvedSettings):
     # chance that a gene is the second parent's
     crossover: Annotated[float, Range(0, 1)] = 0.5
     # how far apart the first members are, and the first mutations
-    sigma: Annotated[float, Range(above=0, span=(0.01, 3), log=True)] = 0.3
+    sigma: Annotated[float, Range(above=0, span=(0.01, 3), log=True)] = 1.0
 
     def __post_init__(self) -> None:
         check_fields(self, "learner")
@@ -54,7 +53,7 @@ class GeneticSettings(EvolvedSettings):
 
     def build(self, model: ModelSettings, spec: TaskSpec) -> Genetic:
         """The learner for tasks of this kind."""
-        return Genetic(model.build(spec.input_shape, spec.outputs), self, self.found())
+        return Genetic(model.build(spec.input_shape, spec.outputs), self)
 
 
 class Genetic(Generations):
@@ -72,9 +71,8 @@ class Genetic(Generations):
         self,
         model: nn.Module,
         settings: GeneticSettings = GeneticSettings(),
-        directions: Directions | None = None,
     ) -> None:
-        super().__init__(model, settings, directions)
+        super().__init__(model, settings)
         sizes = torch.full((settings.population,), settings.sigma)
         self.populate(settings.population, sizes=sizes)
 

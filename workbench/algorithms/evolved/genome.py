@@ -9,22 +9,27 @@ A member of a population is one more genome: stacked, one a task, they are adapt
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from workbench.algorithms.capabilities import Prepares
 from workbench.algorithms.estimators.evolution import Populated
 from workbench.algorithms.evolved.directions import Directions
+from workbench.algorithms.gradient.finetune import all_examples
 from workbench.algorithms.gradient.learner import GradientLearner, GradientSettings, TrainSteps
+from workbench.algorithms.gradient.maml import MAML, MAMLSettings
 from workbench.algorithms.gradient.rates import RATES
 from workbench.errors import UserError
 from workbench.fields import Range
-from workbench.innerloop import Rate
+from workbench.innerloop import InnerOptimizer, Rate
 from workbench.tasks.episode import Episode
 
+_TUNED, _TUNING_STEPS, _TUNING_RATE = 100, 100, 0.005  # networks for principal directions
 _LINEAR = 10.0  # losses above count logarithmically
 
 
@@ -32,24 +37,20 @@ _LINEAR = 10.0  # losses above count logarithmically
 class EvolvedSettings(GradientSettings):
     """What evolves."""
 
-    files: ClassVar[tuple[str, ...]] = ("directions",)  # of which a run keeps copies
     train_steps: TrainSteps = 10  # inner steps in training
     # inner rates that evolve: none, one for each tensor, or for each tensor and step
     rates: Literal["none", "layer", "step"] = "layer"
     # numbers in the code of the initialisation; 0 leaves it as it is
     code: Annotated[int, Range(0, span=(0, 64))] = 16
-    # file of a start and directions for the code; empty draws them
-    directions: str = ""
-
-    def found(self) -> Directions | None:
-        """The directions of the file."""
-        return Directions.load(self.directions) if self.directions else None
+    # what a code says: steps along the principal components of tuned networks, or random ones
+    directions: Literal["principal", "random"] = "principal"
 
 
-class Evolved(GradientLearner, Populated):
+class Evolved(GradientLearner, Populated, Prepares):
     """Adapts by gradient steps from where a genome says, at the rates it says.
 
-    Abstract: see the methods, which say how `genome`, a vector or `[task, gene]`, is had.
+    Abstract: see the methods, which say how `genome`, a vector or `[task, gene]`, is had. Before
+    training, directions are random; principal ones are made of training tasks when it begins.
     """
 
     settings: Any
@@ -57,9 +58,7 @@ class Evolved(GradientLearner, Populated):
     rate: Tensor
     directions: Tensor
 
-    def __init__(
-        self, model: nn.Module, settings: EvolvedSettings, directions: Directions | None = None
-    ) -> None:
+    def __init__(self, model: nn.Module, settings: EvolvedSettings) -> None:
         super().__init__(model, settings)
         for p in self.parameters():
             p.requires_grad_(False)
@@ -76,13 +75,32 @@ class Evolved(GradientLearner, Populated):
             )
         self.register_buffer("rate", torch.tensor(settings.inner_rate))  # where the genes are 0
         self.register_buffer("directions", torch.zeros(0))
-        self.search(directions or Directions.random(model, settings.code))
+        self.search(Directions.random(self.searched().values(), settings.code))
         self.genome = nn.Parameter(torch.zeros(self.genes))
+
+    def prepare(self, sample: Callable[[int], Episode]) -> None:
+        """Find the principal directions: of networks tuned by Adam to all examples of a task."""
+        code = self.settings.code
+        if not code or self.settings.directions == "random":
+            return
+        episode = sample(max(_TUNED, 2 * code))
+        every = dataclasses.replace(episode, support=all_examples(episode))
+        optimizer = InnerOptimizer("adam")
+        tuning = MAMLSettings(inner_rate=_TUNING_RATE, order="first", optimizer=optimizer)
+        network = copy.deepcopy(self.model)
+        for name, p in network.named_parameters():
+            p.requires_grad_(name in self.adapted_names)
+        self.search(Directions.principal(MAML(network, tuning), every, code, steps=_TUNING_STEPS))
+
+    def searched(self) -> dict[str, Tensor]:
+        """theta_0 of what adapts, by name."""
+        theta = super().theta()
+        return {name: theta[name] for name in self.adapted_names}
 
     @torch.no_grad()
     def search(self, directions: Directions) -> None:
         """Search along these directions, from their start."""
-        own = dict(self.model.named_parameters())
+        own = self.searched()
         size, code = sum(p.numel() for p in own.values()), self.settings.code
         if directions.along.shape != (code, size):
             raise UserError(
@@ -96,7 +114,7 @@ class Evolved(GradientLearner, Populated):
 
     def theta(self) -> dict[str, Tensor]:
         """theta_0, and what the code adds."""
-        own = super().theta()
+        own = self.searched()
         if not self.settings.code:
             return own
         made = self.genome[..., : self.settings.code] @ self.directions

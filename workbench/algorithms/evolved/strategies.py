@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from torch import nn
 
 from workbench.algorithms.estimators.evolution import Evolution
-from workbench.algorithms.evolved.directions import Directions
 from workbench.algorithms.evolved.genome import Evolved, EvolvedSettings
 from workbench.models import ModelSettings
 from workbench.tasks.base import TaskSpec
@@ -27,7 +26,7 @@ class StrategiesSettings(EvolvedSettings):
 
     def build(self, model: ModelSettings, spec: TaskSpec) -> Strategies:
         """The learner for tasks of this kind."""
-        return Strategies(model.build(spec.input_shape, spec.outputs), self, self.found())
+        return Strategies(model.build(spec.input_shape, spec.outputs), self)
 
 
 class Strategies(Evolved):
@@ -46,6 +45,5 @@ class Strategies(Evolved):
         self,
         model: nn.Module,
         settings: StrategiesSettings = StrategiesSettings(),
-        directions: Directions | None = None,
     ) -> None:
-        super().__init__(model, settings, directions)
+        super().__init__(model, settings)
