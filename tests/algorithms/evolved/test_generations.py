@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from workbench.algorithms import (
     Generation,
     Genetic,
     GeneticSettings,
+    Strategies,
+    StrategiesSettings,
     adapt,
 )
 from workbench.inspection import compute
@@ -176,6 +179,25 @@ def test_children_have_their_parents_genes_where_nothing_mutates() -> None:
             assert (child == learner.members).any(dim=0).all()
         learner.settings = dataclasses.replace(learner.settings, tournament=200)
         assert (learner.asked({})["members"] == learner.members[11]).all(dim=1).sum() == 11
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_it_comes_down_from_rates_at_which_the_exact_gradient_explodes(name: str) -> None:
+    """Five steps at twenty times the usual rate: the losses are no numbers, or huge ones."""
+    plan = preset(name).stretched(20)
+    settings = dataclasses.replace(plan.learner, code=0, inner_rate=0.2)  # type: ignore[type-var]
+    trainer = Trainer(dataclasses.replace(plan, learner=settings))
+    learner: Any = trainer.learner
+    tasks = trainer.tasks.sample(50, seed=1, shape=plan.train)
+    network = copy.deepcopy(learner.model).requires_grad_(True)
+    exact = Strategies(network, StrategiesSettings(code=0, train_steps=5, inner_rate=0.2))
+    slope = Exact()(exact, tasks)[0].gradients["genome"]
+    assert not slope.norm() < 1e6
+    with torch.no_grad():
+        assert not learner.train()(tasks).mean() < 1e3
+        while not trainer.finished:
+            trainer.update()
+        assert learner(tasks).mean() < 6
 
 
 @pytest.mark.parametrize(
