@@ -9,8 +9,8 @@ through it.
 start      from a fresh network: MAML (inner rate by a grid on validation tasks) and evolution
            strategies on all 1,761 weights (spread and outer rate by a grid) beside searches of a
            code of 32 numbers and a rate for each tensor, along principal or random directions
-cosine     between the exact gradient of a task and that of n pairs (spread 0.01, whose curvature limits
-           what many pairs can see): on all weights, on the genome
+cosine     between the exact gradient of a task and that of n pairs, on all weights and on the
+           genome; their spread is 0.01, and curvature within it limits what many pairs see
 quantised  inner steps that end on a grid of 1/16, which have no derivative
 rescue     six rates of a MAML network, from ten times the best single rate of a grid
 """
