@@ -128,7 +128,7 @@ def table(frame: pd.DataFrame) -> str:
                 f"| {rows['seconds'].mean():.0f} |"
             )
     steps, seeds = trained["outer_steps"].iloc[0], trained["seed"].nunique()
-    return "\n".join([*lines, "", f"{steps:,} outer steps, {seeds} seeds."])
+    return "\n".join([*lines, "", f"{steps:,.0f} outer steps, {seeds} seeds."])
 
 
 def _of_tasks(right: Sequence[str]) -> torch.Tensor:

@@ -140,7 +140,7 @@ def diversity(learner: GAIL, experiment: Experiment, domain: str) -> Rows:
 
 def work(method: str, domain: str, seed: int, scale: float) -> Rows:
     """One method with one seed."""
-    iterations = max(CURVE, round((4_000 if domain == "sines" else 2_000) * scale))
+    iterations = max(CURVE, round((2_500 if domain == "sines" else 1_500) * scale))
     test, tasks = plan(method, domain, seed, 1e-3, 1).test, _TASKS[domain]()
     sign, tried = tasks.measure(test).sign, {}
     for rate in OUTER:

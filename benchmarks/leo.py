@@ -32,7 +32,7 @@ from workbench.training.trainer import Trainer
 
 METHODS = ("LEO", "Meta-SGD", "prototypes")
 WAYS, SHOTS, QUERIES = (5, 20), 1, 15
-ITERATIONS, TASKS = 2_000, 8
+ITERATIONS, TASKS = 1_200, 8
 TRIED = 0.25  # of a training, to choose a setting by
 # Settings and the outer rate; Meta-SGD, which is quick, has more to choose from.
 GRID: dict[str, list[tuple[Any, float]]] = {
@@ -43,7 +43,7 @@ GRID: dict[str, list[tuple[Any, float]]] = {
     ],
     "Meta-SGD": [
         (MetaSGDSettings(inner_rate=rate, train_steps=steps, test_steps=steps), outer)
-        for rate in (0.1, 1.0, 5.0)
+        for rate in (0.01, 0.1, 1.0)
         for steps in (1, 5)
         for outer in (1e-3, 5e-3)
     ],

@@ -25,6 +25,7 @@ GROUND = {
     "numbers",
     "own",
     "randomness",
+    "ranks",
     "resources",
 }
 # What each part may import beside itself and the ground; what is not named here may import all.
@@ -39,6 +40,7 @@ BELOW = {
     "numbers": set(),
     "own": set(),
     "randomness": set(),
+    "ranks": set(),
     "resources": set(),
     "innerloop": set(),
     "models": set(),

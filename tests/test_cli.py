@@ -225,6 +225,13 @@ def test_compare_json(workbench: Callable[..., Result], sine: str) -> None:
     assert sorted(len(group["runs"]) for group in found["groups"]) == [1, 2]
     assert len(found["pairs"]) == 1
     assert {"difference", "ci95", "wins", "losses", "ties", "sign_p"} <= found["pairs"][0].keys()
+    assert found["ranks"] is None  # of two groups there is the pair
+    workbench("train", "sinusoid-metasgd", *QUICK, "--run", "third")
+    three = workbench("compare", sine, "first-order", "third", "--episodes", "10", "--json")
+    ranks = json.loads(three.out)["ranks"]
+    assert sum(ranks["mean"]) == pytest.approx(6)
+    three = workbench("compare", sine, "first-order", "third", "--episodes", "10")
+    assert f"critical difference {ranks['critical_difference']:.2f}" in three.out
     assert workbench("compare", sine).code == 2
     assert "named twice" in workbench("compare", sine, f"./{sine}").err
     assert "paired" in workbench("compare", sine, "first-order", "--episodes", "10").out

@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from workbench.cli.train import experiment_of
 from workbench.inspection import table
-from workbench.training import presets
+from workbench.training import Run, presets
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -18,9 +19,18 @@ TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 @pytest.mark.slow
 def test_the_five_minutes_end_with_a_figure(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+    code, _ = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
     exec(code, {})
     assert (tmp_path / "sinusoid.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_five_lines_train_on_your_own_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, code = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+    labels = torch.arange(40).repeat_interleave(8)
+    images = torch.rand(320, 1, 28, 28) * 0.2 + torch.rand(40, 1, 28, 28)[labels]
+    exec(code.replace("stretched(500)", "stretched(3)"), {"images": images, "labels": labels})
+    assert Run.open("runs/mine").status().state == "finished"
 
 
 def test_pictures_and_files_it_links_to_exist():

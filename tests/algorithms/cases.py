@@ -19,6 +19,7 @@ from workbench.algorithms import (
     LEO,
     MAML,
     MANN,
+    ML3,
     RL2,
     SNAIL,
     ALFASettings,
@@ -47,6 +48,9 @@ from workbench.algorithms import (
     MetaNetSettings,
     MetaSGD,
     MetaSGDSettings,
+    ML3Settings,
+    NeuralOptimizer,
+    NeuralOptimizerSettings,
     PretrainedRegression,
     Prototypical,
     PrototypicalSettings,
@@ -61,7 +65,7 @@ from workbench.algorithms import (
     TaskMemorySettings,
 )
 from workbench.algorithms.gradient.reversal import Domains
-from workbench.innerloop import InnerOptimizer
+from workbench.innerloop import InnerOptimizer, LSTMRuleSettings, MomentRuleSettings
 from workbench.models import MLP, Conv4, Policy
 from workbench.randomness import fold, normal, uniform
 from workbench.tasks import Episode, Examples, Shape, TaskSpec, open_tasks
@@ -189,6 +193,14 @@ def _remembering(model: nn.Module, episode: Episode, settings: TaskMemorySetting
     return learner.to(torch.get_default_dtype())
 
 
+def _stirred(learner: Learner) -> Learner:
+    """What starts at zero, and so hides what stands before it, is moved away."""
+    for parameter in learner.parameters():
+        if parameter.dim() > 1 and not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    return learner
+
+
 def _spec(*shape: int) -> TaskSpec:
     return TaskSpec("classification", shape, WAYS, TRAIN_CLASSES)
 
@@ -204,6 +216,8 @@ _SNAIL = SNAILSettings(filters=4, length=4, width=5)
 # central differences would see through the pull's constant
 _LEO = LEOSettings(codes=4, code_steps=2, tuning_steps=2, tuning_rate=0.1, pull=0.0)
 _GAIL = GAILSettings(noise=2, width=6, test_steps=3)
+_LSTM, _MOMENTS = LSTMRuleSettings(hidden=4), MomentRuleSettings(hidden=5)
+_OPTIMIZER = NeuralOptimizerSettings(**_STEPS, optimizer=_LSTM)
 _MOMENTUM = InnerOptimizer(momentum=0.9)
 
 
@@ -402,6 +416,20 @@ CASES: dict[str, Case] = {
         TaskMemorySettings(**_STEPS, slots=2, temperature=1.0),
         clouds,
         idle=BEFORE_NORM,
+    ),
+    "MAML, LSTM's steps": Case(lambda s: MAML(_regressor(), s), _maml(optimizer=_LSTM), sines),
+    "Neural optimizer, LSTM": Case(lambda s: NeuralOptimizer(_regressor(), s), _OPTIMIZER, sines),
+    "Neural optimizer, moments": Case(
+        lambda s: _stirred(NeuralOptimizer(_regressor(), s)),
+        dataclasses.replace(_OPTIMIZER, optimizer=_MOMENTS, batch=2),
+        sines,
+    ),
+    "ML3": Case(lambda s: ML3(_regressor(), s), ML3Settings(**_STEPS, hidden=(6, 5)), sines),
+    "ML3, classes": Case(
+        lambda s: _stirred(ML3(_classifier(), s, "classification")),
+        ML3Settings(**_STEPS, hidden=(6, 5), start="learned", context=2, added=True),
+        clouds,
+        idle=("model.linear1.bias",),
     ),
     "SNAIL": Case(lambda s: SNAIL(_embedding(), 5, WAYS, s), _SNAIL, clouds, idle=BEFORE_NORM),
     "SNAIL, trials": Case(lambda s: SNAILPolicy(1 + 3 + 2, 3, s), _SNAIL, bandits, "actor-critic"),

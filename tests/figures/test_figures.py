@@ -20,6 +20,7 @@ from workbench.figures import (
     adaptation_progress,
     adapted_curves,
     comparison,
+    critical_difference,
     episode_grid,
     examples,
     learning_curves,
@@ -36,6 +37,7 @@ FIGURES = {
     "loss_by_step": (loss_by_step, examples.steps),
     "learning_curves": (learning_curves, examples.training),
     "comparison": (comparison, examples.methods),
+    "critical_difference": (critical_difference, examples.methods),
     "trend": (partial(trend, by="time"), examples.recall),
     "training_diagnostics": (training_diagnostics, examples.diagnostics),
     "adaptation_progress": (adaptation_progress, examples.progress),
@@ -112,6 +114,7 @@ def test_a_missing_column_is_named_with_the_cure(name):
         "loss_by_step": "part",
         "learning_curves": "split",
         "comparison": "task",
+        "critical_difference": "task",
         "trend": "accuracy",
         "training_diagnostics": "quantity",
         "adaptation_progress": "step",
@@ -132,6 +135,7 @@ def test_an_empty_frame_and_words_for_numbers_are_refused(name):
         "loss_by_step": "loss",
         "learning_curves": "value",
         "comparison": "value",
+        "critical_difference": "value",
         "trend": "accuracy",
         "training_diagnostics": "value",
         "adaptation_progress": "value",
@@ -156,7 +160,7 @@ def test_adapted_curves_draws_truth_thin_before_grey_after_strong():
     frame = examples.curves()
     axes = adapted_curves(frame).axes[0]
     drawn = lines(axes)
-    truth, before, after = drawn["truth"], drawn["before"], drawn["after 5 steps"]
+    truth, before, after = drawn["truth"], drawn["before"], drawn["step 5"]
     assert truth.get_color() == "#000000"
     assert truth.get_linewidth() < before.get_linewidth() < after.get_linewidth()
     assert before.get_color() == PAPER.before

@@ -363,6 +363,15 @@ def test_a_form_is_reset_to_how_the_session_began_and_shows_what_is_in_force():
     assert (steps["value"], steps["default"]) == (session.tape.steps, 10) == (12, 10)
 
 
+def test_sampling_that_changes_nothing_has_no_control():
+    def names(session: Session) -> set[str]:
+        return {field["name"] for field in Showing(session).about()["forms"]["sampling"]}
+
+    assert "ways" not in names(Session("sinusoid-maml", count=1, queries=2))
+    assert "queries" not in names(Session("bandit-rl2", count=1, shots=2))
+    assert {"ways", "queries"} <= names(Session("glyphs-protonet", count=1, queries=1))
+
+
 def test_a_lane_has_one_name_everywhere(session):
     session.branch(2, {"optimizer.momentum": 0.9}, inner_rate=0.05)
     session.edit("drop", task=0, part="support", example=0)

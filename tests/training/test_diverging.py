@@ -58,7 +58,7 @@ def test_a_training_whose_validations_diverge_ends_as_such(
 
 def test_one_finite_validation_is_enough_to_finish(tiny: Experiment, tmp_path: Path) -> None:
     outcome = train(tiny, progress=False)
-    assert (outcome.state, outcome.reason) == ("finished", "all iterations done")
+    assert (outcome.state, outcome.reason) == ("finished", "all outer steps done")
 
 
 def test_the_command_line_says_it_in_one_sentence(tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
@@ -107,7 +107,7 @@ def test_some_tasks_diverge_and_the_others_do_not_stand_for_all(tiny: Experiment
 
     tasks.__class__ = One
     found = evaluate(learner, tasks, tiny.test, episodes=6)
-    assert found.diverged.startswith("task 1 diverged at inner step")
+    assert found.diverged.startswith("task 2 diverged at inner step")
     assert found.about_divergence()["tasks"] == 1  # type: ignore[index]
     assert math.isnan(found.mean)
     assert math.isnan(found.ci95)
@@ -129,5 +129,14 @@ def test_a_comparison_puts_what_diverged_last_and_gives_no_mean(
     assert (pair.wins, pair.losses, pair.ties) == (10, 0, 0)
     record = result.to_record()["groups"]
     assert [group["diverged"] for group in record] == [None, bad.diverged]
+    assert result.ranks is None  # of two there is the sign test
+    three = paired(
+        [runs[0]] * 3,
+        [tiny, wild(tiny), tiny.stretched(9)],
+        list(bad.evaluations * 2 + good.evaluations),
+    )
+    assert three.ranks is not None
+    assert three.ranks.mean == (1.0, 2.5, 2.5)
+    assert three.to_record()["ranks"]["tasks"] == 10
     same = paired([runs[0]] * 2, [tiny, wild(tiny)], list(bad.evaluations * 2))
     assert same.pairs[0].ties == 10

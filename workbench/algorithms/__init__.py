@@ -20,6 +20,11 @@ from workbench.algorithms.evolved.generations import Generation
 from workbench.algorithms.evolved.genetic import Genetic, GeneticSettings
 from workbench.algorithms.evolved.strategies import Strategies, StrategiesSettings
 from workbench.algorithms.generated.gail import GAIL, GAILSettings
+from workbench.algorithms.generated.learned_loss import ML3, ML3Settings
+from workbench.algorithms.generated.neural_optimizer import (
+    NeuralOptimizer,
+    NeuralOptimizerSettings,
+)
 from workbench.algorithms.gradient.alfa import ALFA, ALFASettings
 from workbench.algorithms.gradient.anil import ANIL, BOIL, ANILSettings, BOILSettings
 from workbench.algorithms.gradient.finetune import (
@@ -52,6 +57,7 @@ __all__ = [
     "LEO",
     "MAML",
     "MANN",
+    "ML3",
     "RL2",
     "SNAIL",
     "ALFASettings",
@@ -84,6 +90,7 @@ __all__ = [
     "MAMLPlusPlusSettings",
     "MAMLSettings",
     "MANNSettings",
+    "ML3Settings",
     "Matching",
     "MatchingSettings",
     "MetaGradient",
@@ -91,6 +98,8 @@ __all__ = [
     "MetaNetSettings",
     "MetaSGD",
     "MetaSGDSettings",
+    "NeuralOptimizer",
+    "NeuralOptimizerSettings",
     "PretrainedRegression",
     "Prototypical",
     "PrototypicalSettings",

@@ -64,14 +64,14 @@ class Divergence:
         """Which of the tasks diverged, where, and the cure; empty where none did.
 
         >>> Divergence((3, 1), (math.nan, math.inf), (0, 1, 2), True).sentence()
-        'task 1 diverged at inner step 1 (loss inf): lower the inner rate'
+        'task 2 diverged at inner step 1 (loss inf): lower the inner rate'
         """
         bad = self.among(range(len(self.lengths)) if tasks is None else tasks)
         if not bad:
             return ""
         first = min(bad, key=lambda task: self.lengths[task])
         step = self.steps[self.lengths[first]]
-        who = f"task {first}" if len(self.lengths) > 1 else "the adaptation"
+        who = f"task {first + 1}" if len(self.lengths) > 1 else "the adaptation"
         others = f" (and {len(bad) - 1} of the other tasks there or later)" if bad[1:] else ""
         if step == 0:
             return f"{who}{others} starts from numbers that are not finite: {_START}"

@@ -179,6 +179,12 @@ def compare(arguments: list[str]) -> int:
                 f"  {pair.first} - {pair.second}: {gap}; better on {pair.wins}, worse on "
                 f"{pair.losses}, sign test p = {number(pair.sign_p, 2)}"
             )
+        if (ranks := result.ranks) is not None:
+            means = (f"{g.name} {r:.2f}" for g, r in zip(result.groups, ranks.mean, strict=True))
+            say(
+                f"  mean ranks: {', '.join(means)}; Friedman p = {number(ranks.friedman_p, 2)}, "
+                f"critical difference {number(ranks.critical_difference)}"
+            )
 
     parse(form, arguments, "compare")
     return 0

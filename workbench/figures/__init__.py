@@ -28,8 +28,10 @@ from workbench.figures.gradients import (
 from workbench.figures.influences import support_influence
 from workbench.figures.kinds import DRAWN, draw
 from workbench.figures.landscapes import loss_curvature, loss_landscape
+from workbench.figures.losses import loss_shape
 from workbench.figures.memories import embedding_map, memory_reads
 from workbench.figures.progress import learning_curves, loss_by_step, trend
+from workbench.figures.ranks import critical_difference
 from workbench.figures.rates import inner_rates
 from workbench.figures.slots import memory_slots, memory_usage
 from workbench.figures.style import (
@@ -59,6 +61,7 @@ __all__ = [
     "arm_pulls",
     "comparison",
     "counted",
+    "critical_difference",
     "draw",
     "embedding_map",
     "episode_examples",
@@ -77,6 +80,7 @@ __all__ = [
     "loss_by_step",
     "loss_curvature",
     "loss_landscape",
+    "loss_shape",
     "memory_reads",
     "memory_slots",
     "memory_usage",

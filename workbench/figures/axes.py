@@ -26,6 +26,11 @@ def short(name: str, most: int = 14) -> str:
     return name if len(name) <= most else f"{name[: most - 1 - half]}…{name[-half:]}"
 
 
+def two_lines(name: str, wide: int = 18) -> str:
+    """A name on up to two lines, shortened where it needs more."""
+    return "\n".join(textwrap.wrap(short(name, 2 * wide - 6), wide))
+
+
 class ThreeDigits(Formatter):
     """Tick labels of three significant digits, or of as many as tell the ticks apart."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -15,6 +13,7 @@ from workbench.figures.axes import (
     dress,
     note,
     short,
+    two_lines,
 )
 from workbench.figures.columns import ordered, require
 from workbench.figures.style import PAPER, Plot, Style, drawing
@@ -75,7 +74,7 @@ def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Styl
         row[0].set_ylabel("")
         row[0].set_ylim(len(methods) - 0.5, -0.5)
         for axes in row:
-            axes.set_yticks(range(len(methods)), [_two_lines(method) for method in methods])
+            axes.set_yticks(range(len(methods)), [two_lines(method) for method in methods])
             axes.tick_params(axis="y", length=0)
             axes.spines["left"].set_visible(False)
             axes.set_ylabel("")
@@ -97,11 +96,6 @@ def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Styl
             left = "; ".join(f"{short(method)} diverged: left out" for method in ended)
             row[0].set_xlabel(f"{measure.axis}\n{left}")
     return plot
-
-
-def _two_lines(name: str, wide: int = 18) -> str:
-    """A name on up to two lines, shortened where it needs more."""
-    return "\n".join(textwrap.wrap(short(name, 2 * wide - 6), wide))
 
 
 def _points(axes: Axes, rows: pd.DataFrame, value: str, methods: list[str], style: Style) -> None:

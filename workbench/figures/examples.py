@@ -263,6 +263,27 @@ def reliability() -> pd.DataFrame:
     )
 
 
+def loss_shape() -> pd.DataFrame:
+    """A learned loss that is steeper than the true one, and a little off."""
+    frames = []
+    for target, off in ((-1.0, -0.2), (1.0, 0.0)):
+        prediction = np.arange(-15, 16) / 5
+        learned = 3 * np.abs(prediction - target - off) + 0.5
+        true = (prediction - target) ** 2
+        frames.append(
+            pd.DataFrame(
+                {
+                    "task": 0,
+                    "target": f"{target:g}",
+                    "prediction": prediction,
+                    "learned": learned,
+                    "true": true,
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
 def signal() -> pd.DataFrame:
     """Gradients of tasks that agree more than those of shots."""
     rows = []

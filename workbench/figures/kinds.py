@@ -24,8 +24,10 @@ from workbench.figures.gradients import (
 )
 from workbench.figures.influences import support_influence
 from workbench.figures.landscapes import loss_curvature, loss_landscape
+from workbench.figures.losses import loss_shape
 from workbench.figures.memories import embedding_map, memory_reads
 from workbench.figures.progress import learning_curves, loss_by_step
+from workbench.figures.ranks import critical_difference
 from workbench.figures.rates import inner_rates
 from workbench.figures.slots import memory_slots, memory_usage
 from workbench.figures.style import PAPER, Plot, Style
@@ -60,11 +62,13 @@ DRAWN: dict[str, Callable[..., Plot]] = {
     "usage": memory_usage,
     "embedding": embedding_map,
     "certificate": gradient_certificate,
+    "loss-shape": loss_shape,
     "reliability": reliability,
     "training": learning_curves,
     "diagnostics": training_diagnostics,
     "adaptation": adaptation_progress,
     "comparison": comparison,
+    "critical_difference": critical_difference,
 }
 
 

@@ -124,11 +124,7 @@ class Showing:
             "whole": sorted(  # kinds whose frames are of all tasks
                 name for name, one in session.inspections.items() if one.scope == "episode"
             ),
-            "forms": {
-                "sampling": with_choice_of_tasks(
-                    describe(session.state.sampling, session.start.sampling)
-                )
-            },
+            "forms": {"sampling": with_choice_of_tasks(self._sampling())},
             "definitions": {"second-order part": SECOND_ORDER},
         }
         if session.sources:
@@ -186,6 +182,13 @@ class Showing:
             else:
                 found[kind] = "stale" if kind in self._asked else "open"
         return found
+
+    def _sampling(self) -> list[Field]:
+        """Controls for which tasks are drawn, without what changes nothing in this kind."""
+        idle = {"regression": "ways", "control": "queries"}.get(self.session.kind)
+        state, start = self.session.state, self.session.start
+        controls = with_choice_of_tasks(describe(state.sampling, start.sampling))
+        return [control for control in controls if control["name"] != idle]
 
     def _settings(self, tape: Tape) -> list[Field]:
         """Controls for what can be varied of the learner under the cursor."""

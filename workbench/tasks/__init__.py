@@ -240,6 +240,29 @@ def _digits(options: list[str]) -> Tasks:
     return open_digits()
 
 
+def _quadratics(options: list[str]) -> Tasks:
+    from workbench.tasks.families.problems import Quadratics
+
+    _no_options("quadratics", options)
+    return Quadratics()
+
+
+def _whole_digits(options: list[str]) -> Tasks:
+    from workbench.tasks.families.problems import open_whole_digits
+
+    _no_options("digits", options)
+    return open_whole_digits()
+
+
+def _noisy(family: str, options: list[str]) -> Tasks:
+    from workbench.tasks.families.glyphs import open_glyphs
+    from workbench.tasks.families.noisy import with_wrong_labels
+    from workbench.tasks.families.problems import open_whole_digits
+
+    _no_options(family, options)
+    return with_wrong_labels(open_glyphs() if family == "glyphs" else open_whole_digits())
+
+
 def _omniglot(scheme: str, options: list[str]) -> Tasks:
     from workbench.tasks.families.omniglot import open_omniglot
 
@@ -305,9 +328,11 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
         "alphabets": _glyphs,
         "unlabelled": partial(_glyphs, labelled=False),
         "pen": _new_pen,
+        "noisy": partial(_noisy, "glyphs"),
     },
     "moons": {"turned": _moons},
-    "digits": {"5-2-3": _digits},
+    "digits": {"5-2-3": _digits, "whole": _whole_digits, "noisy": partial(_noisy, "digits")},
+    "quadratics": {"normal": _quadratics},
     "omniglot": {
         scheme: partial(_omniglot, scheme)
         for scheme in ("background-evaluation", "vinyals", "random", "background-only")

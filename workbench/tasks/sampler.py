@@ -52,6 +52,7 @@ class FewShot(Tasks):
     turned, scaled, slanted and moved a little. Where the bank has targets, a task is of regression:
     the numbers of one class (`group` [task] of `group_names`), whatever the shape's ways.
     `stored` are the examples and, where classes are turned, their turns, [turn x example, *shape].
+    Splits that have a class in common are refused, unless they are `shared` on purpose.
     """
 
     kind: Kind = "classification"
@@ -69,13 +70,16 @@ class FewShot(Tasks):
         warped_training: bool = False,
         default_shape: Shape | None = None,
         stored: Tensor | None = None,
+        shared: bool = False,
     ) -> None:
         self.bank, self.splits, self.name, self.scheme = bank, dict(splits), name, scheme
         self.within_groups, self.ordered = within_groups, ordered
         self.warped_training = warped_training
         if bank.targets is not None:
             self.kind = "regression"
-        self._check_disjoint()
+        self.shared = shared
+        if not shared:
+            self._check_disjoint()
         self.default_shape = default_shape or self.default_shape
         self._starts = bank.starts
         turned = any(one.random_turns or bool(one.turns.any()) for one in splits.values())

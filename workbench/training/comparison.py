@@ -15,6 +15,7 @@ from torch import Tensor
 
 from workbench.errors import UserError
 from workbench.measures import Measure
+from workbench.ranks import Ranks, ranked
 from workbench.tasks.base import Shape, Split
 from workbench.training.evaluation import DEFAULT_SEED, Evaluation, evaluate, interval
 from workbench.training.experiment import Experiment
@@ -96,6 +97,13 @@ class Comparison:
         """The name of what was measured."""
         return self.measure.name
 
+    @property
+    def ranks(self) -> Ranks | None:
+        """The groups' ranks over tasks, in their order; None where there are only two."""
+        if len(self.groups) < 3:
+            return None
+        return ranked(self.measure.sign * torch.stack([g.per_task for g in self.groups], dim=1))
+
     def to_record(self) -> dict[str, Any]:
         """Plain data for JSON."""
         first = self.groups[0].evaluations[0]
@@ -111,6 +119,7 @@ class Comparison:
             "episodes_sha256": self.episodes_sha256,
             "groups": [group.to_record() for group in self.groups],
             "pairs": [dataclasses.asdict(pair) for pair in self.pairs],
+            "ranks": dataclasses.asdict(ranks) if (ranks := self.ranks) else None,
         }
 
 

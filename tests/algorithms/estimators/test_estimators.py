@@ -35,7 +35,7 @@ from workbench.algorithms import (
 from workbench.algorithms.estimators.implicit import conjugate_gradients
 from workbench.innerloop import InnerOptimizer, compiled, weights_of
 from workbench.inspection.kinds import compute
-from workbench.models import MLP
+from workbench.models import MLP, Conv4
 from workbench.tasks import Episode, Examples, open_tasks
 from workbench.training.execution import MetaGradients
 
@@ -143,6 +143,18 @@ def test_the_solvers_agree_and_the_exact_one_is_exact() -> None:
     series = [error(Implicit(iterations=terms, solver="neumann")) for terms in (5, 20, 100)]
     assert series[0] > series[1] > series[2]
     assert series[2] < 1e-4  # slowest where the curvature is negative
+
+
+def test_weights_that_the_support_loss_does_not_see_take_no_part() -> None:
+    """A convolution's bias before batch normalisation has no gradient at all."""
+    net = Conv4((1, 16, 16), 2, filters=4)
+    learner = MAML(net, MAMLSettings(train_steps=3, inner_rate=0.1, proximal=2.0)).double()
+    support, query = torch.randn(2, 4, 1, 16, 16), torch.randn(2, 4, 1, 16, 16)
+    labels = torch.tensor([0, 0, 1, 1]).expand(2, -1)
+    tasks = Episode(Examples(support, labels), Examples(query, labels), torch.arange(2), ways=2)
+    found = Implicit(iterations=3)(learner, tasks)[0].gradients
+    assert float(found["model.conv1.weight"].norm()) > 0
+    assert float(found["model.conv1.bias"].norm()) < 1e-9
 
 
 def test_the_exact_solver_is_for_small_nets() -> None:

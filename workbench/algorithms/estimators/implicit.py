@@ -68,14 +68,15 @@ class Implicit(Estimator):
         with torch.no_grad():
             end = last(adapt(learner, episode))
         found, start = weights_of(end.values), weights_of(learner.begin(episode).values)
-        names = list(found)
 
         def hessian_at() -> Product:
             """Products with the Hessian at the end: of the gradient's graph, which is made once."""
             at = {n: w.detach().requires_grad_() for n, w in found.items()}
             with torch.enable_grad():
                 loss = learner.support_loss(at, end, episode).sum()
-                slopes = torch.autograd.grad(loss, list(at.values()), create_graph=True)
+                slopes = torch.autograd.grad(
+                    loss, list(at.values()), create_graph=True, materialize_grads=True
+                )
             kept = [i for i, slope in enumerate(slopes) if slope.requires_grad]
 
             def product(vectors: Sequence[Tensor]) -> list[Tensor]:
@@ -104,7 +105,7 @@ class Implicit(Estimator):
                     return neumann(system, vectors, self.iterations, rate)
                 return conjugate_gradients(system, vectors, self.iterations)
 
-        tied = implicit(start, {n: found[n].detach() for n in names}, solve)
+        tied = implicit(start, {n: w.detach() for n, w in found.items()}, solve)
         values = {**end.values, **{f"weights.{n}": w for n, w in tied.items()}}
         losses = learner.meta_loss([Adapted(values, end.seen, end.step)], episode)
         return differentiated(learner, losses), None

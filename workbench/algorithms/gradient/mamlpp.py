@@ -30,7 +30,6 @@ from workbench.algorithms.gradient.learner import (
     LearnedRates,
     TestSteps,
     TrainSteps,
-    _differentiates,
 )
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
@@ -44,7 +43,7 @@ Share = Annotated[float, Range(0, 1, span=(0, 1))]
 
 
 def _follows_order(learner: Any) -> bool:
-    return _differentiates(learner) and not learner.is_first_order
+    return not learner.is_first_order
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from workbench.algorithms.estimators.adversarial import Adversarial
 from workbench.algorithms.generated.gail import GAILSettings
 from workbench.algorithms.gradient.alfa import ALFASettings
 from workbench.algorithms.gradient.finetune import FineTuningSettings
@@ -174,11 +175,14 @@ def _images(tasks: str, alphabets: str) -> dict[str, tuple[str, Experiment]]:
         ),
         "gail": (
             f"GAIL-Meta on {alphabets}: the last layer generated against a discriminator",
-            experiment(
-                GAILSettings(inner_rate=0.1, expert_rate=0.1),
-                Shape(5, 5, 5),
-                _training(20_000, 8, schedule="linear", clip=10.0),
-                pooling="stride",
+            replace(
+                experiment(
+                    GAILSettings(inner_rate=0.1, expert_rate=0.1),
+                    Shape(5, 5, 5),
+                    _training(20_000, 8, schedule="linear", clip=10.0),
+                    pooling="stride",
+                ),
+                estimator=Adversarial(),
             ),
         ),
         "finetune": (
