@@ -14,6 +14,7 @@ from workbench.algorithms import (
     ALFA,
     ANIL,
     BOIL,
+    CMAES,
     GAIL,
     LEO,
     MAML,
@@ -26,11 +27,14 @@ from workbench.algorithms import (
     AttentionLearner,
     AttentionSettings,
     BOILSettings,
+    CMAESSettings,
     DomainAdversarial,
     DomainAdversarialSettings,
     FineTuning,
     FineTuningSettings,
     GAILSettings,
+    Genetic,
+    GeneticSettings,
     KnowledgeBase,
     Learner,
     LEOSettings,
@@ -55,6 +59,8 @@ from workbench.algorithms import (
     RL2Settings,
     SNAILPolicy,
     SNAILSettings,
+    Strategies,
+    StrategiesSettings,
     TaskMemory,
     TaskMemorySettings,
 )
@@ -302,6 +308,33 @@ CASES: dict[str, Case] = {
     ),
     "GAIL, classes": Case(
         lambda s: GAIL(_classifier(), _spec(4), s), _GAIL, clouds, "by hand", idle=BEFORE_NORM
+    ),
+    "Genetic": Case(
+        lambda s: Genetic(_regressor(), s),
+        GeneticSettings(**_STEPS, code=3, population=6, elites=2),
+        sines,
+        "by hand",
+    ),
+    "Genetic, rates per step": Case(
+        lambda s: Genetic(_classifier(), s),
+        GeneticSettings(**_STEPS, code=0, rates="step", population=6, elites=2),
+        clouds,
+        "by hand",
+    ),
+    "CMA-ES": Case(
+        lambda s: CMAES(_regressor(), s), CMAESSettings(**_STEPS, code=3), sines, "by hand"
+    ),
+    "CMA-ES, no rates": Case(
+        lambda s: CMAES(_classifier(), s),
+        CMAESSettings(**_STEPS, code=4, rates="none"),
+        clouds,
+        "by hand",
+    ),
+    "Evolution strategies": Case(
+        lambda s: Strategies(_regressor(), s),
+        StrategiesSettings(**_STEPS, code=3),
+        sines,
+        "by hand",
     ),
     "LEO": Case(lambda s: LEO(_embedding(), 5, s), _LEO, clouds, idle=BEFORE_NORM),
     "LEO, first order": Case(

@@ -14,6 +14,11 @@ from workbench.algorithms.estimators.evolution import Evolution
 from workbench.algorithms.estimators.exact import Exact
 from workbench.algorithms.estimators.implicit import Implicit
 from workbench.algorithms.estimators.truncated import Truncated
+from workbench.algorithms.evolved.cmaes import CMAES, CMAESSettings
+from workbench.algorithms.evolved.directions import Directions
+from workbench.algorithms.evolved.generations import Generation
+from workbench.algorithms.evolved.genetic import Genetic, GeneticSettings
+from workbench.algorithms.evolved.strategies import Strategies, StrategiesSettings
 from workbench.algorithms.generated.gail import GAIL, GAILSettings
 from workbench.algorithms.generated.learned_loss import ML3, ML3Settings
 from workbench.algorithms.generated.neural_optimizer import (
@@ -47,6 +52,7 @@ __all__ = [
     "ALFA",
     "ANIL",
     "BOIL",
+    "CMAES",
     "GAIL",
     "LEO",
     "MAML",
@@ -61,7 +67,9 @@ __all__ = [
     "AttentionLearner",
     "AttentionSettings",
     "BOILSettings",
+    "CMAESSettings",
     "Clipped",
+    "Directions",
     "Displacement",
     "DomainAdversarial",
     "DomainAdversarialSettings",
@@ -71,6 +79,9 @@ __all__ = [
     "FineTuning",
     "FineTuningSettings",
     "GAILSettings",
+    "Generation",
+    "Genetic",
+    "GeneticSettings",
     "Implicit",
     "KnowledgeBase",
     "LEOSettings",
@@ -97,6 +108,8 @@ __all__ = [
     "ReptileSettings",
     "SNAILPolicy",
     "SNAILSettings",
+    "Strategies",
+    "StrategiesSettings",
     "TaskMemory",
     "TaskMemorySettings",
     "Truncated",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -95,6 +95,14 @@ class Remembers(Learner):
     @abstractmethod
     def update(self, episode: Episode) -> Sequence[object]:
         """Remember the tasks of a stream, one after the other: what became of each."""
+
+
+class Prepares(Learner):
+    """A learner that looks at some training tasks before its training begins."""
+
+    @abstractmethod
+    def prepare(self, sample: Callable[[int], Episode]) -> None:
+        """Be ready for training; `sample` draws so many tasks, the same at every call."""
 
 
 class Anneals(Learner):

@@ -8,6 +8,7 @@ LSTMRule         a learned rule: an LSTM for each coordinate
 MomentRule       a learned rule that starts as Adam: a small net on moments
 LearnedOptimizer any rule as a `torch.optim.Optimizer`
 Compiled         a pure function of tensors, traced, compiled and certified against itself
+Quantised        a rule whose steps end on a grid, and so have no derivative
 implicit         tie found weights to their start by implicit gradients
 """
 
@@ -27,6 +28,7 @@ from workbench.innerloop.loop import (
 from workbench.innerloop.meeting import check_stackable, may_draw
 from workbench.innerloop.moments import MomentRule, MomentRuleSettings
 from workbench.innerloop.optimizers import Classic, InnerOptimizer
+from workbench.innerloop.quantised import Quantised, QuantisedOptimizer
 from workbench.innerloop.rules import Rate, RuleSettings, UpdateRule
 
 __all__ = [
@@ -41,6 +43,8 @@ __all__ = [
     "MomentRule",
     "MomentRuleSettings",
     "Order",
+    "Quantised",
+    "QuantisedOptimizer",
     "Rate",
     "RuleSettings",
     "UpdateRule",

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from workbench import __version__
 from workbench.algorithms.base import Learner, adapt
-from workbench.algorithms.capabilities import Anneals
+from workbench.algorithms.capabilities import Anneals, Prepares
 from workbench.algorithms.values import Adapted, last, trainable
 from workbench.errors import UserError
 from workbench.randomness import Seeded, spawn
@@ -38,7 +38,7 @@ from workbench.training.execution import MetaGradients, Mode
 from workbench.training.experiment import Experiment
 from workbench.training.outer import Regulariser, make_optimizer, make_schedule, stand_ins
 
-_TRAIN_STREAM = 1
+_TRAIN_STREAM, _PREPARING_STREAM = 1, 3
 VALIDATION_SEED = 2000  # the same validation tasks for every run, so that runs can be compared
 _BLOCK_ELEMENTS = 1_500_000  # numbers in a block of sampled episodes
 _BLOCK_ITERATIONS = 256
@@ -115,6 +115,8 @@ class Trainer:
         self.experiment = experiment
         self.learner, self.tasks = built or experiment.build()
         self.learner.train()
+        if isinstance(self.learner, Prepares):
+            self.learner.prepare(self._sample)
         self.episodes = EpisodeStream(experiment, self.tasks)
         settings = experiment.training
         self.parameters = dict(trainable(self.learner))
@@ -143,6 +145,13 @@ class Trainer:
             # every outer step that counts then runs the same way, resumed or not.
             for _ in range(self.windows):
                 self.meta_gradients(self.episodes[0])
+
+    def _sample(self, count: int) -> Episode:
+        """Training tasks for a learner that prepares itself."""
+        own = self.experiment
+        seed = spawn(own.seed, _PREPARING_STREAM)
+        found = self.tasks.sample(count, seed=seed, split="train", shape=own.train)
+        return found.to(own.device, own.torch_dtype)
 
     @property
     def windows(self) -> int:

@@ -319,6 +319,16 @@ def test_evolution_is_the_same_in_chunks() -> None:
     torch.testing.assert_close(parts.losses, whole.losses)
 
 
+def test_evolution_is_the_same_on_threads() -> None:
+    """They share the learner, whose parameters a population takes the place of."""
+    learner, tasks = maml(), sines(6)
+    learner.estimator = Evolution(8)
+    whole = MetaGradients(learner, compiled="off")(tasks)
+    for _ in range(3):
+        parts = MetaGradients(learner, compiled="off", tasks_per_chunk=1, threads=3)(tasks)
+        torch.testing.assert_close(flat(parts.gradients), flat(whole.gradients))
+
+
 def test_a_learner_that_cannot_be_stacked_is_refused() -> None:
     learner = MetaNet(nn.Flatten(), 4, 2)
     x = torch.randn(2, 4, 4)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import RLock
 from typing import Annotated, Any
 
 import torch
@@ -29,6 +30,7 @@ from workbench.randomness import fold, normal
 from workbench.tasks.episode import Episode
 
 _MUTATION = 3  # the use that a task's seed is put to
+_ALONE = RLock()  # while a learner's parameters are swapped, which other threads would see
 
 
 class Populated(Learner):
@@ -63,6 +65,10 @@ class Evolution(Estimator):
         self, learner: Learner, episode: Episode, carried: Adapted | None = None
     ) -> tuple[MetaGradient, None]:
         """The estimate, and each task's meta-loss under the meta-parameters themselves."""
+        with _ALONE:
+            return self._estimate(learner, episode), None
+
+    def _estimate(self, learner: Learner, episode: Episode) -> MetaGradient:
         half, tasks = self.population // 2, len(episode)
         parameters = {name: p.detach() for name, p in trainable(learner)}
         draws = {
@@ -81,7 +87,7 @@ class Evolution(Estimator):
             name: torch.einsum("mt,tm...->...", slope, e) / (half * tasks)
             for name, e in draws.items()
         }
-        return MetaGradient(gradients, losses[half]), None
+        return MetaGradient(gradients, losses[half])
 
 
 def _stacked(learner: Learner, members: Mapping[str, Tensor], episode: Episode) -> Tensor:

@@ -158,9 +158,13 @@ class GradientLearner(Unrolls):
         """Whether the settings ask for it."""
         return self.loop.rematerialise
 
+    def theta(self) -> dict[str, Tensor]:
+        """Where adaptations start, by name: for all tasks, or stacked where each has its own."""
+        return dict(self.model.named_parameters())
+
     def begin(self, episode: Episode) -> Adapted:
         """Every task starts from theta, copied: training on must not change what was adapted."""
-        theta = dict(self.model.named_parameters())
+        theta = self.theta()
         gone = [name for name in self.adapted_names if name not in theta]
         if gone:
             raise UserError(
@@ -192,7 +196,7 @@ class GradientLearner(Unrolls):
         losses = self.support_loss(weights, adapted, episode)
         if not self.settings.proximal:
             return losses
-        theta = dict(self.model.named_parameters())
+        theta = self.theta()
         squares = [(w - theta[n]).flatten(1).square().sum(dim=1) for n, w in weights.items()]
         return losses + self.settings.proximal / 2 * torch.stack(squares).sum(dim=0)
 

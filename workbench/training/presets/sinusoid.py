@@ -6,13 +6,16 @@ from dataclasses import replace
 
 from workbench.algorithms.estimators.adversarial import Adversarial
 from workbench.algorithms.estimators.implicit import Implicit
+from workbench.algorithms.evolved.cmaes import CMAESSettings
+from workbench.algorithms.evolved.genetic import GeneticSettings
+from workbench.algorithms.evolved.strategies import StrategiesSettings
 from workbench.algorithms.generated.gail import GAILSettings
 from workbench.algorithms.gradient.finetune import FineTuningSettings
 from workbench.algorithms.gradient.maml import MAMLSettings
 from workbench.algorithms.gradient.metasgd import MetaSGDSettings
 from workbench.algorithms.gradient.reptile import ReptileSettings
 from workbench.algorithms.memory.task_memory import TaskMemorySettings
-from workbench.innerloop import InnerOptimizer
+from workbench.innerloop import InnerOptimizer, QuantisedOptimizer
 from workbench.models import MLPSettings
 from workbench.tasks import Shape
 from workbench.training.experiment import Experiment, TrainingSettings
@@ -60,6 +63,24 @@ _SINE_GAIL = replace(
     estimator=Adversarial(speed=2.0),
 )
 
+# An outer step is a generation: SGD of rate 1 goes where the search says.
+_SINE_EVOLVED = replace(
+    _SINE,
+    train=Shape(ways=1, shots=5, queries=10),
+    learner=CMAESSettings(train_steps=5),
+    training=TrainingSettings(
+        iterations=2_000,
+        tasks=25,
+        optimizer="SGD",
+        rate=1.0,
+        compiled="off",
+        log_every=20,
+        validate_every=100,
+        validation_tasks=200,
+        diagnose_every=0,
+    ),
+)
+
 PRESETS: dict[str, tuple[str, Experiment]] = {
     "sinusoid-maml": ("MAML on sine waves, 5 points, one inner step in training", _SINE),
     "sinusoid-fomaml": (
@@ -104,6 +125,31 @@ PRESETS: dict[str, tuple[str, Experiment]] = {
     "sinusoid-gail": (
         "GAIL-Meta on sine waves: all weights generated from 10 points, against a discriminator",
         _SINE_GAIL,
+    ),
+    "sinusoid-genetic": (
+        "genetic search on sine waves: a code of the initialisation, and a rate for every tensor",
+        replace(_SINE_EVOLVED, learner=GeneticSettings(train_steps=5)),
+    ),
+    "sinusoid-cmaes": (
+        "CMA-ES on sine waves: a code of the initialisation, and a rate for every tensor",
+        _SINE_EVOLVED,
+    ),
+    "sinusoid-cmaes-quantised": (
+        "CMA-ES on sine waves through inner steps on a grid, which have no derivative",
+        replace(
+            _SINE_EVOLVED,
+            learner=CMAESSettings(
+                inner_rate=0.03, train_steps=5, optimizer=QuantisedOptimizer(grid=0.0625)
+            ),
+        ),
+    ),
+    "sinusoid-es": (
+        "evolution strategies on sine waves: a code of the initialisation, a rate for every tensor",
+        replace(
+            _SINE_EVOLVED,
+            learner=StrategiesSettings(train_steps=5),
+            training=replace(_SINE_EVOLVED.training, optimizer="Adam", rate=0.03),
+        ),
     ),
     "sinusoid-finetune": (
         "one network pretrained on all sine waves, then fine-tuned: the baseline",

@@ -1,0 +1,1 @@
+"""Methods that search for an initialisation and its inner rates by populations."""
