@@ -7,7 +7,7 @@ import { useRef } from "preact/hooks";
 import { laneName, stepName } from "../../facts";
 import type { Lane } from "../../generated";
 import type { Store } from "../../store";
-import { short, three } from "../../ui/format";
+import { three } from "../../ui/format";
 import { sameList, steady, useWidth } from "../../ui/hooks";
 import { type Course, frameOf, readCourse } from "./data";
 import {
@@ -17,7 +17,7 @@ import {
   heightOf,
   laneAt,
   laneColour,
-  laneLabel,
+  linesOf,
   placeOf,
   stepAt,
 } from "./lanes";
@@ -35,7 +35,10 @@ export function Timeline({ store, stepper }: Props) {
   const lanes = about.lanes ?? [];
   const cursor = store.cursor.value;
   if (lanes.length === 0) return <div class="wb-timeline" ref={ref} />;
-  const g = geometry(lanes, width, width < 560 ? 110 : 150);
+  const g = geometry(
+    lanes.map(({ steps }, lane) => ({ steps, name: laneName(about, lane) })),
+    width,
+  );
   const height = heightOf(lanes.length - 1, g) + 26;
   const courses = lanes.map((_, lane) => readCourse(frameOf(store, "steps", lane), cursor.task));
   const here = courses[cursor.lane]?.values[cursor.step];
@@ -94,7 +97,6 @@ export function Timeline({ store, stepper }: Props) {
             key={number}
             number={number}
             name={laneName(about, number)}
-            label={laneLabel(about, number)}
             lane={{ parent: lane.parent ?? null, at: lane.at ?? 0, steps: lane.steps }}
             current={number === cursor.lane}
             g={g}
@@ -130,7 +132,7 @@ function lossScale(courses: (Course | null)[], g: Geometry) {
   if (!(low <= high)) [low, high] = [0, 1];
   const range = [g.curve, 14];
   if (low > 0 && high / low > 1000) return scaleLog().domain([low, high]).range(range);
-  const floor = low > 0 && low < 0.6 * high ? 0 : low;
+  const floor = Math.min(low, 0); // a scale that began at the least would make little look much
   return scaleLinear()
     .domain([floor, high === floor ? floor + 1 : high])
     .range(range);
@@ -250,7 +252,6 @@ function Reading({
 interface LaneProps {
   number: number;
   name: string;
-  label: string;
   lane: { parent: number | null; at: number; steps: number };
   current: boolean;
   g: Geometry;
@@ -261,7 +262,6 @@ const LaneOf = steady(
   (a, b) =>
     a.number === b.number &&
     a.name === b.name &&
-    a.label === b.label &&
     a.current === b.current &&
     a.lane.parent === b.lane.parent &&
     a.lane.at === b.lane.at &&
@@ -269,7 +269,7 @@ const LaneOf = steady(
     sameShape(a.g, b.g),
 );
 
-function LaneNow({ number, name, label, lane, current, g }: LaneProps) {
+function LaneNow({ number, name, lane, current, g }: LaneProps) {
   const y = heightOf(number, g);
   const from = lane.parent === null ? 0 : lane.at;
   const [start, end] = [placeOf(from, g), placeOf(lane.steps, g)];
@@ -277,9 +277,12 @@ function LaneNow({ number, name, label, lane, current, g }: LaneProps) {
   const above = lane.parent === null ? y : heightOf(lane.parent, g);
   return (
     <g class="wb-lane" data-current={current} style={{ "--lane": laneColour(number) }}>
-      <text class="wb-lane-name" x={0} y={y + 4}>
-        <title>{name}</title>
-        {short(label, g.left < 120 ? 13 : 18)}
+      <text class="wb-lane-name" aria-label={name}>
+        {linesOf(name, g.left).map((words, place, all) => (
+          <tspan key={place} x={0} y={y + 4 + 14 * (place - (all.length - 1) / 2)}>
+            {words}
+          </tspan>
+        ))}
       </text>
       {lane.parent !== null && (
         <path

@@ -7,7 +7,8 @@ import { type Store } from "../../store";
 import { Chart, type Series } from "../../ui/Chart";
 import { BEFORE } from "../../ui/palette";
 import { Inspected } from "../Inspected";
-import { laneColour, laneLabel } from "../stage/lanes";
+import { laneColour } from "../stage/lanes";
+import { laneName } from "../../facts";
 
 export function Loss({ store }: { store: Store }) {
   return (
@@ -61,7 +62,7 @@ function Course({ store, about }: Props) {
       const colour = laneColour(place);
       const hollow = part === "query";
       const name =
-        lanes.length > 1 ? `${part}, ${laneLabel(store.about.value, place)}` : part;
+        lanes.length > 1 ? `${part}, ${laneName(store.about.value, place)}` : part;
       series.push({
         ...line(rows.where({ task }), measure),
         name,
@@ -83,7 +84,7 @@ function Course({ store, about }: Props) {
         label,
         unit: fraction ? undefined : unitOf(about),
         switchable: !fraction,
-        domain: fraction ? [0, 1] : undefined,
+        domain: fraction ? [0, 1] : [0, 0], // from 0: little must not look much
       }}
       chance={about.chance ?? undefined}
       mark={step}
