@@ -114,7 +114,7 @@ function Episode({ store, editor }: { store: Store; editor: Editor }) {
 
 function said(about: About, support: number): string {
   if (about.kind === "control") return "moves and what they paid";
-  return `${support} support ${support === 1 ? "example" : "examples"}`;
+  return `${support} ${support === 1 ? "example" : "examples"}`;
 }
 
 function Does({ store, editor }: { store: Store; editor: Editor }) {
