@@ -5,6 +5,8 @@ import sys
 
 from benchmarks.setup_peers import PYTHON, ROOT, ensure
 
-ensure()
 os.chdir(ROOT)
+if {"-h", "--help"} & set(sys.argv):  # for which nothing has to be made
+    os.execv(sys.executable, [sys.executable, "-m", "benchmarks.run", "--help"])
+ensure()
 os.execv(PYTHON, [str(PYTHON), "-m", "benchmarks.run", *sys.argv[1:]])

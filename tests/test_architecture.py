@@ -15,17 +15,28 @@ PACKAGE = ROOT / "workbench"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 GROUND = {
-    *("comments", "errors", "fields", "files", "hints", "measures", "own", "randomness"),
+    "answers",
+    "comments",
+    "errors",
+    "fields",
+    "files",
+    "hints",
+    "measures",
+    "numbers",
+    "own",
+    "randomness",
     "resources",
 }
 # What each part may import beside itself and the ground; what is not named here may import all.
 BELOW = {
+    "answers": set(),
     "comments": set(),
     "errors": set(),
     "fields": set(),
     "files": set(),
     "hints": set(),
     "measures": set(),
+    "numbers": set(),
     "own": set(),
     "randomness": set(),
     "resources": set(),
@@ -33,8 +44,8 @@ BELOW = {
     "models": set(),
     "tasks": set(),
     "algorithms": {"innerloop", "models", "tasks"},
-    "training": {"algorithms", "innerloop", "models", "tasks"},
     "inspection": {"algorithms", "innerloop", "models", "tasks"},
+    "training": {"algorithms", "innerloop", "inspection", "models", "tasks"},
     "figures": set(),
     "session": {"algorithms", "figures", "inspection", "innerloop", "models", "tasks", "training"},
 }

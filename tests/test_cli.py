@@ -114,6 +114,7 @@ def sine(workbench: Callable[..., Result]) -> str:
         (["train", "digits-maml", "--train.shots", "500"], "ask for at most"),
         (["train", "digits-maml", "--tasks", "bandit"], "MAML learns classification"),
         (["train", "digits-maml", "--tasks", "omniglot:vinyls"], "did you mean 'vinyals'"),
+        (["train", "digits-maml", "--tasks", "omniglot:within-alphabet"], "/within-alphabet"),
         (["train", "--resume", "--run", "nowhere"], "no run directory"),
         (["train", "--resume"], "--run"),
         (["train", "--run", "x", "--resume", "--seed", "1"], "cannot be given with --resume"),
@@ -171,6 +172,33 @@ def test_evaluate_json(workbench: Callable[..., Result], sine: str) -> None:
     assert {**again, "seconds": 0} == {**found, "seconds": 0}
 
 
+def test_your_own_data(workbench: Callable[..., Result], tmp_path: Path) -> None:
+    rows = [f"h{i % 9},{i / 10},{i % 7},{i // 9 % 2}" for i in range(270)]
+    Path("patients.csv").write_text("\n".join(["hospital,age,pulse,sick", *rows]))
+    tasks = "table:patients.csv?task=hospital&target=sick"
+    shape = ("--train.ways", "2", "--test.ways", "2", "--train.queries", "5", "--test.queries", "5")
+    trained = workbench("train", "digits-maml", "--run", "own", "--tasks", tasks, *shape, *QUICK)
+    assert trained.code == 0, trained.err
+    record = json.loads(Path("own/config.json").read_text())
+    assert record["tasks"] == tasks
+    found = json.loads(workbench("evaluate", "own", "--episodes", "4", "--json").out)
+    assert (found["tasks"], found["scheme"]) == ("table", tasks.removeprefix("table:"))
+    other = f"{tasks}&seed=3"
+    assert workbench("evaluate", "own", "--episodes", "4", "--tasks", other).code == 0
+    for wrong, said in (
+        ("table:patients.csv?task=hospitl&target=sick", "did you mean 'hospital'"),
+        ("folder:nowhere", "names no folder of images"),
+    ):
+        refused = workbench("train", "digits-maml", "--tasks", wrong, *shape)
+        assert refused.code == 2
+        assert said in refused.err
+        assert len(refused.err.strip().splitlines()) <= 2
+    Path("patients.csv").write_text("\n".join(["hospital,age,pulse,sick", *rows[::-1]]))
+    refused = workbench("evaluate", "own", "--episodes", "4")
+    assert refused.code == 2
+    assert "not those that own was begun with" in refused.err
+
+
 def test_evaluate_other_sizes_and_tasks(workbench: Callable[..., Result], sine: str) -> None:
     options = ("--episodes", "5", "--json")
     found = json.loads(
@@ -207,6 +235,32 @@ def test_presets(workbench: Callable[..., Result]) -> None:
     found = json.loads(workbench("presets", "--json").out)
     assert len(lines) == len(found)
     assert found["sinusoid-maml"]["experiment"]["training"]["iterations"] == 70_000
+
+
+def test_the_list_of_presets_needs_no_torch(tmp_path: Path) -> None:
+    """Once it was made it is kept, for as long as the files that say it are the same."""
+    code = (
+        "import sys, pathlib, workbench.cli.train as t; "
+        f"t.cache_folder = lambda: pathlib.Path({str(tmp_path / 'cache')!r}); "
+        "t.presets([]); print('torch' in sys.modules)"
+    )
+    first, second = (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        for _ in range(2)
+    )
+    assert first.stdout.endswith("True\n")
+    assert second.stdout == first.stdout.removesuffix("True\n") + "False\n"
+
+
+def test_a_damaged_list_of_presets_is_made_anew(
+    workbench: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("workbench.cli.train.cache_folder", lambda: tmp_path / "cache")
+    before = workbench("presets").out
+    (kept,) = (tmp_path / "cache").iterdir()
+    kept.write_text('{"half a')
+    assert workbench("presets").out == before
+    assert json.loads(kept.read_text())
 
 
 def test_flags_reach_the_run(workbench: Callable[..., Result]) -> None:
@@ -281,11 +335,34 @@ def test_help_and_version(workbench: Callable[..., Result]) -> None:
         assert result.code == 0, command
         assert result.out
     assert "--learner.inner-rate" in workbench("train", "sinusoid-maml", "--help").out
+    general = workbench("train", "--help").out
+    for flag in ("--run", "--iterations", "--train.shots", "--training.rate", "--seed"):
+        assert re.search(rf"{flag} +\w", general), flag
+
+
+def test_without_a_terminal_progress_is_told_in_lines(
+    workbench: Callable[..., Result],
+) -> None:
+    result = workbench("train", "sinusoid-maml", *QUICK, "--run", "r")
+    last = [line for line in result.err.splitlines() if line.startswith("outer step")][-1]
+    assert re.fullmatch(
+        r"outer step 12 of 12, [\d.e+]+/s, 0 s left; train loss \S+; validation mse \S+", last
+    )
+
+
+def test_what_a_user_reads_says_outer_step(workbench: Callable[..., Result]) -> None:
+    said = workbench("train", "--help").out + workbench("train", "sinusoid-maml", "--help").out
+    trained = workbench("train", "sinusoid-maml", *QUICK, "--run", "r")
+    said += trained.err + trained.out + Path("r", "log.txt").read_text()
+    assert "outer step" in said
+    for other in ("meta-step", r"(?<![-.])iterations?\b", r"\bits?/s"):  # but for the field's name
+        assert not re.search(other, said), other
 
 
 @pytest.mark.slow
 def test_check(workbench: Callable[..., Result]) -> None:
     result = workbench("check", "--json")
+    assert "checking compiler: " in result.err  # what it is at, while it works
     found = json.loads(result.out)
     assert result.code == 0
     assert found["good"]
@@ -343,7 +420,7 @@ def test_what_is_said_beside_a_result_is_said(
     assert result.code == 0
     assert "is damaged in line" in result.err
     monkeypatch.setattr(Run, "stop", lambda run: Status("interrupted", iteration=7))
-    assert workbench("stop", sine).err == "interrupted at iteration 7\n"
+    assert workbench("stop", sine).err == "interrupted at outer step 7\n"
 
     def load(run: Run, which: str) -> None:
         warnings.warn("the method has changed", stacklevel=1)
@@ -360,3 +437,20 @@ def test_a_run_may_be_called_dash(workbench: Callable[..., Result]) -> None:
     assert told is not None
     assert workbench(*shlex.split(told[1]), "--episodes", "2", "--steps", "0").code == 0
     assert Run(Path("-dash it")).argument == "'./-dash it'"
+
+
+def test_runs_are_listed_and_put_away_and_back(workbench: Callable[..., Result]) -> None:
+    assert workbench("train", "sinusoid-maml", *QUICK, "--run", "runs/a").code == 0
+    workbench("runs", "--annotate", "a", "the first one")
+    line = workbench("runs").out
+    assert re.fullmatch(
+        r"a +finished  outer step 12 of 12; validation mse \S+; the first one\n", line
+    )
+    assert workbench("runs", "--rename", "a", "b").code == 0
+    assert list(json.loads(workbench("runs", "--json").out)) == ["b"]
+    assert "workbench runs runs --restore b" in workbench("runs", "--delete", "b").err
+    assert workbench("runs").out == ""
+    assert workbench("runs", "--restore", "b").code == 0
+    assert workbench("runs", "runs").out.startswith("b ")
+    assert "no run directory" in workbench("runs", "--delete", "c").err
+    assert "one of --rename" in workbench("runs", "--delete", "b", "--restore", "b").err

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from workbench import UserError
-from workbench.algorithms import MAML, MAMLSettings, MatchingSettings, Prototypical
+from workbench.algorithms import MAML, MAMLSettings, MatchingSettings, Prototypical, adapt
 from workbench.innerloop import InnerOptimizer
 from workbench.models import MLP, Conv4, Conv4Settings, MLPSettings
 from workbench.tasks import Episode, Examples, Shape, open_tasks
-from workbench.training import TrainingSettings, evaluate
+from workbench.training import TrainingSettings, evaluate, preset
 
 NAN = float("nan")
 
@@ -65,6 +65,14 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "classes as numbers": (lambda: DIGIT(changed(digits(), torch.Tensor.float)), "where they are"),
     "short classes": (lambda: DIGIT(changed(digits(), torch.Tensor.int)), "torch.int64"),
     "precision": (lambda: SINE(curves().to(dtype=torch.float64)), "to one precision"),
+    "no tasks": (lambda: evaluate(SINE, "sinusoid", Shape(1, 5)), "a str is no tasks"),  # type: ignore[arg-type]
+    "a pair for tasks": (lambda: evaluate(SINE, (1, 2), Shape(1, 5)), "a tuple is no tasks"),  # type: ignore[arg-type]
+    "no episode": (lambda: list(adapt(SINE, (1, 2))), "this is a tuple: sample one"),  # type: ignore[arg-type]
+    "no parameters": (lambda: MAML(nn.Flatten()), "has no trainable parameters"),
+    "tasks of an experiment": (
+        lambda: replace(preset("sinusoid-maml"), tasks=(1, 2)),  # type: ignore[arg-type]
+        "a tuple is no tasks: .* by tasks_from",
+    ),
     "no queries": (
         lambda: evaluate(SINE, open_tasks("sinusoid"), Shape(1, 5, 0), episodes=4),
         "ask for at least 1",

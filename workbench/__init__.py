@@ -4,6 +4,7 @@ The vocabulary, from the data outwards:
 
 - `open_tasks("sinusoid")` opens a family of *tasks*; `sample` draws an `Episode`, a batch of
   tasks with *support* examples to learn from and *query* examples to be judged by.
+  `tasks_from(x, classes)` makes tasks of your own data.
 - A `Learner` (`workbench.algorithms.MAML`, ...) says how to adapt. `adapt(learner, episode)`
   yields an `Adapted` value for each *inner step*; nothing it yields ever changes.
 - An `Experiment` is a full description of a training: tasks, model, learner, settings, seed.
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from workbench.tasks import Episode as Episode
     from workbench.tasks import Examples as Examples
     from workbench.tasks import Shape as Shape
+    from workbench.tasks import features_of as features_of
     from workbench.tasks import open_tasks as open_tasks
+    from workbench.tasks import tasks_from as tasks_from
     from workbench.training import Experiment as Experiment
     from workbench.training import compare as compare
     from workbench.training import evaluate as evaluate
@@ -48,7 +51,9 @@ _HOMES = {
     "Episode": "workbench.tasks",
     "Examples": "workbench.tasks",
     "Shape": "workbench.tasks",
+    "features_of": "workbench.tasks",
     "open_tasks": "workbench.tasks",
+    "tasks_from": "workbench.tasks",
     "Experiment": "workbench.training",
     "compare": "workbench.training",
     "evaluate": "workbench.training",

@@ -13,7 +13,7 @@ import functools
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict, TypeVar
+from typing import Any, Literal, NotRequired, TypedDict, TypeVar
 
 from workbench.comments import help_of
 from workbench.errors import UserError, nearest
@@ -199,6 +199,7 @@ class Field(TypedDict):
     maximum: float | None
     span: list[float] | None  # the ends of its slider
     choices: list[str | int] | None
+    free: NotRequired[str]  # an example of what else may be typed, where anything may
     optional: bool  # whether the value may be left open
 
 

@@ -27,6 +27,7 @@ from workbench.measures import is_measure
 
 _HALF_WRITTEN = re.compile(r"\..+\.\d+\.\d+")  # as `write_safely` names it
 LARGEST = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4  # bytes to hold at once
+ROWS = ("train", "validation", "diagnostics", "adaptation")  # kinds of rows of a run, as `split`
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -128,6 +129,29 @@ def measured(content: bytes) -> tuple[list[dict[str, Any]], list[int]]:
     return rows, damaged
 
 
+def damage(lines: list[int]) -> str:
+    """What is damaged, in a word.
+
+    >>> damage([3, 5])
+    'is damaged in 2 lines, the first of them line 3'
+    """
+    first = f"line {lines[0]}"
+    more = f"{len(lines)} lines, the first of them {first}"
+    return f"is damaged in {more if len(lines) > 1 else first}"
+
+
+def plain_name(name: str) -> str:
+    """A name for a folder of one's own, or a refusal.
+
+    >>> plain_name("mine")
+    'mine'
+    """
+    name = name.strip()
+    if not name or Path(name).name != name or name.startswith("."):
+        raise UserError(f"a run cannot be called '{name}': give a plain name, without '/'")
+    return name
+
+
 def _is_row(row: Any) -> bool:
     if not isinstance(row, dict):
         return False
@@ -135,13 +159,14 @@ def _is_row(row: Any) -> bool:
     return (
         isinstance(iteration, int)
         and iteration >= 0
-        and row.get("split", "train") in ("train", "validation")
+        and row.get("split", "train") in ROWS
         and all(
             value is None or (isinstance(value, int | float) and abs(value) <= sys.float_info.max)
             for name, value in row.items()
-            if name not in ("split", "measure")
+            if name not in ("split", "measure", "diverged")
         )
         and ("measure" not in row or is_measure(row["measure"]))
+        and isinstance(row.get("diverged", ""), str)
     )
 
 

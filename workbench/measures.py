@@ -11,11 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
+from workbench.numbers import with_interval
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 Better = Literal["lower", "higher"]
-_NOTED = "measures"  # where in a frame's `attrs`
+_NOTED, _ENDED = "measures", "diverged"  # where in a frame's `attrs`
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,15 @@ class Measure:
         'accuracy (%)'
         """
         return f"{self.words} ({self.unit})" if self.unit else self.words
+
+    def said(self, value: float, half: float = math.nan) -> str:
+        """A value of it in words, with the half width of its interval where that is known.
+
+        >>> ACCURACY.said(0.93833, 0.00712), MSE.said(0.3, 0.0357)
+        ('93.8 ± 0.7%', '0.300 ± 0.036')
+        """
+        text = with_interval(self.factor * value, self.factor * half)
+        return f"{text}{'' if self.unit in ('', '%') else ' '}{self.unit}"
 
     def to_record(self) -> Record:
         """Plain data for JSON."""
@@ -129,6 +140,25 @@ def measure_in(frame: DataFrame, name: str) -> Measure:
     """What a frame says of one of its measures."""
     record = records(frame).get(name)
     return named(name) if record is None else Measure(**record)
+
+
+def marked(frame: DataFrame, sentences: Mapping[str, str]) -> DataFrame:
+    """The frame, which now says what of it diverged: a sentence by method, by '' of a single one.
+
+    >>> import pandas as pd
+    >>> diverged_in(marked(pd.DataFrame(), {"MAML": "task 0 diverged", "Reptile": ""}))
+    {'MAML': 'task 0 diverged'}
+    """
+    found = {name: sentence for name, sentence in sentences.items() if sentence}
+    if found:
+        frame.attrs[_ENDED] = found
+    return frame
+
+
+def diverged_in(frame: DataFrame) -> dict[str, str]:
+    """What of a frame diverged, as `marked` says it; nothing where all is finite."""
+    found = frame.attrs.get(_ENDED)
+    return dict(found) if isinstance(found, Mapping) else {}
 
 
 def measured_in(row: Mapping[str, Any]) -> Measure | None:

@@ -33,6 +33,8 @@ export interface WireFrame {
   columns: WireColumn[];
   /** What its numbers are, by name. */
   measures: Record<string, Measure>;
+  /** What of it diverged, as a sentence, by name. */
+  diverged: Record<string, string>;
 }
 
 /** What is looked at: all panels of a session show the same. */
@@ -61,6 +63,8 @@ export interface Field {
   /** The ends of its slider. */
   span: number[] | null;
   choices: (string | number)[] | null;
+  /** An example of what else may be typed, where anything may. */
+  free?: string;
   /** Whether the value may be left open. */
   optional: boolean;
 }
@@ -100,7 +104,15 @@ export interface SlotChange {
   source?: number;
 }
 
-/** One recorded adaptation: lane 0 is the first, the others branch from it or each other. */
+/** Where an adaptation of the task under the cursor stopped being finite. */
+export interface Diverged {
+  step: number;
+  sentence: string;
+  /** The last step that axes follow. */
+  follow: number;
+}
+
+/** One recorded adaptation: a learner's own (lane 0 is the first), or a branch of another. */
 export interface Lane {
   /** What it is called, by its learner and what is changed in it. */
   name: string;
@@ -115,6 +127,7 @@ export interface Lane {
   /** Of the learner that differ, by dotted name. */
   settings: Record<string, any>;
   edits: number;
+  diverged: Diverged | null;
   /** Where it branches. */
   memory: SlotChange[];
 }
@@ -154,6 +167,8 @@ export interface SessionAbout {
   /** 'ready', 'open' (can be asked for), 'stale', or why it cannot be had. */
   kinds: Record<string, string>;
   forms: Record<string, Field[]>;
+  /** Of numbers that headline, table and figure give, by name. */
+  definitions: Record<string, string>;
 }
 
 /** A control of a training. */
@@ -168,6 +183,7 @@ export interface Setting {
   maximum: number | null;
   span: number[] | null;
   choices: (string | number)[] | null;
+  free?: string;
   optional: boolean;
   group: string;
   /** Whether it is one of those that one changes most. */
@@ -192,8 +208,11 @@ export interface RunSummary {
   iterations: number;
   state: string;
   stopping: boolean;
+  /** What and where, as a sentence; empty where nothing did. */
+  diverged: string;
   reason: string;
-  /** Iterations a second; 0 is unknown. */
+  note: string;
+  /** Outer steps a second; 0 is unknown. */
   rate: number;
   /** Seconds. */
   left: number | null;
@@ -212,7 +231,9 @@ export interface ListedRun {
   iterations: number;
   state: string;
   stopping: boolean;
+  diverged: string;
   reason: string;
+  note: string;
   rate: number;
   left: number | null;
   last: Validation | null;
@@ -221,6 +242,15 @@ export interface ListedRun {
   name: string;
   drawn: boolean;
   resumes: boolean;
+  /** The oldest run that is equal to it but for the seed, such as itself. */
+  group: string;
+}
+
+/** A setting in which two runs differ. */
+export interface SettingApart {
+  name: string;
+  first: string;
+  second: string;
 }
 
 /** A preset, and its line of help. */
@@ -240,6 +270,10 @@ export interface TrainAbout {
   form: Setting[];
   /** The newest first. */
   runs: ListedRun[];
+  /** Runs that were deleted and can be restored. */
+  trash: string[];
+  /** How curves are drawn. */
+  looks: Field[];
   code: string;
   shell: string;
 }
@@ -308,15 +342,15 @@ export interface Columns {
   images: "part" | "label" | "name" | "shot" | "image" | "prediction" | "confidence";
   norms: "task" | "step" | "layer" | "kind" | "norm";
   flow: "task" | "step" | "layer" | "order" | "norm";
-  anatomy: "layer" | "term" | "step" | "norm" | "cosine" | "share";
+  anatomy: "layer" | "term" | "step" | "norm" | "size" | "low" | "high" | "cosine" | "share";
   agreement: "between" | "layer" | "first" | "second" | "cosine";
   signal: "between" | "layer" | "count" | "signal" | "noise" | "ratio" | "cosine" | "conflict";
   curvature: "task" | "step" | "part" | "rank" | "eigenvalue";
   landscape: "kind" | "x" | "y" | "step" | "part" | "loss" | "explained_x" | "explained_y";
   influence: "task" | "example" | "target" | "loss" | "without" | "influence";
-  memory: "query" | "label" | "entry" | "class" | "kind" | "value" | "head";
+  memory: "step" | "query" | "label" | "entry" | "class" | "kind" | "value" | "head";
   slots: "step" | "slot" | "example" | "class" | "weight" | "erased";
-  usage: "step" | "slot" | "written" | "held" | "usage" | "erased" | "evicted";
+  usage: "step" | "slot" | "written" | "before" | "held" | "usage" | "erased" | "evicted";
   embedding: "step" | "part" | "example" | "label" | "x" | "y" | "explained_x" | "explained_y";
   certificate: "direction" | "claimed" | "measured" | "error" | "unsure";
 }

@@ -47,7 +47,7 @@ test("bytes that do not lie on a number's border are read all the same", () => {
   const bytes = new Uint8Array(8 * 2 + 3);
   bytes.set(new Uint8Array(Float64Array.of(1.5, -2).buffer), 3);
   const data = new DataView(bytes.buffer, 3, 16);
-  const read = Frame.read({ rows: 2, columns: [{ name: "x", type: "number", data }], measures: {} });
+  const read = Frame.read({ rows: 2, columns: [{ name: "x", type: "number", data }], measures: {}, diverged: {} });
   expect([...read.numbers("x")]).toEqual([1.5, -2]);
 });
 
@@ -61,6 +61,7 @@ test("arrays and truth values", () => {
       { name: "wrong", type: "boolean", data: wrong },
     ],
     measures: {},
+    diverged: {},
   });
   expect([...read.array("image", 1)]).toEqual([4, 5, 6, 7]);
   const chosen = read.where({ wrong: true });
@@ -78,6 +79,6 @@ test("the same bytes keep their frame", () => {
   const bytes = wire({ step: [0, 1] });
   const first = cache.read(bytes);
   const columns = bytes.columns.map((column) => ({ ...column }));
-  expect(cache.read({ rows: 2, columns, measures: {} })).toBe(first);
+  expect(cache.read({ rows: 2, columns, measures: {}, diverged: {} })).toBe(first);
   expect(cache.read(wire({ step: [0, 1] }))).not.toBe(first);
 });

@@ -24,6 +24,7 @@ export function wire(columns: Columns, measures: Partial<Measure>[] = []): WireF
   return {
     rows,
     columns: Object.entries(columns).map(([name, values]) => column(name, values)),
+    diverged: {},
     measures: Object.fromEntries(
       measures.map((one) => [one.name!, { ...named(one.name!), ...one }]),
     ),

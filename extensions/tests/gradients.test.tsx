@@ -60,7 +60,7 @@ function frames() {
 const push = (table: Record<string, any[]>, row: Record<string, any>) =>
   Object.entries(row).forEach(([name, value]) => table[name]!.push(value));
 
-const lane = { learner: "MAML", steps: 2, parent: null, at: 0, settings: {}, edits: 0, memory: [] };
+const lane = { learner: "MAML", steps: 2, parent: null, at: 0, settings: {}, edits: 0, diverged: null, memory: [] };
 
 let root: HTMLElement;
 let model: FakeModel;
@@ -155,7 +155,7 @@ test("the answer in words", () => {
     "vanishes: 0.1 % of its norm are left after 10 steps back (0.501 times",
   );
   expect(wayBack(1000, 1, 1)).toContain(
-    "explodes: its norm is 1000 times as large after 1 step back",
+    "explodes: its norm is 1,000 times as large after 1 step back",
   );
   expect(wayBack(1, 0, 1)).toContain("no meta-gradient");
 });

@@ -62,6 +62,7 @@ const lane = (more: Partial<Lane> = {}): Lane => ({
   at: 0,
   settings: {},
   edits: 0,
+  diverged: null,
   memory: [],
   ...more,
 });
@@ -118,6 +119,31 @@ test("reads by head, and whose writing they came from", () => {
   const from = cameFrom(reads, "head 1", 0, last);
   expect(from.get(0)).toBeCloseTo(0.9 * (2 / 3));
   expect(from.get(1)).toBeCloseTo(0.9 / 3 + 0.1);
+});
+
+test("reads are those of the step, and what was there before counts as held", () => {
+  const every = frame({
+    step: [1, 1, 2, 2],
+    query: [0, 0, 0, 0],
+    label: [0, 0, 0, 0],
+    entry: [0, 1, 0, 1],
+    class: [0, 1, 0, 1],
+    kind: ["attention", "attention", "attention", "attention"],
+    value: [0.9, 0.1, 0.2, 0.8],
+    head: ["a", "a", "a", "a"],
+  });
+  expect(readReads(every, 1).value("a", 0, 0)).toBe(0.9);
+  expect(readReads(every).value("a", 0, 0)).toBe(0.2);
+  expect(readReads(every, 0).step).toBe(2); // nothing was read there: the last one
+  const usage = frame({
+    step: [1, 1],
+    slot: [0, 1],
+    before: [0, 1],
+    usage: [0, 0],
+    erased: [0, 0],
+    evicted: [0, 0],
+  });
+  expect(memoryAfter(1, undefined, usage).map((slot) => slot.before)).toEqual([0, 1]);
 });
 
 test("the nearest prototype is read most", () => {

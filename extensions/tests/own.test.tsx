@@ -9,7 +9,7 @@ import { FakeModel } from "./model";
 const about = {
   title: "Mine",
   tasks: 1,
-  lanes: [{ learner: "mine", steps: 2, parent: null, at: 0, settings: {}, edits: 0, memory: [] }],
+  lanes: [{ learner: "mine", steps: 2, parent: null, at: 0, settings: {}, edits: 0, diverged: null, memory: [] }],
   kinds: { steps: "ready", flow: "open", spread: "open" },
   inspections: [
     { name: "steps", label: "Loss", sentence: "Loss by step", view: "loss" },

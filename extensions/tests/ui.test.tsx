@@ -5,7 +5,7 @@ import type { Field } from "../src/generated";
 import { Chart } from "../src/ui/Chart";
 import { range, rateAt, ratePlace } from "../src/ui/fields";
 import { Form } from "../src/ui/Form";
-import { duration, short, three } from "../src/ui/format";
+import { duration, short, three, withInterval } from "../src/ui/format";
 import { HeatMap, shares } from "../src/ui/HeatMap";
 import { Images, rgba } from "../src/ui/Images";
 import { look } from "../src/ui/palette";
@@ -14,6 +14,7 @@ import { Select } from "../src/ui/Select";
 import { PLACES, sorted, Table, text } from "../src/ui/Table";
 import { Tabs } from "../src/ui/Tabs";
 import { frame } from "./frames";
+import shared from "./numbers.json";
 
 let root: HTMLElement;
 beforeEach(() => document.body.append((root = document.createElement("div"))));
@@ -37,14 +38,20 @@ test("numbers have three significant digits", () => {
     "1",
     "0.123",
     "12.3",
-    "1230",
-    "1.23e5",
-    "1.23e−4",
+    "1,230",
+    "123,456",
+    "1.23×10⁻⁴",
     "−0.5",
   ]);
   expect([NaN, null, Infinity].map(three)).toEqual(["–", "–", "∞"]);
   expect(short("features.norm1.weight", 10)).toBe("featu…ight");
   expect([3, 90, 7200].map(duration)).toEqual(["3 s", "2 min", "2.0 h"]);
+});
+
+test("numbers read as Python writes them", () => {
+  for (const [value, text] of shared.numbers) expect(three(value as number)).toBe(text);
+  for (const [value, half, text] of shared.intervals)
+    expect(withInterval(value as number, half as number | null)).toBe(text);
 });
 
 test("the first 64 classes differ", () => {
@@ -209,6 +216,21 @@ test("tables count places from 1, on screen and copied", () => {
   expect([text("task", 0), text("step", 0), text("slot", null)]).toEqual(["1", "0", "–"]);
   const steps = frame({ task: [0, 1], step: [0, 0] });
   expect(steps.csv(undefined, PLACES)).toBe("task,step\n1,0\n2,0\n");
+});
+
+test("beside its choices a free field takes what is typed, once", () => {
+  const change = vi.fn();
+  const choices = ["a", "b", "c", "d", "e"];
+  const data = field({ name: "data", label: "data", type: "choice", value: "a", choices });
+  const fields = [{ ...data, free: "folder:PATH" }];
+  show(<Form title="settings" onChange={change} fields={fields} />);
+  const box = root.querySelector<HTMLInputElement>("input[type=text]")!;
+  expect(box.getAttribute("aria-label")).toBe("Other data, such as folder:PATH");
+  box.value = " folder:my pictures ";
+  act(() => void box.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true })));
+  act(() => void box.dispatchEvent(new Event("change", { bubbles: true })));
+  expect(change.mock.calls).toEqual([["data", "folder:my pictures"]]);
+  expect(box.value).toBe("");
 });
 
 test("a rate's slider is logarithmic", () => {

@@ -11,12 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms import (
+    ALFA,
     ANIL,
     BOIL,
+    GAIL,
+    LEO,
     MAML,
     MANN,
+    ML3,
     RL2,
     SNAIL,
+    ALFASettings,
     ANILSettings,
     AttentionLearner,
     AttentionSettings,
@@ -25,8 +30,12 @@ from workbench.algorithms import (
     DomainAdversarialSettings,
     FineTuning,
     FineTuningSettings,
+    GAILSettings,
     KnowledgeBase,
     Learner,
+    LEOSettings,
+    MAMLPlusPlus,
+    MAMLPlusPlusSettings,
     MAMLSettings,
     MANNSettings,
     Matching,
@@ -35,6 +44,9 @@ from workbench.algorithms import (
     MetaNetSettings,
     MetaSGD,
     MetaSGDSettings,
+    ML3Settings,
+    NeuralOptimizer,
+    NeuralOptimizerSettings,
     PretrainedRegression,
     Prototypical,
     PrototypicalSettings,
@@ -47,7 +59,7 @@ from workbench.algorithms import (
     TaskMemorySettings,
 )
 from workbench.algorithms.gradient.reversal import Domains
-from workbench.innerloop import InnerOptimizer
+from workbench.innerloop import InnerOptimizer, LSTMRuleSettings, MomentRuleSettings
 from workbench.models import MLP, Conv4, Policy
 from workbench.randomness import fold, normal, uniform
 from workbench.tasks import Episode, Examples, Shape, TaskSpec, open_tasks
@@ -175,6 +187,14 @@ def _remembering(model: nn.Module, episode: Episode, settings: TaskMemorySetting
     return learner.to(torch.get_default_dtype())
 
 
+def _stirred(learner: Learner) -> Learner:
+    """What starts at zero, and so hides what stands before it, is moved away."""
+    for parameter in learner.parameters():
+        if parameter.dim() > 1 and not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    return learner
+
+
 def _spec(*shape: int) -> TaskSpec:
     return TaskSpec("classification", shape, WAYS, TRAIN_CLASSES)
 
@@ -187,6 +207,11 @@ _STEPS = {"inner_rate": 0.05, "train_steps": 3, "test_steps": 4}
 _MAML = MAMLSettings(**_STEPS)
 _TUNED = FineTuningSettings(test_steps=4)
 _SNAIL = SNAILSettings(filters=4, length=4, width=5)
+# central differences would see through the pull's constant
+_LEO = LEOSettings(codes=4, code_steps=2, tuning_steps=2, tuning_rate=0.1, pull=0.0)
+_GAIL = GAILSettings(noise=2, width=6, test_steps=3)
+_LSTM, _MOMENTS = LSTMRuleSettings(hidden=4), MomentRuleSettings(hidden=5)
+_OPTIMIZER = NeuralOptimizerSettings(**_STEPS, optimizer=_LSTM)
 _MOMENTUM = InnerOptimizer(momentum=0.9)
 
 
@@ -220,6 +245,25 @@ CASES: dict[str, Case] = {
     "ANIL": Case(lambda s: ANIL(_regressor(), s), ANILSettings(**_STEPS), sines),
     "BOIL": Case(lambda s: BOIL(_regressor(), s), BOILSettings(**_STEPS), sines),
     "Meta-SGD": Case(lambda s: MetaSGD(_regressor(), s), MetaSGDSettings(**_STEPS), sines),
+    "MAML++": Case(
+        lambda s: MAMLPlusPlus(_classifier(), s),
+        MAMLPlusPlusSettings(**_STEPS, first_order=0.0),
+        clouds,
+        idle=(*BEFORE_NORM, "linear1/bias", "norm1.weight", "norm1.bias"),
+    ),
+    "MAML++, young": Case(
+        lambda s: MAMLPlusPlus(_classifier(), s), MAMLPlusPlusSettings(**_STEPS), clouds, "by hand"
+    ),
+    "MAML++, norms adapted": Case(
+        lambda s: MAMLPlusPlus(_classifier(), s),
+        MAMLPlusPlusSettings(**_STEPS, first_order=0.0, multi_step=0.0, step_norms=False),
+        clouds,
+        idle=(*BEFORE_NORM, "linear1/bias"),
+    ),
+    "ALFA": Case(lambda s: ALFA(_regressor(), s), ALFASettings(**_STEPS), sines),
+    "ALFA, momentum": Case(
+        lambda s: ALFA(_regressor(), s), ALFASettings(**_STEPS, optimizer=_MOMENTUM), sines
+    ),
     "Reptile": Case(
         lambda s: Reptile(_regressor(), s), ReptileSettings(**_STEPS, batch=2), sines, "by hand"
     ),
@@ -252,6 +296,19 @@ CASES: dict[str, Case] = {
     ),
     "Pretrained regression": Case(
         lambda s: PretrainedRegression(_regressor(), s), _tuning(inner_rate=0.05), sines
+    ),
+    "GAIL": Case(
+        lambda s: GAIL(_regressor(), TaskSpec("regression", (1,), 1), s), _GAIL, sines, "by hand"
+    ),
+    "GAIL, classes": Case(
+        lambda s: GAIL(_classifier(), _spec(4), s), _GAIL, clouds, "by hand", idle=BEFORE_NORM
+    ),
+    "LEO": Case(lambda s: LEO(_embedding(), 5, s), _LEO, clouds, idle=BEFORE_NORM),
+    "LEO, first order": Case(
+        lambda s: LEO(nn.Flatten(), 4, s),
+        dataclasses.replace(_LEO, order="first", pull=0.1),
+        clouds,
+        "by hand",
     ),
     "Matching": Case(
         lambda s: Matching(_embedding(), s), MatchingSettings(), clouds, idle=BEFORE_NORM
@@ -326,6 +383,20 @@ CASES: dict[str, Case] = {
         TaskMemorySettings(**_STEPS, slots=2, temperature=1.0),
         clouds,
         idle=BEFORE_NORM,
+    ),
+    "MAML, LSTM's steps": Case(lambda s: MAML(_regressor(), s), _maml(optimizer=_LSTM), sines),
+    "Neural optimizer, LSTM": Case(lambda s: NeuralOptimizer(_regressor(), s), _OPTIMIZER, sines),
+    "Neural optimizer, moments": Case(
+        lambda s: _stirred(NeuralOptimizer(_regressor(), s)),
+        dataclasses.replace(_OPTIMIZER, optimizer=_MOMENTS, batch=2),
+        sines,
+    ),
+    "ML3": Case(lambda s: ML3(_regressor(), s), ML3Settings(**_STEPS, hidden=(6, 5)), sines),
+    "ML3, classes": Case(
+        lambda s: _stirred(ML3(_classifier(), s, "classification")),
+        ML3Settings(**_STEPS, hidden=(6, 5), start="learned", context=2, added=True),
+        clouds,
+        idle=("model.linear1.bias",),
     ),
     "SNAIL": Case(lambda s: SNAIL(_embedding(), 5, WAYS, s), _SNAIL, clouds, idle=BEFORE_NORM),
     "SNAIL, trials": Case(lambda s: SNAILPolicy(1 + 3 + 2, 3, s), _SNAIL, bandits, "actor-critic"),

@@ -30,11 +30,14 @@ OTHER: dict[str, Any] = {
     "test_steps": lambda old: old + 1,
     "order": lambda old: "first" if old == "second" else "second",
     "truncate": lambda old: old + 1,
-    "optimizer": lambda old: InnerOptimizer("sgd" if old.kind == "adam" else "adam"),
+    "optimizer": lambda old: InnerOptimizer(
+        "sgd" if getattr(old, "kind", "sgd") == "adam" else "adam"
+    ),
     "clip": lambda old: 1e-3,
     "rematerialise": lambda old: not old,
     "proximal": lambda old: 0.5,
-    "batch": lambda old: old - 1,
+    "batch": lambda old: old - 1 if old else 2,
+    "floor": lambda old: 0.1,
     "augment": lambda old: old + 1,
     "free_rate": lambda old: 2 * old,
     "reversal": lambda old: 2 * old,
@@ -46,6 +49,8 @@ OTHER: dict[str, Any] = {
     "sampled": lambda old: 2,
     "decay": lambda old: 0.5,
     "looks": lambda old: old + 1,
+    "code_steps": lambda old: old + 1,
+    "tuning_steps": lambda old: old + 1,
 }
 
 # Settings beside those of the table of cases, on which it depends what others do.

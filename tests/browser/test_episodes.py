@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.browser.panels import Shown, until
 from tools.browser import Notebook
@@ -47,6 +49,31 @@ def draws(drawn: np.ndarray, image: np.ndarray) -> bool:
     """Whether a canvas shows the image: its shade goes as the pixels go."""
     shade = drawn[:, :3].mean(axis=1) * drawn[:, 3] / 255 if drawn[:, 3].std() == 0 else drawn[:, 3]
     return bool(abs(np.corrcoef(shade, image.ravel())[0, 1]) > 0.99)
+
+
+def test_a_folder_of_ones_own_pictures_is_typed_in(builder: Shown, tmp_path: Path):
+    draws = np.random.default_rng(0)
+    for c in range(15):
+        (tmp_path / f"kind {c}").mkdir()
+        for i in range(4):
+            pixels = draws.integers(256, size=(9, 9, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / f"kind {c}" / f"{i}.png")
+    builder.type_in("ways", "3")
+    builder.settle()
+    box = builder.field("tasks").locator("input[type=text]")
+    box.fill(f"folder:{tmp_path}?size=9")
+    box.press("Enter")
+    builder.settle()
+    assert builder.problem == ""
+    tasks = builder.notebook.value("session.state.sampling.tasks")
+    assert tasks == f"folder:{tmp_path}?size=9"
+    chosen = builder.field("tasks").locator("select").evaluate("s => s.selectedOptions[0].value")
+    assert chosen == tasks
+    assert pictures(builder, "support") == 3
+    box.fill("folder:nowhere")
+    box.press("Enter")
+    builder.settle()
+    assert "names no folder of images" in builder.problem
 
 
 def test_ways_and_shots(builder: Shown):

@@ -51,7 +51,7 @@ def test_influence_tells_help_from_harm_without_colour():
     }  # fmt: skip
     many = pd.concat([frame.assign(task=task) for task in range(6)])
     assert [axes.get_title(loc="left") for axes in support_influence(many).axes] == [
-        f"task {task}" for task in range(4)
+        f"task {task + 1}" for task in range(4)
     ]
     odd = pd.concat([frame.assign(task=task) for task in range(3)])
     assert_whole(support_influence(odd))
@@ -82,10 +82,10 @@ def test_embedding_is_drawn_before_and_after_support_solid_and_query_hollow():
     titles = [axes.get_title(loc="left") for axes in plot.axes]
     assert titles == ["before adaptation", "after 1 inner step"]
     drawn = lines(plot.axes[1])
-    assert list(drawn) == ["class 0", "class 1", "class 2"]
+    assert list(drawn) == ["class 1", "class 2", "class 3"]
     own = frame.query("step == 1 and part == 'support' and label == 2")
-    np.testing.assert_allclose(drawn["class 2"].get_xdata(), own["x"])
-    assert drawn["class 2"].get_markerfacecolor() == Style().look(2)[0]
+    np.testing.assert_allclose(drawn["class 3"].get_xdata(), own["x"])
+    assert drawn["class 3"].get_markerfacecolor() == Style().look(2)[0]
     hollow = [one for one in plot.axes[1].lines if one.get_label() == "_query"]
     assert all(one.get_markerfacecolor() == "none" for one in hollow)
     assert "100% after 1 inner step" in plot.alt_text
@@ -119,7 +119,7 @@ def test_pulls_stand_where_the_arm_was_pulled_and_say_what_it_paid():
         own = pulled[pulled["reward"] == paid]
         np.testing.assert_array_equal(drawn[label].get_xdata(), own["step"])
         np.testing.assert_array_equal(drawn[label].get_ydata(), own["arm"])
-    assert [text.get_text() for text in axes.get_yticklabels()][2] == "arm 2: 0.9"
+    assert [text.get_text() for text in axes.get_yticklabels()][2] == "arm 3: 0.9"
     unknown = arm_pulls(frame.assign(chance=np.nan))
     assert "best" not in unknown.alt_text
 

@@ -17,6 +17,7 @@ from workbench.figures import (
     PAPER,
     ColumnWidth,
     Style,
+    adaptation_progress,
     adapted_curves,
     comparison,
     episode_grid,
@@ -24,9 +25,10 @@ from workbench.figures import (
     learning_curves,
     loss_by_step,
     render,
+    training_diagnostics,
     trend,
 )
-from workbench.figures.summary import interval
+from workbench.figures.summary import interval, smoothed
 
 FIGURES = {
     "adapted_curves": (adapted_curves, examples.curves),
@@ -35,6 +37,8 @@ FIGURES = {
     "learning_curves": (learning_curves, examples.training),
     "comparison": (comparison, examples.methods),
     "trend": (partial(trend, by="time"), examples.recall),
+    "training_diagnostics": (training_diagnostics, examples.diagnostics),
+    "adaptation_progress": (adaptation_progress, examples.progress),
 }
 STYLES = {
     "single": PAPER,
@@ -109,6 +113,8 @@ def test_a_missing_column_is_named_with_the_cure(name):
         "learning_curves": "split",
         "comparison": "task",
         "trend": "accuracy",
+        "training_diagnostics": "quantity",
+        "adaptation_progress": "step",
     }[name]
     with pytest.raises(UserError, match=rf"{name} needs a column '{needed}'.*workbench.inspection"):
         make(frame().drop(columns=needed))
@@ -127,6 +133,8 @@ def test_an_empty_frame_and_words_for_numbers_are_refused(name):
         "learning_curves": "value",
         "comparison": "value",
         "trend": "accuracy",
+        "training_diagnostics": "value",
+        "adaptation_progress": "value",
     }[name]
     with pytest.raises(UserError, match=f"needs numbers in the column '{number}'"):
         make(data.assign(**{number: "much"}))
@@ -148,7 +156,7 @@ def test_adapted_curves_draws_truth_thin_before_grey_after_strong():
     frame = examples.curves()
     axes = adapted_curves(frame).axes[0]
     drawn = lines(axes)
-    truth, before, after = drawn["truth"], drawn["before"], drawn["after 5 steps"]
+    truth, before, after = drawn["truth"], drawn["before"], drawn["step 5"]
     assert truth.get_color() == "#000000"
     assert truth.get_linewidth() < before.get_linewidth() < after.get_linewidth()
     assert before.get_color() == PAPER.before
@@ -296,6 +304,33 @@ def test_learning_curves_average_seeds_and_say_so():
     validation = frame[frame["split"] == "validation"].groupby("iteration")["value"].mean()
     np.testing.assert_allclose(lines(axes)["validation"].get_ydata(), validation)
     assert axes.get_title(loc="left") == "mean and 95% interval over 3 seeds"
+
+
+def test_smoothing_is_the_exponential_mean_of_training_alone_and_is_said():
+    frame = examples.training().query("seed == 0").drop(columns="seed")
+    train = frame[frame["split"] == "train"]["value"].to_numpy()
+    plain, smooth = (learning_curves(frame, smoothing=w) for w in (0.0, 0.8))
+    expected = [
+        np.average(train[: k + 1], weights=0.8 ** np.arange(k, -1, -1)) for k in range(len(train))
+    ]
+    assert lines(smooth.axes[0])["train"].get_ydata() == pytest.approx(expected)
+    for plot in (plain, smooth):
+        shown = lines(plot.axes[0])["validation"].get_ydata()
+        assert shown == pytest.approx(frame[frame["split"] == "validation"]["value"].to_numpy())
+    assert "smoothed by 0.8" in smooth.axes[0].get_title(loc="left")
+    assert smoothed(np.array([np.nan, 2.0, 4.0]), 0.5)[1:].tolist() == pytest.approx([2, 10 / 3])
+    with pytest.raises(UserError, match="smoothing is 1"):
+        smoothed(train, 1)
+
+
+def test_curves_go_along_the_time_too():
+    frame = examples.training()
+    frame = frame.assign(seconds=0.5 * frame["iteration"] * (1 + frame["seed"]))
+    axes = learning_curves(frame, by="seconds").axes[0]
+    assert axes.get_xlabel() == "training time (s)"
+    assert lines(axes)["validation"].get_xdata()[-1] == pytest.approx(2000)  # the seeds' mean
+    with pytest.raises(UserError, match="needs a column 'seconds'"):
+        learning_curves(examples.training(), by="seconds")
 
 
 def test_learning_curves_of_one_seed_show_the_interval_over_tasks():

@@ -23,9 +23,11 @@ from workbench.figures import (
     gradient_certificate,
     gradient_flow,
     gradient_signal,
+    inner_rates,
     layer_norms,
     loss_curvature,
     loss_landscape,
+    loss_shape,
     memory_reads,
     memory_slots,
     memory_usage,
@@ -41,6 +43,7 @@ FIGURES = {
     "gradient_agreement": (gradient_agreement, examples.agreement, "cosine"),
     "layer_norms": (layer_norms, examples.norms, "norm"),
     "loss_landscape": (loss_landscape, examples.landscape, "loss"),
+    "loss_shape": (loss_shape, examples.loss_shape, "learned"),
     "memory_reads": (memory_reads, examples.memory, "value"),
     "memory_slots": (memory_slots, examples.slots, "weight"),
     "memory_usage": (memory_usage, examples.usage, "held"),
@@ -51,6 +54,7 @@ FIGURES = {
     "loss_curvature": (loss_curvature, examples.curvature, "eigenvalue"),
     "embedding_map": (embedding_map, examples.embedding, "x"),
     "query_predictions": (query_predictions, examples.predictions, "truth"),
+    "inner_rates": (inner_rates, examples.rates, "rate"),
     "arm_pulls": (arm_pulls, examples.pulls, "probability"),
 }
 every_figure = pytest.mark.parametrize("name", FIGURES)
@@ -138,7 +142,7 @@ def test_landscape_draws_the_path_and_says_what_the_plane_explains():
     path = frame[(frame["kind"] == "path") & (frame["part"] == "support")]
     drawn = next(line for line in plot.axes[0].lines if line.get_linestyle() == "-")
     np.testing.assert_allclose(drawn.get_xdata(), path["x"])
-    assert plot.axes[0].get_xlabel() == "direction 1 (92%)"
+    assert plot.get_supxlabel() == "direction 1 (92%)"
     with pytest.raises(UserError, match="both kinds"):
         loss_landscape(frame[frame["kind"] == "grid"])
     assert_whole(loss_landscape(frame.assign(loss=1.0)))  # flat, but drawn
@@ -174,7 +178,7 @@ def test_memory_is_the_mean_over_heads_and_may_hold_what_has_no_class():
 
 def test_usage_marks_what_had_to_go():
     plot = memory_usage(examples.usage())
-    assert plot.axes[0].collections[1].get_offsets().tolist() == [[5.0, 0.0]]
+    assert plot.axes[0].collections[1].get_offsets().tolist() == [[5.0, 1.0]]
     plain = examples.usage().assign(usage=np.nan, evicted=False)
     assert memory_usage(plain).alt_text.startswith("Content of 4 slots")
 

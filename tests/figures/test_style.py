@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from scipy import stats
 
 from workbench.figures import (
@@ -30,9 +31,10 @@ from workbench.figures import (
     loss_landscape,
     support_influence,
 )
-from workbench.figures.axes import ThreeDigits, asks_for_log, number
+from workbench.figures.axes import ThreeDigits, asks_for_log, dress
 from workbench.figures.summary import interval, paired
 from workbench.figures.tables import _PLACES
+from workbench.numbers import number
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -126,14 +128,15 @@ def test_the_column_widths_are_the_journals():
     [
         (0, "0"),
         (0.123456, "0.123"),
-        (1234, "1,230"),
+        (1234, "1,234"),  # what counts is told in full
+        (1234.5, "1,230"),
         (70000, "70,000"),
         (-2.5, "−2.5"),
         (1e-4, "10⁻⁴"),
         (-1e-4, "−10⁻⁴"),
         (2.5e7, "2.5×10⁷"),
         (0.0999999, "0.1"),
-        (float("nan"), "nan"),
+        (float("nan"), "–"),
     ],
 )
 def test_numbers_have_three_significant_digits(value, text):
@@ -145,6 +148,14 @@ def test_ticks_keep_as_many_digits_as_tell_them_apart():
     assert ThreeDigits().format_ticks([1000, 1001, 1002]) == ["1,000", "1,001", "1,002"]
     assert ThreeDigits().format_ticks([-0.1, 1e-17, 0.1]) == ["−0.1", "0", "0.1"]
     assert ThreeDigits().format_ticks([]) == []
+
+
+def test_a_logarithmic_axis_has_no_zero():
+    axes = Figure().add_subplot()
+    axes.plot([0, 1], [1e-8, 1e4])
+    dress(axes.yaxis, log=True)
+    labels = axes.yaxis.get_major_formatter().format_ticks([1e-8, 1e-2, 1e4])
+    assert labels == ["10⁻⁸", "0.01", "10,000"]
 
 
 def test_log_axes_are_for_wide_positive_ranges():

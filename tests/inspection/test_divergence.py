@@ -66,7 +66,7 @@ def test_the_tasks_that_go_on_stay_whole():
     other = Tape.record(
         tape.learner, episode.with_tensors({**episode.tensors(), "support.x": support.x}), 4
     )
-    assert other.diverged.startswith("task 1 diverged at inner step")
+    assert other.diverged.startswith("task 2 diverged at inner step")
     for kind in ("steps", "norms", "curvature"):
         mine, whole = other.frame(kind), tape.frame(kind)
         for task in (0, 2):
@@ -76,7 +76,7 @@ def test_the_tasks_that_go_on_stay_whole():
     np.testing.assert_allclose(steps, before, rtol=1e-5)
     other.frame("curves", 0)
     other.frame("landscape", 2)
-    with pytest.raises(UserError, match="task 1 diverged"):
+    with pytest.raises(UserError, match="task 2 diverged"):
         other.frame("influence")
 
 
@@ -92,11 +92,12 @@ def test_what_counts_as_finite():
     nan = divergence([value(0, scores=0.0), value(1, scores=math.nan)])
     assert (nan.lengths, nan.sentence()) == (
         (2, 1),
-        "task 1 diverged at inner step 1 (loss nan): look at the learner's weights",
+        "task 2 diverged at inner step 1 (loss nan): look at the learner's weights",
     )
     loss = divergence([value(0, weights_a=0.0), value(1, weights_a=1.0, loss=math.inf)])
-    assert loss.sentence() == "task 1 diverged at inner step 1 (loss inf): lower the inner rate"
+    assert loss.sentence() == "task 2 diverged at inner step 1 (loss inf): lower the inner rate"
     assert loss.sentence([0]) == ""
+    assert divergence([Adapted({}), Adapted({}, step=1)]).among([0]) == []  # keeps no values
     start = divergence([value(0, weights_a=math.inf)])
     assert "starts from numbers that are not finite" in start.sentence()
 

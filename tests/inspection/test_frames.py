@@ -140,7 +140,7 @@ def test_images_of_colour_are_channels_last_and_stretched():
     assert frame["image"].iloc[0].shape == (5, 6, 3)
     assert frame["image"].iloc[0].min() == 0
     assert frame["image"].iloc[0].max() == 1
-    assert frame["name"].tolist() == ["class 0", "class 1"]
+    assert frame["name"].tolist() == ["class 1", "class 2"]
 
 
 def test_the_wrong_kind_of_task_is_refused(regression, images):

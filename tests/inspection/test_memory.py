@@ -35,10 +35,11 @@ def recorded(name: str):
 def test_reads_are_those_of_the_learner_by_head():
     learner, episode, tape = recorded("MANN")
     frame = memory_frame(learner, episode, tape, task=1)
-    with torch.no_grad():
-        reads = learner.reads(tape[-1], episode.query.x)
     assert frame["head"].unique().tolist() == ["head 1", "head 2"]
-    for head, rows in frame.groupby("head"):
+    assert frame["step"].unique().tolist() == [1, 2, 3, 4, 5, 6]  # as it was after every step
+    for (step, head), rows in frame.groupby(["step", "head"]):
+        with torch.no_grad():
+            reads = learner.reads(tape[step], episode.query.x)
         table = rows.pivot(index="query", columns="entry", values="value")
         np.testing.assert_allclose(table, reads[head][1][:, table.columns])
     assert frame["label"].tolist()[:10] == [int(episode.query.y[1, 0])] * 10
@@ -99,6 +100,43 @@ def test_a_saved_tape_shows_the_memory_without_its_learner(name, tmp_path):
     assert again.learner is None
     for kind in ("memory", "slots", "usage"):
         assert again.frame(kind).equals(tape.frame(kind))
+
+
+def test_before_anything_is_written_nothing_is_read():
+    learner, episode, tape = recorded("MetaNet")
+    assert memory_frame(learner, episode, tape)["step"].unique().tolist() == [2]
+    with pytest.raises(UserError, match="nothing stands in the memory of MetaNet"):
+        memory_frame(learner, episode, tape[:2])
+
+
+def test_a_base_holds_what_it_held_before():
+    learner, episode, tape = recorded("Attention, soft")
+    frame = usage_frame(learner, episode, tape)
+    base = frame[frame["slot"] >= 6]
+    assert len(base) == len(learner.keys) > 0
+    assert (base["before"] == 1).all()
+    assert (frame["held"] > 0).all()  # 6 of the support and all of the base
+    assert (frame.loc[frame["slot"] < 6, "before"] == 0).all()
+
+
+@pytest.mark.parametrize("name", ["Prototypical", "Matching", "Attention, soft", "MetaNet"])
+def test_an_emptied_slot_is_no_slot(name):
+    learner, episode, tape = recorded(name)
+    emptied = tape.branch(tape.steps, memory=[{"slot": 0}])
+    assert 0 in set(tape.frame("memory")["entry"])
+    assert 0 not in set(emptied.frame("memory")["entry"])
+    with torch.no_grad():
+        chances = learner.predict(emptied[-1], episode.query.x).softmax(-1)
+        losses = episode.losses(learner.predict(emptied[-1], episode.query.x), episode.query)
+        for head, read in learner.reads(emptied[-1], episode.query.x).items():
+            assert head == "base" or not read[..., 0].any()
+    assert chances.isfinite().all()
+    assert losses.max() < 1e4  # a class that cannot be told costs much, and not a hundred million
+    draw_all = [{"slot": slot} for slot in range(int(learner.empty(tape[-1]).shape[1]))]
+    if name != "Attention, soft":  # whose base stays
+        nothing = tape.branch(tape.steps, memory=draw_all)
+        with pytest.raises(UserError, match="nothing stands in the memory"):
+            nothing.frame("memory")
 
 
 def test_refusals():

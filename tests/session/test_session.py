@@ -302,6 +302,40 @@ def test_learners_of_your_own(session):
         Session("sinusoid-maml", name="../other")
 
 
+def test_a_learner_of_your_own_needs_tasks_of_its_kind():
+    from workbench.algorithms import MAML
+    from workbench.models import MLP, Conv4
+
+    for model in (MLP(1, 1), Conv4((1, 28, 28), 5)):  # waves would do for the first, by chance
+        with pytest.raises(UserError, match="MAML was given without tasks: name those"):
+            Session(MAML(model))
+    with pytest.raises(UserError, match="a tuple is no tasks: .* by tasks_from"):
+        Session(MAML(MLP(1, 1)), tasks=(1, 2))
+
+
+def test_tasks_of_your_own_data(tmp_path, monkeypatch):
+    from workbench.algorithms import MAML
+    from workbench.models import MLP
+    from workbench.tasks import tasks_from
+
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    learner, x = MAML(MLP(3, 2)), torch.randn(120, 3)
+    tasks = tasks_from(x, torch.arange(120) % 12)
+    mine = Session(learner, tasks=tasks, name="mine", count=2, shots=2, queries=3)
+    assert (mine.tasks, mine.episode.ways, mine.state.sampling.shots) == (tasks, 2, 2)
+    mine.edit("swap", task=0, part="support", example=0)
+    variable = f"own_{tasks.scheme}"
+    code = mine.code("steps")
+    assert f"# {variable} are the tasks that were given to it" in code
+    found = {"maml": learner, variable: tasks}
+    exec(code, found)
+    assert found["frame"].equals(mine.frame("steps"))
+    again = Session(learner, tasks=tasks, name="mine", count=2, shots=2, queries=3)
+    assert again.restored
+    assert again.state == mine.state
+
+
 def test_slots_are_emptied_and_filled_on_a_branch(tmp_path):
     session = Session("digits-protonet", count=2)
     before = session.frame("predictions")
@@ -363,6 +397,15 @@ def test_a_form_is_reset_to_how_the_session_began_and_shows_what_is_in_force():
     session.extend(2)
     steps = field("settings", "test_steps")
     assert (steps["value"], steps["default"]) == (session.tape.steps, 10) == (12, 10)
+
+
+def test_sampling_that_changes_nothing_has_no_control():
+    def names(session: Session) -> set[str]:
+        return {field["name"] for field in Showing(session).about()["forms"]["sampling"]}
+
+    assert "ways" not in names(Session("sinusoid-maml", count=1, queries=2))
+    assert "queries" not in names(Session("bandit-rl2", count=1, shots=2))
+    assert {"ways", "queries"} <= names(Session("glyphs-protonet", count=1, queries=1))
 
 
 def test_a_lane_has_one_name_everywhere(session):
@@ -437,3 +480,15 @@ def test_a_long_recording_goes_on_in_parts_and_is_stopped(session, monkeypatch):
     again: dict[str, object] = {}
     exec(session.lines(), again)
     assert same(again["session"].tape, session.tape)  # type: ignore[attr-defined]
+
+
+def test_who_looks_at_an_outcome_looks_at_the_other_learners():
+    session = Session("glyphs-protonet", "glyphs-metanet", count=1, queries=2)
+    session.move(step=1)
+    session.choose("glyphs-metanet")
+    assert session.cursor.step == session.tape.steps == 2  # where its memory is written
+    session.move(step=1)
+    session.choose("glyphs-protonet")
+    session.move(step=0)
+    session.choose("glyphs-metanet")
+    assert session.cursor.step == 0

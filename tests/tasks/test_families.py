@@ -123,6 +123,7 @@ def test_all_names_can_be_asked_for() -> None:
         "bandit",
         "mdp",
         "recurring",
+        "quadratics",
     }
 
 

@@ -238,3 +238,47 @@ def test_warping_changes_training_images_alone() -> None:
     assert after.sha256() == warped.sample(3, seed=4, split="train", shape=shape).sha256()
     tested = [one.sample(3, seed=4, split="test", shape=shape).sha256() for one in (plain, warped)]
     assert tested[0] == tested[1]
+
+
+def test_splits_that_share_a_class_are_refused() -> None:
+    splits = {"train": ClassSplit.of([0, 1, 2]), "test": ClassSplit.of([2, 3], "as classes")}
+    with pytest.raises(UserError, match="in the splits 'train' and 'test': let every class be"):
+        FewShot(bank(), splits, name="toy", scheme="only")
+
+
+def test_a_split_that_there_is_not() -> None:
+    tasks = FewShot(bank(), {"train": ClassSplit.of([0, 1])}, name="toy", scheme="only")
+    for ask in (
+        lambda: tasks.check(Shape(2, 1, 1), "test"),
+        lambda: tasks.sample(1, seed=0, split="test", shape=Shape(2, 1, 1)),
+        lambda: tasks.class_names("validation"),
+    ):
+        with pytest.raises(UserError, match="toy:only has no split '(test|validation)', only 'tra"):
+            ask()
+    only_test = FewShot(bank(), {"test": ClassSplit.of([0, 1])}, name="toy", scheme="only")
+    assert only_test.spec(Shape(2)).train_classes == 0
+
+
+def test_ordered_classes_have_their_number_in_every_task() -> None:
+    splits = {"train": ClassSplit.of(list(range(8)))}
+    tasks = FewShot(bank(), splits, name="toy", scheme="only", within_groups=True, ordered=True)
+    episode = tasks.sample(40, seed=0, shape=Shape(4, 1, 2))
+    drawn = episode.info["classes"]
+    assert torch.equal(drawn % 4, torch.arange(4).expand(40, 4))
+    assert (drawn // 4).unique().tolist() == [0, 1]
+
+
+def test_targets_make_regression_of_one_class_a_task() -> None:
+    x = torch.arange(12.0).view(12, 1)
+    numbers = ClassBank(x, torch.tensor([6, 6]), ("a", "b"), targets=-x)
+    tasks = FewShot(numbers, {"train": ClassSplit.of([0, 1])}, name="toy", scheme="only")
+    episode = tasks.sample(20, seed=0, shape=Shape(7, (1, 3), 2))
+    assert episode.kind == "regression"
+    assert torch.equal(episode.query.y, -episode.query.x)
+    assert torch.equal((episode.query.x[:, 0, 0] >= 6).long(), episode.info["group"])
+    with pytest.raises(UserError, match="need 7 examples a task but toy has only 6"):
+        tasks.check(Shape(1, 5, 2))
+    with pytest.raises(UserError, match="these tasks have none: move its target"):
+        tasks.another(episode, 0, "support", 0, 0, 0)
+    with pytest.raises(UserError, match="NaN or infinity"):
+        ClassBank(x, torch.tensor([6, 6]), ("a", "b"), targets=x / 0)

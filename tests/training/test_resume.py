@@ -90,7 +90,9 @@ def test_any_optimizer_and_schedule_resume_exactly(
     assert_same_end(Run(tmp_path / "whole"), Run(tmp_path / "killed"))
 
 
-@pytest.mark.parametrize("name", ["sinusoid-reptile", "sinusoid-metasgd", "bandit-rl2"])
+@pytest.mark.parametrize(
+    "name", ["sinusoid-reptile", "sinusoid-metasgd", "sinusoid-gail", "bandit-rl2"]
+)
 def test_every_kind_of_learner_resumes_exactly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

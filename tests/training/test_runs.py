@@ -191,8 +191,9 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_last_checkpoint(
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert "is full" in done.stderr
+    said = [line for line in done.stderr.splitlines() if not line.startswith("outer step ")]
+    assert len(said) == 1
+    assert "is full" in said[0]
     assert run.checkpoint_path("latest").read_bytes() == before
     assert sorted(p.name for p in (run.directory / "checkpoints").iterdir()) == [
         "best.safetensors",
@@ -235,8 +236,10 @@ def test_a_loss_that_is_no_number_ends_in_a_sentence(tiny: Experiment, tmp_path:
     training = dataclasses.replace(tiny.training, optimizer="SGD", rate=1e30)
     with pytest.raises(UserError, match="not a finite number"):
         train(dataclasses.replace(tiny, training=training), tmp_path / "run", progress=False)
-    assert Run(tmp_path / "run").status().state == "failed"
+    assert Run(tmp_path / "run").status().state == "diverged"
     assert not Run(tmp_path / "run").checkpoint_path("latest").exists()
+    with pytest.raises(UserError, match="to the same end: start a new one"):
+        train(run=tmp_path / "run", resume=True, progress=False)
 
 
 def test_damaged_metrics_are_kept_beside_and_the_rest_goes_on(
@@ -281,3 +284,57 @@ def test_a_method_that_another_process_could_not_load_is_refused(
     with pytest.raises(UserError, match="is no file in the folder 'methods'"):
         start_in_background(mine, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_renamed_annotated_deleted_and_restored(tiny: Experiment, tmp_path: Path) -> None:
+    run = train(tiny, tmp_path / "one", progress=False).run
+    assert run is not None
+    assert run.note == ""
+    run.annotate(" with the larger rate \n")
+    two = run.rename("two")
+    assert (two.directory, two.note) == (tmp_path / "two", "with the larger rate")
+    assert not run.directory.exists()
+    two.annotate("")
+    assert two.note == ""
+    gone = two.delete()
+    assert gone.directory == tmp_path / ".trash" / "two"
+    assert gone.status().state == "finished"  # all of it is there
+    train(tiny, tmp_path / "two", progress=False)
+    with pytest.raises(UserError, match="is there already"):
+        gone.restore()
+    assert Run.open(tmp_path / "two").delete().directory.name == "two-2"
+    assert gone.restore().directory == tmp_path / "two"
+    with pytest.raises(UserError, match="not in the trash"):
+        two.restore()
+    for name in ("a/b", "..", "", ".hidden"):
+        with pytest.raises(UserError, match="give a plain name"):
+            two.rename(name)
+    with two.locked(), pytest.raises(UserError, match="is training: stop it first"):
+        two.delete()
+
+
+def test_a_stop_does_not_wait_for_a_compilation(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked for by signal or by the stop file, before there is anything to save."""
+    for ask in ("file", "signal"):
+        run = Run.create(tiny, tmp_path / ask)
+
+        def compiling(*given: object, run: Run = run, ask: str = ask, **more: object) -> None:
+            (run.directory / "stop").touch() if ask == "file" else signal.raise_signal(
+                signal.SIGTERM
+            )
+            subprocess.run(["sleep", "30"], check=False)  # as a compiler is waited for
+
+        monkeypatch.setattr("workbench.training.loop.Trainer", compiling)
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            train(run=run, resume=True, progress=False)
+        assert time.monotonic() - started < 15
+        status = run.status()
+        assert (status.state, status.reason) == (
+            "interrupted",
+            "stopped before an outer step was made",
+        )
+    monkeypatch.undo()
+    assert train(run=run, resume=True, progress=False).state == "finished"

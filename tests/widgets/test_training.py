@@ -7,17 +7,26 @@ import contextlib
 import gc
 import json
 import shlex
+import subprocess
+import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 from workbench.cli.train import experiment_of
 from workbench.errors import UserError
+from workbench.fields import with_values
+from workbench.figures.summary import interval
+from workbench.inspection import metrics_frame, seeds_frame
 from workbench.session.drafts import FIRST, Draft
 from workbench.session.following import Followed
+from workbench.tasks import name_of, tasks_from
 from workbench.training import Experiment, Run, preset, presets, train
 from workbench.widgets.training import TrainPanel
 
@@ -148,7 +157,8 @@ def test_start_follow_stop_and_resume(panel: TrainPanel):
     assert run["rate"] > 0
     assert run["left"] == pytest.approx((100_000 - run["iteration"]) / run["rate"], rel=0.1)
     assert run["last"]["metric"] == "mse"
-    assert panel.frames["run:mine"]["rows"] == len(panel.runs["mine"].rows)
+    curves = [row for row in panel.runs["mine"].rows if row["split"] in ("train", "validation")]
+    assert panel.frames["run:mine"]["rows"] == len(curves)
     assert "is training already" in answer(panel, "resume", name="mine")["error"]
 
     panel.stop("mine")
@@ -194,13 +204,13 @@ def test_a_finished_run_opens_in_the_stage_and_is_not_resumed(finished: Path, pa
 
 
 def test_curves_can_be_put_away(finished: Path, panel: TrainPanel):
-    assert list(panel.frames) == ["run:short"]
+    assert list(panel.frames) == ["run:short", "adaptation:short"]
     panel.draw("short", drawn=False)
     assert panel.frames == {}
     panel.look()
     assert panel.frames == {}
     panel.draw("short")
-    assert list(panel.frames) == ["run:short"]
+    assert list(panel.frames) == ["run:short", "adaptation:short"]
 
 
 def test_one_broken_run_hides_no_other(finished: Path, panel: TrainPanel):
@@ -279,3 +289,108 @@ def test_following_ends_with_the_panel(finished: Path):
         assert gone() is None
 
     asyncio.run(follow())
+
+
+def test_your_own_data_train_in_a_process_of_their_own(panel: TrainPanel):
+    x = torch.linspace(-3, 3, 480)
+    tasks = tasks_from(x, task=torch.arange(480) % 12, target=torch.sin(x))
+    name = name_of(tasks)
+    changes = {"training.iterations": 12, "training.validation_tasks": 4, "tasks": name}
+    panel.vary(**changes, **{"train.shots": 5, "test.shots": 5, "test.queries": 5})
+    control = next(c for c in panel.about["form"] if c["name"] == "tasks")
+    assert name in control["choices"]
+    assert control["free"] == "folder:PATH"
+    trained = panel.start()
+    until(lambda: shown(panel, trained)["state"] == "finished", panel)
+    lines, known = panel.code().splitlines(), {f"own_{tasks.scheme}": tasks}
+    assert (
+        f'    "tasks": own_{tasks.scheme},  # the tasks that were given to the experiment' in lines
+    )
+    exec("\n".join(lines[:-1]), known)  # all but the line that trains
+    assert known["experiment"].open_tasks() is tasks
+    del tasks, known
+    gc.collect()
+    learner, kept = Run(Path("runs") / trained).load()
+    assert (name_of(kept), learner.training) == (name, False)
+
+
+# ---- what is drawn, and runs away and back ------------------------------------------------------
+
+
+@pytest.fixture
+def seeds(folder: Path) -> None:
+    """Two seeds of one experiment and one of another, with diagnostics."""
+    base = with_values(
+        preset("sinusoid-maml").stretched(40),
+        {"training.diagnose_every": 10, "training.log_every": 5, "training.validate_every": 20},
+    )
+    for name, changes in (("a", {}), ("b", {"seed": 1}), ("c", {"learner.order": "first"})):
+        train(with_values(base, changes), f"runs/{name}", progress=False)
+
+
+def test_seeds_are_a_band_and_what_is_exported_is_what_is_drawn(seeds: None, panel: TrainPanel):
+    groups = {run["name"]: run["group"] for run in panel.about["runs"]}
+    assert groups == {"a": "a", "b": "a", "c": "c"}
+    assert {"seeds:a", "inside:a", "adaptation:c"} <= panel.frames.keys()
+    assert "seeds:c" not in panel.frames
+    panel.show(smoothing=0.5, along="time")
+    subject = panel.subject("training")
+    made: dict = {}
+    exec(subject.code, made)
+    pd.testing.assert_frame_equal(made["frame"], subject.frame)
+    assert subject.frame.groupby("method")["seed"].nunique().to_dict() == {"a": 2, "c": 1}
+    assert subject.options == {"by": "seconds", "smoothing": 0.5}
+    for kind in ("training", "diagnostics", "adaptation"):
+        assert "picture" in answer(panel, "preview", kind=kind)["result"], panel.problem
+    assert (
+        "by='seconds', smoothing=0.5" in answer(panel, "preview", kind="training")["result"]["code"]
+    )
+    panel.show(seeds="apart")
+    assert "seeds:a" not in panel.frames
+    assert panel.subject("training").frame["method"].nunique() == 3
+    assert "smoothing is" in answer(panel, "show", smoothing=2)["error"]
+
+
+def test_the_band_is_the_mean_and_its_interval_over_seeds(seeds: None):
+    one, other = (metrics_frame(f"runs/{name}") for name in "ab")
+    band = seeds_frame([one, other])
+    row = band[(band["split"] == "validation") & (band["iteration"] == 40)].iloc[0]
+    values = [
+        float(f[(f["split"] == "validation") & (f["iteration"] == 40)]["value"].iloc[0])
+        for f in (one, other)
+    ]
+    low, high = interval(np.array(values))
+    assert (row["value"], row["low"], row["high"]) == pytest.approx((np.mean(values), low, high))
+    part = other[other["iteration"] <= 20]  # a seed that is behind: only what both have
+    assert seeds_frame([one, part])["iteration"].max() == 20
+
+
+def test_a_run_is_renamed_annotated_deleted_and_restored(seeds: None, panel: TrainPanel):
+    panel.draw("c", drawn=False)
+    assert answer(panel, "rename", name="c", to="fomaml")["result"] == "fomaml"
+    assert not shown(panel, "fomaml")["drawn"]
+    assert "is there already" in answer(panel, "rename", name="fomaml", to="a")["error"]
+    panel.annotate("fomaml", "without Hessians")
+    assert shown(panel, "fomaml")["note"] == "without Hessians"
+    assert panel.apart("a", "fomaml") == [
+        {"name": "learner.order", "first": "second", "second": "first"}
+    ]
+    assert answer(panel, "delete", name="fomaml")["result"] == "fomaml"
+    assert panel.about["trash"] == ["fomaml"]
+    assert "fomaml" not in [run["name"] for run in panel.about["runs"]]
+    panel.restore("fomaml")
+    assert shown(panel, "fomaml")["note"] == "without Hessians"
+    assert panel.about["trash"] == []
+    assert "no run directory" in answer(panel, "restore", name="fomaml")["error"]
+
+
+def test_what_the_first_start_imports_is_imported_before_it():
+    """In an own process: the start itself is quick from then on."""
+    code = (
+        "import threading, sys; from workbench.widgets.training import TrainPanel; "
+        "panel = TrainPanel('none'); before = 'torch._dynamo' in sys.modules; "
+        "[t.join() for t in threading.enumerate() if t is not threading.current_thread()]; "
+        "print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"

@@ -6,19 +6,30 @@ learner's `begin`, `step` and `predict` are functions on those values.
 
 from workbench.algorithms.base import Learner, adapt
 from workbench.algorithms.control.rl2 import RL2, RL2Settings
+from workbench.algorithms.estimators.adversarial import Adversarial
 from workbench.algorithms.estimators.base import Estimator
+from workbench.algorithms.estimators.clipped import Clipped
 from workbench.algorithms.estimators.displacement import Displacement
 from workbench.algorithms.estimators.evolution import Evolution
 from workbench.algorithms.estimators.exact import Exact
 from workbench.algorithms.estimators.implicit import Implicit
 from workbench.algorithms.estimators.truncated import Truncated
+from workbench.algorithms.generated.gail import GAIL, GAILSettings
+from workbench.algorithms.generated.learned_loss import ML3, ML3Settings
+from workbench.algorithms.generated.neural_optimizer import (
+    NeuralOptimizer,
+    NeuralOptimizerSettings,
+)
+from workbench.algorithms.gradient.alfa import ALFA, ALFASettings
 from workbench.algorithms.gradient.anil import ANIL, BOIL, ANILSettings, BOILSettings
 from workbench.algorithms.gradient.finetune import (
     FineTuning,
     FineTuningSettings,
     PretrainedRegression,
 )
+from workbench.algorithms.gradient.leo import LEO, LEOSettings
 from workbench.algorithms.gradient.maml import MAML, MAMLSettings
+from workbench.algorithms.gradient.mamlpp import MAMLPlusPlus, MAMLPlusPlusSettings
 from workbench.algorithms.gradient.metasgd import MetaSGD, MetaSGDSettings
 from workbench.algorithms.gradient.reptile import Reptile, ReptileSettings
 from workbench.algorithms.gradient.reversal import DomainAdversarial, DomainAdversarialSettings
@@ -33,17 +44,24 @@ from workbench.algorithms.memory.task_memory import TaskMemory, TaskMemorySettin
 from workbench.algorithms.values import Adapted, MetaGradient, last
 
 __all__ = [
+    "ALFA",
     "ANIL",
     "BOIL",
+    "GAIL",
+    "LEO",
     "MAML",
     "MANN",
+    "ML3",
     "RL2",
     "SNAIL",
+    "ALFASettings",
     "ANILSettings",
     "Adapted",
+    "Adversarial",
     "AttentionLearner",
     "AttentionSettings",
     "BOILSettings",
+    "Clipped",
     "Displacement",
     "DomainAdversarial",
     "DomainAdversarialSettings",
@@ -52,11 +70,16 @@ __all__ = [
     "Exact",
     "FineTuning",
     "FineTuningSettings",
+    "GAILSettings",
     "Implicit",
     "KnowledgeBase",
+    "LEOSettings",
     "Learner",
+    "MAMLPlusPlus",
+    "MAMLPlusPlusSettings",
     "MAMLSettings",
     "MANNSettings",
+    "ML3Settings",
     "Matching",
     "MatchingSettings",
     "MetaGradient",
@@ -64,6 +87,8 @@ __all__ = [
     "MetaNetSettings",
     "MetaSGD",
     "MetaSGDSettings",
+    "NeuralOptimizer",
+    "NeuralOptimizerSettings",
     "PretrainedRegression",
     "Prototypical",
     "PrototypicalSettings",

@@ -193,6 +193,11 @@ def brought_to(learner: nn.Module, episode: Episode) -> Episode:
 
 def check_suited(learner: Learner, episode: Episode) -> None:
     """Refuse an episode that this learner would fail on, or get wrong without a word."""
+    if not isinstance(episode, Episode):
+        raise UserError(
+            f"a learner adapts to an Episode, and this is a {type(episode).__name__}: sample one, "
+            "as in tasks.sample(4, seed=0), of your own data by tasks_from(x, classes)"
+        )
     found = episode.check()
     name, kind = type(learner).__name__, episode.kind
     if kind not in learner.kinds:

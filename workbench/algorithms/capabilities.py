@@ -97,6 +97,18 @@ class Remembers(Learner):
         """Remember the tasks of a stream, one after the other: what became of each."""
 
 
+class Anneals(Learner):
+    """A learner whose meta-gradient changes in the course of its training.
+
+    The trainer says before each meta-step how far it is. What is traced once cannot follow that,
+    so such a learner is not compiled.
+    """
+
+    @abstractmethod
+    def anneal(self, done: float) -> None:
+        """Be as it is once this share of the training, from 0 to 1, is behind it."""
+
+
 def live_settings(learner: Learner) -> list[str]:
     """The settings marked `Live` that an adaptation of this very learner follows.
 

@@ -83,6 +83,22 @@ def indicator(index: Tensor, size: int, like: Tensor) -> Tensor:
     return (index.unsqueeze(-1) == torch.arange(size, device=index.device)).to(like)
 
 
+_SURPRISE = 750.0  # nats: about the least of which the chance is 0 in float64
+
+
+def unlikely(logits: Tensor, present: Tensor) -> Tensor:
+    """Logits in which a class that is not `present` has no chance beside the others.
+
+    A class without an example cannot be told; asked for all the same, it costs 750 nats.
+
+    >>> found = unlikely(torch.tensor([3.0, 9.0]), torch.tensor([True, False]))
+    >>> found.tolist(), unlikely(found, torch.tensor([False, False])).softmax(-1).tolist()
+    ([3.0, -747.0], [0.5, 0.5])
+    """
+    whole = hide(logits, present).logsumexp(dim=-1, keepdim=True)
+    return torch.where(present, logits, whole - _SURPRISE)
+
+
 def hide(logits: Tensor, present: Tensor) -> Tensor:
     """Logits with next to no chance where `present` is not; finite, so that 0 times them is 0."""
     return logits.masked_fill(~present, -1e9)

@@ -55,7 +55,7 @@ class Adapted:
 
 
 class MetaGradient(NamedTuple):
-    """What one meta-step needs: a gradient for every meta-parameter, and each task's meta-loss."""
+    """What one outer step needs: a gradient for every meta-parameter, and each task's meta-loss."""
 
     gradients: dict[str, Tensor]
     losses: Tensor

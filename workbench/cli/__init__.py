@@ -1,7 +1,8 @@
 """The command line, `workbench COMMAND …`.
 
 Standard output has results alone (one JSON object with --json), standard error the rest.
-Exit codes: 0 done, 2 the user's mistake (one line), 1 our own fault, 130 interrupted, resumable.
+Exit codes: 0 done, 2 the user's mistake or a training that diverged (one line), 1 our own fault,
+130 interrupted, resumable.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "lab": ("workbench.lab", "main", "copy the notebooks where there are none, open JupyterLab"),
     "presets": ("workbench.cli.train", "presets", "list the ready-made experiments"),
     "train": ("workbench.cli.train", "train", "train a preset, or resume a run"),
+    "runs": ("workbench.cli.runs", "runs", "list runs; rename, annotate, delete, restore them"),
     "stop": ("workbench.cli.train", "stop", "stop a running training; it can be resumed"),
     "evaluate": ("workbench.cli.results", "evaluate", "measure a run on new tasks"),
     "compare": ("workbench.cli.results", "compare", "compare runs on the same new tasks"),

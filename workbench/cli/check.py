@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
 from workbench.algorithms.gradient.maml import MAML, MAMLSettings
-from workbench.cli.parsing import command, parse, say, say_json
+from workbench.cli.parsing import command, note, parse, say, say_json
 from workbench.models import MLP
 from workbench.randomness import Seeded
 from workbench.tasks import Episode, Shape, open_tasks
@@ -53,6 +53,8 @@ def check(arguments: list[str]) -> int:
             accelerator,
         ]
         for one in checks:
+            about = (one.__doc__ or "").splitlines()[0].rstrip(".")
+            note(f"checking {one.__name__.replace('_', ' ')}: {about[0].lower()}{about[1:]} ...")
             finding = one()
             findings.append(finding)
             if not json:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from workbench.cli.parsing import command, parse, say, say_json
+from workbench.cli.parsing import command, note, parse, say, say_json
+from workbench.numbers import number
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.measures import Measure
+    from workbench.training import Run
 
 
 @command
@@ -52,6 +60,7 @@ def evaluate(arguments: list[str]) -> int:
             json: one JSON object on standard output
         """
         opened = run_of(run)
+        _note_diverged(opened)
         learner, family = opened.load(checkpoint)
         if tasks is not None:
             trained, family = family, open_tasks(tasks)
@@ -75,14 +84,39 @@ def evaluate(arguments: list[str]) -> int:
         about = f"{result.learner} on {result.tasks}:{result.scheme}, {result.split} split"
         mode = ", transductive" if result.transductive else ""
         say(f"{about}, {len(result.values)} tasks{mode}")
-        for step, (mean, half) in enumerate(
-            zip(result.per_step, result.to_record()["per_step_ci95"], strict=True)
-        ):
-            if mean == mean:
-                say(f"  after {step:>3} {result.axis}s  {result.metric} {mean:.4f} ± {half:.4f}")
+        for step, column in enumerate(result.values.unbind(dim=1)):
+            if text := said(column, result.measure):
+                say(f"  after {step:>3} {result.axis}s  {result.metric} {text}")
+        if result.diverged:
+            say(f"  {result.diverged}")
 
     parse(form, arguments, "evaluate")
     return 0
+
+
+def _note_diverged(run: Run) -> None:
+    """Say beside the result that the training behind it diverged."""
+    status = run.status()
+    if status.state == "diverged":
+        note(f"{run.directory} diverged in training, by iteration {status.iteration:,}")
+
+
+def said(values: Tensor, measure: Measure) -> str:
+    """A mean over tasks with its interval; of those that are finite where some diverged.
+
+    >>> import torch
+    >>> from workbench.measures import MSE
+    >>> said(torch.tensor([1.0, 2.0, float("nan")]), MSE)
+    '1.50 ± 6.35 over 2 tasks, diverged on 1'
+    """
+    from workbench.training.evaluation import interval
+
+    finite = values[values.isfinite()]
+    if not len(finite):
+        return ""
+    text = measure.said(float(finite.mean()), interval(finite))
+    lost = len(values) - len(finite)
+    return f"{text} over {len(finite):,} tasks, diverged on {lost:,}" if lost else text
 
 
 @command
@@ -112,28 +146,38 @@ def compare(arguments: list[str]) -> int:
             inductive: normalise the query by the support's statistics
             json: one JSON object on standard output
         """
+        opened = [run_of(run) for run in runs]
+        for one in opened:
+            _note_diverged(one)
         result = compare_runs(
-            [run_of(run) for run in runs],
+            opened,
             episodes=episodes,
             split=split,
             seed=seed,
             inductive=True if inductive else None,
         )
-        record = result.to_record()
+        record, measure = result.to_record(), result.measure
         if json:
             say_json(record)
             return
         say(f"{record['metric']} on {record['tasks']}:{record['scheme']}, {episodes} tasks")
         for group in record["groups"]:
-            line = f"  {group['name']}: {group['mean']:.4f} ± {group['ci95_tasks']:.4f} over tasks"
+            if group["diverged"]:
+                say(f"  {group['name']}: {group['diverged']}")
+                continue
+            line = (
+                f"  {group['name']}: {measure.said(group['mean'], group['ci95_tasks'])} over tasks"
+            )
             if len(group["seeds"]) > 1:
-                line += f", sd {group['sd_seeds']:.4f} over {len(group['seeds'])} seeds"
+                line += f", sd {measure.said(group['sd_seeds'])} over {len(group['seeds'])} seeds"
             say(line)
-        for pair in record["pairs"]:
+        for pair in result.pairs:
+            gap = "no mean difference, for a task diverged"
+            if math.isfinite(pair.difference):
+                gap = f"{measure.said(pair.difference, pair.ci95)} paired"
             say(
-                f"  {pair['first']} - {pair['second']}: {pair['difference']:+.4f} ± "
-                f"{pair['ci95']:.4f} paired; better on {pair['wins']}, worse on {pair['losses']}, "
-                f"sign test p = {pair['sign_p']:.2g}"
+                f"  {pair.first} - {pair.second}: {gap}; better on {pair.wins}, worse on "
+                f"{pair.losses}, sign test p = {number(pair.sign_p, 2)}"
             )
 
     parse(form, arguments, "compare")

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import typing
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, make_dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,13 +17,18 @@ from workbench.cli.parsing import command, note, parse, say, say_json
 from workbench.comments import help_of
 from workbench.errors import UserError
 from workbench.hints import hints_of
+from workbench.resources import cache_folder
+
+_OPTIONS = {
+    "run": "run directory; runs/PRESET-DATE-SEED if none",
+    "iterations": "outer steps; schedules stretch with them",
+    "minutes": "stop after so many minutes, resumable",
+}
 
 
 @command
 def presets(arguments: list[str]) -> int:
     """List the ready-made experiments."""
-    from workbench.training import preset
-    from workbench.training import presets as lines
 
     def form(*, json: bool = False) -> None:
         """The ready-made experiments, one line each.
@@ -28,18 +37,48 @@ def presets(arguments: list[str]) -> int:
             json: one JSON object with every field of every preset
         """
         if json:
+            from workbench.training import preset
+
             say_json(
                 {
                     name: {"description": line, "experiment": preset(name).to_record()}
-                    for name, line in lines().items()
+                    for name, line in _lines().items()
                 }
             )
         else:
-            for name, line in lines().items():
+            for name, line in _lines().items():
                 say(f"{name:<20}{line}")
 
     parse(form, arguments, "presets")
     return 0
+
+
+def _lines() -> dict[str, str]:
+    """Every preset's line.
+
+    Experiments need torch, which takes two seconds to import: what they were called is kept in the
+    cache for as long as the files that say it stay the same.
+    """
+    from workbench.own import METHODS, files_in
+
+    if files_in(METHODS):  # those of one's own run, so that what is wrong with them is said
+        from workbench.training import presets
+
+        return presets()
+    sources = sorted((Path(__file__).parent.parent / "training" / "presets").glob("*.py"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    kept = cache_folder() / f"presets-{digest[:16]}.json"
+    with suppress(OSError, ValueError):
+        found: dict[str, str] = json.loads(kept.read_text())
+        return found
+    from workbench.files import write_safely
+    from workbench.training import presets
+
+    lines = presets()
+    with suppress(OSError, UserError):  # a place that cannot be written costs the two seconds again
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_safely(kept, json.dumps(lines).encode())
+    return lines
 
 
 @command
@@ -49,26 +88,45 @@ def train(arguments: list[str]) -> int:
         return _resume(arguments)
     if not arguments or arguments[0].startswith("-"):
         if arguments[:1] in (["-h"], ["--help"]):
-            say("usage: workbench train PRESET [options]     (workbench train PRESET --help)")
-            say("       workbench train --run DIR --resume [--minutes M]")
-            say("presets: see workbench presets")
+            say("\n".join(_help()))
             return 0
         raise UserError(
             "train needs the name of a preset first (see `workbench presets`), "
             "or --run DIR --resume"
         )
-    from workbench.training import train as run_training
-
     name, *flags = arguments
     options, experiment = experiment_of(name, flags)
     directory = options.run or default_directory(name, experiment.seed)
     note(f"run {directory}")
-    return _report(run_training(experiment, directory, minutes=options.minutes))
+    return _trained(directory, experiment=experiment, minutes=options.minutes)
+
+
+def _help() -> Iterator[str]:
+    """What can be said of a training before its preset is known."""
+    from workbench.training import Experiment
+
+    yield "usage: workbench train PRESET [options]"
+    yield "       workbench train --run DIR --resume [--minutes M]"
+    yield ""
+    yield "  PRESET is one of those that `workbench presets` lists; they say what is not said here."
+    for flag, text in _OPTIONS.items():
+        yield f"  --{flag:<33}{text}"
+    hints = hints_of(Experiment)
+    for known in dataclasses.fields(Experiment):
+        told, hint = help_of(Experiment, known.name), hints[known.name]
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+            yield f"{known.name}: {told}"
+            for part in dataclasses.fields(hint):
+                name = f"{known.name}.{part.name}".replace("_", "-")
+                yield f"  --{name:<33}{help_of(hint, part.name)}"
+        elif known.name in ("model", "learner", "estimator"):
+            yield f"{known.name}: {told}"
+            yield f"  --{known.name + '.…':<33}see workbench train PRESET --help"
+        else:
+            yield f"  --{known.name:<33}{told}"
 
 
 def _resume(arguments: list[str]) -> int:
-    from workbench.training import train as run_training
-
     for argument in arguments:
         if argument.startswith("--") and argument.split("=")[0] not in (
             "--run",
@@ -90,19 +148,31 @@ def _resume(arguments: list[str]) -> int:
         minutes: float | None = None  # stop after so many minutes, resumable
 
     options = parse(Resume, arguments, "train")
-    return _report(run_training(run=options.run, resume=True, minutes=options.minutes))
+    return _trained(options.run, resume=True, minutes=options.minutes)
 
 
-def _report(outcome: Any) -> int:
+def _trained(directory: Path, **how: Any) -> int:
+    """Train, and say how it ended."""
+    from workbench.training import Run
+    from workbench.training import train as run_training
+
+    try:
+        outcome = run_training(run=directory, **how)
+    except KeyboardInterrupt:
+        note(f"go on with: workbench train --run {Run(directory).argument} --resume")
+        raise
+    assert outcome.run is not None
     best = ""
     if outcome.best is not None:
-        metric = outcome.tasks.objective.metrics[0].name
+        measure = outcome.tasks.measure(outcome.run.experiment.test)
         best = (
-            f"; best validation {metric} {outcome.best.value:.4g} "
-            f"at iteration {outcome.best.iteration}"
+            f"; best validation {measure.name} {measure.said(outcome.best.value)} "
+            f"at outer step {outcome.best.iteration:,}"
         )
     directory, argument = outcome.run.directory, outcome.run.argument
-    note(f"{outcome.state} at iteration {outcome.iteration}: {outcome.reason}{best}")
+    if outcome.state == "diverged":
+        raise UserError(f"{directory} diverged: {outcome.reason}")
+    note(f"{outcome.state} at outer step {outcome.iteration}: {outcome.reason}{best}")
     if outcome.state == "finished":
         note(f"measure it with: workbench evaluate {argument}")
     else:
@@ -123,7 +193,7 @@ def stop(arguments: list[str]) -> int:
             run: the run directory
         """
         status = Run.open(run).stop()
-        note(f"{status.state} at iteration {status.iteration}")
+        note(f"{status.state} at outer step {status.iteration}")
 
     parse(form, arguments, "stop")
     return 0
@@ -146,22 +216,9 @@ def _form(experiment: Any) -> type:
         return tyro.conf.arg(help=text)
 
     hints = hints_of(type(experiment))
+    types = {"run": Path | None, "iterations": int | None, "minutes": float | None}
     fields: list[Any] = [
-        (
-            "run",
-            typing.Annotated[Path | None, option("run directory; runs/PRESET-DATE-SEED if none")],
-            None,
-        ),
-        (
-            "iterations",
-            typing.Annotated[int | None, option("meta-steps; schedules stretch with them")],
-            None,
-        ),
-        (
-            "minutes",
-            typing.Annotated[float | None, option("stop after so many minutes, resumable")],
-            None,
-        ),
+        (name, typing.Annotated[types[name], option(text)], None) for name, text in _OPTIONS.items()
     ]
     for known in dataclasses.fields(experiment):
         value = getattr(experiment, known.name)

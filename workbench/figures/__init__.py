@@ -28,8 +28,10 @@ from workbench.figures.gradients import (
 from workbench.figures.influences import support_influence
 from workbench.figures.kinds import DRAWN, draw
 from workbench.figures.landscapes import loss_curvature, loss_landscape
+from workbench.figures.losses import loss_shape
 from workbench.figures.memories import embedding_map, memory_reads
 from workbench.figures.progress import learning_curves, loss_by_step, trend
+from workbench.figures.rates import inner_rates
 from workbench.figures.slots import memory_slots, memory_usage
 from workbench.figures.style import (
     FIRST_ORDER,
@@ -41,6 +43,7 @@ from workbench.figures.style import (
     Style,
 )
 from workbench.figures.tables import counted, latex_table
+from workbench.figures.watching import adaptation_progress, training_diagnostics
 
 __all__ = [
     "DRAWN",
@@ -52,6 +55,7 @@ __all__ = [
     "Plot",
     "Receipt",
     "Style",
+    "adaptation_progress",
     "adapted_curves",
     "arm_pulls",
     "comparison",
@@ -67,12 +71,14 @@ __all__ = [
     "gradient_certificate",
     "gradient_flow",
     "gradient_signal",
+    "inner_rates",
     "latex_table",
     "layer_norms",
     "learning_curves",
     "loss_by_step",
     "loss_curvature",
     "loss_landscape",
+    "loss_shape",
     "memory_reads",
     "memory_slots",
     "memory_usage",
@@ -82,5 +88,6 @@ __all__ = [
     "render",
     "save",
     "support_influence",
+    "training_diagnostics",
     "trend",
 ]

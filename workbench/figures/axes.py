@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,29 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import Formatter, LogLocator, MaxNLocator, NullLocator
 
-from workbench.measures import Measure
-
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def number(value: float, digits: int = 3) -> str:
-    """A number as figures write it, to three significant digits.
-
-    >>> number(0.34567), number(70000), number(-0.5), number(0.00012)
-    ('0.346', '70,000', '−0.5', '1.2×10⁻⁴')
-    """
-    if not np.isfinite(value):
-        return str(value)
-    rounded = float(f"{value:.{digits}g}")
-    if rounded == 0:
-        return "0"
-    if 1e-3 <= abs(rounded) < 1e6:
-        text = f"{rounded:,.10f}".rstrip("0").rstrip(".")
-    else:
-        mantissa, exponent = f"{rounded:e}".split("e")
-        head = f"{float(mantissa):g}×" if abs(float(mantissa)) != 1 else mantissa[0].strip("1")
-        text = f"{head}10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
-    return text.replace("-", "−")
+from workbench.figures.style import Plot, Style
+from workbench.measures import Measure, diverged_in
+from workbench.numbers import number
 
 
 def short(name: str, most: int = 14) -> str:
@@ -54,8 +35,10 @@ class ThreeDigits(Formatter):
 
     def format_ticks(self, values: Sequence[float]) -> list[str]:
         """All ticks' labels."""
+        log = isinstance(self.axis, Axis) and self.axis.get_scale() == "log"  # nothing is nearly 0
+        shown = values if log else [_clean(value, values) for value in values]
         for digits in range(3, 9):
-            labels = [number(_clean(value, values), digits) for value in values]
+            labels = [number(value, digits) for value in shown]
             if len(set(labels)) == len(set(values)):
                 return labels
         return labels
@@ -110,6 +93,33 @@ def mark_step(axes: Axes, step: int | None, colour: str) -> None:
     """A thin upright line at the inner step that is looked at, as panels have it."""
     if step is not None:
         axes.axvline(step, color=colour, linewidth=0.6, zorder=0, gid="step")
+
+
+def reach(values: pd.Series | np.ndarray, usual: pd.Series | np.ndarray) -> tuple[float, float]:
+    """The range of an axis: that of all values, as far as they are near to the usual ones.
+
+    Near is within the span of the usual, or their size; what runs away leaves the axes.
+
+    >>> reach(np.array([0.0, 2.0, 1e9]), np.array([0.0, 1.0]))
+    (0.0, 2.0)
+    """
+    found, own = (np.asarray(some, dtype=float) for some in (values, usual))
+    own = own[np.isfinite(own)]
+    low, high = float(own.min()), float(own.max())
+    far = max(high - low, abs(high), abs(low))
+    near = found[np.isfinite(found) & (found >= low - far) & (found <= high + far)]
+    return float(min([low, *near])), float(max([high, *near]))
+
+
+def tell_diverged(plot: Plot, frame: pd.DataFrame, style: Style) -> None:
+    """Say below the figure, and in its text, what of the frame diverged."""
+    ended = diverged_in(frame)
+    text = "; ".join(f"{name}: {said}" if name else said for name, said in ended.items())
+    if not text or text in plot.alt_text:
+        return
+    plot.alt_text += f" {text}."
+    wrapped = "\n".join(textwrap.wrap(text, 60))
+    plot.supxlabel(wrapped, fontsize=style.text_size * 0.875, color=style.ink, x=0.01, ha="left")
 
 
 def note(axes: Axes, text: str, colour: str) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from workbench.figures.axes import dress, note, number
+from workbench.figures.axes import dress, note
 from workbench.figures.columns import require
 from workbench.figures.style import PAPER, Plot, Style, drawing
+from workbench.numbers import number
 
 
 def reliability(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from workbench.figures.axes import dress, note, number, short
+from workbench.figures.axes import dress, note, short
 from workbench.figures.columns import ordered, require
 from workbench.figures.style import PAPER, Plot, Style, drawing
+from workbench.numbers import number
 
 _EXACT = 1e-5  # the relative error below which a meta-gradient is as good as exact
 _LEAST = 1e-14  # what stands for an error of 0 on a log axis

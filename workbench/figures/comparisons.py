@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import textwrap
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
+from workbench.errors import UserError
 from workbench.figures.axes import (
     asks_for_log,
     dress,
     note,
-    number,
     short,
 )
 from workbench.figures.columns import ordered, require
 from workbench.figures.style import PAPER, Plot, Style, drawing
 from workbench.figures.summary import interval, paired
 from workbench.measures import Measure, measure_in
+from workbench.numbers import number
 
 
 def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Style = PAPER) -> Plot:
@@ -39,10 +41,16 @@ def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Styl
     """
     columns = ["method", "task", "metric", "value"]
     require(frame, "comparison", columns, "comparison_frame", ["value"])
-    methods = ordered(frame["method"])
+    ended = ordered(frame["method"][~np.isfinite(frame["value"].to_numpy(dtype=float))])
+    methods = [method for method in ordered(frame["method"]) if method not in ended]
+    if not methods:
+        raise UserError("comparison: every method diverged on some task, so no mean can be taken")
     reference = methods[0] if reference is None else reference
+    if reference in ended:
+        raise UserError(f"the reference method '{reference}' diverged: choose another, or none")
     measure = measure_in(frame, ordered(frame["metric"])[0])
     data = frame.assign(value=frame["value"] * measure.factor)
+    data = data[data["method"].isin(methods)]
     differences = paired(data, reference)
     tasks = data.groupby(["method", "task"], sort=False, as_index=False)["value"].mean()
     with drawing(style, (0.3 * len(methods) + 0.95) * style.scale) as plot:
@@ -58,7 +66,7 @@ def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Styl
         row[0].set_xlabel(measure.axis)
         better = f"; {measure.better} is better" if measure.better else ""
         count = tasks["task"].nunique()
-        note(row[0], f"mean over {number(count, 6)} tasks", style.before)
+        note(row[0], f"mean over {number(count)} tasks", style.before)
         if panels == 2:
             row[1].axvline(0, color=style.before, lw=0.7 * style.scale, zorder=0)
             _points(row[1], differences, "difference", methods, style)
@@ -84,6 +92,10 @@ def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Styl
             ha="left",
         )
         plot.alt_text = _describe(tasks, differences, methods, reference, measure)
+        plot.alt_text += "".join(f" {method} diverged and is left out." for method in ended)
+        if ended:
+            left = "; ".join(f"{short(method)} diverged: left out" for method in ended)
+            row[0].set_xlabel(f"{measure.axis}\n{left}")
     return plot
 
 

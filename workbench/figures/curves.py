@@ -7,9 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from workbench.errors import UserError
-from workbench.figures.axes import dress, note, number
+from workbench.figures.axes import dress, note, tell_diverged
 from workbench.figures.columns import require
 from workbench.figures.style import PAPER, Plot, Style, drawing
+from workbench.numbers import number
 
 _MOST = 20  # query points that are drawn
 
@@ -45,6 +46,7 @@ def adapted_curves(frame: pd.DataFrame, *, step: int | None = None, style: Style
             dress(axes.yaxis)
             plot.key(axes)
             plot.alt_text = _describe(frame)
+            tell_diverged(plot, frame, style)
         return plot
     panels = [(str(name), part) for name, part in frame.groupby("method", sort=False)]
     with drawing(style, style.height(1.05 / max(len(panels), 2) + 0.14)) as plot:
@@ -58,6 +60,7 @@ def adapted_curves(frame: pd.DataFrame, *, step: int | None = None, style: Style
         dress(row[0].yaxis)
         plot.key(*row)
         plot.alt_text = " ".join(f"{name}: {_describe(part)}" for name, part in panels)
+        tell_diverged(plot, frame, style)
     return plot
 
 

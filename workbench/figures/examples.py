@@ -79,7 +79,7 @@ def recall() -> pd.DataFrame:
 
 
 def training() -> pd.DataFrame:
-    """Training and validation errors of three seeds over 2,000 iterations."""
+    """Training and validation errors of three seeds over 2,000 outer steps."""
     rng = np.random.default_rng(0)
     rows = []
     for seed in range(3):
@@ -90,6 +90,29 @@ def training() -> pd.DataFrame:
             if iteration % 200 == 0:
                 rows.append((seed, iteration, "validation", "mse", error * 1.02))
     return pd.DataFrame(rows, columns=["seed", "iteration", "split", "metric", "value"])
+
+
+def diagnostics() -> pd.DataFrame:
+    """Two quantities along a training of 2,000 outer steps."""
+    rows = [
+        (iteration, quantity, value)
+        for iteration in range(100, 2001, 100)
+        for quantity, value in (
+            ("agreement of tasks", 0.21 + iteration / 5000),
+            ("second-order part (%)", 32 - iteration / 100),
+        )
+    ]
+    return pd.DataFrame(rows, columns=["iteration", "quantity", "value"])
+
+
+def progress() -> pd.DataFrame:
+    """The error along an adaptation, as it was at four validations."""
+    rows = [
+        (iteration, step, "mse", (3.3 - iteration / 1e4) * np.exp(-step * rate))
+        for iteration, rate in ((500, 0.11), (1000, 0.2), (1500, 0.3), (2000, 0.41))
+        for step in range(6)
+    ]
+    return pd.DataFrame(rows, columns=["iteration", "step", "metric", "value"])
 
 
 def methods() -> pd.DataFrame:
@@ -162,6 +185,17 @@ def norms() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "step", "layer", "kind", "norm"])
 
 
+def rates() -> pd.DataFrame:
+    """Inner rates of four tensors over five steps, that of the last layer growing."""
+    tensors = ("linear1.weight", "linear1.bias", "head.weight", "head.bias")
+    rows = []
+    for step in range(1, 6):
+        for i, tensor in enumerate(tensors):
+            rate = 0.01 * (1 + (i == 2) * 0.75 * (step - 1))
+            rows.append((step, tensor, rate, rate, rate, 0.0))
+    return pd.DataFrame(rows, columns=["step", "tensor", "rate", "smallest", "largest", "decay"])
+
+
 def landscape() -> pd.DataFrame:
     """A bowl that a path of five steps descends."""
     steps = np.arange(6)
@@ -227,6 +261,27 @@ def reliability() -> pd.DataFrame:
             "error": 0.05,
         }
     )
+
+
+def loss_shape() -> pd.DataFrame:
+    """A learned loss that is steeper than the true one, and a little off."""
+    frames = []
+    for target, off in ((-1.0, -0.2), (1.0, 0.0)):
+        prediction = np.arange(-15, 16) / 5
+        learned = 3 * np.abs(prediction - target - off) + 0.5
+        true = (prediction - target) ** 2
+        frames.append(
+            pd.DataFrame(
+                {
+                    "task": 0,
+                    "target": f"{target:g}",
+                    "prediction": prediction,
+                    "learned": learned,
+                    "true": true,
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
 
 
 def signal() -> pd.DataFrame:

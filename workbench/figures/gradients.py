@@ -11,14 +11,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from workbench.answers import second_order
 from workbench.errors import UserError
-from workbench.figures.axes import asks_for_log, dress, mark_step, note, number, short
+from workbench.figures.axes import asks_for_log, dress, mark_step, note, short
 from workbench.figures.columns import ordered, require
 from workbench.figures.heat import heat
 from workbench.figures.style import FIRST_ORDER, PAPER, SECOND_ORDER, Plot, Style, drawing
+from workbench.numbers import number
 
-_ORDERS = {"second": SECOND_ORDER, "first": FIRST_ORDER, "truncated": "#009E73"}
-_DASHES = {"second": "-", "first": "--", "truncated": ":"}
+_ORDERS = {
+    "second": SECOND_ORDER,
+    "first": FIRST_ORDER,
+    "truncated": "#009E73",
+    "clipped": "#CC79A7",
+}
+_DASHES = {"second": "-", "first": "--", "truncated": ":", "clipped": "-."}
 _NORMS = ("gradient", "update", "distance", "weights")
 
 
@@ -47,7 +54,7 @@ def gradient_flow(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         said = []
         for order in orders:
             line = means[order]["all"].sort_index()
-            label = f"{order} order" if order != "truncated" else order
+            label = f"{order} order" if order in ("second", "first") else order
             top.plot(
                 line.index,
                 line,
@@ -82,13 +89,17 @@ def gradient_flow(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
 def gradient_anatomy(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     """What the meta-gradient is made of: first order and second order, by layer and by step.
 
+    Above stands the second-order part (`workbench.answers.SECOND_ORDER` defines it); the bars are
+    shares along the whole, which sum to 1 and may be small where the second order turns it.
+
     frame  columns layer, term, step, norm, cosine and share, as
            `workbench.inspection.anatomy_frame` makes them
 
     >>> from workbench.figures import examples
     >>> gradient_anatomy(examples.anatomy()).alt_text
-    'The meta-gradient in parts. First order makes 140% of it and second order −40%; the cosine of
-    first order with the whole is 0.95. Largest correction: inner step 1.'
+    'The meta-gradient in parts: second-order part 47.1%. Along the whole, first order makes 140% of
+    it and second order −40%; the cosine of first order with the whole is 0.95. Largest correction:
+    inner step 1.'
     """
     columns = ["layer", "term", "step", "norm", "cosine", "share"]
     require(frame, "gradient_anatomy", columns, "anatomy_frame", ["norm", "share"])
@@ -110,7 +121,9 @@ def gradient_anatomy(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         top.set_yticks(range(len(layers)), [short(layer) for layer in layers])
         top.invert_yaxis()
         dress(top.xaxis)
-        top.set_xlabel("share of the meta-gradient (%)")
+        top.set_xlabel("share along the meta-gradient (%)")
+        answer = second_order(frame)
+        note(top, answer, style.before)
         steps = frame[(frame["term"] == "step") & (frame["layer"] == "all")].sort_values("step")
         size = float(whole.loc["full", "norm"])
         x, norms = steps["step"].astype(int), steps["norm"] / size
@@ -128,7 +141,8 @@ def gradient_anatomy(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         shares = [number(100 * float(whole.loc[term, "share"])) for term in terms]
         largest = int(x.iloc[int(np.argmax(norms.to_numpy()))]) if len(x) else 0
         plot.alt_text = (
-            f"The meta-gradient in parts. First order makes {shares[0]}% of it and second order "
+            f"The meta-gradient in parts: {answer}. Along the whole, first order makes "
+            f"{shares[0]}% of it and second order "
             f"{shares[1]}%; the cosine of first order with the whole is {number(cosine)}. "
             f"Largest correction: inner step {largest}."
         )

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from workbench.figures.axes import dress, note, number
+from workbench.figures.axes import dress, note
 from workbench.figures.columns import require
 from workbench.figures.style import OKABE_ITO, PAPER, Plot, Style, drawing
+from workbench.numbers import number
 
 _MOST = 4  # tasks that are drawn
 _FAR = 100  # times the median beyond which one influence would hide the others

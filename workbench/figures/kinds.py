@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 
 from workbench.errors import UserError, nearest
+from workbench.figures.axes import tell_diverged
 from workbench.figures.calibration import reliability
 from workbench.figures.checks import gradient_certificate, gradient_signal
 from workbench.figures.comparisons import comparison
@@ -22,10 +24,13 @@ from workbench.figures.gradients import (
 )
 from workbench.figures.influences import support_influence
 from workbench.figures.landscapes import loss_curvature, loss_landscape
+from workbench.figures.losses import loss_shape
 from workbench.figures.memories import embedding_map, memory_reads
 from workbench.figures.progress import learning_curves, loss_by_step
+from workbench.figures.rates import inner_rates
 from workbench.figures.slots import memory_slots, memory_usage
 from workbench.figures.style import PAPER, Plot, Style
+from workbench.figures.watching import adaptation_progress, training_diagnostics
 
 
 def _steps(frame: pd.DataFrame, *, step: int | None = None, style: Style = PAPER) -> Plot:
@@ -50,13 +55,17 @@ DRAWN: dict[str, Callable[..., Plot]] = {
     "curvature": loss_curvature,
     "landscape": loss_landscape,
     "influence": support_influence,
+    "rates": inner_rates,
     "memory": memory_reads,
     "slots": memory_slots,
     "usage": memory_usage,
     "embedding": embedding_map,
     "certificate": gradient_certificate,
+    "loss-shape": loss_shape,
     "reliability": reliability,
     "training": learning_curves,
+    "diagnostics": training_diagnostics,
+    "adaptation": adaptation_progress,
     "comparison": comparison,
 }
 
@@ -67,10 +76,12 @@ def draw(
     *,
     style: Style = PAPER,
     step: int | None = None,
+    **options: Any,
 ) -> Plot:
     """A frame drawn by the figure of that name, or by a function of frame and `style`.
 
-    `step` is the inner step that is looked at, for figures that show one.
+    step     the inner step that is looked at, for figures that show one
+    options  of the figure itself
 
     >>> from workbench.figures import examples
     >>> draw("flow", examples.flow()).alt_text[:24]
@@ -82,11 +93,12 @@ def draw(
         raise UserError(f"'{figure}' has no figure, only its frame: {nearest(figure, list(DRAWN))}")
     function = DRAWN[figure] if isinstance(figure, str) else figure
     more = {"step": step} if "step" in inspect.signature(function).parameters else {}
-    plot = function(frame, style=style, **more)
+    plot = function(frame, style=style, **more, **options)
     if not isinstance(plot, Plot):
         name = getattr(function, "__name__", "the figure")
         raise UserError(
             f"{name} returned {type(plot).__name__} and no figure: "
             "let it return a workbench.figures.Plot"
         )
+    tell_diverged(plot, frame, style)
     return plot

@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 
 from workbench.errors import UserError
-from workbench.figures.axes import asks_for_log, dress, mark_step, note, number
+from workbench.figures.axes import asks_for_log, dress, mark_step, note
 from workbench.figures.columns import ordered, require
 from workbench.figures.heat import SEQUENTIAL
 from workbench.figures.style import PAPER, Plot, Style, drawing
+from workbench.numbers import number
 
 
 def loss_landscape(frame: pd.DataFrame, *, step: int | None = None, style: Style = PAPER) -> Plot:

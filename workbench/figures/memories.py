@@ -6,14 +6,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from workbench.figures.axes import dress, note, number
+from workbench.figures.axes import dress, note
 from workbench.figures.columns import require
 from workbench.figures.heat import heat
 from workbench.figures.style import PAPER, Plot, Style, drawing
+from workbench.numbers import number
 
 
 def memory_reads(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     """Queries by entries: attention (its mean over heads), or squared distance to prototypes.
+
+    After the last step, where the frame has several.
 
     frame  columns query, label, entry, class, kind and value, as
            `workbench.inspection.memory_frame` makes them
@@ -25,6 +28,8 @@ def memory_reads(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     """
     columns = ["query", "label", "entry", "class", "kind", "value"]
     require(frame, "memory_reads", columns, "memory_frame", ["query", "entry", "value"])
+    if "step" in frame:
+        frame = frame[frame["step"] == frame["step"].max()]
     kind = str(frame["kind"].iloc[0])
     order = frame.sort_values(["label", "query"])["query"].unique()
     means = frame.groupby(["query", "entry"])["value"].mean()

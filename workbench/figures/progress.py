@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from workbench.figures.axes import asks_for_log, dress, dress_measure, mark_step, note, number
+from workbench.figures.axes import (
+    asks_for_log,
+    dress,
+    dress_measure,
+    mark_step,
+    note,
+    reach,
+    tell_diverged,
+)
 from workbench.figures.columns import ordered, require
 from workbench.figures.style import PAPER, Plot, Style, drawing
-from workbench.figures.summary import interval
-from workbench.measures import Measure, measure_in
+from workbench.figures.summary import interval, smoothed
+from workbench.measures import Measure, diverged_in, measure_in
+from workbench.numbers import number
 
 _AXES = {"step": "inner step", "move": "move"}
+ALONG = {"iteration": "outer step", "seconds": "training time (s)"}
 
 
 def loss_by_step(
@@ -47,7 +58,7 @@ def loss_by_step(
     parts = ordered(data["part"])
     if len(methods) > 1 and "query" in parts:
         parts = ["query"]
-    data = data[data["part"].isin(parts)]
+    data = _whole(data[data["part"].isin(parts)], axis)
     with drawing(style, style.height(0.62)) as plot:
         axes = plot.subplots()
         for index, method in enumerate(methods):
@@ -80,11 +91,36 @@ def loss_by_step(
         means = data.groupby([*(["method"] if methods != [""] else []), "part", axis])["_value"]
         dress(axes.xaxis, whole=True)
         dress_measure(axes, shown, means.mean(), style.before)
+        _keep_in_sight(axes, data, axis, list(diverged_in(frame)))
         if parts == ["query"]:
             axes.set_ylabel(f"query {shown.axis}")
         plot.key(axes)
         plot.alt_text = _describe_steps(data, axis, methods, parts[-1], shown, tasks)
+        tell_diverged(plot, frame, style)
     return plot
+
+
+def _whole(data: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """The rows up to where a task diverged: a mean over those that are left would be another's."""
+    data = data[np.isfinite(data["_value"].to_numpy(dtype=float))]
+    line = [name for name in ("method", "part") if name in data]
+    count = data.groupby([*line, axis])["_value"].transform("size")
+    return data[count == count.groupby([data[name] for name in line]).transform("max")]
+
+
+def _keep_in_sight(axes: Axes, data: pd.DataFrame, axis: str, ended: list[str]) -> None:
+    """Let axes follow the lines that are finite; of a single one that diverged, its start."""
+    if not ended:
+        return
+    calm = data[~data["method"].isin(ended)] if "method" in data else data[:0]
+    if calm.empty:
+        calm = data[data[axis] == data[axis].min()]
+    by = [name for name in ("method", "part", axis) if name in data]
+    means, usual = (some.groupby(by)["_value"].mean() for some in (data, calm))
+    low, high = reach(means, usual)
+    log = axes.get_yscale() == "log"
+    room = 0.05 * (high - low)
+    axes.set_ylim(*((low / 1.2, 1.2 * high) if log else (low - room, high + room)))
 
 
 def trend(frame: pd.DataFrame, *, by: str, measure: str = "accuracy", style: Style = PAPER) -> Plot:
@@ -128,8 +164,10 @@ def trend(frame: pd.DataFrame, *, by: str, measure: str = "accuracy", style: Sty
     return plot
 
 
-def learning_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
-    """Training and validation by iteration: a panel a metric, a colour a method.
+def learning_curves(
+    frame: pd.DataFrame, *, by: str = "iteration", smoothing: float = 0.0, style: Style = PAPER
+) -> Plot:
+    """Training and validation by outer step: a panel a metric, a colour a method.
 
     Several seeds give their mean and its 95% interval; one seed gives the interval over
     validation tasks where the frame has it.
@@ -137,14 +175,16 @@ def learning_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     frame  columns iteration, split (train or validation), metric and value, as
            `workbench.inspection.metrics_frame` makes them; low and high (an interval over
            tasks), seed and method may be there too
+    by         what goes along the axis: iteration (the outer step) or seconds
+    smoothing  of the training's values, as `smoothed` has it; validation stays as it was measured
 
     >>> from workbench.figures import examples
     >>> learning_curves(examples.training()).alt_text
-    'Training up to iteration 2,000, 3 seeds. mse on validation: best mean 0.47 at iteration
+    'Training up to outer step 2,000, 3 seeds. mse on validation: best mean 0.47 at outer step
     2,000.'
     """
-    columns = ["iteration", "split", "metric", "value"]
-    require(frame, "learning_curves", columns, "metrics_frame", ["iteration", "value"])
+    columns = list(dict.fromkeys(["iteration", by, "split", "metric", "value"]))
+    require(frame, "learning_curves", columns, "metrics_frame", [by, "value"])
     metrics = ordered(frame["metric"])
     methods = ordered(frame["method"]) if "method" in frame else [""]
     seeds = frame["seed"].nunique() if "seed" in frame else 1
@@ -155,18 +195,23 @@ def learning_curves(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             rows = frame[frame["metric"] == metric]
             for index, method in enumerate(methods):
                 own = rows if method == "" else rows[rows["method"] == method]
-                _training(axes, own, method, measure_in(frame, metric), index, seeds, style)
+                _training(
+                    axes, own, method, measure_in(frame, metric), index, seeds, by, smoothing, style
+                )
             measure = measure_in(frame, metric)
             dress_measure(axes, measure, measure.factor * rows["value"], style.before)
-        column[-1].set_xlabel("outer step (iteration)")
+        column[-1].set_xlabel(ALONG[by])
         dress(column[-1].xaxis)
         over = f"{seeds} seeds" if seeds > 1 else "validation tasks"
         said = ["validation strong, training faint"] if len(methods) > 1 else []
         if seeds > 1 or {"low", "high"} <= set(frame.columns):
             said.insert(0, f"mean and 95% interval over {over}")
+        if smoothing:
+            said.append(f"training smoothed by {number(smoothing)}")
         note(column[0], "\n".join(said), style.before)
         plot.key(*column)
         plot.alt_text = _describe_training(frame, metrics, methods, seeds)
+        tell_diverged(plot, frame, style)
     return plot
 
 
@@ -177,6 +222,8 @@ def _training(
     measure: Measure,
     index: int,
     seeds: int,
+    by: str,
+    smoothing: float,
     style: Style,
 ) -> None:
     colour, marker = style.look(index)
@@ -188,10 +235,19 @@ def _training(
         train = split == "train"
         label = ("_" if train else method) if method else split
         own = own.assign(_value=own["value"] * factor)
+        if not train:  # one seed that diverged leaves no mean over seeds
+            lost = own.loc[own["value"].isna(), "iteration"]
+            own = own[~own["iteration"].isin(lost)]
+        if train and smoothing:
+            seed = own["seed"] if "seed" in own else 0 * own["iteration"]
+            each = own["_value"].groupby(seed)
+            own["_value"] = each.transform(lambda values: smoothed(values, smoothing))
+        if by == "seconds" and seeds > 1:  # each seed's clock is its own: the mean of them
+            own["seconds"] = own.groupby("iteration")["seconds"].transform("mean")
         _line(
             axes,
             own,
-            x="iteration",
+            x=by,
             y="_value",
             color=style.before if train and method == "" else colour,
             alpha=0.55 if train and method else 1.0,
@@ -203,7 +259,7 @@ def _training(
         )
         if seeds == 1 and not train and {"low", "high"} <= set(own.columns):
             axes.fill_between(
-                own["iteration"],
+                own[by],
                 own["low"] * factor,
                 own["high"] * factor,
                 color=colour,
@@ -246,7 +302,7 @@ def _describe_steps(
 def _describe_training(
     frame: pd.DataFrame, metrics: list[str], methods: list[str], seeds: int
 ) -> str:
-    text = f"Training up to iteration {number(frame['iteration'].max(), 6)}, {seeds} seed"
+    text = f"Training up to outer step {frame['iteration'].max():,}, {seeds} seed"
     text += "s." if seeds != 1 else "."
     for metric in metrics:
         for method in methods:
@@ -261,6 +317,6 @@ def _describe_training(
             name = f"{method}, " if method else ""
             text += (
                 f" {name}{measure.axis if measure.unit else metric} on validation: "
-                f"best mean {value} at iteration {number(best, 6)}."
+                f"best mean {value} at outer step {best:,}."
             )
     return text

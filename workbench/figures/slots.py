@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from workbench.figures.axes import dress, note, number
+from workbench.figures.axes import dress, note
 from workbench.figures.columns import require
 from workbench.figures.heat import heat
 from workbench.figures.style import PAPER, Plot, Style, drawing
+from workbench.numbers import number
 
 
 def memory_slots(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:

@@ -25,6 +25,26 @@ def interval(values: pd.Series | np.ndarray) -> tuple[float, float]:
     return mean - half, mean + half
 
 
+def smoothed(values: pd.Series | np.ndarray, weight: float) -> np.ndarray:
+    """The exponential mean of what came so far, begun without bias; missing values are passed over.
+
+    weight  of what came before, from 0 (the values themselves) to below 1
+
+    >>> smoothed(np.array([1.0, 3.0]), 0.5).round(3).tolist()
+    [1.0, 2.333]
+    """
+    if not 0 <= weight < 1:
+        raise UserError(f"smoothing is {weight}: choose from 0 to below 1")
+    found = np.array(values, dtype=float)
+    total = weights = 0.0
+    for place, value in enumerate(found):
+        if np.isfinite(value):
+            total = weight * total + (1 - weight) * value
+            weights = weight * weights + (1 - weight)
+            found[place] = total / weights
+    return found
+
+
 def paired(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Each task's difference from a reference method: columns method, task, difference.
 

@@ -7,7 +7,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from workbench.errors import UserError
-from workbench.figures.axes import number
+from workbench.numbers import number
 
 MOST_ROWS = 60  # about a page
 

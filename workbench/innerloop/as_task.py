@@ -109,7 +109,7 @@ def run_over_tasks(
         _ONE_BY_ONE.add(module)
         warnings.warn(
             f"{type(module).__name__} runs task by task, which is slower, since torch cannot batch "
-            f"what its forward does ({_first_line(error)})",
+            f"what its forward does ({_why(error)})",
             RuntimeWarning,
             stacklevel=5,
         )
@@ -194,6 +194,14 @@ def _explained(module: nn.Module, x: Tensor, error: Exception) -> str:
         f"{name} fails on a task's inputs of shape {shape} ({type(error).__name__}: {line}): "
         "choose a model that takes them"
     )
+
+
+def _why(error: Exception) -> str:
+    """Why torch could not batch a forward, without its invitation to file an issue."""
+    by_values = ("data-dependent", "dynamic shape", ".item() on a Tensor")
+    if any(words in str(error) for words in by_values):
+        return "it depends on the values in its inputs: an if, a mask, or .item()"
+    return _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

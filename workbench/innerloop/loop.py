@@ -110,7 +110,7 @@ class InnerLoop:
             for w, g in zip(weights.values(), found, strict=True)
         ]
         if self.clip:
-            gradients = _clip_each_task(gradients, self.clip)
+            gradients = clip_each_task(gradients, self.clip)
         named = dict(zip(weights, gradients, strict=True))
         seen = {"loss": of_tasks.detach()}
         seen |= {f"gradient.{name}": g.detach() for name, g in named.items()}
@@ -238,7 +238,13 @@ def implicit(
     return dict(zip(found, tensors, strict=True))
 
 
-def _clip_each_task(gradients: Sequence[Tensor], largest: float) -> list[Tensor]:
+def clip_each_task(gradients: Sequence[Tensor], largest: float) -> list[Tensor]:
+    """Gradients `[task, ...]`, each task's brought to a norm of `largest` where it is longer.
+
+    >>> clip_each_task([torch.tensor([[3.0, 4.0], [0.3, 0.4]])], 1.0)[0]
+    tensor([[0.6000, 0.8000],
+            [0.3000, 0.4000]])
+    """
     squares = [g.flatten(1).square().sum(dim=1) for g in gradients]
     norm = torch.stack(squares).sum(dim=0).clamp(min=1e-24).sqrt()
     factor = (largest / norm).clamp(max=1.0)

@@ -9,17 +9,23 @@ and a method may bring its own (`Tape.inspections` has both). They are:
 
 Beside them, of results and of several adaptations:
 
+rate_frame        the inner rates of a learner that learns or generates them, by step and tensor
 recall_frame      answers item by item, by how often their class was seen
 reliability_frame how often a learner is right, by how sure it is
 evaluation_frame  results after every inner step from evaluations, for several methods
 comparison_frame  each test task's result under each method
-metrics_frame     training and validation by iteration
+metrics_frame     training and validation by outer step
+diagnostics_frame what the meta-gradient was like along a training
+progress_frame    the adaptation from the start as it was at each validation
+seeds_frame       trainings of several seeds as their mean, with its interval
 stacked           frames of several methods as one, told apart by a column
 
 `workbench.figures` draws them.
 """
 
+from workbench.algorithms.gradient.rates import rate_frame
 from workbench.algorithms.inspections import Inspection
+from workbench.answers import second_order
 from workbench.inspection.adaptation import (
     curve_frame,
     prediction_frame,
@@ -39,6 +45,7 @@ from workbench.inspection.curvature import (
     landscape_frame,
     largest_eigenvalues,
 )
+from workbench.inspection.diagnostics import diagnosed, diagnostics_frame, progress_frame
 from workbench.inspection.examples import example_frame, image_frame
 from workbench.inspection.gradients import (
     Anatomy,
@@ -55,6 +62,7 @@ from workbench.inspection.results import (
     comparison_frame,
     evaluation_frame,
     metrics_frame,
+    seeds_frame,
     stacked,
 )
 from workbench.inspection.tape import Tape
@@ -75,6 +83,8 @@ __all__ = [
     "compute",
     "curvature_frame",
     "curve_frame",
+    "diagnosed",
+    "diagnostics_frame",
     "embedding_frame",
     "evaluation_frame",
     "example_frame",
@@ -89,9 +99,13 @@ __all__ = [
     "metrics_frame",
     "norm_frame",
     "prediction_frame",
+    "progress_frame",
     "pull_frame",
+    "rate_frame",
     "recall_frame",
     "reliability_frame",
+    "second_order",
+    "seeds_frame",
     "shot_gradients",
     "signal_frame",
     "slot_frame",

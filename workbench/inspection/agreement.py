@@ -99,26 +99,35 @@ def signal_frame(
     """
     rows = []
     for between, gradients in _gradients(learner, episode, path, task).items():
-        count = len(gradients)
-        mean = {n: torch.stack([g[n] for g in gradients]).mean(dim=0) for n in gradients[0]}
-        apart = [{n: g[n] - mean[n] for n in g} for g in gradients]
-        for layer, names in groups_of(list(mean)).items():
-            signal = dots(mean, mean, names) ** 0.5
-            noise = (sum(dots(d, d, names) for d in apart) / (count - 1)) ** 0.5
-            cosines = pd.Series([_cosine(a, b, names) for a, b in combinations(gradients, 2)])
-            rows.append(
-                {
-                    "between": between,
-                    "layer": layer,
-                    "count": count,
-                    "signal": signal,
-                    "noise": noise,
-                    "ratio": ratio(signal, noise),
-                    "cosine": cosines.mean(),
-                    "conflict": (cosines < 0).mean(),
-                }
-            )
+        for layer, names in groups_of(list(gradients[0])).items():
+            rows.append({"between": between, "layer": layer, **signal_of(gradients, names)})
     return pd.DataFrame(rows)
+
+
+def signal_of(gradients: Sequence[Named], names: Sequence[str]) -> dict[str, float]:
+    """How much is common to gradients over some of their tensors: a row of `signal_frame`.
+
+    >>> one, other = {"w": torch.tensor([1.0])}, {"w": torch.tensor([3.0])}
+    >>> round(signal_of([one, other], ["w"])["ratio"], 3)
+    1.414
+    """
+    count = len(gradients)
+    rows = torch.stack([torch.cat([g[n].flatten() for n in names]) for g in gradients]).double()
+    mean = rows.mean(dim=0)
+    signal = float(mean.norm())
+    noise = float((rows - mean).square().sum() / (count - 1)) ** 0.5
+    products = rows @ rows.T
+    norms = products.diagonal().sqrt()
+    pairs = tuple(torch.triu_indices(count, count, 1))
+    cosines = pd.Series((products / norms / norms.unsqueeze(1))[pairs].tolist())
+    return {
+        "count": count,
+        "signal": signal,
+        "noise": noise,
+        "ratio": ratio(signal, noise),
+        "cosine": cosines.mean(),
+        "conflict": (cosines < 0).mean(),
+    }
 
 
 def _gradients(

@@ -167,7 +167,7 @@ def _names(episode: Episode) -> list[str]:
     names, classes = episode.info.get("class_names"), episode.info.get("classes")
     ways = range(episode.ways or 0)
     if names is None or classes is None:
-        return [f"class {way}" for way in ways]
+        return [f"class {way + 1}" for way in ways]
     return [str(names[int(classes[0, way])]) for way in ways]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,17 +12,20 @@ import torch
 from torch import Tensor
 
 from workbench.algorithms.base import Learner
+from workbench.algorithms.estimators.clipped import Clipped
 from workbench.algorithms.values import Adapted, trainable
-from workbench.innerloop import weights_of
+from workbench.innerloop import clip_each_task, weights_of
 from workbench.inspection.layers import (
     dots,
     fast_weights,
     groups_of,
+    one_task,
     ratio,
     task_dots,
     unrolled_learner,
 )
 from workbench.inspection.variation import reset
+from workbench.measures import half_width
 from workbench.tasks.episode import Episode
 
 Named = dict[str, Tensor]
@@ -71,8 +75,8 @@ def flow_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
     step   the norm is that of the gradient of the task's meta-loss by the value after this step;
            at the last one it sets out, at 0 it has come through every inner step
     layer  a layer of the model, or 'all' together
-    order  second (exact), first (every inner gradient taken as constant), and truncated where
-           the learner does that
+    order  second (exact), first (every inner gradient taken as constant), truncated where the
+           learner does that, and clipped where its estimator does
     norm   its Euclidean norm, over the fast weights
 
     Only the values of the path are used, a step at a time: memory does not grow with the steps.
@@ -90,9 +94,14 @@ def flow_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
     orders = ["second", "first"]
     if checked.settings.order == "truncated":
         orders.append("truncated")
+    limit = None
+    if isinstance(checked.estimator, Clipped):
+        orders.append("clipped")
+        limit = checked.estimator.limit
     pieces: list[tuple[dict[str, object], Tensor]] = []
     for order in orders:
-        for back in _backwards(_unrolled(learner, order, path), episode, path):
+        exact = _unrolled(learner, "second" if order == "clipped" else order, path)
+        for back in _backwards(exact, episode, path, limit if order == "clipped" else None):
             gradient = weights_of(back.values)
             for layer, names in groups.items():
                 norms = task_dots(gradient, gradient, names).sqrt()
@@ -159,9 +168,13 @@ def anatomy_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -
             meta-gradient of the mean over tasks)
     step    which inner step a correction is of, counted from 1; missing for other terms
     norm    Euclidean norm of the term
+    size    that norm over the norm of the full gradient. Of the term 'second order' it is the
+            second-order part: the norm of all steps' Hessian corrections together, over the norm
+            of the whole meta-gradient: what first-order MAML leaves out
+    low, high  the 95% interval of size over tasks (jackknife); missing for steps and single tasks
     cosine  between the term and the full gradient
     share   the term's projection on the full gradient, as a fraction of it: first order and
-            steps sum to 1
+            steps sum to 1, and none of them says how large what it leaves out is
 
     The anatomy is that of the exact gradient also where the learner leaves the second order out:
     it then shows what is left out.
@@ -175,6 +188,8 @@ def anatomy_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -
     ['first order', 'step', 'step', 'second order', 'full']
     """
     parts = anatomy(learner, episode, path)
+    several = range(len(episode)) if len(episode) > 1 else ()
+    alone = [anatomy(learner, *one_task(episode, path, task)) for task in several]
     full = parts.full
     terms: list[tuple[str, int | None, Mapping[str, Tensor]]] = [
         ("first order", None, parts.first_order),
@@ -187,17 +202,38 @@ def anatomy_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -
         whole = dots(full, full, names)
         for term, step, part in terms:
             along, norm = dots(part, full, names), dots(part, part, names) ** 0.5
+            size = ratio(norm, whole**0.5)
+            half = _over_tasks(term, alone, names)
             rows.append(
                 {
                     "layer": layer,
                     "term": term,
                     "step": step,
                     "norm": norm,
+                    "size": size,
+                    "low": size - min(half, size) if half == half else math.nan,
+                    "high": size + half,
                     "cosine": ratio(along, norm * whole**0.5),
                     "share": ratio(along, whole),
                 }
             )
     return pd.DataFrame(rows).astype({"step": "Int64"})
+
+
+def _over_tasks(term: str, tasks: Sequence[Anatomy], names: Sequence[str]) -> float:
+    """Half the 95% interval of a term's size: Tukey's jackknife, each task left out in turn."""
+    which = {"first order": "first_order", "second order": "correction", "full": "full"}
+    if term not in which or not tasks:
+        return math.nan
+
+    def left(parts: Sequence[Named]) -> Tensor:
+        """The norm of the sum of all tasks but one, `[task]`."""
+        each = torch.stack([torch.cat([p[n].double().flatten() for n in names]) for p in parts])
+        return (each.sum(dim=0) - each).norm(dim=1)
+
+    found = left([getattr(t, which[term]) for t in tasks]) / left([t.full for t in tasks])
+    count = len(tasks)
+    return half_width(float(found.var(correction=0) * (count - 1) * count) ** 0.5, count)
 
 
 # ---- back through the inner steps, one at a time -------------------------------------------------
@@ -223,8 +259,13 @@ def _unrolled(learner: Learner, order: str, path: Sequence[Adapted]) -> Learner:
     return reset(learner, order=order, train_steps=steps, test_steps=steps, rematerialise=False)
 
 
-def _backwards(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> Iterator[_Back]:
-    """From the last value to the first; each step is computed anew from the value before it."""
+def _backwards(
+    learner: Learner, episode: Episode, path: Sequence[Adapted], limit: float | None = None
+) -> Iterator[_Back]:
+    """From the last value to the first; each step is computed anew from the value before it.
+
+    `limit` is the greatest norm of what a step hands back, where that is clipped.
+    """
     names, parameters = zip(*trainable(learner), strict=True)
     with torch.enable_grad():
         leaves = [_leaves(adapted) for adapted in path]
@@ -254,8 +295,10 @@ def _backwards(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> I
                 [g for _, g in pairs],
                 allow_unused=True,
             )
+        back = [g for g in found[: len(inputs)] if g is not None]
+        clipped = iter(back if limit is None else clip_each_task(back, limit))
         arriving = {
-            name: direct[i][name] if gradient is None else direct[i][name] + gradient
+            name: direct[i][name] if gradient is None else direct[i][name] + next(clipped)
             for name, gradient in zip(inputs, found, strict=False)
         }
         yield _Back(path[i].step, arriving, _filled(names, parameters, found[len(inputs) :]))

@@ -32,6 +32,7 @@ from workbench.inspection.gradients import anatomy_frame, flow_frame, norm_frame
 from workbench.inspection.influence import influence_frame
 from workbench.inspection.layers import lacking
 from workbench.inspection.memory import embedding_frame, memory_frame, slot_frame, usage_frame
+from workbench.measures import marked
 from workbench.tasks.episode import Episode
 
 
@@ -374,7 +375,7 @@ def compute(
         ends = [path[k].step if k < len(path) else path[-1].step + 1 for k in ended.lengths]
         frame = frame[frame["step"] < frame["task"].map(dict(enumerate(ends)))]
         frame = frame.reset_index(drop=True)
-    return _finite(frame)
+    return marked(_finite(frame), {"": ended.sentence(shown)} if bad else {})
 
 
 def _finite(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from workbench.errors import UserError
 from workbench.innerloop import weights_of
 from workbench.inspection.examples import shown
 from workbench.inspection.layers import lacking, one_task
+from workbench.inspection.tidy import table
 from workbench.tasks.episode import Episode, Examples
 
 
@@ -25,8 +27,9 @@ from workbench.tasks.episode import Episode, Examples
 def memory_frame(
     learner: Learner, episode: Episode, path: Sequence[Adapted], task: int = 0
 ) -> pd.DataFrame:
-    """What each query of a task reads of the memory: a row a query, head and entry.
+    """What each query of a task reads of the memory: a row a step, query, head and entry.
 
+    step   after how many inner steps, from the first at which there was something to read
     query  its place among the query examples
     label  its true class; missing for regression
     entry  which slot of the memory: a support example, a class for prototypes, ...
@@ -47,32 +50,42 @@ def memory_frame(
     (12, ['distance'])
     """
     learner, one, values = _remembering(learner, episode, path, task)
-    final, query = values[-1], one.query
-    distances = learner.distances(final, query.x, query.weight)
-    kind = "attention" if distances is None else "distance"
-    reads = learner.reads(final, query.x, query.weight)
-    if distances is not None:
-        reads = dict.fromkeys(reads, distances)
-    held = _held(learner, one, values)  # [slot, class], or nothing but slots for regression
-    labels = _labels(one, query)
-    columns: dict[str, list[Any]] = {name: [] for name in _READS}
-    for head, found in reads.items():
-        table = found[0].double().cpu()
-        read = table.abs().amax(dim=0) >= _LITTLE
-        worth = held.any(dim=1) | (read & (kind == "attention"))
-        if len(reads) > 1:  # a head may be for some slots alone
-            worth = worth & table.any(dim=0)
-        entries = worth.nonzero().flatten().tolist()
-        classes = {entry: _class(held, entry, one) for entry in entries}
-        for place in shown(query):
-            columns["query"] += [place] * len(entries)
-            columns["label"] += [labels[place]] * len(entries)
-            columns["entry"] += entries
-            columns["class"] += [classes[entry] for entry in entries]
-            columns["kind"] += [kind] * len(entries)
-            columns["value"] += table[place, entries].tolist()
-            columns["head"] += [head] * len(entries)
-    return _whole(pd.DataFrame(columns), "label", "class")
+    query, labels = one.query, _labels(one, one.query)
+    places = np.array(shown(query))
+    asked = np.array([labels[place] for place in places], dtype=float)
+    pieces: list[dict[str, Any]] = []
+    for adapted, held in zip(values[1:], _held(learner, one, values), strict=True):
+        found = learner.reads(adapted, query.x, query.weight)
+        distances = learner.distances(adapted, query.x, query.weight) if found else None
+        kind = "attention" if distances is None else "distance"
+        empty = learner.empty(adapted)
+        holds = held.any(dim=1) if empty is None else held.any(dim=1) & ~empty[0].cpu()
+        for head, read in found.items():
+            amounts = (read if distances is None else distances)[0].double().cpu()
+            worth = holds | ((amounts.abs().amax(dim=0) >= _LITTLE) & (kind == "attention"))
+            if len(found) > 1:  # a head may be for some slots alone
+                worth = worth & amounts.any(dim=0)
+            entries = worth.nonzero().flatten().numpy()
+            classes = np.array([_class(held, entry, one) for entry in entries], dtype=float)
+            pieces.append(
+                {
+                    "step": adapted.step,
+                    "query": np.repeat(places, len(entries)),
+                    "label": np.repeat(asked, len(entries)),
+                    "entry": np.tile(entries, len(places)),
+                    "class": np.tile(classes, len(places)),
+                    "kind": kind,
+                    "value": amounts[places][:, entries].flatten().numpy(),
+                    "head": head,
+                }
+            )
+    pieces = [piece for piece in pieces if len(piece["entry"])]
+    if not pieces:
+        raise UserError(
+            f"nothing stands in the memory of {type(learner).__name__} that could be read: "
+            "record more steps, or empty fewer slots"
+        )
+    return _whole(table(pieces), "label", "class")
 
 
 @torch.no_grad()
@@ -126,7 +139,8 @@ def usage_frame(
     step     after so many inner steps, from 1
     slot     its number
     written  how much was written to it in that step
-    held     how much was written to it since it was last cleared
+    before   how much it held before the first step: of a knowledge base, or of earlier tasks
+    held     how much it holds: that, and what was written to it since it was last cleared
     usage    how much it was used lately, where the method keeps account of that; else missing
     erased   whether it was cleared in that step
     evicted  whether that step cleared what had been written there before
@@ -146,7 +160,10 @@ def usage_frame(
     for adapted in values[1:]:
         written = learner.writes(adapted, one)[0].sum(dim=1).double().cpu()
         erased = torch.tensor(_erased(adapted, len(written)))
-        held = torch.zeros_like(written) if held is None else held
+        if held is None:
+            before = learner.held_before(values[0])
+            old = torch.zeros_like(written) if before is None else before[0].double().cpu()
+            held = old
         usage = adapted.values.get("usage")
         frames.append(
             pd.DataFrame(
@@ -154,6 +171,7 @@ def usage_frame(
                     "step": adapted.step,
                     "slot": range(len(written)),
                     "written": written.numpy(),
+                    "before": old.numpy(),
                     "held": torch.where(erased, 0, held).add(written).numpy(),
                     "usage": float("nan") if usage is None else usage[0].double().cpu().numpy(),
                     "erased": erased.numpy(),
@@ -165,7 +183,6 @@ def usage_frame(
     return pd.concat(frames, ignore_index=True)
 
 
-_READS = ("query", "label", "entry", "class", "kind", "value", "head")
 _WRITTEN = ("step", "slot", "example", "class", "weight", "erased")
 _LITTLE = 1e-3  # a share that is not worth a row
 _NOTHING = 1e-6  # a write that rounding may have left
@@ -184,18 +201,22 @@ def _remembering(
     return learner, one, list(values)
 
 
-def _held(learner: MemoryLearner, one: Episode, values: Sequence[Adapted]) -> Tensor:
-    """How much each slot holds of each class, `[slot, class]`; of anything for regression."""
-    total: Tensor | None = None
+def _held(learner: MemoryLearner, one: Episode, values: Sequence[Adapted]) -> list[Tensor]:
+    """How much each slot holds of each class after every step, `[slot, class]`.
+
+    Of anything for regression.
+    """
+    found: list[Tensor] = []
     classes = one.support.y if one.ways is not None else torch.zeros_like(one.support.y[..., 0])
     one_hot = torch.nn.functional.one_hot(classes[0].long().reshape(-1), one.ways or 1)
     for adapted in values[1:]:
         written = learner.writes(adapted, one)[0]
-        erased = torch.tensor(_erased(adapted, len(written)), device=written.device)
         new = written @ one_hot.to(written)
-        total = new if total is None else torch.where(erased.unsqueeze(1), 0, total) + new
-    assert total is not None
-    return torch.where(total > _NOTHING, total, 0).cpu()
+        if found:
+            erased = torch.tensor(_erased(adapted, len(written)), device=written.device)
+            new = torch.where(erased.unsqueeze(1), 0, found[-1].to(new)) + new
+        found.append(torch.where(new > _NOTHING, new, 0))
+    return [held.cpu() for held in found]
 
 
 def _class(held: Tensor, entry: int, one: Episode) -> int | None:
@@ -216,9 +237,8 @@ def _labels(one: Episode, examples: Examples) -> list[int | None]:
 
 def _whole(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
     """Whole numbers that may be missing."""
-    if not any(frame[name].isna().any() for name in columns):
-        return frame
-    return frame.astype(dict.fromkeys(columns, "Int64"))
+    missing = any(frame[name].isna().any() for name in columns)
+    return frame.astype(dict.fromkeys(columns, "Int64" if missing else "int64"))
 
 
 @torch.no_grad()

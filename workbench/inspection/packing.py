@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from workbench.fields import Range, check_fields
-from workbench.measures import Measure, is_measure, noted, records
+from workbench.measures import Measure, diverged_in, is_measure, marked, noted, records
 from workbench.tasks.storage import check
 
 # The types of columns of numbers.
@@ -45,7 +45,9 @@ def pack(frame: pd.DataFrame) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors[str(number)] = torch.tensor(values)
         columns.append({"name": str(name), **record})
     measures = list(records(frame).values())
-    more = {"measures": measures} if measures else {}
+    more: dict[str, Any] = {"measures": measures} if measures else {}
+    if diverged := diverged_in(frame):
+        more["diverged"] = diverged
     return tensors, {"rows": len(frame), "columns": columns, **more}
 
 
@@ -87,7 +89,7 @@ def unpack(
         check(values.dim() > 0 and len(values) == frame.rows, f"'{name}' has not as many rows")
         check(not values.is_complex(), f"'{name}' is complex")
         columns[name] = _unpack_column(values, said, most)
-    made = pd.DataFrame(columns, index=pd.RangeIndex(frame.rows))
+    made = marked(pd.DataFrame(columns, index=pd.RangeIndex(frame.rows)), frame.diverged)
     return noted(made, [Measure(**said) for said in frame.measures]) if frame.measures else made
 
 
@@ -98,12 +100,15 @@ class _Frame:
     rows: Annotated[int, Range(0, 2**31)]
     columns: list[dict[str, Any]]
     measures: list[dict[str, Any]] = field(default_factory=list)
+    diverged: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_fields(self, "frame")
         check(isinstance(self.columns, list), "columns is no list")
         good = isinstance(self.measures, list) and all(is_measure(said) for said in self.measures)
         check(good, "measures are none")
+        told = self.diverged.items() if isinstance(self.diverged, dict) else [(0, 0)]
+        check(all(isinstance(k, str) and isinstance(v, str) for k, v in told), "diverged is none")
 
 
 def _unpack_column(values: Tensor, record: Mapping[str, Any], most: int) -> pd.Series:

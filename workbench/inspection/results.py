@@ -11,7 +11,15 @@ from torch import Tensor
 
 from workbench.errors import UserError
 from workbench.files import measured
-from workbench.measures import Measure, measure_in, measured_in, noted, records
+from workbench.measures import (
+    Measure,
+    diverged_in,
+    marked,
+    measure_in,
+    measured_in,
+    noted,
+    records,
+)
 
 
 class Measured(Protocol):
@@ -32,6 +40,10 @@ class Measured(Protocol):
     @property
     def values(self) -> Tensor:
         """Each task's metric after 0, 1, 2 ... inner steps, or moves."""
+
+    @property
+    def diverged(self) -> str:
+        """How many tasks diverged, where, and the cure; empty where none did."""
 
     @property
     def episodes_sha256(self) -> str:
@@ -58,7 +70,8 @@ def comparison_frame(results: Results) -> pd.DataFrame:
     (name,) = records(frame)
     kept = frame.loc[frame[axis] == last, ["method", "seed", "task"]].reset_index(drop=True)
     values = frame.loc[frame[axis] == last, name].to_numpy()
-    return noted(kept.assign(metric=name, value=values), [measure_in(frame, name)])
+    made = marked(kept.assign(metric=name, value=values), diverged_in(frame))
+    return noted(made, [measure_in(frame, name)])
 
 
 def evaluation_frame(results: Results) -> pd.DataFrame:
@@ -77,8 +90,11 @@ def evaluation_frame(results: Results) -> pd.DataFrame:
     """
     pieces: list[pd.DataFrame] = []
     first: Measured | None = None
+    ended: dict[str, str] = {}
     for method, found in results.items():
-        for seed, result in enumerate(found if isinstance(found, Sequence) else [found]):
+        several = found if isinstance(found, Sequence) else [found]
+        ended[method] = "; ".join(filter(None, (result.diverged for result in several)))
+        for seed, result in enumerate(several):
             first = first or result
             if result.episodes_sha256 != first.episodes_sha256:
                 raise UserError(
@@ -106,11 +122,11 @@ def evaluation_frame(results: Results) -> pd.DataFrame:
             )
     if first is None:
         raise UserError("there is nothing to compare: pass evaluations by their methods' names")
-    return noted(pd.concat(pieces, ignore_index=True), [first.measure])
+    return noted(marked(pd.concat(pieces, ignore_index=True), ended), [first.measure])
 
 
 def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Training and validation by iteration: a row a measurement.
+    """Training and validation by outer step: a row a measurement.
 
     source  a run's directory, its metrics.jsonl, or the rows themselves
 
@@ -127,7 +143,7 @@ def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFr
     >>> frame[["metric", "value", "low"]].values.tolist()
     [['loss', 0.5, nan], ['accuracy', 0.75, 0.5]]
     """
-    rows = _read(Path(source)) if isinstance(source, (Path, str)) else list(source)
+    rows = [row for row in rows_of(source) if row.get("split") in ("train", "validation")]
     measures = {measure.name: measure for row in rows if (measure := measured_in(row)) is not None}
     of_loss = next((name for name, measure in measures.items() if measure.loss), "loss")
     found = []
@@ -152,7 +168,38 @@ def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFr
     if not found:
         raise UserError("nothing has been measured yet: let the run reach its first logged row")
     numbers = dict.fromkeys(("value", "low", "high", "seconds"), "float64")
-    return noted(pd.DataFrame(found).astype(numbers), measures.values())
+    validations = [row for row in rows if row.get("split") == "validation"]
+    ended = str(validations[-1].get("diverged", "")) if validations else ""
+    frame = marked(pd.DataFrame(found).astype(numbers), {"": ended})
+    return noted(frame, measures.values())
+
+
+def seeds_frame(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Trainings of several seeds as one: rows as in `metrics_frame`, at steps that all have.
+
+    value      the mean over seeds
+    low, high  its 95% interval over seeds, by Student's t
+
+    >>> row = {"iteration": 5, "split": "train"}
+    >>> one, other = (metrics_frame([{**row, "loss": loss}]) for loss in (1, 3))
+    >>> seeds_frame([one, other])[["value", "high"]].round(1).values.tolist()
+    [[2.0, 14.7]]
+    """
+    from scipy.special import stdtrit
+
+    count = len(frames)
+    if count < 2:
+        raise UserError("a band over seeds needs at least two of them")
+    every = pd.concat(frames)
+    groups = every.groupby(["split", "metric", "iteration"], sort=False)
+    found = groups.agg(value=("value", "mean"), spread=("value", "std"), count=("value", "count"))
+    found["seconds"] = groups["seconds"].mean()
+    found = found[found["count"] == count].reset_index()
+    half = stdtrit(count - 1, 0.975) * found["spread"] / count**0.5
+    found = found.assign(low=found["value"] - half, high=found["value"] + half)
+    measures = [measure_in(frames[0], name) for name in records(frames[0])]
+    columns = ["iteration", "split", "metric", "value", "low", "high", "seconds"]
+    return noted(found[columns].sort_values("iteration", kind="stable"), measures)
 
 
 def stacked(frames: Mapping[Any, pd.DataFrame], column: str = "method") -> pd.DataFrame:
@@ -164,7 +211,13 @@ def stacked(frames: Mapping[Any, pd.DataFrame], column: str = "method") -> pd.Da
     """
     pieces = [frame.assign(**{column: name}) for name, frame in frames.items()]
     measures = {n: measure_in(frame, n) for frame in frames.values() for n in records(frame)}
-    return noted(pd.concat(pieces, ignore_index=True), measures.values())
+    ended = {str(name): "; ".join(diverged_in(frame).values()) for name, frame in frames.items()}
+    return noted(marked(pd.concat(pieces, ignore_index=True), ended), measures.values())
+
+
+def rows_of(source: Path | str | Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows of a run: of its directory, of its metrics.jsonl, or as they are given."""
+    return [*(_read(Path(source)) if isinstance(source, (Path, str)) else source)]
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

@@ -21,19 +21,13 @@ from workbench.algorithms.memory.learner import MemoryLearner
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.files import LARGEST
-from workbench.inspection.kinds import (
-    compute,
-    inspection_named,
-    inspections_of,
-    recorded,
-)
+from workbench.inspection.kinds import compute, inspection_named, inspections_of, recorded
 from workbench.inspection.layers import check_task
 from workbench.inspection.stored import KIND, MOST_STEPS, Stored, description, read, write
 from workbench.inspection.variation import switched, varied, without_optimizer
 from workbench.tasks.episode import Episode
 
 MEGABYTE = 2**20
-
 _QUICK_TASKS = 8  # of which frames of a quick kind are saved
 
 _OWN = ("weights.", "optimizer.")  # what an adaptation carries over to an edited episode
@@ -81,9 +75,7 @@ class Tape(Sequence[Adapted]):
         self._frames: dict[tuple[str, int], pd.DataFrame] = {}  # by kind and task
         self._refused: dict[str, str] = {}
         self._let_go = False
-        self._held: dict[
-            int, int
-        ] = {}  # bytes of what is kept, by address, until the budget is met
+        self._held: dict[int, int] = {}  # bytes by address, until they are more than the budget
         self._mixed = False  # a branch that began with other examples, or another learner
         for adapted in path:
             self._append(adapted)
@@ -162,9 +154,11 @@ class Tape(Sequence[Adapted]):
     @property
     def diverged(self) -> str:
         """Which tasks stopped being finite, where, and the cure; empty where none did."""
-        return self._divergence().sentence()
+        return self.ended.sentence()
 
-    def _divergence(self) -> Divergence:
+    @property
+    def ended(self) -> Divergence:
+        """What of it is finite, task by task."""
         if len(self._ended.steps) != len(self._path):
             self._ended = divergence(self._path)
         return self._ended
@@ -175,7 +169,7 @@ class Tape(Sequence[Adapted]):
             self._held |= _storages(self._path[-1:])
             if sum(self._held.values()) <= self.budget:
                 return
-        first = len(self._path) - 2 if self._let_go else 1  # those before are light already
+        first = len(self._path) - 2 if self._let_go else 1  # those before are light
         self._let_go = True
         for index in range(max(first, 1), len(self._path) - 1):
             full = self._path[index]
@@ -186,10 +180,7 @@ class Tape(Sequence[Adapted]):
     # ---- going on and branching -------------------------------------------------------------
 
     def extend(self, steps: int, *, until: Callable[[], bool] | None = None) -> Tape:
-        """Go on until the tape has so many inner steps; nothing where it has them already.
-
-        until  asked after every step whether to leave it at that
-        """
+        """Go on until the tape has so many inner steps, or `until` says after one to leave it."""
         if steps > self.steps:
             start, learner = self._path[-1], self._needed()
             tensors = (*start.values.values(), *start.seen.values())
@@ -294,7 +285,7 @@ class Tape(Sequence[Adapted]):
                     "it leaves, or branch at step 0"
                 )
             self._frames[place] = compute(
-                kind, self.learner, self.episode, self._path, task, self._divergence()
+                kind, self.learner, self.episode, self._path, task, self.ended
             )
         return self._frames[place]
 

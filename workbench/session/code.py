@@ -8,6 +8,7 @@ from typing import Any
 
 from workbench.session.sources import Source
 from workbench.session.state import Cursor, Sampling, State
+from workbench.tasks import in_memory
 
 _ABSENT = object()
 _COUNTING = (
@@ -26,7 +27,9 @@ def code_of(
     if here.task or any(lane.edits or lane.memory for lane in state.lanes):
         lines.append(_COUNTING)
     own = [name for name, source in sources.items() if not source.found_by_name]
-    lines += [f"# {_variable(name)} is the {name} that was given to the session" for name in own]
+    lines += [f"# {variable(name)} is the {name} that was given to the session" for name in own]
+    if state.sampling.tasks != usual.tasks and in_memory(state.sampling.tasks) is not None:
+        lines.append(f"# {variable(state.sampling.tasks)} are the tasks that were given to it")
     lines.append(f"session = Session({_arguments(sources, own, usual, state.sampling)})")
     for place, lane in enumerate(state.lanes):
         if lane.parent is not None:
@@ -58,11 +61,14 @@ def _arguments(
     sources: Mapping[str, Source], own: list[str], usual: Sampling, sampling: Sampling
 ) -> str:
     """Learners by name, and the sampling where it is not what they come with."""
-    parts = [_variable(name) if name in own else f'"{name}"' for name in sources]
+    parts = [variable(name) if name in own else f'"{name}"' for name in sources]
     moved = sampling.tasks != usual.tasks  # then the usual sizes are those of the new tasks
     sizes = ("ways", "shots", "queries") if moved else ()
     said, known = dataclasses.asdict(sampling), dataclasses.asdict(usual)
-    parts += [f"{k}={_word(v)}" for k, v in said.items() if v != known[k] or k in sizes]
+    words = {k: _word(v) for k, v in said.items() if v != known[k] or k in sizes}
+    if moved and in_memory(sampling.tasks) is not None:
+        words["tasks"] = variable(sampling.tasks)
+    parts += [f"{name}={word}" for name, word in words.items()]
     return ", ".join(parts)
 
 
@@ -92,5 +98,10 @@ def _word(value: Any) -> str:
     return repr(value)
 
 
-def _variable(name: str) -> str:
+def variable(name: str) -> str:
+    """What code calls an object that only memory holds.
+
+    >>> variable("own:3f2a")
+    'own_3f2a'
+    """
     return "".join(c if c.isalnum() else "_" for c in name).lower()

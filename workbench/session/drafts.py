@@ -11,8 +11,10 @@ from typing import Any
 
 from workbench.errors import UserError
 from workbench.fields import describe, with_values
+from workbench.session.code import variable
 from workbench.session.messages import Setting
 from workbench.session.state import with_choice_of_tasks
+from workbench.tasks import in_memory
 from workbench.training import Experiment, preset
 
 ITERATIONS = "training.iterations"
@@ -48,7 +50,7 @@ _LABELS = {  # where the field's own name says too little beside those of the ot
 
 @dataclass(frozen=True)
 class Draft:
-    """A preset, stretched to some iterations, and what else differs from it.
+    """A preset, stretched to some outer steps, and what else differs from it.
 
     >>> draft = Draft("sinusoid-maml").varied({"training.iterations": 700, "train.shots": 10})
     >>> draft.experiment.training.iterations, draft.experiment.train.shots, draft.changes
@@ -120,7 +122,7 @@ class Draft:
         lines = ["from workbench import preset, train"]
         if self.changes:
             lines += ["from workbench.fields import with_values", "", "changes = {"]
-            lines += [f'    "{name}": {value!r},' for name, value in self.changes.items()]
+            lines += [f'    "{name}": {_said(name, value)}' for name, value in self.changes.items()]
             lines += ["}", f"experiment = with_values({experiment}, changes)"]
             experiment = "experiment"
         else:
@@ -139,6 +141,13 @@ class Draft:
         for name, value in self.changes.items():
             words += _flag(name.replace("_", "-"), value)
         return shlex.join(words)
+
+
+def _said(name: str, value: Any) -> str:
+    """A setting as Python takes it; tasks that only memory holds by the name of a variable."""
+    if name == "tasks" and in_memory(value) is not None:
+        return f"{variable(value)},  # the tasks that were given to the experiment"
+    return f"{value!r},"
 
 
 def _flag(name: str, value: Any) -> list[str]:

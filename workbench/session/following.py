@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import UserError
 from workbench.files import measured
-from workbench.inspection import metrics_frame
+from workbench.inspection import diagnostics_frame, metrics_frame, progress_frame
 from workbench.measures import measured_in
-from workbench.session.messages import RunSummary, Validation
+from workbench.session.messages import RunSummary, SettingApart, Validation
 from workbench.session.wire import WireFrame, to_wire
 from workbench.training import Experiment, Run, Status
+from workbench.training.loop import diverged_in
 
 _RECENT = 60.0  # seconds of training from which the rate is taken
 _TAIL = 4_000  # bytes of the log's end, in which a process that died left its last words
@@ -20,7 +23,7 @@ _TAIL = 4_000  # bytes of the log's end, in which a process that died left its l
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast a run goes, in iterations a second, and the seconds that are left; 0 is unknown."""
+    """How fast a run goes, in outer steps a second, and the seconds that are left; 0 is unknown."""
 
     rate: float = 0.0
     left: float | None = None
@@ -46,6 +49,8 @@ class Followed:
         self.stopping = False
         self.rows: list[dict[str, Any]] = []
         self.wire: WireFrame | None = None  # the curves, once there are any
+        self.inside: WireFrame | None = None  # diagnostics
+        self.adaptations: WireFrame | None = None
         self._file, self._read = 0, 0
 
     @property
@@ -64,6 +69,9 @@ class Followed:
                 self.wire = to_wire(metrics_frame(self.rows))
             except UserError:  # nothing measured yet, or all of it was cut by a resume
                 self.wire = None
+            inside, adaptations = diagnostics_frame(self.rows), progress_frame(self.rows)
+            self.inside = None if inside.empty else to_wire(inside)
+            self.adaptations = None if adaptations.empty else to_wire(adaptations)
         return added or before != (self.status, self.stopping)
 
     def _read_rows(self) -> bool:
@@ -121,6 +129,13 @@ class Followed:
         return None
 
     @property
+    def kind(self) -> str:
+        """All of its experiment but the seed: runs of which it is equal are seeds of one."""
+        if self.experiment is None:
+            return self.run.directory.name
+        return json.dumps({**self.experiment.to_record(), "seed": None}, sort_keys=True)
+
+    @property
     def reason(self) -> str:
         """Why it ended; of one that died without a word the last line of its log."""
         if self.broken:
@@ -143,13 +158,55 @@ class Followed:
             "state": "broken" if self.broken else self.status.state,
             "stopping": self.stopping,
             "reason": self.reason,
+            "note": self.run.note,
             "iteration": self.iteration,
             "rate": pace.rate,
             "left": pace.left,
             "last": self.validation(),
+            "diverged": diverged_in(self.rows),
             "best": self.validation(best=True),
             "opens": any(self.run.checkpoint_path(which).exists() for which in ("best", "latest")),
         }
+
+
+def found_in(folder: Path, known: Mapping[str, Followed] | None = None) -> dict[str, Followed]:
+    """The runs in a folder by name, the oldest first, as their files tell them now.
+
+    known  those that were found before, of which only what is new is read
+
+    >>> found_in(Path("no-runs-yet"))
+    {}
+    """
+    found = {}
+    for path in sorted(folder.glob("*/config.json"), key=lambda p: p.stat().st_mtime):
+        name = path.parent.name
+        found[name] = (known or {}).get(name) or Followed(Run(path.parent))
+        found[name].look()
+    return found
+
+
+def apart(first: Experiment, second: Experiment) -> list[SettingApart]:
+    """The settings in which two experiments differ, as flags name them; — where one has it not.
+
+    >>> from workbench.training import preset
+    >>> one, other = preset("sinusoid-maml"), preset("sinusoid-fomaml")
+    >>> apart(one, other)
+    [{'name': 'learner.order', 'first': 'second', 'second': 'first'}]
+    """
+    one, other = (dict(_flat(experiment.to_record())) for experiment in (first, second))
+    return [
+        {"name": name, "first": one.get(name, "—"), "second": other.get(name, "—")}
+        for name in dict.fromkeys([*one, *other])
+        if one.get(name, "—") != other.get(name, "—")
+    ]
+
+
+def _flat(record: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(record, Mapping) and record:
+        for key, value in record.items():
+            yield from _flat(value, f"{name}.{key}" if name else key)
+    else:
+        yield name, str(record)
 
 
 def last_line(path: Path) -> str:

@@ -55,6 +55,14 @@ class SlotChange(TypedDict):
     source: NotRequired[int]
 
 
+class Diverged(TypedDict):
+    """Where an adaptation of the task under the cursor stopped being finite."""
+
+    step: int
+    sentence: str
+    follow: int  # the last step that axes follow
+
+
 class Lane(TypedDict):
     """One recorded adaptation: a learner's own (lane 0 is the first), or a branch of another."""
 
@@ -66,6 +74,7 @@ class Lane(TypedDict):
     at: int  # after which step it branches off
     settings: dict[str, Any]  # of the learner that differ, by dotted name
     edits: int
+    diverged: Diverged | None
     memory: list[SlotChange]  # where it branches
 
 
@@ -100,6 +109,7 @@ class SessionAbout(TypedDict):
     inspections: list[Inspection]
     kinds: dict[str, str]  # 'ready', 'open' (can be asked for), 'stale', or why it cannot be had
     forms: dict[str, list[Field]]
+    definitions: dict[str, str]  # of numbers that headline, table and figure give, by name
 
 
 # ---- of trainings -----------------------------------------------------------------------------
@@ -132,8 +142,10 @@ class RunSummary(TypedDict):
     iterations: int
     state: str
     stopping: bool
+    diverged: str  # what and where, as a sentence; empty where nothing did
     reason: str
-    rate: float  # iterations a second; 0 is unknown
+    note: str
+    rate: float  # outer steps a second; 0 is unknown
     left: float | None  # seconds
     last: Validation | None
     best: Validation | None
@@ -146,6 +158,15 @@ class ListedRun(RunSummary):
     name: str
     drawn: bool
     resumes: bool
+    group: str  # the oldest run that is equal to it but for the seed, such as itself
+
+
+class SettingApart(TypedDict):
+    """A setting in which two runs differ."""
+
+    name: str
+    first: str
+    second: str
 
 
 class Preset(TypedDict):
@@ -165,6 +186,8 @@ class TrainAbout(TypedDict):
     presets: list[Preset]
     form: list[Setting]
     runs: list[ListedRun]  # the newest first
+    trash: list[str]  # runs that were deleted and can be restored
+    looks: list[Field]  # how curves are drawn
     code: str
     shell: str
 

@@ -15,7 +15,7 @@ from workbench.fields import with_values
 from workbench.inspection import Tape, varied
 from workbench.session.sources import Source
 from workbench.session.state import MOST_STEPS, Lane, Sampling, State
-from workbench.tasks import Episode, Shape, Tasks, load_episode, open_tasks
+from workbench.tasks import Episode, Shape, Tasks, load_episode, name_of, open_tasks
 from workbench.tasks.base import SPLITS
 from workbench.tasks.editing import edited
 
@@ -197,6 +197,17 @@ class Recorder:
             episode, edits = load_episode(edits[0]["path"]), edits[1:]
         return edited(episode, edits, self.open(state.sampling.tasks)) if edits else episode
 
+    def check_begun(self, given: Mapping[str, Any]) -> None:
+        """Refuse a learner of one's own without tasks: none are known to suit it."""
+        source = next(iter(self.sources.values()), None)
+        if source is None or source.learner is None or "tasks" in given:
+            return
+        if source.tasks is None and source.tape is None:
+            raise UserError(
+                f"{source.name} was given without tasks: name those that it adapts to, as in "
+                "Session(learner, tasks='sinusoid'), or give your own by tasks_from"
+            )
+
     def sampling(self, given: Mapping[str, Any]) -> Sampling:
         """What the first learner was made for, where nothing else is asked for."""
         source = next(iter(self.sources.values()), None)
@@ -209,10 +220,10 @@ class Recorder:
             first = sampling_of(source.tape)
         if "tasks" in given:
             tasks = given["tasks"]
-            if isinstance(tasks, Tasks):
-                given = {**given, "tasks": f"{tasks.name}:{tasks.scheme}"}
+            if not isinstance(tasks, str):
+                given = {**given, "tasks": name_of(tasks)}
                 self._opened[given["tasks"]] = tasks
-            elif given["tasks"] != first.get("tasks"):
+            if given["tasks"] != first.get("tasks"):
                 shape = self.open(given["tasks"]).default_shape
                 first |= {"ways": _most(shape.ways), "shots": _most(shape.shots)}
                 first |= {"queries": min(shape.queries, _MOST_QUERIES)}

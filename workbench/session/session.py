@@ -82,6 +82,7 @@ class Session(Looking):
         self._tapes = {}
         self._first = tuple(self.sources)
         self._recorder = Recorder(self.sources, budget)
+        self._recorder.check_begun(sampling)
         self.usual = self._recorder.sampling({})
         given = self._recorder.sampling(sampling) if sampling else self.usual
         self.start = State(given, (Lane(next(iter(self.sources), "")),))

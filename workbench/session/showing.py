@@ -7,6 +7,8 @@ import time
 from typing import Any, cast
 
 from workbench.algorithms.capabilities import live_settings
+from workbench.algorithms.divergence import followed
+from workbench.answers import SECOND_ORDER
 from workbench.errors import UserError
 from workbench.fields import Field, describe
 from workbench.inspection.kinds import KINDS
@@ -122,11 +124,8 @@ class Showing:
             "whole": sorted(  # kinds whose frames are of all tasks
                 name for name, one in session.inspections.items() if one.scope == "episode"
             ),
-            "forms": {
-                "sampling": with_choice_of_tasks(
-                    describe(session.state.sampling, session.start.sampling)
-                )
-            },
+            "forms": {"sampling": with_choice_of_tasks(self._sampling())},
+            "definitions": {"second-order part": SECOND_ORDER},
         }
         if session.sources:
             tape = session.tape
@@ -149,7 +148,20 @@ class Showing:
             "learner": one.learner,
             "settings": dict(one.settings),
             "edits": len(self.session.state.edits_of(lane)),
+            "diverged": self._diverged(lane),
             "memory": [cast(messages.SlotChange, {**change}) for change in one.memory],
+        }
+
+    def _diverged(self, lane: int) -> messages.Diverged | None:
+        """Where the task under the cursor diverged on a lane, and how far axes follow it."""
+        session, task = self.session, self.session.cursor.task
+        tape = session.tape_of(lane) if session.sources else None
+        if tape is None or not tape.ended.among([task]):
+            return None
+        return {
+            "step": tape.ended.steps[tape.ended.lengths[task]],
+            "sentence": tape.ended.sentence([task]),
+            "follow": followed(tape, task),
         }
 
     def _about_kinds(self) -> dict[str, str]:
@@ -170,6 +182,13 @@ class Showing:
             else:
                 found[kind] = "stale" if kind in self._asked else "open"
         return found
+
+    def _sampling(self) -> list[Field]:
+        """Controls for which tasks are drawn, without what changes nothing in this kind."""
+        idle = {"regression": "ways", "control": "queries"}.get(self.session.kind)
+        state, start = self.session.state, self.session.start
+        controls = with_choice_of_tasks(describe(state.sampling, start.sampling))
+        return [control for control in controls if control["name"] != idle]
 
     def _settings(self, tape: Tape) -> list[Field]:
         """Controls for what can be varied of the learner under the cursor."""

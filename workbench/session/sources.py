@@ -76,7 +76,7 @@ did you mean 'sinusoid-maml'?
 
 def _of_run(run: Run, name: str) -> Source:
     learner, tasks = run.load()
-    note = f"trained for {run.checkpoint()[0].header['iteration']:,} iterations"
+    note = f"trained for {run.checkpoint()[0].header['iteration']:,} outer steps"
     return _of_experiment(name, note, run.experiment, learner, tasks)
 
 

@@ -58,7 +58,8 @@ def with_choice_of_tasks(controls: list[Field]) -> list[Field]:
         if one["name"] == "tasks":
             known: list[str | int] = [*names()]
             value = str(one["value"])
-            one = {**one, "type": "choice", "choices": known if value in known else [value, *known]}
+            choices = known if value in known else [value, *known]
+            one = {**one, "type": "choice", "choices": choices, "free": "folder:PATH"}
         found.append(one)
     return found
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.inspection.packing import taken_apart
-from workbench.measures import Record, records
+from workbench.measures import Record, diverged_in, records
 
 
 class WireColumn(TypedDict):
@@ -28,6 +28,7 @@ class WireFrame(TypedDict):
     rows: int
     columns: list[WireColumn]
     measures: Mapping[str, Record]  # what its numbers are, by name
+    diverged: Mapping[str, str]  # what of it diverged, as a sentence, by name
 
 
 def to_wire(frame: pd.DataFrame) -> WireFrame:
@@ -38,7 +39,12 @@ def to_wire(frame: pd.DataFrame) -> WireFrame:
     [('step', 'integer', 8), ('part', 'words', 8)]
     """
     columns = [_column(str(name), frame[name]) for name in frame.columns]
-    return {"rows": len(frame), "columns": columns, "measures": dict(records(frame))}
+    return {
+        "rows": len(frame),
+        "columns": columns,
+        "measures": dict(records(frame)),
+        "diverged": diverged_in(frame),
+    }
 
 
 def _column(name: str, column: pd.Series) -> WireColumn:

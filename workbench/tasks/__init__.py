@@ -11,16 +11,21 @@
 - A `Shape` says how big a task is, a `TaskSpec` what a model for it must take and give.
 - An `Objective` says what they are judged by: the loss of an example, and `Metric`s. Tasks carry
   it (`tasks.objective`) and every episode knows it.
+- `tasks_from(x, classes)` makes tasks of your own data: arrays, a table, a folder of images. A
+  folder and a table have names too, `folder:PATH` and `table:FILE.csv?task=hospital&target=sick`.
+- `features_of(network, tasks)` gives the same tasks with features in place of the inputs.
 - `edited(episode, edits)` changes single examples, as `EDITS` can: move, relabel, draw, ...
 - `save_episode` and `load_episode` keep an episode, edited by hand or not, in a file.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from workbench.errors import UserError, nearest
 from workbench.own import TASKS, declared, file_named, files_in, left_alone
@@ -32,8 +37,12 @@ from workbench.tasks.editing import EDITS as EDITS
 from workbench.tasks.editing import edited as edited
 from workbench.tasks.episode import Episode as Episode
 from workbench.tasks.episode import Examples as Examples
+from workbench.tasks.features import features_of as features_of
 from workbench.tasks.objectives import Metric as Metric
 from workbench.tasks.objectives import Objective as Objective
+from workbench.tasks.own_data import SOURCES as SOURCES
+from workbench.tasks.own_data import opened
+from workbench.tasks.own_data import tasks_from as tasks_from
 from workbench.tasks.storage import load_episode as load_episode
 from workbench.tasks.storage import save_episode as save_episode
 
@@ -48,11 +57,16 @@ __all__ = [
     "TaskSpec",
     "Tasks",
     "edited",
+    "features_of",
     "load_episode",
+    "name_of",
     "names",
     "open_tasks",
     "save_episode",
+    "tasks_from",
 ]
+
+_GIVEN: WeakValueDictionary[str, Tasks] = WeakValueDictionary()  # what no name alone can open
 
 
 def open_tasks(name: str) -> Tasks:
@@ -61,9 +75,23 @@ def open_tasks(name: str) -> Tasks:
     >>> open_tasks("sinusoid:reptile").scheme
     'reptile'
     """
+    if not isinstance(name, str):
+        raise UserError(
+            f"tasks are opened by name, and this is a {type(name).__name__}: make tasks of your "
+            "own data by tasks_from(x, classes)"
+        )
+    if name in _GIVEN:
+        return _GIVEN[name]
     family, _, scheme = name.partition(":")
+    if family in SOURCES:
+        return opened(family, scheme)
     path = file_of(name)
     if path is None and family not in _FAMILIES:
+        if re.fullmatch("[0-9a-f]{16}", scheme):
+            raise UserError(
+                f"'{name}' are tasks of data that were in memory and are not here: make them "
+                "again by tasks_from, or load the run that keeps them"
+            )
         known = [*_FAMILIES, *(path.stem for path in files_in(TASKS))]
         raise UserError(
             f"there are no tasks '{family}': {nearest(family, known)}{left_alone(TASKS)}"
@@ -71,8 +99,45 @@ def open_tasks(name: str) -> Tasks:
     schemes = _FAMILIES[family] if path is None else _own_schemes(path)
     scheme, *options = (scheme or next(iter(schemes))).split("/")
     if scheme not in schemes:
-        raise UserError(f"{family} has no scheme '{scheme}': {nearest(scheme, list(schemes))}")
+        raise UserError(
+            f"{family} has no scheme '{scheme}': {nearest(scheme, list(schemes))}{_after(family)}"
+        )
     return schemes[scheme](options)
+
+
+def name_of(tasks: Any) -> str:
+    """The `NAME:SCHEME` of tasks; by it `open_tasks` finds them as long as somebody holds them.
+
+    >>> name_of(open_tasks("sinusoid"))
+    'sinusoid:maml'
+    """
+    if not isinstance(tasks, Tasks):
+        raise UserError(
+            f"a {type(tasks).__name__} is no tasks: give their name, or make tasks of your own "
+            "data by tasks_from(x, classes)"
+        )
+    name = f"{tasks.name}:{tasks.scheme}"
+    if not (tasks.name in _FAMILIES or tasks.name in SOURCES or file_of(name) is not None):
+        _GIVEN[name] = tasks
+    return name
+
+
+def in_memory(name: str) -> Tasks | None:
+    """The tasks of that name that only memory holds, if there are any.
+
+    >>> in_memory("sinusoid:maml")
+    """
+    return _GIVEN.get(name)
+
+
+def _after(family: str) -> str:
+    """What may follow a family's scheme, in a word; empty where nothing does."""
+    if family != "omniglot":
+        return ""
+    from workbench.tasks.families.omniglot import OPTIONS
+
+    listed = ", ".join(f"/{option}" for option in OPTIONS)
+    return f"; after a scheme may stand {listed}"
 
 
 def names() -> list[str]:
@@ -82,7 +147,7 @@ def names() -> list[str]:
     'sinusoid:maml'
     """
     built_in = [f"{family}:{scheme}" for family, schemes in _FAMILIES.items() for scheme in schemes]
-    return [*built_in, *own_lines()]
+    return [*built_in, *own_lines(), *sorted(_GIVEN)]
 
 
 def own_lines() -> dict[str, str]:
@@ -105,7 +170,7 @@ def file_of(name: str) -> Path | None:
     """
     family = name.partition(":")[0]
     path = file_named(TASKS, family)
-    if path is not None and family in _FAMILIES:
+    if path is not None and (family in _FAMILIES or family in SOURCES):
         raise UserError(f"{path} has the name of tasks that are built in: give it another")
     return path
 
@@ -175,6 +240,29 @@ def _digits(options: list[str]) -> Tasks:
     return open_digits()
 
 
+def _quadratics(options: list[str]) -> Tasks:
+    from workbench.tasks.families.problems import Quadratics
+
+    _no_options("quadratics", options)
+    return Quadratics()
+
+
+def _whole_digits(options: list[str]) -> Tasks:
+    from workbench.tasks.families.problems import open_whole_digits
+
+    _no_options("digits", options)
+    return open_whole_digits()
+
+
+def _noisy(family: str, options: list[str]) -> Tasks:
+    from workbench.tasks.families.glyphs import open_glyphs
+    from workbench.tasks.families.noisy import with_wrong_labels
+    from workbench.tasks.families.problems import open_whole_digits
+
+    _no_options(family, options)
+    return with_wrong_labels(open_glyphs() if family == "glyphs" else open_whole_digits())
+
+
 def _omniglot(scheme: str, options: list[str]) -> Tasks:
     from workbench.tasks.families.omniglot import open_omniglot
 
@@ -240,9 +328,11 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
         "alphabets": _glyphs,
         "unlabelled": partial(_glyphs, labelled=False),
         "pen": _new_pen,
+        "noisy": partial(_noisy, "glyphs"),
     },
     "moons": {"turned": _moons},
-    "digits": {"5-2-3": _digits},
+    "digits": {"5-2-3": _digits, "whole": _whole_digits, "noisy": partial(_noisy, "digits")},
+    "quadratics": {"normal": _quadratics},
     "omniglot": {
         scheme: partial(_omniglot, scheme)
         for scheme in ("background-evaluation", "vinyals", "random", "background-only")

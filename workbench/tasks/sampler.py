@@ -11,89 +11,21 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from workbench.errors import UserError
 from workbench.randomness import fold, uniform
+from workbench.tasks.bank import ClassBank as ClassBank
+from workbench.tasks.bank import ClassSplit as ClassSplit
 from workbench.tasks.base import Kind, Shape, Split, Tasks, TaskSpec, bounds, task_seeds
 from workbench.tasks.episode import Episode, Examples
 from workbench.tasks.transforms import warped
 
 # Which use a task's seed is put to.
 _WAYS, _SHOTS, _GROUP, _CLASSES, _EXAMPLES, _TURNS, _WARPS = range(7)
-
-
-@dataclass(frozen=True, eq=False)
-class ClassBank:
-    """The examples of many classes, class after class.
-
-    x        [example, *shape], in whole numbers where that is how they come: they become floats,
-             multiplied by `scale`, only when they are drawn; with a scale of None they stay whole
-             numbers (tokens, items)
-    counts   how many examples each class has
-    names    of the classes; groups: what each belongs to (its alphabet), if anything
-    """
-
-    x: Tensor
-    counts: Tensor
-    names: tuple[str, ...]
-    groups: tuple[str, ...] = ()
-    scale: float | None = 1.0
-
-    def __post_init__(self) -> None:
-        if len(self.counts) != len(self.names) or int(self.counts.sum()) != len(self.x):
-            raise ValueError("a bank needs one count and one name a class, and all their examples")
-        if self.groups and len(self.groups) != len(self.names):
-            raise ValueError("a bank needs one group a class, or none at all")
-        if self.x.is_floating_point() and not bool(self.x.isfinite().all()):
-            where = int((~self.x.flatten(1).isfinite()).any(dim=1).nonzero()[0, 0])
-            name = self.names[int((where >= self.counts.cumsum(0)).sum())]
-            raise UserError(
-                f"the data hold NaN or infinity (first in an example of class '{name}'): "
-                "remove those examples or fill their gaps"
-            )
-
-    def scaled(self, x: Tensor) -> Tensor:
-        """Examples as they are drawn."""
-        return x if self.scale is None else x * self.scale
-
-    @property
-    def starts(self) -> Tensor:
-        """Where each class's examples begin."""
-        return self.counts.cumsum(0) - self.counts
-
-
-@dataclass(frozen=True, eq=False)
-class ClassSplit:
-    """The classes one split draws from.
-
-    classes         [class] rows of the bank
-    turns           [class] quarter turns that make a new class of an old one
-    random_turns    turn each class at random, anew in every task (rotation as augmentation)
-    """
-
-    classes: Tensor
-    turns: Tensor
-    random_turns: bool = False
-
-    @staticmethod
-    def of(
-        classes: list[int], turned: Literal["no", "as classes", "at random"] = "no"
-    ) -> ClassSplit:
-        """A split of some classes, in order, turned or not.
-
-        >>> ClassSplit.of([4, 7], "as classes").turns.tolist()
-        [0, 0, 1, 1, 2, 2, 3, 3]
-        """
-        rows, times = torch.tensor(classes), 4 if turned == "as classes" else 1
-        turns = torch.arange(times).repeat_interleave(len(classes))
-        return ClassSplit(rows.repeat(times), turns, turned == "at random")
-
-    def __len__(self) -> int:
-        return len(self.classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +47,11 @@ class FewShot(Tasks):
     `rotation` [task, way] in degrees, `support_index` and `query_index` [task, example] (rows of
     the bank), and -1 in place of what only pads; `split_sha256` is a fingerprint of the division
     of the classes into splits. With `within_groups` a task's classes are all of one group;
-    groups with fewer classes than the task has ways are passed over. With `warped_training` each
-    image of a training task is turned, scaled, slanted and moved a little.
+    groups with fewer classes than the task has ways are passed over; with `ordered` too, a class
+    has the same number in every task. With `warped_training` each image of a training task is
+    turned, scaled, slanted and moved a little. Where the bank has targets, a task is of regression:
+    the numbers of one class (`group` [task] of `group_names`), whatever the shape's ways.
+    `stored` are the examples and, where classes are turned, their turns, [turn x example, *shape].
     """
 
     kind: Kind = "classification"
@@ -130,22 +65,30 @@ class FewShot(Tasks):
         name: str,
         scheme: str,
         within_groups: bool = False,
+        ordered: bool = False,
         warped_training: bool = False,
         default_shape: Shape | None = None,
+        stored: Tensor | None = None,
     ) -> None:
         self.bank, self.splits, self.name, self.scheme = bank, dict(splits), name, scheme
-        self.within_groups, self.warped_training = within_groups, warped_training
+        self.within_groups, self.ordered = within_groups, ordered
+        self.warped_training = warped_training
+        if bank.targets is not None:
+            self.kind = "regression"
+        self._check_disjoint()
         self.default_shape = default_shape or self.default_shape
         self._starts = bank.starts
         turned = any(one.random_turns or bool(one.turns.any()) for one in splits.values())
         turns = range(4 if turned else 1)  # turned once and for all: it is slow, and bytes are few
-        self._stored = torch.cat([torch.rot90(bank.x, k, (-2, -1)) if k else bank.x for k in turns])
+        if stored is None:
+            stored = torch.cat([torch.rot90(bank.x, k, (-2, -1)) if k else bank.x for k in turns])
+        self.stored = stored
         self._pools = {split: self._pool(classes) for split, classes in splits.items()}
         self.split_sha256 = self._fingerprint(splits)
 
     def class_names(self, split: Split) -> tuple[str, ...]:
         """The classes of a split, as `info["classes"]` numbers them."""
-        return self._pools[split].names
+        return self._pool_of(split).names
 
     def sample(
         self, n: int, *, seed: int, split: Split = "train", shape: Shape | None = None
@@ -153,8 +96,8 @@ class FewShot(Tasks):
         shape = shape or self.default_shape
         seeds = task_seeds(n, seed, split)
         self.check(shape, split)
-        pool = self._pools[split]
-        (least_ways, ways), (least_shots, shots) = bounds(shape.ways), bounds(shape.shots)
+        pool = self._pool_of(split)
+        (least_ways, ways), (least_shots, shots) = self._ways(shape), bounds(shape.shots)
 
         chosen = self._choose_classes(pool, seeds, ways)
         rows = pool.classes[chosen]
@@ -190,6 +133,10 @@ class FewShot(Tasks):
             "split": split,
             "split_sha256": self.split_sha256,
         }
+        if self.kind == "regression":
+            del info["classes"], info["rotation"], info["class_names"]
+            info |= {"group": chosen[:, 0], "group_names": pool.names}
+            return Episode(support, query, seeds, info=info)
         return Episode(support, query, seeds, ways, info)
 
     def another(
@@ -206,7 +153,12 @@ class FewShot(Tasks):
                 f"the episode was not sampled from these tasks ({self.name}:{self.scheme}): "
                 "open those that it is from"
             )
-        pool = self._pools[info["split"]]
+        if self.kind == "regression":
+            raise UserError(
+                "an example is swapped for another of its class, and these tasks have none: "
+                "move its target, or sample with another seed"
+            )
+        pool = self._pool_of(info["split"])
         chosen = [int(place) for place in info["classes"][task]]
         row = int(info[f"{part}_index"][task, example])
         if row >= 0:
@@ -225,11 +177,11 @@ class FewShot(Tasks):
         draw = uniform(fold(torch.tensor([seed]), task, row + 1), ())
         new = free[int(whole(draw, 0, len(free) - 1))]
         turns = int(info["rotation"][task, way]) // 90
-        return new, self.bank.scaled(self._stored[new + turns * len(self.bank.x)])
+        return new, self.bank.scaled(self.stored[new + turns * len(self.bank.x)])
 
     def check(self, shape: Shape, split: Split = "train") -> None:
-        pool = self._pools[split]
-        ways, shots = bounds(shape.ways)[1], bounds(shape.shots)[1]
+        pool = self._pool_of(split)
+        ways, shots = self._ways(shape)[1], bounds(shape.shots)[1]
         most = int(pool.sizes.max())
         if ways > most:
             part = "the largest group of the split" if self.within_groups else "the split"
@@ -237,25 +189,66 @@ class FewShot(Tasks):
                 f"ways is {ways} but {part} '{split}' of {self.name} has {most} classes: "
                 f"ask for at most {most}"
             )
+        if self.ordered and self._ways(shape) != (most, most):
+            raise UserError(
+                f"ways is {shape.ways} but every task of {self.name} tells the same {most} classes "
+                f"apart: ask for ways={most}"
+            )
         fewest = int(self.bank.counts[pool.classes].min())
         if shots + shape.queries > fewest:
+            each = "task" if self.kind == "regression" else "class"
             raise UserError(
                 f"shots {shots} and queries {shape.queries} need {shots + shape.queries} examples "
-                f"a class but {self.name} has only {fewest}: together ask for at most {fewest}"
+                f"a {each} but {self.name} has only {fewest}: together ask for at most {fewest}"
+                f"{self._or_fewer(fewest)}"
             )
 
+    def _or_fewer(self, fewest: int) -> str:
+        """What else can be done about classes of so few examples, as the end of a sentence."""
+        return ""
+
     def spec(self, shape: Shape) -> TaskSpec:
-        example = tuple(self.bank.x.shape[1:])
-        classes = len(self._pools["train"].names)
+        example, targets = tuple(self.bank.x.shape[1:]), self.bank.targets
         whole_numbers = self.bank.scale is None and not self.bank.x.is_floating_point()
-        return TaskSpec(
-            "classification", example, bounds(shape.ways)[1], classes, whole_numbers=whole_numbers
-        )
+        if targets is not None:
+            outputs, classes = targets[0].numel(), 0
+        else:
+            outputs = self._ways(shape)[1]
+            classes = len(self._pools["train"].names) if "train" in self._pools else 0
+        return TaskSpec(self.kind, example, outputs, classes, whole_numbers=whole_numbers)
+
+    def _ways(self, shape: Shape) -> tuple[int, int]:
+        """(least, most) classes of a task; one class is a whole task of regression."""
+        return (1, 1) if self.kind == "regression" else bounds(shape.ways)
+
+    def _pool_of(self, split: Split) -> _Pool:
+        if split not in self._pools:
+            known = " and ".join(f"'{name}'" for name in self._pools)
+            raise UserError(
+                f"{self.name}:{self.scheme} has no split '{split}', only {known}: use one of "
+                "these, or divide its classes otherwise (training.validate_every=0 trains without "
+                "validation)"
+            )
+        return self._pools[split]
+
+    def _check_disjoint(self) -> None:
+        """Refuses splits that share classes: what is tested would have been trained on."""
+        owner: dict[int, Split] = {}
+        for split, part in self.splits.items():
+            for row in part.classes.unique().tolist():
+                if row in owner:
+                    raise UserError(
+                        f"the class '{self.bank.names[row]}' of {self.name} is in the splits "
+                        f"'{owner[row]}' and '{split}': let every class be in one of them"
+                    )
+                owner[row] = split
 
     def _choose_classes(self, pool: _Pool, seeds: Tensor, ways: int) -> Tensor:
         """`[task, way]` places in the pool, all of one group."""
         enough = (pool.sizes >= ways).nonzero().squeeze(-1)
         group = enough[whole(uniform(fold(seeds, _GROUP), (1,)), 0, len(enough) - 1)]
+        if self.ordered:
+            return pool.starts[group] + torch.arange(ways)
         return pool.starts[group] + distinct(fold(seeds, _CLASSES), pool.sizes[group], ways)
 
     def _gather(
@@ -264,14 +257,19 @@ class FewShot(Tasks):
         """Examples for rows `[task, way, example]` of the bank, and those rows, -1 for padding."""
         n, ways, count = rows.shape
         stored = rows + turns.unsqueeze(-1) * len(self.bank.x)
-        x = self.bank.scaled(self._stored.index_select(0, stored.flatten()))
+        x = self.bank.scaled(self.stored.index_select(0, stored.flatten()))
         x = x.view(n, ways * count, *x.shape[1:])
-        y = torch.arange(ways).repeat_interleave(count).expand(n, -1).contiguous()
         index = rows.reshape(n, ways * count)
+        if self.bank.targets is not None:
+            y = self.bank.targets[index]
+        else:
+            y = torch.arange(ways).repeat_interleave(count).expand(n, -1).contiguous()
         if not padded:
             return Examples(x, y), index
         kept = real.reshape(n, ways * count)
         x[~kept] = 0.0  # padding holds nothing that could be learned from
+        if self.bank.targets is not None:
+            y[~kept] = 0.0
         return Examples(x, y, kept.to(torch.float32)), index.masked_fill(~kept, -1)
 
     def _pool(self, split: ClassSplit) -> _Pool:

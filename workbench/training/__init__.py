@@ -9,12 +9,13 @@ evaluate     accuracy, error or reward on new tasks, after every inner step, wit
 compare      methods on identical tasks, paired
 """
 
+from workbench.training.background import resume_in_background, start_in_background
 from workbench.training.comparison import Comparison, compare
 from workbench.training.evaluation import Evaluation, evaluate
 from workbench.training.experiment import Experiment, TrainingSettings
 from workbench.training.loop import Outcome, train
 from workbench.training.presets import preset, presets
-from workbench.training.runs import Run, Status, resume_in_background, start_in_background
+from workbench.training.runs import Run, Status
 from workbench.training.shipped import run_of, shipped_runs
 from workbench.training.trainer import Trainer
 

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -31,8 +32,15 @@ class Group:
 
     @property
     def per_task(self) -> Tensor:
-        """Each task's metric, the mean over seeds."""
+        """Each task's metric, the mean over seeds; NaN where one of them diverged."""
         return torch.stack([e.per_task for e in self.evaluations]).mean(dim=0)
+
+    @property
+    def diverged(self) -> str:
+        """How many tasks diverged, where, and the cure; empty where none did."""
+        said = [(e.diverged, seed) for e, seed in zip(self.evaluations, self.seeds, strict=True)]
+        several = len(self.seeds) > 1
+        return "; ".join(f"{t} (seed {seed})" if several else t for t, seed in said if t)
 
     def to_record(self) -> dict[str, Any]:
         """Plain data for JSON, with the spread over seeds and over tasks."""
@@ -49,6 +57,7 @@ class Group:
             "means_of_seeds": means.tolist(),
             "sd_seeds": float(means.std()) if len(means) > 1 else None,
             "ci95_seeds": interval(means) if len(means) > 1 else None,
+            "diverged": self.diverged or None,
         }
 
 
@@ -56,8 +65,9 @@ class Group:
 class Pair:
     """How the first group differs from the second on the same tasks.
 
-    difference  the mean over tasks of first minus second, with its paired 95% interval
-    wins        tasks on which the first is better; losses, ties alike
+    difference  the mean over tasks of first minus second, with its paired 95% interval; NaN where
+                one of them diverged on a task
+    wins        tasks on which the first is better, or alone did not diverge; losses, ties alike
     sign_p      two-sided p-value of the sign test over wins and losses (exact binomial)
     """
 
@@ -194,7 +204,7 @@ def paired(
             )
         )
     measure = results[0].measure
-    groups.sort(key=lambda group: -measure.sign * float(group.per_task.mean()))
+    groups.sort(key=partial(_worth, sign=measure.sign), reverse=True)
     return Comparison(
         measure=measure,
         tasks=results[0].tasks,
@@ -204,9 +214,17 @@ def paired(
     )
 
 
+def _worth(group: Group, sign: int) -> tuple[int, float]:
+    """By which groups are sorted: on how many tasks one did not diverge, then its mean."""
+    finite = group.per_task[group.per_task.isfinite()]
+    return len(finite), sign * float(finite.mean()) if len(finite) else 0.0
+
+
 def _pair(first: Group, second: Group, sign: int) -> Pair:
-    difference = first.per_task - second.per_task
-    better = sign * difference
+    ours, theirs = first.per_task, second.per_task
+    difference = ours - theirs
+    better = (sign * difference).nan_to_num(0.0)
+    better += ours.isfinite().to(better) - theirs.isfinite().to(better)  # what diverged is worse
     wins, losses = int((better > 0).sum()), int((better < 0).sum())
     return Pair(
         first=first.name,

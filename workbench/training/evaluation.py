@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,10 +14,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from workbench.algorithms.base import Learner, adapt, brought_to
+from workbench.algorithms.base import Learner, brought_to
 from workbench.algorithms.capabilities import Remembers
-from workbench.algorithms.control.trials import rewards
-from workbench.algorithms.values import Adapted
+from workbench.algorithms.divergence import Divergence, joined
 from workbench.errors import UserError
 from workbench.measures import Measure, half_width
 from workbench.randomness import spawn
@@ -25,6 +24,7 @@ from workbench.tasks import Episode, Shape, Tasks, TaskSpec
 from workbench.tasks.base import Split
 from workbench.tasks.objectives import check_objective
 from workbench.training.execution import run_chunks
+from workbench.training.measuring import measure
 from workbench.training.room import check_bytes, check_room
 
 DEFAULT_SEED = 1000  # of test tasks: the same for every method and run
@@ -40,6 +40,7 @@ class Evaluation:
     values   each task's metric after 0, 1, 2 ... inner steps, `[task, step]`; of control tasks the
              rewards of the first 0, 1, 2 ... moves together, `[task, move]`
     axis     which of the two: step or move
+    ended    where tasks diverged: from there on their values are NaN, and so is every mean
     """
 
     learner: str
@@ -56,6 +57,7 @@ class Evaluation:
     episodes_sha256: str
     seconds: float
     values: Tensor
+    ended: Divergence
 
     @property
     def metric(self) -> str:
@@ -73,8 +75,13 @@ class Evaluation:
         return self.values[:, -1]
 
     @property
+    def diverged(self) -> str:
+        """How many tasks diverged, where, and the cure; empty where none did."""
+        return self.ended.summary
+
+    @property
     def mean(self) -> float:
-        """The mean over tasks after the last step."""
+        """The mean over tasks after the last step; NaN where one of them diverged."""
         return float(self.per_task.mean())
 
     @property
@@ -86,6 +93,14 @@ class Evaluation:
     def per_step(self) -> list[float]:
         """The mean over tasks after 0, 1, 2 ... steps, or moves."""
         return [float(value) for value in self.values.mean(dim=0)]
+
+    def about_divergence(self) -> dict[str, Any] | None:
+        """How many tasks diverged, the inner step at which the first did, and a sentence of it."""
+        bad = self.ended.among(range(len(self.values)))
+        if not bad:
+            return None
+        step = self.ended.steps[min(self.ended.lengths[task] for task in bad)]
+        return {"tasks": len(bad), "step": step, "sentence": self.diverged}
 
     def to_record(self) -> dict[str, Any]:
         """Plain data for JSON: all but the single tasks' values."""
@@ -101,6 +116,7 @@ class Evaluation:
             "ci95": self.ci95,
             "per_step": self.per_step,
             "per_step_ci95": [interval(column) for column in self.values.unbind(dim=1)],
+            "diverged": self.about_divergence(),
             **{name: getattr(self, name) for name in more},
         }
 
@@ -190,7 +206,8 @@ def evaluations(
     check_bytes(8.0 * episodes * ((steps or 0) + 1), "the results", "fewer episodes or steps")
     started = time.perf_counter()
     digest = hashlib.sha256()
-    values = []
+    values: list[Tensor] = []
+    ends: list[Divergence] = []
     with _evaluating(learner, inductive):
         for block in test_episodes(tasks, shape, episodes, split, seed):
             digest.update(block.sha256().encode())
@@ -199,14 +216,16 @@ def evaluations(
             alone = stream or block.seed.device.type != "cpu"
             threads = 1 if alone else torch.get_num_threads()
 
-            def run(piece: Episode) -> Tensor:
+            def run(piece: Episode) -> tuple[Tensor, Divergence]:
                 piece = brought_to(learner, piece)
-                found = measure(learner, piece, steps, every_step=every_step).double().cpu()
+                found, ended = measure(learner, piece, steps, every_step=every_step)
                 if isinstance(learner, Remembers):
                     learner.update(piece)
-                return found
+                return found.double().cpu(), ended
 
-            values += run_chunks(run, pieces, threads)
+            for found, ended in run_chunks(run, pieces, threads):
+                values.append(found)
+                ends.append(ended)
             yield Evaluation(
                 learner=type(learner).__name__,
                 tasks=tasks.name,
@@ -222,6 +241,7 @@ def evaluations(
                 episodes_sha256=digest.hexdigest(),
                 seconds=time.perf_counter() - started,
                 values=torch.cat(values),
+                ended=joined(ends),
             )
 
 
@@ -254,43 +274,13 @@ def drawn_at(task: int, seed: int) -> tuple[int, int]:
 test_episodes.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever pytest thinks
 
 
-@torch.no_grad()
-def measure(
-    learner: Learner, episode: Episode, steps: int | None = None, *, every_step: bool = True
-) -> Tensor:
-    """Each task's metric after 0, 1, 2 ... steps, `[task, step]`; in control by moves.
-
-    Without `every_step` all columns but the last are NaN.
-    """
-    total = learner.steps(episode) if steps is None else steps
-    path = adapt(learner, episode, steps=total)
-    if episode.kind == "control":
-        return _by_move(path, episode)
-    found: list[Tensor] = []
-    for adapted in path:
-        if not every_step and adapted.step < total:
-            if adapted.step == 0:  # before a step meets a class that it has no output for
-                _check_outputs(learner.predict(adapted, episode.query.x[:, :2]), episode)
-            found.append(torch.full((len(episode),), math.nan, device=episode.seed.device))
-            continue
-        x, weight = episode.query.x, episode.query.weight
-        prediction = learner.predict(adapted, x, weight)
-        _check_outputs(prediction, episode)
-        found.append(episode.measured(prediction, episode.query))
-    return torch.stack(found, dim=1)
-
-
-def _by_move(path: Iterable[Adapted], episode: Episode) -> Tensor:
-    """The metric of the first 0, 1, 2 ... moves together, whichever step made them."""
-    none = torch.zeros(len(episode), 0, device=episode.seed.device)
-    steps = [rewards(adapted) for adapted in path if adapted.step > 0]
-    brought = torch.cat([none, *steps], dim=1)
-    moves = range(brought.shape[1] + 1)
-    return torch.stack([episode.measured(brought[:, :move], None) for move in moves], dim=1)
-
-
 def check_judged(tasks: Tasks, shape: Shape, where: str = "") -> None:
-    """Refuses a shape by which no learner can be judged."""
+    """Refuses a shape by which no learner can be judged, and what is no tasks."""
+    if not isinstance(tasks, Tasks):
+        raise UserError(
+            f"a {type(tasks).__name__} is no tasks: open some by open_tasks(name), or make tasks "
+            "of your own data by tasks_from(x, classes)"
+        )
     check_objective(tasks.objective)
     if tasks.kind != "control" and shape.queries < 1:
         raise UserError(f"{where}queries is 0: a learner is judged by queries, ask for at least 1")
@@ -323,15 +313,6 @@ def has_batch_norm(learner: nn.Module) -> bool:
     """Whether predictions can depend on the batch that they are made in."""
     norm = nn.modules.batchnorm._BatchNorm
     return any(isinstance(module, norm) for module in learner.modules())
-
-
-def _check_outputs(prediction: Tensor, episode: Episode) -> None:
-    outputs, ways = prediction.shape[-1], episode.ways
-    if ways is not None and outputs < ways:
-        raise UserError(
-            f"this learner tells {outputs} classes apart and the tasks have {ways} ways: "
-            f"ask for at most {outputs} ways"
-        )
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from workbench.algorithms.base import Learner
+from workbench.algorithms.capabilities import Anneals
 from workbench.algorithms.values import Adapted, MetaGradient, trainable
 from workbench.innerloop.compiled import Certificate, Compiled
 from workbench.tasks.episode import Episode
@@ -40,7 +41,7 @@ class MetaGradients:
     threads          chunks at a time, each with one thread of its own inside
 
     The learner's estimator says how a gradient is had. `carried` is what it goes on from in the
-    next call, where a meta-step is a window of a longer adaptation.
+    next call, where an outer step is a window of a longer adaptation.
 
     >>> from workbench.algorithms import MAML
     >>> from workbench.models import MLP
@@ -62,7 +63,9 @@ class MetaGradients:
         self.learner, self.tasks_per_chunk, self.threads = learner, tasks_per_chunk, threads
         wanted = compiled == "on" or (compiled == "auto" and _pays(learner, iterations))
         self.carried: Adapted | None = None
-        self._compiled = _CompiledMetaGradient(learner) if wanted else None
+        self._anneals = wanted and isinstance(learner, Anneals)
+        compiles = wanted and not self._anneals
+        self._compiled = _CompiledMetaGradient(learner) if compiles else None
 
     @property
     def path(self) -> Literal["compiled", "eager"]:
@@ -74,6 +77,8 @@ class MetaGradients:
     @property
     def note(self) -> str | None:
         """Why compiling was wanted and is not done, in one line; None where all is as wanted."""
+        if self._anneals:
+            return f"what {type(self.learner).__name__} computes changes while it is trained"
         return self._compiled.refusal if self._compiled is not None else None
 
     @property

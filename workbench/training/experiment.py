@@ -16,7 +16,7 @@ from workbench.algorithms.estimators.base import Estimator
 from workbench.errors import UserError, nearest
 from workbench.fields import Among, Range, When, check_fields
 from workbench.randomness import Seeded
-from workbench.tasks import Shape, Tasks, TaskSpec, open_tasks
+from workbench.tasks import Shape, Tasks, TaskSpec, in_memory, name_of, open_tasks
 from workbench.training.evaluation import BLOCK, check_judged
 from workbench.training.record import check_tasks, from_record, to_record
 from workbench.training.room import check_model, check_room, fitting
@@ -66,7 +66,7 @@ class LearnerSettings(Protocol):
 class TrainingSettings:
     """How the outer loop runs."""
 
-    # meta-steps: each changes the meta-parameters once
+    # outer steps: each changes the meta-parameters once
     iterations: Annotated[int, Range(1, span=(100, 100_000), log=True)] = 10_000
     # tasks in a meta-batch; their losses are averaged
     tasks: Annotated[int, Range(1, span=(1, 64))] = 4
@@ -83,15 +83,23 @@ class TrainingSettings:
     halvings: Annotated[int, Range(1, span=(1, 20)), _HALVES] = 10
     # greatest norm of the meta-gradient
     clip: Annotated[float | None, Range(above=0, span=(0.1, 100), log=True)] = None
+    # strength s of the norm's penalty, s/2 |meta-parameters|^2, in the meta-loss; 0 is none
+    penalty: Annotated[float, Range(0, span=(1e-5, 1), log=True)] = 0.0
+    # strength s of the pull to where training began, s/2 |meta-parameters - theirs then|^2
+    proximal: Annotated[float, Range(0, span=(1e-5, 1), log=True)] = 0.0
+    # norm that the meta-parameters are brought to after every meta-step
+    norm: Annotated[float | None, Range(above=0, span=(0.1, 100), log=True)] = None
     # tasks computed at once; 0 is all, or one by one where the learner rematerialises
     tasks_per_chunk: Annotated[int, Range(0, span=(0, 64))] = 0
     threads: Annotated[int, Range(1, span=(1, 16))] = 1  # chunks computed at the same time
     compiled: Literal["auto", "on", "off"] = "auto"  # trace and compile the meta-gradient
-    # iterations between rows of training loss
+    # outer steps between rows of training loss
     log_every: Annotated[int, Range(1, span=(1, 1_000), log=True)] = 100
-    # iterations between validations; 0 is never
+    # outer steps between validations; 0 is never
     validate_every: Annotated[int, Range(0, span=(0, 10_000))] = 1_000
     validation_tasks: Annotated[int, Range(2, span=(2, 1_000))] = 200  # tasks in a validation
+    # outer steps between looks at the meta-gradient; 0 is never, and no adaptations are recorded
+    diagnose_every: Annotated[int, Range(0, span=(0, 10_000))] = 1_000
     # stop after so many validations without a better one
     patience: Annotated[int | None, Range(1, span=(1, 50))] = None
     # time between checkpoints
@@ -159,7 +167,7 @@ def schedule_class(name: str) -> type[torch.optim.lr_scheduler.LRScheduler] | No
     if name.lower() == _METRIC:
         raise UserError(
             "training.schedule is 'ReduceLROnPlateau', which follows a metric: "
-            "choose one that follows the iteration"
+            "choose one that follows the outer step"
         )
     found = _torch_class(module, module.LRScheduler, name, "training.schedule", _SCHEDULES)
     return found
@@ -204,7 +212,7 @@ class Experiment:
     True
     """
 
-    tasks: str  # a family or data set, NAME or NAME:SCHEME
+    tasks: str  # a family or data set, NAME or NAME:SCHEME; `Tasks` themselves get their name
     train: Shape  # the shape of training tasks
     test: Shape  # the shape of validation and test tasks
     model: ModelSettings  # the network that learns
@@ -217,6 +225,11 @@ class Experiment:
     estimator: Estimator | None = None
 
     def __post_init__(self) -> None:
+        given: Any = self.tasks
+        if not isinstance(given, str):
+            object.__setattr__(self, "tasks", name_of(given))
+        # held as long as this is, since memory alone may have them
+        object.__setattr__(self, "_held", in_memory(self.tasks) if given is self.tasks else given)
         check_fields(self, "")
         for name in ("model", "learner"):
             settings = getattr(self, name)
@@ -229,7 +242,7 @@ class Experiment:
         _check_device(self.device)
 
     def stretched(self, iterations: int) -> Experiment:
-        """The same training over another number of iterations, schedule and validations with it.
+        """The same training over another number of outer steps, schedule and validations with it.
 
         >>> from workbench.training import preset
         >>> preset("sinusoid-maml").stretched(700).training.iterations
@@ -248,8 +261,13 @@ class Experiment:
         return dataclasses.replace(self, training=training)
 
     def open_tasks(self) -> Tasks:
-        """The family of tasks."""
-        return open_tasks(self.tasks)
+        """The family of tasks; those of data are read once."""
+        held: Tasks | None = getattr(self, "_held", None)
+        if held is None:
+            held = open_tasks(self.tasks)
+            if hasattr(held, "sha256"):
+                object.__setattr__(self, "_held", held)
+        return held
 
     def build(self) -> tuple[Learner, Tasks]:
         """The learner as the seed initialises it, and the tasks, whatever other threads draw."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +15,19 @@ from torch import nn
 
 from workbench.algorithms.base import Learner
 from workbench.errors import UserError
+from workbench.numbers import number
 from workbench.tasks import Tasks
 from workbench.training.checkpoints import check_header, save_checkpoint
 from workbench.training.execution import use_threads
 from workbench.training.experiment import Experiment, check_present
+from workbench.training.interrupts import Interrupts
 from workbench.training.room import fitting
 from workbench.training.runs import Run, State
-from workbench.training.trainer import Best, Trainer, tried, versions
+from workbench.training.trainer import Best, Diverged, Trainer, tried, versions
+from workbench.training.watching import adaptation, diagnostics
 
 _GLANCE_SECONDS = 0.25  # between looks at the clock's limits, the stop file, and the bar
+_LINE_SECONDS = 10.0  # between lines where nobody sees a bar
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +56,8 @@ def train(
     """Train in a run directory (a new one, or with `resume` an existing one), or in memory.
 
     An interrupt (SIGINT, SIGTERM or the run's stop file) ends it with a checkpoint to resume from.
+    It ends as 'diverged' where no validation was of finite numbers, and with an error where the
+    meta-loss is none; such a run is not resumed, for it would diverge again.
 
     >>> from workbench.training import preset
     >>> outcome = train(preset("sinusoid-maml").stretched(3), progress=False)
@@ -64,13 +68,14 @@ def train(
         raise UserError(f"minutes is {minutes}: it must be above 0")
     experiment, run, built = _opened(experiment, run, resume)
     lock: AbstractContextManager[None] = run.locked() if run is not None else nullcontext()
-    with lock, _kept_threads(), _Interrupts() as interrupts:
+    with lock, _kept_threads(), Interrupts() as interrupts:
         session = _Session(experiment, run, minutes, progress, interrupts)
         try:
-            with fitting("a meta-step", "lower training.tasks, or training.tasks_per_chunk"):
+            with fitting("an outer step", "lower training.tasks, or training.tasks_per_chunk"):
                 if built is None:
                     built = experiment.build() if run is None else run.build(experiment)
-                session.prepare(built)
+                with interrupts.at_once(run):
+                    session.prepare(built)
                 return session.train()
         except BaseException as error:
             session.failed(error)
@@ -87,6 +92,7 @@ def _opened(
         return experiment, None, None
     if isinstance(run, Run) or resume:
         run = run if isinstance(run, Run) else Run.open(run)
+        check_goes_on(run)
         own = run.experiment
         try:
             check_present(own.device)
@@ -107,27 +113,15 @@ def _opened(
     return experiment, Run.create(experiment, run), built
 
 
-class _Interrupts:
-    """Turns SIGINT and SIGTERM into a request, so that a checkpoint can be written first."""
-
-    def __init__(self) -> None:
-        self.requested = False
-        self._before: dict[int, Any] = {}
-
-    def _request(self, number: int, frame: Any) -> None:
-        if self.requested:  # asked twice: no patience left
-            raise KeyboardInterrupt
-        self.requested = True
-
-    def __enter__(self) -> _Interrupts:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._request)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+def check_goes_on(run: Run) -> None:
+    """Refuses to resume what would only diverge again."""
+    status = run.status()
+    if status.state == "diverged":
+        raise UserError(
+            f"{run.directory} diverged by iteration {status.iteration} ({status.reason}), and a "
+            "resumed run goes on with its own settings to the same end: start a new one with "
+            "others; what it kept can be evaluated"
+        )
 
 
 class _Session:
@@ -139,7 +133,7 @@ class _Session:
         run: Run | None,
         minutes: float | None,
         progress: bool,
-        interrupts: _Interrupts,
+        interrupts: Interrupts,
     ) -> None:
         self.experiment, self.run = experiment, run
         self.interrupts, self.progress = interrupts, progress
@@ -147,13 +141,16 @@ class _Session:
         self.deadline = None if minutes is None else self.started + 60 * minutes
         self.seconds_before = 0.0
         self.rows: list[dict[str, Any]] = []
+        self.latest: dict[str, str] = {}  # the newest measure of each split, in words
         self.trainer: Trainer
+        self.done = 0  # outer steps before the trainer is there
 
     def prepare(self, built: tuple[Learner, Tasks]) -> None:
         """The trainer at its start, or at the run's latest checkpoint."""
         run = self.run
         if run is not None:
-            run.set_status("running")
+            self.done = run.status().iteration
+            run.set_status("running", iteration=self.done)
         if run is None or not run.checkpoint_path("latest").exists():
             use_threads(_threads_for(built[0]))
             if run is not None:
@@ -167,7 +164,7 @@ class _Session:
         self.trainer = trainer = Trainer(self.experiment, built=built, path=header["path"])
         trainer.restore(checkpoint, str(path))
         run.cut_metrics(trainer.iteration)
-        run.log(f"resumed at iteration {trainer.iteration}")
+        run.log(f"resumed at outer step {trainer.iteration}")
         if threads != header["threads"]:
             run.log(
                 f"it computed with {header['threads']} threads and does with {threads} now: the "
@@ -200,7 +197,8 @@ class _Session:
                 f"training {type(trainer.learner).__name__} on {self.experiment.tasks}, "
                 f"{trainer.meta_gradients.path}"
             )
-        saved = time.monotonic()
+        began = saved = told = time.monotonic()
+        first, said = trainer.iteration, None
         glance = saved + _GLANCE_SECONDS
         state: State = "finished"
         with self._bar() as bar:
@@ -214,12 +212,18 @@ class _Session:
                     i % settings.validate_every == 0 or i == settings.iterations
                 ):
                     self._validate(bar)
+                if settings.diagnose_every and i % settings.diagnose_every == 0:
+                    self._add(diagnostics(trainer))
                 now = time.monotonic()
                 if now < glance and i < settings.iterations:
                     continue
                 glance = now + _GLANCE_SECONDS
                 bar.update(i - drawn)
                 drawn = i
+                new = self.latest.get("validation") != said
+                if self.unwatched and (new or now - told >= _LINE_SECONDS or trainer.finished):
+                    self._tell(first, now - began)
+                    told, said = now, self.latest.get("validation")
                 if run is not None and now - saved >= settings.checkpoint_seconds:
                     self._save()
                     saved = time.monotonic()
@@ -233,17 +237,23 @@ class _Session:
 
     def _end(self, state: State) -> Outcome:
         trainer, run = self.trainer, self.run
+        diverged = diverged_in(self.rows)
+        if state == "finished" and diverged and trainer.best is None:
+            state = "diverged"
         reason = {
+            "diverged": "no validation was of finite numbers",
             "finished": "no better validation for too long"
             if trainer.lost_patience
-            else "all iterations done",
+            else "all outer steps done",
             "paused": "the time given is over",
             "interrupted": "stopped on request",
         }[state]
+        if diverged:
+            reason += f"; in the last validation {diverged}"
         if run is not None:
             self._save()
             run.set_status(state, reason, trainer.iteration)
-            run.log(f"{state} at iteration {trainer.iteration}: {reason}")
+            run.log(f"{state} at outer step {trainer.iteration}: {reason}")
         return Outcome(
             state=state,
             reason=reason,
@@ -260,31 +270,57 @@ class _Session:
         """Leave a word about what went wrong."""
         if self.run is None:
             return
-        iteration = self.trainer.iteration if hasattr(self, "trainer") else 0
+        iteration = self.trainer.iteration if hasattr(self, "trainer") else self.done
         interrupted = isinstance(error, KeyboardInterrupt)
-        reason = "interrupted twice" if interrupted else " ".join(str(error).split())
+        reason = " ".join(str(error).split()) or type(error).__name__
         state: State = "interrupted" if interrupted else "failed"
+        if isinstance(error, Diverged):
+            state = "diverged"
         try:
             self.run.set_status(state, reason, iteration)
-            self.run.log(f"{state} at iteration {iteration}: {reason}")
+            self.run.log(f"{state} at outer step {iteration}: {reason}")
         except (UserError, OSError):
             return  # a full disk has no room for the word either
 
     def _add(self, row: dict[str, Any]) -> None:
         row["seconds"] = round(self.seconds, 3)
         self.rows.append(row)
+        if row["split"] == "train" and row.get("loss") is not None:
+            self.latest["train"] = f"loss {number(row['loss'])}"
+        elif row["split"] == "validation":
+            measure = self.trainer.tasks.measure(self.experiment.test)
+            value = row[measure.name]
+            said = "diverged" if value is None else measure.said(value)
+            self.latest["validation"] = f"{measure.name} {said}"
         if self.run is not None:
             self.run.append(row)
 
     def _validate(self, bar: Any) -> None:
         row = self.trainer.validate()
         self._add(row)
-        name = self.trainer.tasks.objective.metrics[0].name
-        if row[name] is not None:
-            bar.set_postfix_str(f"validation {name} {row[name]:.4g}", refresh=False)
+        if "validation" in self.latest:
+            bar.set_postfix_str(f"validation {self.latest['validation']}", refresh=False)
+        if self.experiment.training.diagnose_every:
+            for step in adaptation(self.trainer):
+                self._add(step)
         if row["best"] and self.run is not None:
             checkpoint = self.trainer.checkpoint(self.seconds)
             save_checkpoint(self.run.checkpoint_path("best"), checkpoint)
+
+    @property
+    def unwatched(self) -> bool:
+        """Whether progress is told in lines: it is asked for, and no bar would be seen."""
+        return self.progress and not _is_watched(sys.stderr)
+
+    def _tell(self, first: int, seconds: float) -> None:
+        """A line on how far it is, such as a log keeps; the rate is that since the first step."""
+        done, total = self.trainer.iteration, self.experiment.training.iterations
+        rate = (done - first) / seconds
+        line = f"outer step {done:,} of {total:,}, {rate:.3g}/s, {(total - done) / rate:.0f} s left"
+        for split, measure in self.latest.items():
+            line += f"; {split} {measure}"
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
 
     def _save(self) -> None:
         self.trainer.check_loss()
@@ -300,9 +336,21 @@ class _Session:
             total=self.experiment.training.iterations,
             disable=not (self.progress and _is_watched(sys.stderr)),
             file=sys.stderr,
-            unit="it",
+            unit=" outer steps",
             desc=self.experiment.tasks,
         )
+
+
+def diverged_in(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What the last validation of a run's rows says of divergence; empty where none did.
+
+    >>> diverged_in([{"split": "validation", "mse": None, "diverged": "all did"}])
+    'all did'
+    """
+    last: Mapping[str, Any] = next(
+        (r for r in reversed(rows) if r.get("split") == "validation"), {}
+    )
+    return str(last.get("diverged", ""))
 
 
 def _is_watched(stream: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,18 +21,28 @@ _FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.Adag
 _REFUSALS = (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AssertionError)
 
 
-def make_optimizer(settings: TrainingSettings, parameters: list[Tensor]) -> torch.optim.Optimizer:
-    """The outer optimizer; the fused form where there is one, which is far quicker when small."""
+def make_optimizer(
+    settings: TrainingSettings, parameters: Sequence[Tensor], paces: Sequence[float]
+) -> torch.optim.Optimizer:
+    """The outer optimizer; the fused form where there is one, which is far quicker when small.
+
+    `paces` are factors of the rate: parameters of one pace are a group.
+    """
+    groups: list[Any] = [
+        {"params": [p for p, own in zip(parameters, paces, strict=True) if own == pace],
+         "lr": settings.rate * pace}
+        for pace in dict.fromkeys(paces)
+    ]  # fmt: skip
     cls = optimizer_class(settings.optimizer)
     with _suiting("training.options", cls):
         options = _typed(cls, settings.options)
         if cls in _FUSED and not (options.get("foreach") or options.get("differentiable")):
             options.setdefault("fused", True)
-        return cls(parameters, lr=settings.rate, **options)  # type: ignore[call-arg]
+        return cls(groups, lr=settings.rate, **options)  # type: ignore[call-arg]
 
 
 def make_schedule(settings: TrainingSettings, optimizer: torch.optim.Optimizer) -> Schedule:
-    """The outer rate by iteration."""
+    """The outer rate by outer step."""
     cls, total = schedule_class(settings.schedule), settings.iterations
     factors = {
         "constant": lambda i: 1.0,
@@ -51,12 +61,51 @@ def make_schedule(settings: TrainingSettings, optimizer: torch.optim.Optimizer) 
     return schedule
 
 
+class Regulariser:
+    """What holds the meta-parameters beside the meta-loss: two terms of it, and a projection.
+
+    meta-loss + penalty/2 |theta|^2 + proximal/2 |theta - theta_0|^2, theta_0 where training began;
+    theta <- norm * theta / |theta| after every meta-step, where a norm is given.
+
+    >>> theta = torch.tensor([3.0, 4.0], requires_grad=True)
+    >>> theta.grad = torch.zeros(2)
+    >>> held = Regulariser(TrainingSettings(penalty=0.5, norm=1.0), [theta])
+    >>> held.add_gradients(), held.project(), theta.grad, theta
+    (None, None, tensor([1.5000, 2.0000]), tensor([0.6000, 0.8000], requires_grad=True))
+    """
+
+    def __init__(self, settings: TrainingSettings, parameters: Sequence[Tensor]) -> None:
+        self.settings, self.parameters = settings, parameters
+        self.start = [p.detach().clone() for p in parameters] if settings.proximal else []
+
+    @torch.no_grad()
+    def add_gradients(self) -> None:
+        """The terms' gradients, to those of the meta-loss."""
+        penalty, pull = self.settings.penalty, self.settings.proximal
+        for i, p in enumerate(self.parameters if penalty or pull else ()):
+            assert p.grad is not None
+            away = penalty * p + (pull * (p - self.start[i]) if pull else 0)
+            p.grad = p.grad + away
+
+    @torch.no_grad()
+    def project(self) -> None:
+        """Bring the meta-parameters, all together, to the norm that is given."""
+        if self.settings.norm is not None:
+            norm = torch.stack([p.norm() for p in self.parameters]).norm()
+            for p in self.parameters:
+                p.mul_(self.settings.norm / norm.clamp(min=1e-12))
+
+
 def stand_ins(
-    settings: TrainingSettings, parameters: Iterable[Tensor], *, stepped: bool = True
+    settings: TrainingSettings,
+    parameters: Iterable[Tensor],
+    paces: Sequence[float],
+    *,
+    stepped: bool = True,
 ) -> tuple[torch.optim.Optimizer, Schedule]:
     """Optimizer and schedule of parameters like these, after a step: what torch refuses shows."""
     own = [torch.zeros_like(p).requires_grad_() for p in parameters]
-    optimizer = make_optimizer(settings, own)
+    optimizer = make_optimizer(settings, own, paces)
     schedule = make_schedule(settings, optimizer)
     if stepped:
         for parameter in own:

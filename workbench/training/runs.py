@@ -1,14 +1,16 @@
 """A run: the directory that holds all there is of one training.
 
 config.json      the experiment
-methods.json     your own files that it needs, with hash and text, where it needs any
-files/           copies of the files that its settings name, such as a knowledge base
+methods.json     your own files that it needs, with hash and text; data.json: your data's hash
+files/           copies of the files that its settings name, and of data that were in memory
 metrics.jsonl    one row of training loss or validation a line, append-only
 checkpoints/     latest.safetensors and best.safetensors (best by validation)
 status.json      how it last went
 log.txt          what happened, for people
 lock             held by the living process that trains here
-stop             there when somebody asked it to stop
+stop, note.txt   there when somebody asked it to stop; what you wrote of it
+
+Those that were deleted lie in the folder `.trash` beside the others, from where they come back.
 """
 
 from __future__ import annotations
@@ -18,8 +20,6 @@ import fcntl
 import json
 import os
 import shlex
-import subprocess
-import sys
 import time
 import typing
 import warnings
@@ -32,23 +32,28 @@ from typing import IO, Any, Literal
 
 from workbench.algorithms.base import Learner
 from workbench.errors import UserError
-from workbench.files import measured, read_json, swept, write_safely, writing
-from workbench.own import METHODS, is_own
+from workbench.files import damage, measured, plain_name, read_json, swept, write_safely, writing
 from workbench.tasks import Tasks
 from workbench.training.checkpoints import Checkpoint, load_learner, read_checkpoint
 from workbench.training.experiment import Experiment, check_present
-from workbench.training.kept import keep, named_files, with_kept
+from workbench.training.kept import check_data, keep, named_files, own_data, with_kept
 from workbench.training.record import own_files
-from workbench.training.trainer import tried
 
-State = Literal["new", "running", "finished", "paused", "interrupted", "failed", "killed"]
+State = Literal[
+    "new", "running", "finished", "diverged", "paused", "interrupted", "failed", "killed"
+]
 Which = Literal["best", "latest"]
+TRASH = ".trash"
 _STATES = typing.get_args(State)
 
 
 @dataclass(frozen=True)
 class Status:
-    """How a run stands. 'killed' is a run whose process ended without a word: resume it."""
+    """How a run stands.
+
+    'killed' is a run whose process ended without a word: resume it. 'diverged' is one whose
+    numbers were not finite: it would diverge again, so that it is not resumed.
+    """
 
     state: State
     reason: str = ""
@@ -81,7 +86,7 @@ class Run:
             raise UserError(
                 f"the experiment cannot be written down ({error}): use plain, finite values"
             ) from None
-        files = named_files(experiment)
+        files, data = named_files(experiment), own_data(experiment)
         checkpoints = run.directory / "checkpoints"
         try:
             with writing(run.directory):
@@ -90,8 +95,7 @@ class Run:
             write_safely(run.directory / "config.json", content)
             if own := own_files(experiment):
                 write_safely(run.directory / "methods.json", _json(own, indent=2))
-            if files:
-                keep(files, run.directory / "files")
+            keep(files, data, run.directory)
         except UserError as error:
             if isinstance(error.__cause__, FileExistsError):
                 raise UserError(
@@ -155,7 +159,9 @@ class Run:
 
     def build(self, experiment: Experiment) -> tuple[Learner, Tasks]:
         """What the run's experiment builds from the files that the run keeps."""
-        return with_kept(experiment, self.directory / "files").build()
+        learner, tasks = with_kept(experiment, self.directory / "files").build()
+        check_data(tasks, self.directory)
+        return learner, tasks
 
     def checkpoint_path(self, which: Which) -> Path:
         """Where a checkpoint lies."""
@@ -202,7 +208,7 @@ class Run:
         path = self.directory / "metrics.jsonl"
         rows, damaged = measured(_content(path))
         if damaged:
-            warnings.warn(f"{path} {_damage(damaged)}, which is left out", stacklevel=2)
+            warnings.warn(f"{path} {damage(damaged)}, which is left out", stacklevel=2)
         return rows
 
     def cut_metrics(self, iteration: int) -> None:
@@ -218,7 +224,7 @@ class Run:
             while (kept := path.with_name(f"metrics-damaged-{number}.jsonl")).exists():
                 number += 1
             write_safely(kept, content)
-            text = f"{path} {_damage(damaged)}: it is kept as {kept.name}, the other rows go on"
+            text = f"{path} {damage(damaged)}: it is kept as {kept.name}, the other rows go on"
             self.log(text)
             warnings.warn(text, stacklevel=2)
         content = b"".join(_json(row) + b"\n" for row in rows if row["iteration"] <= iteration)
@@ -294,6 +300,50 @@ class Run:
             return Status("killed", "its process ended without a word", iteration)
         return Status(record["state"], str(record.get("reason", "")), iteration)
 
+    @property
+    def note(self) -> str:
+        """What was written of it."""
+        return _content(self.directory / "note.txt").decode(errors="replace").strip()
+
+    def annotate(self, text: str) -> None:
+        """Write a note on it in place of the one before; an empty one takes it away."""
+        path = self.directory / "note.txt"
+        if text.strip():
+            write_safely(path, text.strip().encode() + b"\n")
+        else:
+            path.unlink(missing_ok=True)
+
+    def rename(self, name: str) -> Run:
+        """The run under another name in the same folder."""
+        return self._moved(self.directory.with_name(plain_name(name)))
+
+    def delete(self) -> Run:
+        """The run in the trash beside it, from where `restore` brings it back."""
+        place, number = self.directory.parent / TRASH / self.directory.name, 1
+        while place.exists():
+            number += 1
+            place = place.with_name(f"{self.directory.name}-{number}")
+        return self._moved(place)
+
+    def restore(self) -> Run:
+        """The run out of the trash, back among the others."""
+        if self.directory.parent.name != TRASH:
+            raise UserError(f"{self.directory} is not in the trash: there is nothing to restore")
+        return self._moved(self.directory.parent.parent / self.directory.name)
+
+    def _moved(self, place: Path) -> Run:
+        if self._owner() is not None:
+            raise UserError(
+                f"{self.directory} is training: stop it first, with 'workbench stop "
+                f"{self.argument}'"
+            )
+        if place.exists():
+            raise UserError(f"{place} is there already: choose another name")
+        with writing(place):
+            place.parent.mkdir(exist_ok=True)
+            self.directory.rename(place)
+        return Run(place)
+
     def stop_requested(self) -> bool:
         """Whether somebody asked this run to stop."""
         return (self.directory / "stop").exists()
@@ -325,35 +375,6 @@ class Run:
             time.sleep(every)
 
 
-def start_in_background(experiment: Experiment, directory: Path | str) -> Run:
-    """Train in a child process that outlives this one; follow it by the run's files."""
-    for name in own_files(experiment):
-        if not is_own(name):
-            raise UserError(
-                f"{name} is no file in the folder '{METHODS}', from which alone another process "
-                f"loads a method: keep it as {METHODS}/{name.rpartition('.')[2]}.py"
-            )
-    tried(experiment)  # what cannot be trained is refused here, not in the child's log
-    run = Run.create(experiment, directory)
-    return resume_in_background(run)
-
-
-def resume_in_background(run: Run) -> Run:
-    """Go on with a run in a child process that outlives this one."""
-    log = run.directory / "log.txt"
-    with writing(log), log.open("a") as file:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "workbench.training", str(run.directory.resolve())],
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            start_new_session=True,
-        )
-    while run._owner() is None and child.poll() is None:  # so that `follow` finds it alive
-        time.sleep(0.05)
-    return run
-
-
 def _lock(file: IO[str]) -> bool:
     """Take the lock; a moment's patience, since `_owner` in another process probes it."""
     for _ in range(20):
@@ -377,14 +398,3 @@ def _content(path: Path) -> bytes:
         return b""
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): check it") from None
-
-
-def _damage(lines: list[int]) -> str:
-    """What is damaged, in a word.
-
-    >>> _damage([3, 5])
-    'is damaged in 2 lines, the first of them line 3'
-    """
-    first = f"line {lines[0]}"
-    more = f"{len(lines)} lines, the first of them {first}"
-    return f"is damaged in {more if len(lines) > 1 else first}"

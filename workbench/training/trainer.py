@@ -1,6 +1,6 @@
 """The one outer loop: episode -> meta-gradient -> torch optimizer -> metrics, for every learner.
 
-Everything a meta-step does is a function of the experiment and the iteration's number (tasks,
+Everything an outer step does is a function of the experiment and the step's number (tasks,
 schedule) or stands in the checkpoint (parameters, optimizer, running sums, generators): a run
 that was killed and resumed ends with the same bits as one that was not.
 """
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from workbench import __version__
 from workbench.algorithms.base import Learner, adapt
+from workbench.algorithms.capabilities import Anneals
 from workbench.algorithms.values import Adapted, last, trainable
 from workbench.errors import UserError
 from workbench.randomness import Seeded, spawn
@@ -35,17 +36,21 @@ from workbench.training.checkpoints import (
 from workbench.training.evaluation import check_finite, evaluate
 from workbench.training.execution import MetaGradients, Mode
 from workbench.training.experiment import Experiment
-from workbench.training.outer import make_optimizer, make_schedule, stand_ins
+from workbench.training.outer import Regulariser, make_optimizer, make_schedule, stand_ins
 
 _TRAIN_STREAM = 1
-_VALIDATION_SEED = 2000  # the same validation tasks for every run, so that runs can be compared
+VALIDATION_SEED = 2000  # the same validation tasks for every run, so that runs can be compared
 _BLOCK_ELEMENTS = 1_500_000  # numbers in a block of sampled episodes
 _BLOCK_ITERATIONS = 256
 _MODES: dict[str, Mode] = {"compiled": "on", "eager": "off"}
 
 
+class Diverged(UserError):
+    """The meta-loss or a parameter is not finite any more: there is nothing to go on from."""
+
+
 class EpisodeStream:
-    """The training episodes by iteration, sampled in blocks so that small tasks cost little.
+    """The training episodes by outer step, sampled in blocks so that small tasks cost little.
 
     >>> from workbench.training import preset
     >>> experiment = preset("sinusoid-maml")
@@ -89,7 +94,7 @@ class Best:
 
 
 class Trainer:
-    """A training at some iteration: `update` makes one meta-step, `checkpoint` keeps it.
+    """A training at some outer step (its `iteration`): `update` makes one, `checkpoint` keeps it.
 
     `path` makes a resumed training compute its gradients the way it did before.
 
@@ -113,14 +118,17 @@ class Trainer:
         self.episodes = EpisodeStream(experiment, self.tasks)
         settings = experiment.training
         self.parameters = dict(trainable(self.learner))
-        self.optimizer = make_optimizer(settings, list(self.parameters.values()))
+        self.paces = paces_of(self.learner)
+        self.optimizer = make_optimizer(settings, list(self.parameters.values()), self.paces)
         self.schedule = make_schedule(settings, self.optimizer)
+        self.regulariser = Regulariser(settings, list(self.parameters.values()))
         self.iteration = 0
+        self.before: list[Tensor] = []  # the parameters before the last step that is diagnosed
         self.best: Best | None = None
         self.loss_sum = torch.zeros((), device=experiment.device, dtype=torch.float64)
         self.loss_count = 0
         self.random = Seeded(experiment.seed)
-        draws = self._draws()
+        self.draws = draws = self._draws()
         self._drawing: AbstractContextManager[object] = self.random if draws else nullcontext()
         wanted: Mode = settings.compiled if path is None else _MODES[path]
         self.meta_gradients = MetaGradients(
@@ -132,19 +140,19 @@ class Trainer:
         )
         if self.meta_gradients.path == "compiled":
             # Compile and certify on the first episode, whose result comes from the eager path:
-            # every meta-step that counts then runs the same way, resumed or not.
+            # every outer step that counts then runs the same way, resumed or not.
             for _ in range(self.windows):
                 self.meta_gradients(self.episodes[0])
 
     @property
     def windows(self) -> int:
-        """Meta-steps that an adaptation takes: more than one where each is a window of it."""
+        """Outer steps that an adaptation takes: more than one where each is a window of it."""
         window = self.learner.estimator.window
         return math.ceil(self.learner.steps(self.episodes[0]) / window) if window else 1
 
     @property
     def finished(self) -> bool:
-        """Whether all iterations are done, or validation stopped getting better."""
+        """Whether all outer steps are done, or validation stopped getting better."""
         return self.iteration >= self.experiment.training.iterations or self.lost_patience
 
     @property
@@ -168,17 +176,25 @@ class Trainer:
         return trial.drawn
 
     def update(self) -> None:
-        """One meta-step."""
+        """One outer step."""
         trajectory, window = divmod(self.iteration, self.windows)
         if window == 0:
             self.meta_gradients.carried = None
+        settings = self.experiment.training
+        if isinstance(self.learner, Anneals):
+            self.learner.anneal(self.iteration / settings.iterations)
         with self._drawing:
             gradients, losses = self.meta_gradients(self.episodes[trajectory])
         for name, parameter in self.parameters.items():
             parameter.grad = gradients[name]
-        if self.experiment.training.clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.experiment.training.clip)
+        self.regulariser.add_gradients()
+        if settings.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters.values(), settings.clip)
+        every = settings.diagnose_every
+        if every and (self.iteration + 1) % every == 0:
+            self.before = [p.detach().clone() for p in self.parameters.values()]
         self.optimizer.step()
+        self.regulariser.project()
         self.schedule.step()
         self.loss_sum += losses.mean()
         self.loss_count += 1
@@ -195,7 +211,7 @@ class Trainer:
             "iteration": self.iteration,
             "split": "train",
             "loss": loss,
-            "gradient_norm": _finite(float(norms.norm())),
+            "gradient_norm": finite(float(norms.norm())),
             "rate": self.optimizer.param_groups[0]["lr"],
         }
 
@@ -205,8 +221,8 @@ class Trainer:
             bool(torch.isfinite(p).all()) for p in self.parameters.values()
         )
         if not good:
-            raise UserError(
-                f"the meta-loss is not a finite number by iteration {self.iteration}: lower "
+            raise Diverged(
+                f"the meta-loss is not a finite number by outer step {self.iteration}: lower "
                 "training.rate or the inner rate, or set training.clip; the last checkpoint, "
                 "from before, is kept"
             )
@@ -220,7 +236,7 @@ class Trainer:
                 self.experiment.test,
                 episodes=self.experiment.training.validation_tasks,
                 split="validation",
-                seed=_VALIDATION_SEED,
+                seed=VALIDATION_SEED,
                 every_step=False,
             )
         measure = self.tasks.measure(self.experiment.test)
@@ -230,17 +246,18 @@ class Trainer:
             else:
                 since = self.best.validations_since + 1
                 self.best = dataclasses.replace(self.best, validations_since=since)
-        return {
+        row = {
             "iteration": self.iteration,
             "split": "validation",
-            measure.name: _finite(result.mean),
+            measure.name: finite(result.mean),
             "measure": measure.to_record(),
-            "ci95": _finite(result.ci95),
+            "ci95": finite(result.ci95),
             "best": self.best is not None and self.best.iteration == self.iteration,
         }
+        return row if math.isfinite(result.mean) else row | {"diverged": result.diverged}
 
     def checkpoint(self, seconds: float = 0.0) -> Checkpoint:
-        """All that the next meta-step depends on."""
+        """All that the next outer step depends on."""
         tensors: dict[str, Tensor] = {
             f"learner.{name}": tensor for name, tensor in self.learner.state_dict().items()
         }
@@ -281,7 +298,10 @@ class Trainer:
                 f"{type(self.optimizer).__name__}: restore the run's config.json"
             )
         optimizer, schedule = stand_ins(
-            self.experiment.training, self.parameters.values(), stepped=header["iteration"] > 0
+            self.experiment.training,
+            self.parameters.values(),
+            self.paces,
+            stepped=header["iteration"] > 0,
         )
         load_optimizer(self.optimizer, checkpoint, optimizer, name)
         check_alike(header["schedule"], schedule.state_dict(), "schedule", name)
@@ -316,7 +336,7 @@ class Trainer:
             return
         if step != window * self.learner.estimator.window:
             raise UserError(
-                f"{name} carries on from step {step!r} of an adaptation, and iteration "
+                f"{name} carries on from step {step!r} of an adaptation, and outer step "
                 f"{self.iteration} is {window} windows into one: delete it"
             )
         with torch.no_grad():
@@ -333,8 +353,14 @@ class Trainer:
 def tried(experiment: Experiment) -> tuple[Learner, Tasks]:
     """What the experiment builds, once all that can be known to fail beforehand was tried."""
     learner, tasks = experiment.build()
-    stand_ins(experiment.training, [parameter for _, parameter in trainable(learner)])
+    parameters = [parameter for _, parameter in trainable(learner)]
+    stand_ins(experiment.training, parameters, paces_of(learner))
     return learner, tasks
+
+
+def paces_of(learner: Learner) -> list[float]:
+    """Of each meta-parameter, the factor of the outer rate that the estimator gives it."""
+    return [learner.estimator.pace(name) for name, _ in trainable(learner)]
 
 
 def versions() -> dict[str, str]:
@@ -347,5 +373,9 @@ def versions() -> dict[str, str]:
     }
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """A number as JSON can hold it.
+
+    >>> finite(float("nan"))
+    """
     return value if math.isfinite(value) else None

@@ -330,7 +330,8 @@ def known_runs(also: Sequence[str] = ()) -> list[KnownRun]:
 def frames_of(comparison: Comparison) -> dict[str, pd.DataFrame]:
     """What is shown of a comparison.
 
-    groups  a row a method: mean over tasks with its 95% interval, and over seeds
+    groups  a row a method: mean over tasks with its 95% interval, and over seeds; a sentence in
+            their place where tasks diverged
     pairs   a row a pair: the paired difference with its interval, wins, losses, sign test
     steps   a row a method and inner step, or move: mean with its interval
     tasks   a row a task: a column a method, after the last step
@@ -347,6 +348,7 @@ def frames_of(comparison: Comparison) -> dict[str, pd.DataFrame]:
                 "mean": record["mean"],
                 "ci95": record["ci95_tasks"],
                 "seeds_ci95": record["ci95_seeds"],
+                "diverged": group.diverged or None,
             }
         )
         values = torch.stack([e.values for e in group.evaluations]).mean(dim=0)

@@ -72,6 +72,7 @@ class Subject:
     session        for formats that hold a whole session
     figure         draws it: see `workbench.figures.draw`
     step           the inner step that is looked at
+    options        of the figure
     """
 
     kind: str
@@ -82,6 +83,7 @@ class Subject:
     session: Session | None = None
     figure: str | Callable[..., Plot] | None = None
     step: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @staticmethod
     def of(session: Session, kind: str) -> Subject:
@@ -107,7 +109,7 @@ class Subject:
 
     def plot(self, settings: ExportSettings) -> Plot:
         """The figure."""
-        return draw(self.figure, self.frame, style=settings.style, step=self.step)
+        return draw(self.figure, self.frame, style=settings.style, step=self.step, **self.options)
 
     def content(self, settings: ExportSettings) -> bytes:
         """The file's bytes."""
@@ -242,10 +244,12 @@ class Exporting:
                 f"from pathlib import Path\n\nfrom workbench.figures import latex_table\n"
                 f'{subject.code}\nPath("{path}").write_text(latex_table(frame))'
             )
+        options = "".join(f"{name}={value!r}, " for name, value in subject.options.items())
         style = f"Style(ColumnWidth.{settings.width.upper()}, dark={settings.dark})"
         return (
             "from workbench.figures import ColumnWidth, Style, draw\n"
-            f'{subject.code}\ndraw("{subject.kind}", frame, style={style}).savefig("{path}")'
+            f"{subject.code}\n"
+            f'draw("{subject.kind}", frame, {options}style={style}).savefig("{path}")'
         )
 
 

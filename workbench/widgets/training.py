@@ -7,19 +7,33 @@ in another notebook, and for runs that were started on the command line.
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 import weakref
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import traitlets
 
 from workbench.errors import UserError
-from workbench.inspection import metrics_frame, stacked
+from workbench.fields import Range, check_fields, describe, with_values
+from workbench.files import plain_name
+from workbench.inspection import (
+    diagnostics_frame,
+    metrics_frame,
+    progress_frame,
+    seeds_frame,
+    stacked,
+)
 from workbench.session.drafts import Draft
-from workbench.session.following import Followed
-from workbench.session.messages import ListedRun, TrainAbout
+from workbench.session.following import Followed, apart, found_in
+from workbench.session.messages import ListedRun, SettingApart, TrainAbout
+from workbench.session.wire import WireFrame, to_wire
 from workbench.training import Run, presets, resume_in_background
+from workbench.training.loop import check_goes_on
+from workbench.training.runs import TRASH
 from workbench.training.trainer import tried
 from workbench.widgets.exporting import Exporting, Subject
 from workbench.widgets.panel import Panel, command
@@ -27,6 +41,20 @@ from workbench.widgets.panel import Panel, command
 _EVERY = 0.5  # seconds between looks at the files of runs that train
 _DRAWN = 6  # runs whose curves are drawn at first: those that train, then the newest
 _ENDED = ("paused", "interrupted", "killed", "failed", "new")  # from which one can go on
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How curves are drawn."""
+
+    # of what is noisy; the values themselves stay, faint
+    smoothing: Annotated[float, Range(0, 0.999)] = 0.0
+    along: Literal["outer step", "time"] = "outer step"  # what goes along the axis
+    # runs that are equal but for their seed: as their mean with a band, or each by itself
+    seeds: Literal["band", "apart"] = "band"
+
+    def __post_init__(self) -> None:
+        check_fields(self, "show")
 
 
 class TrainPanel(Exporting, Panel):
@@ -48,12 +76,14 @@ class TrainPanel(Exporting, Panel):
     def __init__(self, folder: Path | str = "runs", preset: str = "sinusoid-maml") -> None:
         self.folder, self.draft = Path(folder), Draft(preset)
         self.name = ""  # of the next run; empty is one that is free
+        self.looks = Looks()
         self.runs: dict[str, Followed] = {}
         self._drawn: dict[str, bool] = {}  # which curves were asked for, and which put away
         self._starting: set[str] = set()
         self._closed = False
         self._following: asyncio.Task[None] | None = None
         super().__init__("train")
+        threading.Thread(target=_prepare, args=(preset,), daemon=True).start()
         self.look()
 
     def close(self) -> None:
@@ -72,25 +102,42 @@ class TrainPanel(Exporting, Panel):
     @command
     def look(self) -> None:
         """Read the run directories again; go on doing so while something trains."""
-        found = {}
-        for path in sorted(self.folder.glob("*/config.json"), key=lambda p: p.stat().st_mtime):
-            name = path.parent.name
-            known = self.runs.get(name)
-            found[name] = known or Followed(Run(path.parent))
-            found[name].look()
-        self.runs = found
+        self.runs = found_in(self.folder, self.runs)
         self._show()
         self._follow()
 
     def _show(self) -> None:
         drawn = self._names_drawn()
         with self.hold_sync():
-            self.frames = {
-                f"run:{name}": self.runs[name].wire
-                for name in drawn
-                if self.runs[name].wire is not None
-            }
+            self.frames = self._frames(drawn)
             self.about = {**self._about(drawn)}
+
+    def _frames(self, drawn: list[str]) -> dict[str, WireFrame]:
+        """Of each run that is drawn, and of each band of seeds among them."""
+        found: dict[str, WireFrame] = {}
+        for name in drawn:
+            one = self.runs[name]
+            parts = {"run": one.wire, "inside": one.inside, "adaptation": one.adaptations}
+            found |= {f"{part}:{name}": wire for part, wire in parts.items() if wire is not None}
+        if self.looks.seeds == "band":
+            for group, names in self._bands(drawn).items():
+                frames = [metrics_frame(self.runs[name].rows) for name in names]
+                found[f"seeds:{group}"] = to_wire(seeds_frame(frames))
+        return found
+
+    def _bands(self, drawn: list[str]) -> dict[str, list[str]]:
+        """The runs that are drawn by their group, where there are several seeds and curves."""
+        groups = self._groups()
+        found: dict[str, list[str]] = {}
+        for name in drawn:
+            if self.runs[name].wire is not None:
+                found.setdefault(groups[name], []).append(name)
+        return {group: names for group, names in found.items() if len(names) > 1}
+
+    def _groups(self) -> dict[str, str]:
+        """For each run the oldest that is equal to it but for the seed."""
+        first: dict[str, str] = {}
+        return {name: first.setdefault(one.kind, name) for name, one in self.runs.items()}
 
     def _names_drawn(self) -> list[str]:
         newest = list(reversed(self.runs))
@@ -99,12 +146,21 @@ class TrainPanel(Exporting, Panel):
 
     def _about(self, drawn: list[str]) -> TrainAbout:
         runs: list[ListedRun] = []
+        groups = self._groups()
         for name, one in reversed(self.runs.items()):
             summary = one.summary()
             if name in self._starting and not one.alive:
                 summary |= {"state": "starting", "reason": ""}
             resumes = summary["state"] in _ENDED and one.experiment is not None
-            runs.append({"name": name, "drawn": name in drawn, "resumes": resumes, **summary})
+            runs.append(
+                {
+                    "name": name,
+                    "drawn": name in drawn,
+                    "resumes": resumes,
+                    "group": groups[name],
+                    **summary,
+                }
+            )
         directory = self.folder / (self.name or self._free_name())
         return {
             "title": "Training",
@@ -114,6 +170,8 @@ class TrainPanel(Exporting, Panel):
             "presets": [{"name": n, "line": line} for n, line in presets().items()],
             "form": self.draft.form(),
             "runs": runs,
+            "trash": [path.parent.name for path in self.folder.glob(f"{TRASH}/*/config.json")],
+            "looks": describe(self.looks, Looks()),
             "code": self.draft.code(directory),
             "shell": self.draft.shell(directory),
         }
@@ -147,17 +205,14 @@ class TrainPanel(Exporting, Panel):
 
     @command
     def vary(self, **changes: Any) -> None:
-        """Change settings, by their dotted names; iterations stretch what belongs to them."""
+        """Change settings, by their dotted names; outer steps stretch what belongs to them."""
         self.draft = self.draft.varied(changes)
         self._show()
 
     @command
     def call(self, name: str) -> None:
         """Name the next run; an empty name is one that is free."""
-        name = name.strip()
-        if name and (Path(name).name != name or name.startswith(".")):
-            raise UserError(f"a run cannot be called '{name}': give a plain name, without '/'")
-        self.name = name
+        self.name = plain_name(name) if name.strip() else ""
         self._show()
 
     @command
@@ -192,6 +247,7 @@ class TrainPanel(Exporting, Panel):
             raise UserError(f"{run.directory} is training already: follow it here, or stop it")
         if state == "finished":
             raise UserError(f"{run.directory} is finished: start a longer one under another name")
+        check_goes_on(run)
         self._begin(run)
 
     @command
@@ -209,19 +265,92 @@ class TrainPanel(Exporting, Panel):
         self.chosen = str(run.directory)
         return f'Stage("{run.directory}")'
 
+    @command
+    def show(self, **changes: Any) -> None:
+        """How curves are drawn: smoothing, what goes along the axis, seeds as a band or apart."""
+        self.looks = with_values(self.looks, changes)
+        self._show()
+
+    # ---- commands: runs under other names, with notes, away and back ---------------------------
+
+    @command
+    def rename(self, name: str, to: str) -> str:
+        """Give a run another name."""
+        run = self._run(name).rename(to)
+        if name in self._drawn:
+            self._drawn[run.directory.name] = self._drawn.pop(name)
+        self.look()
+        return run.directory.name
+
+    @command
+    def annotate(self, name: str, text: str) -> None:
+        """Write a note on a run."""
+        self._run(name).annotate(text)
+        self.look()
+
+    @command
+    def delete(self, name: str) -> str:
+        """Move a run to the trash, from where `restore` brings it back: its name there."""
+        gone = self._run(name).delete()
+        self.look()
+        return gone.directory.name
+
+    @command
+    def restore(self, name: str) -> None:
+        """Bring a run back from the trash."""
+        Run.open(self.folder / TRASH / name).restore()
+        self.look()
+
+    @command
+    def apart(self, first: str, second: str) -> list[SettingApart]:
+        """The settings in which two runs differ."""
+        return apart(self._run(first).experiment, self._run(second).experiment)
+
     def subject(self, kind: str) -> Subject:
-        """The curves that are drawn, for export."""
-        drawn = [name for name in self._names_drawn() if self.runs[name].wire is not None]
-        if not drawn:
+        """What is drawn, for export: training, diagnostics or the newest run's adaptation."""
+        makers: dict[str, Any] = {
+            "training": metrics_frame,
+            "diagnostics": diagnostics_frame,
+            "adaptation": progress_frame,
+        }
+        held = {"training": "run", "diagnostics": "inside", "adaptation": "adaptation"}
+        frames = self._frames(drawn := self._names_drawn())
+        named = [name for name in drawn if f"{held[kind]}:{name}" in frames]
+        if not named:
             raise UserError("no curve is drawn: start a run, or draw one of those that there are")
-        directories = {name: str(self.runs[name].run.directory) for name in drawn}
-        named = ", ".join(f'"{n}": metrics_frame("{d}")' for n, d in directories.items())
+        make, maker = makers[kind], makers[kind].__name__
+        places = {name: str(self.runs[name].run.directory) for name in named}
+        if kind == "adaptation":
+            path = places[named[-1]]
+            code = f'from workbench.inspection import {maker}\n\nframe = {maker}("{path}")'
+            return Subject(kind, make(path), code, figure=kind)
+        options: dict[str, Any] = {} if self.looks.along == "outer step" else {"by": "seconds"}
+        options |= {"smoothing": self.looks.smoothing} if self.looks.smoothing else {}
+        groups = {name: name for name in named}
+        for group, members in (self._bands(named) if self.looks.seeds == "band" else {}).items():
+            groups |= dict.fromkeys(members, group)
+        together: dict[str, dict[int, str]] = {}  # by group and seed
+        for name, group in groups.items():
+            seeds = together.setdefault(group, {})
+            seeds[len(seeds)] = places[name]
+        text, several = [], any(len(seeds) > 1 for seeds in together.values())
+        for group, seeds in together.items():
+            inner = ", ".join(f'{seed}: {maker}("{path}")' for seed, path in seeds.items())
+            one = f'stacked({{{inner}}}, "seed")' if several else f'{maker}("{seeds[0]}")'
+            text.append(f'"{group}": {one}')
         code = (
-            "from workbench.inspection import metrics_frame, stacked\n\n"
-            f"frame = stacked({{{named}}})"
+            f"from workbench.inspection import {maker}, stacked\n\n"
+            f"frame = stacked({{{', '.join(text)}}})"
         )
-        frame = stacked({name: metrics_frame(path) for name, path in directories.items()})
-        return Subject("training", frame, code, figure="training")
+        frame = stacked(
+            {
+                group: stacked({seed: make(path) for seed, path in seeds.items()}, "seed")
+                if several
+                else make(seeds[0])
+                for group, seeds in together.items()
+            }
+        )
+        return Subject(kind, frame, code, figure=kind, options=options)
 
     def _run(self, name: str) -> Run:
         if name not in self.runs:
@@ -246,6 +375,13 @@ class TrainPanel(Exporting, Panel):
 
         threading.Thread(target=begin, daemon=True).start()
         self.look()
+
+
+@functools.cache
+def _prepare(preset: str) -> None:
+    """Import what the first start of a training needs, which takes seconds, before it is asked."""
+    with suppress(UserError):  # which the start says
+        tried(Draft(preset).experiment)
 
 
 async def _follow(reference: weakref.ref[TrainPanel]) -> None:

@@ -6,6 +6,7 @@ import { Axes } from "./Axes";
 import { three, withUnit } from "./format";
 import { useUnique, useWidth } from "./hooks";
 import { Drawn, type Held, Legend, type Series } from "./Series";
+import { turned, type Window, within } from "./window";
 import { asksForLog, type Axis, belowLog, extent, makeScale, nearest, type Scale, tilts } from "./scales";
 
 export type { Series } from "./Series";
@@ -31,19 +32,33 @@ interface Props {
   tight?: boolean;
   /** Without a legend: the words below say what is what. */
   quietLegend?: boolean;
+  /** The part of the x axis that is shown; null is all. It is dragged out, and turned by keys. */
+  window?: Window | null;
+  onWindow?: (window: Window | null) => void;
   /** Bars of several series stand at the same places and not side by side. */
   overlaid?: boolean;
 }
 
-export function Chart(props: Props) {
+export function Chart(given: Props) {
+  const { window, onWindow } = given;
+  const props: Props = window
+    ? {
+        ...given,
+        series: within(given.series, window),
+        x: { ...given.x, scale: "linear", domain: window, limits: window },
+        tight: true,
+      }
+    : given;
   const { title, series, height = 220, mark, onPick, onDrag, under, chance } = props;
+  const [brush, setBrush] = useState<Window | null>(null); // in pixels, while it is dragged
   const [ref, width] = useWidth<HTMLDivElement>();
   const [logs, setLogs] = useState<{ x?: boolean; y?: boolean }>({});
   const [hover, setHover] = useState<{ series: number; index: number } | null>(null);
   const held = useRef<Held | null>(null);
   const id = useUnique();
   const ys = series.flatMap((one) => [one.y, one.low ?? [], one.high ?? []]);
-  const asks = props.y.scale === undefined && props.y.switchable && asksForLog(ys);
+  const asks =
+    props.y.scale === undefined && props.y.switchable && asksForLog(inSight(ys, props.y.limits));
   const axes = { x: switched(props.x, logs.x), y: switched(props.y, logs.y ?? (asks || undefined)) };
   const hasBars = series.some((one) => one.kind === "bars") && axes.y.scale !== "log";
   const box = {
@@ -80,6 +95,7 @@ export function Chart(props: Props) {
   const pointerMove = (event: TargetedPointerEvent<SVGSVGElement>) => {
     const at = place(event);
     const grip = held.current;
+    if (brush) return setBrush([brush[0], at[0]]);
     if (!grip) return setHover(nearest(audible, x, y, at));
     drag(grip, grip.x.invert(at[0]), grip.y.invert(at[1]), false);
   };
@@ -114,6 +130,11 @@ export function Chart(props: Props) {
       )?.focus();
       return;
     }
+    if (onWindow && event.button === 0) {
+      event.currentTarget.setPointerCapture(event.pointerId);
+      setBrush([at[0], at[0]]);
+      return;
+    }
     const close = nearest(audible, x, y, at, 14);
     onPick?.({
       x: x.invert(at[0]),
@@ -124,6 +145,12 @@ export function Chart(props: Props) {
   };
   const pointerUp = (event: TargetedPointerEvent<SVGSVGElement>) => {
     const grip = held.current;
+    if (brush) {
+      const [low, high] = [...brush].sort((a, b) => a - b) as Window;
+      setBrush(null);
+      if (high - low > 5) onWindow?.([x.invert(low), x.invert(high)]);
+      return;
+    }
     if (!grip) return;
     const at = place(event);
     held.current = null;
@@ -183,8 +210,21 @@ export function Chart(props: Props) {
         onPointerLeave={() => !held.current && setHover(null)}
         onPointerDown={pointerDown}
         onPointerUp={pointerUp}
-        onPointerCancel={() => (held.current = null)}
-        style={{ cursor: onPick ? "pointer" : "default", touchAction: onDrag ? "none" : "auto" }}
+        onPointerCancel={() => {
+          held.current = null;
+          setBrush(null);
+        }}
+        tabindex={onWindow ? 0 : undefined}
+        aria-keyshortcuts={onWindow && "+ - 0 ArrowLeft ArrowRight"}
+        onKeyDown={(event) => {
+          if (!onWindow || event.target !== event.currentTarget) return;
+          const next = turned(event.key, window ?? (x.domain() as Window));
+          if (next === undefined) return;
+          event.preventDefault();
+          event.stopPropagation();
+          onWindow(next);
+        }}
+        style={{ cursor: onWindow ? "crosshair" : onPick ? "pointer" : "default", touchAction: onDrag ? "none" : "auto" }}
       >
         {under?.(x, y)}
         {chance !== undefined && chance >= Math.min(...y.domain()) && chance <= Math.max(...y.domain()) && (
@@ -202,6 +242,15 @@ export function Chart(props: Props) {
         <Axes x={x} y={y} axes={axes} box={box} grid={!under} zero={hasBars} />
         {mark !== undefined && !axes.x.names && Number.isFinite(x(mark)) && (
           <line class="wb-mark" x1={x(mark)} x2={x(mark)} y1={box.top} y2={box.bottom} />
+        )}
+        {brush && (
+          <rect
+            class="wb-chosen"
+            x={Math.min(...brush)}
+            width={Math.abs(brush[1] - brush[0])}
+            y={box.top}
+            height={box.bottom - box.top}
+          />
         )}
         {props.y.limits && (
           <clipPath id={`${id}-inside`}>
@@ -260,6 +309,12 @@ function useScale(
 
 const switched = (axis: Axis, log: boolean | undefined): Axis =>
   log === undefined ? axis : { ...axis, scale: log ? "log" : "linear" };
+
+/** The numbers that are between limits, where there are any. */
+const inSight = (columns: ArrayLike<number>[], limits: Axis["limits"]): ArrayLike<number>[] =>
+  limits
+    ? columns.map((column) => Array.from(column).filter((v) => v >= limits[0] && v <= limits[1]))
+    : columns;
 
 /** Room beside bars, and beside points that no line joins. */
 function beside(series: Series[], wide: [number, number] | null): [number, number] | null {

@@ -248,17 +248,35 @@ function Choice({ field, id, change }: Omit<InputProps, "refuse">) {
     );
   }
   return (
-    <select
-      id={id}
-      aria-describedby={`${id}-help`}
-      value={said(field.value)}
-      onChange={(event) => change(choices[event.currentTarget.selectedIndex] ?? null)}
-    >
-      {choices.map((choice) => (
-        <option key={said(choice)} value={said(choice)}>
-          {said(choice)}
-        </option>
-      ))}
-    </select>
+    <>
+      <select
+        id={id}
+        aria-describedby={`${id}-help`}
+        value={said(field.value)}
+        onChange={(event) => change(choices[event.currentTarget.selectedIndex] ?? null)}
+      >
+        {choices.map((choice) => (
+          <option key={said(choice)} value={said(choice)}>
+            {said(choice)}
+          </option>
+        ))}
+      </select>
+      {field.free && (
+        <input
+          type="text"
+          placeholder={field.free}
+          aria-label={`Other ${field.label}, such as ${field.free}`}
+          onChange={(event) => takeTyped(event.currentTarget, change)}
+          onKeyDown={onEnter((box) => takeTyped(box, change))}
+        />
+      )}
+    </>
   );
+}
+
+/** What was typed is asked for once, and then shown among the choices. */
+function takeTyped(box: HTMLInputElement, change: (value: Value) => void) {
+  const typed = box.value.trim();
+  box.value = "";
+  if (typed) change(typed);
 }

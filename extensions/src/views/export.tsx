@@ -16,6 +16,8 @@ import "./export.css";
 /** What results are called, which are no inspections. */
 const RESULTS: Record<string, string> = {
   training: "learning curves",
+  diagnostics: "the meta-gradient along trainings",
+  adaptation: "the newest run's adaptation, at each validation",
   comparison: "comparison of runs",
 };
 
@@ -31,7 +33,10 @@ const SHEETS = ["train", "compare"]; // panels whose footer has no button for it
 
 /** What can be exported of what a panel shows. */
 function kindsOf(store: Store): string[] {
-  if (store.view === "train") return ["training"];
+  if (store.view === "train") {
+    const has = (part: string) => Object.keys(store.frames.value).some((name) => name.startsWith(`${part}:`));
+    return ["training", ...(has("inside") ? ["diagnostics"] : []), ...(has("adaptation") ? ["adaptation"] : [])];
+  }
   if (store.view === "compare") return ["comparison"];
   const states = store.about.value.kinds ?? {};
   const found = Object.keys(states).filter((kind) => /^(ready|open|stale)$/.test(states[kind]!));

@@ -58,7 +58,7 @@ function Whole({ store, frame }: { store: Store; frame: Frame<Columns["memory"]>
   const all = useSignal(false);
   // The query whose reads are shown stays while a support example is looked at.
   const asked = useRef(0);
-  const reads = readReads(frame);
+  const reads = readReads(frame, Math.min(cursor.step, lanes[cursor.lane]?.steps ?? 0));
   if (cursor.part === "query") asked.current = cursor.example;
   const query = reads.queries.includes(asked.current) ? asked.current : (reads.queries[0] ?? 0);
   const head = reads.heads.includes(headChosen.value) ? headChosen.value : (reads.heads[0] ?? "");
@@ -73,13 +73,13 @@ function Whole({ store, frame }: { store: Store; frame: Frame<Columns["memory"]>
   const queries = examples.filter((one) => one.part === "query");
   const names = classNames(examples);
   const slot = now.some((one) => one.slot === chosen.value) ? chosen.value : null;
-  const holding = now.filter((one) => one.writers.length > 0).length;
+  const holding = now.filter((one) => one.writers.length > 0 || one.before > 0).length;
   // A memory that was filled before these steps: what is read of it is all that there is to see.
   const writes = last.some((one) => one.writers.length > 0 || one.rewritten);
   const listed = writes ? last : last.filter((one) => reads.entries(head).includes(one.slot));
   const shown = worthShowing(listed, all.value ? Infinity : ROWS, slot === null ? [] : [slot]);
   const near = reads.kind === "distance";
-  const sources = cameFrom(reads, head, query, last);
+  const sources = cameFrom(reads, head, query, reads.step === step ? now : last);
   const what = near ? "nearness" : "share that is read";
   const how = near ? "squared distance" : "reads";
 
@@ -133,7 +133,7 @@ function Whole({ store, frame }: { store: Store; frame: Frame<Columns["memory"]>
               said: unread ? "" : `query ${query + 1}: ${how} ${three(value)}`,
             };
           }}
-          readNow={step === steps}
+          readNow={reads.step === null ? step === steps : reads.step === step}
           nothing={writes && step < steps ? "nothing" : "not written in these steps"}
           onPick={pick}
         />

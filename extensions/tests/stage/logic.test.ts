@@ -13,7 +13,9 @@ import {
 } from "../../src/views/stage/data";
 import { Editor, fitting } from "../../src/views/stage/edits";
 import {
+  divergedIn,
   every,
+  followed,
   geometry,
   heightOf,
   laneAt,
@@ -40,6 +42,7 @@ const lane = (steps: number, more: object = {}) => ({
   at: 0,
   settings: {} as Record<string, unknown>,
   edits: 0,
+  diverged: null,
   memory: [],
   ...more,
 });
@@ -69,7 +72,7 @@ test("a lane is called as Python says, and the start is no step", () => {
   expect([0, 1].map((one) => laneName(about, one))).toEqual(["MAML", name]);
   for (const width of [400, 700, 1400]) {
     const g = geometry(about.lanes, width);
-    const lines = linesOf(name, g.left);
+    const lines = linesOf(lane(5, branch), g.left);
     expect(lines.join(" ")).toBe(name); // in full, however narrow
     expect(g.gap).toBeGreaterThanOrEqual(14 * lines.length);
     expect(g.left).toBeLessThanOrEqual(0.4 * width);
@@ -336,6 +339,15 @@ test("a refused edit lets the point go", async () => {
   await vi.waitFor(() => expect(editor.held.value).toBeNull());
   expect(store.problem.value).toEqual({ text: "no" });
   store.dispose();
+});
+
+test("axes follow a lane that diverged as far as the others are in sight, and it says so", () => {
+  const diverged = { step: 3, follow: 1, sentence: "task 1 diverged at inner step 3 (loss inf)" };
+  const lanes = [lane(3), lane(3, { diverged, name: "other" })];
+  expect(followed([1, 2, 1e30, Infinity], lanes[1])).toEqual([1, 2]);
+  expect(followed([1, 2], lanes[0])).toEqual([1, 2]);
+  expect(divergedIn(lanes)).toBe("other: task 1 diverged at inner step 3 (loss inf)");
+  expect(linesOf(lanes[1]!, 150)).toEqual(["other", "diverged at step 3"]);
 });
 
 test("lanes that are no branches have one episode; lanes are shown at one scale", () => {

@@ -18,6 +18,7 @@ const lane = (steps: number, more: object = {}) => ({
   at: 0,
   settings: {},
   edits: 0,
+  diverged: null,
   memory: [],
   ...more,
 });

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -12,14 +12,19 @@ from torch import Tensor, nn
 from tests.algorithms.cases import sines
 from workbench import UserError
 from workbench.algorithms import (
+    ALFA,
     MAML,
+    Adapted,
+    Clipped,
     Displacement,
     Estimator,
     Evolution,
     Exact,
     Implicit,
+    MAMLPlusPlus,
     MAMLSettings,
     MetaNet,
+    MetaSGD,
     Prototypical,
     Reptile,
     ReptileSettings,
@@ -28,7 +33,8 @@ from workbench.algorithms import (
     last,
 )
 from workbench.algorithms.estimators.implicit import conjugate_gradients
-from workbench.innerloop import weights_of
+from workbench.innerloop import InnerOptimizer, compiled, weights_of
+from workbench.inspection.kinds import compute
 from workbench.models import MLP
 from workbench.tasks import Episode, Examples, open_tasks
 from workbench.training.execution import MetaGradients
@@ -43,6 +49,11 @@ def maml(**settings: object) -> MAML:
 
 def flat(gradients: dict[str, Tensor]) -> Tensor:
     return torch.cat([g.flatten() for g in gradients.values()])
+
+
+def zeros_for_none(found: Sequence[Tensor | None], like: dict[str, Tensor]) -> list[Tensor]:
+    pairs = zip(found, like.values(), strict=True)
+    return [torch.zeros_like(t) if g is None else g for g, t in pairs]
 
 
 def test_the_learners_own_estimator_is_what_meta_gradient_asks() -> None:
@@ -81,12 +92,12 @@ def test_windows_go_through_the_adaptation_and_know_nothing_of_before() -> None:
             torch.testing.assert_close(found.gradients[f"rates.{name}"], gradient)
 
 
-@pytest.mark.parametrize("compiled", ["off", "on"])
-def test_what_is_carried_is_cut_and_joined_by_tasks(compiled: str) -> None:
+@pytest.mark.parametrize("mode", ["off", "on"])
+def test_what_is_carried_is_cut_and_joined_by_tasks(mode: str) -> None:
     def losses(chunk: int) -> list[Tensor]:
         learner = maml(train_steps=4, inner_rate=0.05)
         learner.estimator = Truncated(window=2)
-        run = MetaGradients(learner, compiled=compiled, tasks_per_chunk=chunk)  # type: ignore[arg-type]
+        run = MetaGradients(learner, compiled=mode, tasks_per_chunk=chunk)  # type: ignore[arg-type]
         found = [run(sines(4)) for _ in range(2)]
         assert run.carried is not None
         assert run.carried.step == 4
@@ -118,6 +129,35 @@ def test_the_implicit_gradient_is_the_unrolled_one_once_the_inner_loop_has_arriv
     assert errors[1] < errors[0]
 
 
+def test_the_solvers_agree_and_the_exact_one_is_exact() -> None:
+    settings = {"train_steps": 400, "inner_rate": 0.1, "proximal": 2.0}
+    learner, tasks = maml(**settings), sines(3)
+
+    def error(found: Estimator) -> float:
+        one = flat(found(learner, tasks)[0].gradients)
+        return float((one - exact).norm() / exact.norm())
+
+    exact = flat(Exact()(learner, tasks)[0].gradients)
+    assert error(Implicit(solver="exact")) < 1e-9
+    assert error(Implicit(iterations=20)) < 1e-6
+    series = [error(Implicit(iterations=terms, solver="neumann")) for terms in (5, 20, 100)]
+    assert series[0] > series[1] > series[2]
+    assert series[2] < 1e-4  # slowest where the curvature is negative
+
+
+def test_the_exact_solver_is_for_small_nets() -> None:
+    learner = MAML(MLP(1, 1, hidden=(80, 40)), MAMLSettings(proximal=1.0))
+    with pytest.raises(UserError, match="matrix of 3441 x 3441 .* choose the solver 'conjugate'"):
+        Implicit(solver="exact")(learner, sines(1))
+
+
+@pytest.mark.parametrize("learner", [MetaSGD, MAMLPlusPlus, ALFA])
+def test_rates_that_an_implicit_gradient_does_not_reach_are_refused(learner: type) -> None:
+    method = learner(MLP(1, 1), replace(learner(MLP(1, 1)).settings, proximal=1.0))
+    with pytest.raises(UserError, match="learns would never train"):
+        Implicit()(method, sines(2))
+
+
 def test_what_is_kept_does_not_grow_with_the_inner_steps() -> None:
     class Kept:
         now = most = 0
@@ -144,6 +184,78 @@ def test_what_is_kept_does_not_grow_with_the_inner_steps() -> None:
 def test_the_implicit_gradient_needs_a_pull() -> None:
     with pytest.raises(UserError, match=r"learner\.proximal above 0"):
         Implicit()(maml(), sines(2))
+
+
+@pytest.mark.parametrize(
+    "estimator", [Implicit(5), Implicit(5, "neumann"), Implicit(solver="exact"), Clipped(0.2)]
+)
+def test_they_can_be_traced(estimator: Estimator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the compiled path rests on: the traced graph gives what the eager text gives."""
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    def traced(function: Callable, tensors: Sequence[Tensor]) -> Callable:
+        return make_fx(lambda *t: function(t))(*[t.detach() for t in tensors])
+
+    monkeypatch.setattr(compiled, "_refusal", lambda: None)
+    monkeypatch.setattr(compiled, "_compile", traced)
+    learner = maml(train_steps=3, inner_rate=0.05, proximal=1.0)
+    learner.estimator = estimator
+    found = MetaGradients(learner, compiled="on")
+    one, other = sines(4)[:2], sines(4)[2:]
+    found(one)
+    assert found.path == "compiled", found.note
+    torch.testing.assert_close(
+        flat(found(other).gradients), flat(learner.meta_gradient(other).gradients)
+    )
+
+
+# ---- clipped ------------------------------------------------------------------------------------
+
+
+def test_a_limit_that_is_never_met_changes_nothing() -> None:
+    learner, tasks = maml(train_steps=4, inner_rate=0.05, rates="step"), sines(3)
+    exact, found = Exact()(learner, tasks)[0], Clipped(1e6)(learner, tasks)[0]
+    torch.testing.assert_close(found.losses, exact.losses)
+    torch.testing.assert_close(flat(found.gradients), flat(exact.gradients))
+
+
+def test_what_flows_back_is_limited_task_by_task_and_as_it_is_shown() -> None:
+    learner, tasks = maml(train_steps=6, inner_rate=0.05), sines(3)
+    learner.estimator = Clipped(0.3)
+    frame = compute("flow", learner, tasks, [a.detach() for a in adapt(learner, tasks)])
+    rows = frame[(frame["layer"] == "all") & (frame["order"] == "clipped")]
+    assert (rows[rows["step"] < 6]["norm"] <= 0.3 + 1e-9).all()
+    assert (rows[rows["step"] == 6]["norm"] > 0.3).all()
+    for task in range(3):  # begin copies theta: what arrives at step 0 is the meta-gradient
+        own = flat(learner.meta_gradient(tasks[task : task + 1]).gradients).norm()
+        shown = rows[(rows["step"] == 0) & (rows["task"] == task)]["norm"].item()
+        assert own == pytest.approx(shown, rel=1e-9)
+    whole = flat(learner.meta_gradient(tasks).gradients)
+    parts = [flat(learner.meta_gradient(one).gradients) for one in tasks.split(1)]
+    torch.testing.assert_close(whole, sum(parts) / 3)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_clipping_is_that_of_each_jacobian_by_hand(optimizer: str) -> None:
+    learner = maml(train_steps=3, inner_rate=0.05, optimizer=InnerOptimizer(optimizer))
+    tasks, limit = sines(1), 0.2
+    path = [a.detach() for a in adapt(learner, tasks)]
+    leaf = {n: t.clone().requires_grad_() for n, t in path[-1].values.items()}
+    loss = learner.meta_loss([Adapted(leaf, step=3)], tasks).sum()
+    back = torch.autograd.grad(loss, list(leaf.values()), allow_unused=True)
+    back = zeros_for_none(back, leaf)
+    for k in (2, 1, 0):
+        start = {n: t.clone().requires_grad_() for n, t in path[k].values.items()}
+        end = learner.step(Adapted(start, step=k), tasks).values
+        found = torch.autograd.grad(
+            [end[n] for n in leaf], list(start.values()), back, allow_unused=True
+        )
+        found = zeros_for_none(found, start)
+        norm = torch.stack([g.square().sum() for g in found]).sum().sqrt()
+        back = [g * min(1.0, float(limit / norm)) for g in found]
+        leaf = start
+    expected = torch.cat([g.flatten() for g in back])
+    torch.testing.assert_close(flat(Clipped(limit)(learner, tasks)[0].gradients), expected)
 
 
 # ---- Reptile's ----------------------------------------------------------------------------------

@@ -12,16 +12,21 @@ from workbench.tasks.episode import Episode
 class Estimator(ABC):
     """How a meta-gradient is had, apart from the learner. Subclasses are frozen dataclasses.
 
-    window  the inner steps of a meta-step; 0 is the whole adaptation
+    window  the inner steps of an outer step; 0 is the whole adaptation
     """
 
     window: int = 0
+
+    def pace(self, name: str) -> float:
+        """A meta-parameter's outer rate, as a factor of the training's: the same for all, but where
+        an estimator lets parts of a learner learn on time scales of their own."""
+        return 1.0
 
     @abstractmethod
     def __call__(
         self, learner: Any, episode: Episode, carried: Adapted | None = None
     ) -> tuple[MetaGradient, Adapted | None]:
-        """The meta-gradient, and what the next meta-step goes on from (None: it begins anew).
+        """The meta-gradient, and what the next outer step goes on from (None: it begins anew).
 
         `carried` is what this call gave before, for the same tasks, detached; it is cut and
         joined by tasks as an episode is.

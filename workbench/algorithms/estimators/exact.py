@@ -5,7 +5,7 @@ What of the inner steps is differentiated is the learner's to say (its `order`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import pairwise
@@ -46,13 +46,17 @@ def differentiated(learner: nn.Module, losses: Tensor) -> MetaGradient:
         )
     with named_derivatives():
         gradients = torch.autograd.grad(losses.mean(), parameters, allow_unused=True)
+    found = filled(learner, zip(names, parameters, gradients, strict=True))
+    return MetaGradient(found, losses.detach())
+
+
+def filled(learner: Any, found: Iterable[tuple[str, Tensor, Tensor | None]]) -> dict[str, Tensor]:
+    """Gradients by name, of `(name, parameter, gradient)`: 0 for what is idle and said to be so."""
+    every = list(found)
     if learner not in _SEEN:
-        _check_gradients(learner, [n for n, g in zip(names, gradients, strict=True) if g is None])
+        _check_gradients(learner, [name for name, _, g in every if g is None])
         _SEEN.add(learner)
-    filled = (
-        torch.zeros_like(p) if g is None else g for p, g in zip(parameters, gradients, strict=True)
-    )
-    return MetaGradient(dict(zip(names, filled, strict=True)), losses.detach())
+    return {name: torch.zeros_like(p) if g is None else g for name, p, g in every}
 
 
 def _check_gradients(learner: Any, missing: Sequence[str]) -> None:

@@ -1,9 +1,9 @@
-"""Truncated unrolling: a long adaptation in windows, one a meta-step.
+"""Truncated unrolling: a long adaptation in windows, one an outer step.
 
 Williams and Peng (1990), An efficient gradient-based algorithm for on-line training of recurrent
 network trajectories; as learned optimizers are trained (Andrychowicz et al., 2016).
 
-Each meta-step goes on for `window` inner steps from where the last one ended, differentiates the
+Each outer step goes on for `window` inner steps from where the last one ended, differentiates the
 meta-loss at its end, and hands the values on, detached. What lies before a window is a constant.
 """
 
@@ -23,9 +23,9 @@ from workbench.tasks.episode import Episode
 
 @dataclass(frozen=True)
 class Truncated(Estimator):
-    """Differentiate a window of inner steps, and carry the adaptation on in the next meta-step."""
+    """Differentiate a window of inner steps, and carry the adaptation on in the next outer step."""
 
-    # inner steps that a meta-step makes and differentiates
+    # inner steps that an outer step makes and differentiates
     window: Annotated[int, Range(1, span=(1, 100))] = 20
 
     def __post_init__(self) -> None:

@@ -104,7 +104,7 @@ class PretrainedRegression(GradientLearner):
 
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """The unadapted loss on support and query."""
-        both = _all_examples(episode)
+        both = all_examples(episode)
         start = next(iter(path))
         return episode.loss(self.predict(start, both.x, both.weight), both)
 
@@ -201,7 +201,7 @@ class FineTuning(Descends):
 
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """Pre-training: the loss over all training classes; no adaptation takes place."""
-        both = _all_examples(episode)
+        both = all_examples(episode)
         named = episode.info.get("classes")
         if named is None or named.shape != (len(episode), episode.ways):
             raise UserError(
@@ -269,7 +269,8 @@ def _free(body: nn.Module, layers: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(n for n in every if any(n == f or n.startswith(f"{f}.") for f in layers))
 
 
-def _all_examples(episode: Episode) -> Examples:
+def all_examples(episode: Episode) -> Examples:
+    """Support and query together."""
     support, query = episode.support, episode.query
     weight = None
     if support.weight is not None or query.weight is not None:

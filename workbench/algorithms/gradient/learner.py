@@ -6,6 +6,7 @@ meta-gradient is.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from workbench.algorithms.capabilities import Unrolls
 from workbench.algorithms.classes import check_outputs
+from workbench.algorithms.gradient.rates import RATES
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import Live, Range, When, check_fields
@@ -115,9 +117,10 @@ class GradientLearner(Unrolls):
             parameters), or only the body below it
     rates   which inner rates are meta-parameters: none, one a layer's tensor, one a parameter,
             or one a tensor and step
+    fixed   parameters that no inner step changes, by name
     """
 
-    may_lack_gradient: tuple[str, ...] = ("rates.*",)  # where no step is taken
+    may_lack_gradient: Sequence[str] = ("rates.*",)  # where no step is taken
 
     def __init__(
         self,
@@ -126,13 +129,16 @@ class GradientLearner(Unrolls):
         *,
         adapts: Adapts = "all",
         rates: LearnedRates = "none",
+        fixed: Collection[str] = (),
     ) -> None:
         super().__init__()
         check_stackable(model)
         self.model, self.settings = model, settings
         self.rule = settings.optimizer.build()
-        self.adapted_names = _adapted_names(model, adapts)
+        self.adapted_names = _adapted_names(model, adapts, fixed)
         self.learned_rates = rates
+        if rates != "none":
+            self.inspections = (*self.inspections, RATES)
         self.rates = nn.ParameterDict(
             {
                 name.replace(".", "/"): nn.Parameter(torch.full(shape, settings.inner_rate).to(p))
@@ -224,9 +230,15 @@ class GradientLearner(Unrolls):
             return {n: r[min(step, len(r) - 1)] for n, r in learned.items()}
         return dict(learned)
 
+    def moved_by(
+        self, before: Adapted, after: Adapted, episode: Episode, task: int
+    ) -> dict[str, tuple[Rate, Rate]]:
+        """The rate and the weight decay by which a step moved each adapted tensor of a task."""
+        return {name: (rate, 0.0) for name, rate in self.rates_at(before.step).items()}
 
-def _adapted_names(model: nn.Module, adapts: Adapts) -> tuple[str, ...]:
-    names = [name for name, p in model.named_parameters() if p.requires_grad]
+
+def _adapted_names(model: nn.Module, adapts: Adapts, fixed: Collection[str]) -> tuple[str, ...]:
+    names = [n for n, p in model.named_parameters() if p.requires_grad and n not in fixed]
     if not names:
         raise UserError(f"{type(model).__name__} has no trainable parameters to adapt")
     head = _layer(names[-1])

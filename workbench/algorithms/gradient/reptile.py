@@ -72,11 +72,11 @@ class Reptile(GradientLearner):
 
     def batch(self, adapted: Adapted, episode: Episode) -> Examples:
         """This step's minibatch of the support."""
-        return _minibatch(episode.support, episode.seed, adapted.step, self.settings.batch)
+        return minibatch(episode.support, episode.seed, adapted.step, self.settings.batch)
 
 
-def _minibatch(examples: Examples, seed: Tensor, step: int, size: int) -> Examples:
-    """The step's share of the support, which is shuffled anew each time it was gone through."""
+def minibatch(examples: Examples, seed: Tensor, step: int, size: int) -> Examples:
+    """A step's share of the support, which is shuffled anew each time it was gone through."""
     total = examples.y.shape[1]
     if size >= total:
         return examples

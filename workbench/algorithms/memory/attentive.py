@@ -39,6 +39,7 @@ from workbench.algorithms.classes import (
     hide,
     labelled,
     one_hot,
+    unlikely,
 )
 from workbench.algorithms.estimators.evolution import Evolution, Populated
 from workbench.algorithms.memory import attention as attend
@@ -217,7 +218,7 @@ class AttentionLearner(MemoryLearner, Embeds, Populated):
         fused, read, _ = self._fuse(self._head, features, self._noise(adapted, _QUERY))
         scores = _resemblance(self._head, fused, adapted.values["fused"])
         present = adapted.values["labels"].sum(dim=-1).unsqueeze(1) > 0
-        own = hide(scores, present).softmax(dim=-1)
+        own = hide(scores, present).softmax(dim=-1) * present
         heads = {"support": F.pad(own, (0, len(self.keys)))}
         return heads | ({"base": F.pad(read, (own.shape[-1], 0))} if len(self.keys) else {})
 
@@ -225,6 +226,17 @@ class AttentionLearner(MemoryLearner, Embeds, Populated):
         """A slot a support example; the base's entries were there before."""
         own = each_its_own(adapted, episode, self.head["scale"])
         return F.pad(own, (0, 0, 0, len(self.keys)))
+
+    def held_before(self, adapted: Adapted) -> Tensor:
+        """The base's entries."""
+        tasks, slots = adapted.values["labels"].shape[:2]
+        filled = torch.ones(tasks, len(self.keys)).to(self.keys)
+        return F.pad(filled, (slots, 0))
+
+    def empty(self, adapted: Adapted) -> Tensor | None:
+        """Slots of the support; no entry of the base is."""
+        own = super().empty(adapted)
+        return None if own is None else F.pad(own, (0, len(self.keys)))
 
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """The queries' cross-entropy; under REINFORCE its mean over some draws."""
@@ -351,7 +363,8 @@ def _classify(head: Head, asked: Tensor, memory: Tensor, labels: Tensor) -> Tens
     """The log of the attention that each class receives."""
     scores = hide(_resemblance(head, asked, memory), (labels.sum(dim=-1) > 0).unsqueeze(1))
     per_class = hide(scores.unsqueeze(-1), labels.unsqueeze(1) > 0).logsumexp(dim=2)
-    return per_class - scores.logsumexp(dim=-1, keepdim=True)
+    told = labels.sum(dim=1, keepdim=True) > 0
+    return unlikely(per_class - scores.logsumexp(dim=-1, keepdim=True), told)
 
 
 def _beside(parameter: Tensor) -> Tensor:

@@ -35,7 +35,10 @@ class MemoryLearner(Learner):
 
     @abstractmethod
     def reads(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
-        """How much each input reads of each slot, by head: `[task, example, slot]`."""
+        """How much each input reads of each slot, by head: `[task, example, slot]`.
+
+        No head where nothing was written yet that could be read.
+        """
 
     def distances(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor | None:
         """`[task, example, slot]`, where inputs read by their distance to slots; else None."""
@@ -47,6 +50,18 @@ class MemoryLearner(Learner):
 
         `[task, slot, support]`; zero where nothing was written.
         """
+
+    def held_before(self, adapted: Adapted) -> Tensor | None:
+        """How much each slot held before the first step, `[task, slot]`; None where none did."""
+        return None
+
+    def empty(self, adapted: Adapted) -> Tensor | None:
+        """Whether a slot holds nothing, `[task, slot]`: not written yet, or emptied; None if it
+        cannot be told."""
+        held = [adapted.values[name] for name in self.slot_values if name in adapted.values]
+        if not held:
+            return None
+        return ~torch.stack([t.flatten(2).any(2) if t.dim() > 2 else t != 0 for t in held]).any(0)
 
     def without(self, adapted: Adapted, slots: Iterable[int]) -> Adapted:
         """The adaptation with some slots emptied, in every task.

@@ -35,7 +35,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench.algorithms.capabilities import Embeds
-from workbench.algorithms.classes import check_classification, hide, indicator, labelled, one_hot
+from workbench.algorithms.classes import (
+    check_classification,
+    hide,
+    indicator,
+    labelled,
+    one_hot,
+    unlikely,
+)
 from workbench.algorithms.memory.learner import MemoryLearner, check_ways, shuffled
 from workbench.algorithms.values import Adapted, last
 from workbench.errors import UserError
@@ -178,7 +185,7 @@ class MANN(MemoryLearner, Embeds):
         if adapted.step == 0:
             return present.new_zeros(*x.shape[:2], present.shape[1])
         logits, _ = self._ask(adapted, x, weight)
-        return hide(logits[..., : present.shape[1]], present.unsqueeze(1) > 0)
+        return unlikely(logits[..., : present.shape[1]], present.unsqueeze(1) > 0)
 
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """Every item of the sequence and every query count alike."""

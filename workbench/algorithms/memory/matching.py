@@ -32,6 +32,7 @@ from workbench.algorithms.classes import (
     labelled,
     one_hot,
     template,
+    unlikely,
 )
 from workbench.algorithms.memory.learner import MemoryLearner, each_its_own
 from workbench.algorithms.values import Adapted
@@ -131,11 +132,13 @@ class Matching(MemoryLearner, Embeds):
         scores = self._scores(adapted, x, weight)
         # log of a sum of softmax terms, without leaving the logarithm: never log 0
         per_class = hide(scores.unsqueeze(-1), labels.unsqueeze(1) > 0).logsumexp(dim=2)
-        return per_class - scores.logsumexp(dim=-1, keepdim=True)
+        told = labels.sum(dim=1, keepdim=True) > 0
+        return unlikely(per_class - scores.logsumexp(dim=-1, keepdim=True), told)
 
     def read(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """How much each input attends to each support example: `[task, example, support]`."""
-        return self._scores(adapted, x, weight).softmax(dim=-1)
+        there = adapted.values["labels"].sum(dim=-1).unsqueeze(1) > 0  # not one: nothing is read
+        return self._scores(adapted, x, weight).softmax(dim=-1) * there
 
     def reads(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
         """The attention; each support example is a slot."""

@@ -36,6 +36,7 @@ from workbench.algorithms.classes import (
     hide,
     labelled,
     one_hot,
+    unlikely,
 )
 from workbench.algorithms.memory.learner import MemoryLearner, each_its_own, shuffled
 from workbench.algorithms.values import Adapted
@@ -143,14 +144,16 @@ class MetaNet(MemoryLearner):
         hidden = F.relu(features @ _slow(self.layer1).T)
         hidden = _with_one(hidden + F.relu(_read(attention, values["fast.layer1"], features)))
         logits = hidden @ _slow(self.layer2).T + _read(attention, values["fast.layer2"], hidden)
-        return hide(logits, values["count"].unsqueeze(1) > 0)
+        return unlikely(logits, values["count"].unsqueeze(1) > 0)
 
     def read(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """How much each input reads of each entry of the memory: `[task, example, support]`."""
         return self._attention(adapted, _with_one(self._features(adapted, x, weight)))
 
     def reads(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
-        """The attention; each support example is a slot."""
+        """The attention; each support example is a slot, once the second step has written it."""
+        if "keys" not in adapted.values:
+            return {}
         return {"attention": self.read(adapted, x, weight)}
 
     def writes(self, adapted: Adapted, episode: Episode) -> Tensor:
@@ -230,7 +233,7 @@ class MetaNet(MemoryLearner):
         keys = F.normalize(adapted.values["keys"], dim=-1)
         cosine = F.normalize(self._embed(adapted, features), dim=-1) @ keys.transpose(1, 2)
         present = adapted.values["present"].unsqueeze(1) > 0
-        return hide(cosine / self.settings.temperature, present).softmax(dim=-1)
+        return hide(cosine / self.settings.temperature, present).softmax(dim=-1) * present
 
 
 def _slow(layer: nn.Linear) -> Tensor:

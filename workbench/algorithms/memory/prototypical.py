@@ -21,10 +21,10 @@ from workbench.algorithms.capabilities import Embeds
 from workbench.algorithms.classes import (
     Temperature,
     check_classification,
-    hide,
     labelled,
     one_hot,
     template,
+    unlikely,
 )
 from workbench.algorithms.memory.learner import MemoryLearner
 from workbench.algorithms.values import Adapted
@@ -134,4 +134,4 @@ class Prototypical(MemoryLearner, Embeds):
             similarity = features @ prototypes.transpose(1, 2)
         else:
             similarity = -(features.unsqueeze(2) - prototypes.unsqueeze(1)).square().sum(dim=-1)
-        return hide(similarity / self.settings.temperature, count.unsqueeze(1) > 0)
+        return unlikely(similarity / self.settings.temperature, count.unsqueeze(1) > 0)

@@ -21,7 +21,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench.algorithms.capabilities import Embeds
-from workbench.algorithms.classes import hide, indicator, labelled, one_hot
+from workbench.algorithms.classes import (
+    indicator,
+    labelled,
+    one_hot,
+    unlikely,
+)
 from workbench.algorithms.control import trials
 from workbench.algorithms.control.trials import Fraction, Weight
 from workbench.algorithms.memory.learner import MemoryLearner, check_ways, shuffled
@@ -146,7 +151,7 @@ class SNAIL(ReadsSequences, MemoryLearner, Embeds):
         if adapted.step == 0:
             return present.new_zeros(*x.shape[:2], present.shape[1])
         logits, _ = self._asked(adapted, x, weight)
-        return hide(logits[..., : present.shape[1]], present.unsqueeze(1) > 0)
+        return unlikely(logits[..., : present.shape[1]], present.unsqueeze(1) > 0)
 
     def reads(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
         """Attention to each item of the past, by attention layer; the rest is to the input itself.

@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from workbench.algorithms.base import adapt
 from workbench.algorithms.capabilities import Remembers
@@ -191,6 +192,12 @@ class TaskMemory(GradientLearner, MemoryLearner, Remembers):
             trust = torch.zeros(len(x), self.settings.slots + 1).to(x)
             trust[:, 0] = 1.0
         return {"retrieved": trust.unsqueeze(1).expand(-1, x.shape[1], -1)}
+
+    def held_before(self, adapted: Adapted) -> Tensor:
+        """Theta, and the entries that `update` wrote."""
+        filled = (self.recognised != _NEVER).to(next(self.model.parameters()))
+        tasks = len(next(iter(adapted.values.values())))
+        return F.pad(filled, (1, 0), value=1.0).expand(tasks, -1)
 
     def writes(self, adapted: Adapted, episode: Episode) -> Tensor:
         """Nothing: only `update` writes."""

@@ -39,7 +39,7 @@ _VINYALS_VALIDATION = (
     "Hebrew",
     "Mkhedruli_(Georgian)",
 )
-_OPTIONS = ("within-alphabet", "rotations-augment", "no-rotations", "warped", "unlabelled")
+OPTIONS = ("within-alphabet", "rotations-augment", "no-rotations", "warped", "unlabelled")
 
 
 def open_omniglot(scheme: str, options: list[str]) -> FewShot:
@@ -62,8 +62,8 @@ def open_omniglot(scheme: str, options: list[str]) -> FewShot:
     as in the papers. Validation and test characters are never turned.
     """
     for option in options:
-        if option not in _OPTIONS:
-            raise UserError(f"omniglot has no option '{option}': {nearest(option, list(_OPTIONS))}")
+        if option not in OPTIONS:
+            raise UserError(f"omniglot has no option '{option}': {nearest(option, list(OPTIONS))}")
     if {"rotations-augment", "no-rotations"} <= set(options):
         raise UserError("omniglot was given rotations-augment and no-rotations: leave one out")
     parts: list[Part] = ["background"]

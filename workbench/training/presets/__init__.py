@@ -9,13 +9,14 @@ from __future__ import annotations
 from workbench.errors import UserError, nearest
 from workbench.own import METHODS, declared, files_in, left_alone
 from workbench.training.experiment import Experiment
-from workbench.training.presets import control, images, shifts, sinusoid
+from workbench.training.presets import control, images, optimizers, shifts, sinusoid
 
 _BUILT_IN: dict[str, tuple[str, Experiment]] = {
     **sinusoid.PRESETS,
     **images.PRESETS,
     **shifts.PRESETS,
     **control.PRESETS,
+    **optimizers.PRESETS,
 }
 
 

@@ -1,17 +1,24 @@
 """Images: Omniglot, the built-in glyphs, and scikit-learn's digits.
 
-MAML as Finn et al. (2017) on Omniglot; Reptile as Nichol et al. (2018); Prototypical Networks as
-Snell et al. (2017); Matching Networks as Vinyals et al. (2016); MetaNet after Munkhdalai and Yu
-(2017); MANN as Santoro et al. (2016; 100,000 episodes of 50 items) on a small Conv4; SNAIL after
-Mishra et al. (2018); fine-tuning after Chen et al. (2019).
+MAML as Finn et al. (2017) on Omniglot; MAML++ after Antoniou et al. (2019); ALFA after Baik et al.
+(2020); Reptile as Nichol et al. (2018); Prototypical Networks as Snell et al. (2017); Matching
+Networks as Vinyals et al. (2016); MetaNet after Munkhdalai and Yu (2017); MANN as Santoro et al.
+(2016; 100,000 episodes of 50 items) on a small Conv4; SNAIL after Mishra et al. (2018); fine-tuning
+after Chen et al. (2019); LEO after Rusu et al. (2019), whose embedding is frozen where this one is
+learned along; GAIL-Meta as in its file.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from workbench.algorithms.estimators.adversarial import Adversarial
+from workbench.algorithms.generated.gail import GAILSettings
+from workbench.algorithms.gradient.alfa import ALFASettings
 from workbench.algorithms.gradient.finetune import FineTuningSettings
+from workbench.algorithms.gradient.leo import LEOSettings
 from workbench.algorithms.gradient.maml import MAMLSettings
+from workbench.algorithms.gradient.mamlpp import MAMLPlusPlusSettings
 from workbench.algorithms.gradient.reptile import ReptileSettings
 from workbench.algorithms.memory.attentive import AttentionSettings
 from workbench.algorithms.memory.mann import MANNSettings
@@ -36,6 +43,7 @@ def _training(iterations: int, tasks: int, **more: object) -> TrainingSettings:
         log_every=20,
         validate_every=max(1, iterations // 30),
         validation_tasks=100,
+        diagnose_every=100,
     )
     return replace(base, **more)  # type: ignore[arg-type]
 
@@ -62,6 +70,18 @@ def _images(tasks: str, alphabets: str) -> dict[str, tuple[str, Experiment]]:
                 model=MLPSettings(hidden=(256, 128, 64, 64), norm=True),
                 training=_training(60_000, 32),
             ),
+        ),
+        "mamlpp": (
+            f"MAML++ with a stride-2 Conv4 on {alphabets}, 5-way 1-shot",
+            replace(
+                maml,
+                learner=MAMLPlusPlusSettings(inner_rate=0.1),
+                training=replace(maml.training, schedule="cosine"),
+            ),
+        ),
+        "alfa": (
+            f"ALFA with a stride-2 Conv4 on {alphabets}: rates made for each inner step",
+            replace(maml, learner=ALFASettings(inner_rate=0.1)),
         ),
         "reptile": (
             f"Reptile on {alphabets}, 5-way, 10 shots in training",
@@ -145,6 +165,26 @@ def _images(tasks: str, alphabets: str) -> dict[str, tuple[str, Experiment]]:
                 pooling="stride",
             ),
         ),
+        "leo": (
+            f"LEO on {alphabets}: a class's weights from a code that adapts, 5-way 1-shot",
+            experiment(
+                LEOSettings(),
+                Shape(5, 1, 5),
+                _training(20_000, 8, schedule="halve", halvings=10, clip=10.0),
+            ),
+        ),
+        "gail": (
+            f"GAIL-Meta on {alphabets}: the last layer generated against a discriminator",
+            replace(
+                experiment(
+                    GAILSettings(inner_rate=0.1, expert_rate=0.1),
+                    Shape(5, 5, 5),
+                    _training(20_000, 8, schedule="linear", clip=10.0),
+                    pooling="stride",
+                ),
+                estimator=Adversarial(),
+            ),
+        ),
         "finetune": (
             f"a network pretrained on all training classes of {alphabets}, then a new head",
             experiment(
@@ -164,11 +204,18 @@ _DIGITS = Experiment(
     test=Shape(2, 1, 15),
     model=MLPSettings(hidden=(64, 64), norm=True),
     learner=MAMLSettings(inner_rate=0.1, train_steps=1, test_steps=3),
-    training=TrainingSettings(iterations=3_000, tasks=8, validate_every=250),
+    training=TrainingSettings(iterations=3_000, tasks=8, validate_every=250, diagnose_every=250),
 )
 
+# Five classes make ten pairs, which a network soon knows by heart: with plain Adam validation falls
+# from the first hundreds of iterations on. A strong decay of the start's weights keeps it learning.
+_DECAYED = replace(_DIGITS.training, optimizer="AdamW", options={"weight_decay": 1.0})
+
 _OF_DIGITS: dict[str, tuple[str, Experiment]] = {
-    "digits-maml": ("MAML on scikit-learn's 8x8 digits, 2-way 1-shot", _DIGITS),
+    "digits-maml": (
+        "MAML on scikit-learn's 8x8 digits, 2-way 1-shot",
+        replace(_DIGITS, training=_DECAYED),
+    ),
     "digits-protonet": (
         "Prototypical Networks on scikit-learn's 8x8 digits, 2-way 1-shot",
         replace(_DIGITS, learner=PrototypicalSettings()),

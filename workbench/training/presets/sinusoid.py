@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from workbench.algorithms.estimators.adversarial import Adversarial
+from workbench.algorithms.estimators.implicit import Implicit
+from workbench.algorithms.generated.gail import GAILSettings
 from workbench.algorithms.gradient.finetune import FineTuningSettings
 from workbench.algorithms.gradient.maml import MAMLSettings
 from workbench.algorithms.gradient.metasgd import MetaSGDSettings
@@ -45,6 +48,18 @@ _SINE_REPTILE = replace(
     ),
 )
 
+_SINE_GAIL = replace(
+    _SINE,
+    train=Shape(ways=1, shots=10, queries=20),
+    test=Shape(ways=1, shots=10, queries=100),
+    model=MLPSettings(hidden=(20, 20), activation="tanh"),
+    learner=GAILSettings(),
+    training=TrainingSettings(
+        iterations=4_000, tasks=64, rate=1e-3, validate_every=500, validation_tasks=200
+    ),
+    estimator=Adversarial(speed=2.0),
+)
+
 PRESETS: dict[str, tuple[str, Experiment]] = {
     "sinusoid-maml": ("MAML on sine waves, 5 points, one inner step in training", _SINE),
     "sinusoid-fomaml": (
@@ -54,6 +69,24 @@ PRESETS: dict[str, tuple[str, Experiment]] = {
     "sinusoid-metasgd": (
         "Meta-SGD on sine waves: MAML with a learned rate for every weight",
         replace(_SINE, learner=MetaSGDSettings(inner_rate=0.01, train_steps=1, test_steps=10)),
+    ),
+    "sinusoid-imaml": (
+        "iMAML on sine waves: the meta-gradient from where 16 inner steps with momentum ended",
+        replace(
+            _SINE,
+            learner=MAMLSettings(
+                inner_rate=0.003,
+                train_steps=16,
+                test_steps=16,
+                optimizer=InnerOptimizer(momentum=0.9),
+                clip=20.0,
+                proximal=2.0,
+            ),
+            estimator=Implicit(iterations=5),
+            training=replace(
+                _SINE.training, iterations=20_000, rate=3e-3, schedule="cosine", clip=10.0
+            ),
+        ),
     ),
     "sinusoid-reptile": (
         "Reptile on sine waves of the full circle, 50 points in training and 10 in test",
@@ -67,6 +100,10 @@ PRESETS: dict[str, tuple[str, Experiment]] = {
             tasks="recurring:sinusoid",
             learner=TaskMemorySettings(inner_rate=0.01, train_steps=1, test_steps=10),
         ),
+    ),
+    "sinusoid-gail": (
+        "GAIL-Meta on sine waves: all weights generated from 10 points, against a discriminator",
+        _SINE_GAIL,
     ),
     "sinusoid-finetune": (
         "one network pretrained on all sine waves, then fine-tuned: the baseline",

@@ -4,7 +4,7 @@ import { scaleLinear } from "d3-scale";
 import type { Measure } from "../../generated";
 import { type Frame } from "../../frame";
 import { factorOf, labelOf } from "../../measure";
-import { three } from "../../ui/format";
+import { three, withInterval } from "../../ui/format";
 import { useWidth } from "../../ui/hooks";
 import { Marker } from "../../ui/Marker";
 import { look } from "../../ui/palette";
@@ -12,7 +12,7 @@ import { look } from "../../ui/palette";
 const SHOWN = 10; // tasks on which two runs differ most
 
 const withHalf = (value: number, half: number, measure: Measure) =>
-  `${three(factorOf(measure) * value)} ± ${three(factorOf(measure) * half)}`;
+  withInterval(factorOf(measure) * value, factorOf(measure) * half);
 
 /** Each method's mean as a mark with its interval, and as numbers. */
 export function Means({ groups, measure }: { groups: Frame; measure: Measure }) {

@@ -26,6 +26,8 @@ export interface Slot {
   usage: number | null;
   /** The step in which it was last written to; null where it never was. */
   since: number | null;
+  /** How much it held before the first step. */
+  before: number;
   /** How often what it held had to go. */
   evictions: number;
   /** What was done to it by hand: 'emptied', 'filled from 2', or nothing. */
@@ -54,6 +56,7 @@ const empty = (slot: number): Slot => ({
   held: 0,
   usage: null,
   since: null,
+  before: 0,
   evictions: 0,
   rewritten: "",
 });
@@ -88,6 +91,7 @@ export function memoryAfter(
         if (used!.at("erased", row)) clear(slot);
         if (used!.at("evicted", row)) slot.evictions += 1;
         slot.usage = used!.at("usage", row) as number | null;
+        if (usage!.has("before")) slot.before = used!.at("before", row) as number;
       }
       const written = slots?.where({ step: now });
       for (let row = 0; row < (written?.rows ?? 0); row++) {
@@ -122,8 +126,10 @@ function strongest(writers: Writer[]): number | null {
   return [...parts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? null;
 }
 
-/** What queries read of the memory after the last step, by head. */
+/** What queries read of the memory after a step, by head. */
 export interface Reads {
+  /** After which step it is, where the frame has several. */
+  step: number | null;
   kind: "attention" | "distance";
   heads: string[];
   queries: number[];
@@ -137,8 +143,11 @@ export interface Reads {
   classOf: (slot: number) => number | null;
 }
 
-export function readReads(frame: Frame<Columns["memory"]>): Reads {
-  return once(frame, "reads", () => {
+export function readReads(every: Frame<Columns["memory"]>, step?: number): Reads {
+  return once(every, `reads:${step ?? ""}`, () => {
+    const steps = every.has("step") ? every.distinct<number>("step") : [];
+    const at = step !== undefined && steps.includes(step) ? step : Math.max(...steps);
+    const frame = steps.length ? every.where({ step: at }) : every;
     const kind = frame.at("kind", 0) === "distance" ? "distance" : "attention";
     const value = lookup(frame, ["head", "query", "entry"], "value");
     const whole = (found: number) => (Number.isNaN(found) ? null : found);
@@ -146,6 +155,7 @@ export function readReads(frame: Frame<Columns["memory"]>): Reads {
     const classes = lookup(frame, ["entry"], "class");
     const farthest = Array.from(frame.numbers("value")).reduce((a, b) => Math.max(a, b), 0) || 1;
     return {
+      step: steps.length ? at : null,
       kind,
       heads: frame.distinct<string>("head"),
       queries: frame.distinct<number>("query"),

@@ -8,10 +8,11 @@ import { laneName, stepName } from "../../facts";
 import type { Lane } from "../../generated";
 import type { Store } from "../../store";
 import { three } from "../../ui/format";
-import { sameList, steady, useWidth } from "../../ui/hooks";
+import { sameList, steady, useUnique, useWidth } from "../../ui/hooks";
 import { type Course, frameOf, readCourse } from "./data";
 import {
   every,
+  followed,
   type Geometry,
   geometry,
   heightOf,
@@ -36,7 +37,7 @@ export function Timeline({ store, stepper }: Props) {
   const cursor = store.cursor.value;
   if (lanes.length === 0) return <div class="wb-timeline" ref={ref} />;
   const g = geometry(
-    lanes.map(({ steps }, lane) => ({ steps, name: laneName(about, lane) })),
+    lanes.map(({ steps, diverged }, lane) => ({ steps, diverged, name: laneName(about, lane) })),
     width,
   );
   const height = heightOf(lanes.length - 1, g) + 26;
@@ -91,13 +92,18 @@ export function Timeline({ store, stepper }: Props) {
         onPointerCancel={() => (scrubbing.current = false)}
         onKeyDown={keyDown}
       >
-        <Courses courses={courses} g={g} current={cursor.lane} />
+        <Courses courses={courses} lanes={lanes} g={g} current={cursor.lane} />
         {lanes.map((lane, number) => (
           <LaneOf
             key={number}
             number={number}
             name={laneName(about, number)}
-            lane={{ parent: lane.parent ?? null, at: lane.at ?? 0, steps: lane.steps }}
+            lane={{
+              parent: lane.parent ?? null,
+              at: lane.at ?? 0,
+              steps: lane.steps,
+              diverged: lane.diverged ?? null,
+            }}
             current={number === cursor.lane}
             g={g}
           />
@@ -114,7 +120,7 @@ export function Timeline({ store, stepper }: Props) {
           y2={height - 18}
         />
         {here !== undefined && Number.isFinite(here) && (
-          <Reading courses={courses} g={g} lane={cursor.lane} step={cursor.step} />
+          <Reading courses={courses} lanes={lanes} g={g} lane={cursor.lane} step={cursor.step} />
         )}
       </svg>
     </div>
@@ -122,13 +128,13 @@ export function Timeline({ store, stepper }: Props) {
 }
 
 /** Losses from bottom to top; by factors where they differ by more than the eye can follow. */
-function lossScale(courses: (Course | null)[], g: Geometry) {
+function lossScale(courses: (Course | null)[], lanes: Lane[], g: Geometry) {
   let [low, high] = [Infinity, -Infinity];
-  for (const course of courses) {
-    for (const value of course?.values ?? []) {
+  courses.forEach((course, lane) => {
+    for (const value of followed(course?.values ?? [], lanes[lane])) {
       if (Number.isFinite(value)) [low, high] = [Math.min(low, value), Math.max(high, value)];
     }
-  }
+  });
   if (!(low <= high)) [low, high] = [0, 1];
   const range = [g.curve, 14];
   if (low > 0 && high / low > 1000) return scaleLog().domain([low, high]).range(range);
@@ -176,17 +182,22 @@ function Now({ lane, step, g }: { lane: number; step: number; g: Geometry }) {
 
 interface CoursesProps {
   courses: (Course | null)[];
+  lanes: Lane[];
   g: Geometry;
   current: number;
 }
 
 const Courses = steady(
   CoursesNow,
-  (a, b) => a.current === b.current && sameList(a.courses, b.courses) && sameShape(a.g, b.g),
+  (a, b) =>
+    a.current === b.current &&
+    sameList(a.courses, b.courses) &&
+    a.lanes === b.lanes &&
+    sameShape(a.g, b.g),
 );
 
-function CoursesNow({ courses, g, current }: CoursesProps) {
-  const y = lossScale(courses, g);
+function CoursesNow({ courses, lanes, g, current }: CoursesProps) {
+  const y = lossScale(courses, lanes, g);
   const name = courses[current]?.name ?? "loss";
   const [low, high] = y.domain() as [number, number];
   const path = (values: number[]) =>
@@ -194,6 +205,7 @@ function CoursesNow({ courses, g, current }: CoursesProps) {
       (_, step) => placeOf(step, g),
       (value) => y(value),
     ).defined((value) => Number.isFinite(value))(values) ?? "";
+  const inside = useUnique(); // what leaves the axis is cut off at its edge
   return (
     <g>
       <text class="wb-lane-name" x={0} y={g.curve / 2 + 12}>
@@ -206,11 +218,15 @@ function CoursesNow({ courses, g, current }: CoursesProps) {
         </text>
       ))}
       <line class="wb-axis" x1={g.left} x2={placeOf(g.steps, g)} y1={g.curve} y2={g.curve} />
+      <clipPath id={inside}>
+        <rect x={g.left - 4} y={8} width={g.right - g.left + 8} height={g.curve - 6} />
+      </clipPath>
       {courses.map((course, lane) =>
         course ? (
           <path
             key={lane}
             class="wb-course"
+            clip-path={`url(#${inside})`}
             data-current={lane === current}
             d={path(course.values)}
             style={{ stroke: laneColour(lane) }}
@@ -223,17 +239,19 @@ function CoursesNow({ courses, g, current }: CoursesProps) {
 
 function Reading({
   courses,
+  lanes,
   g,
   lane,
   step,
 }: {
   courses: (Course | null)[];
+  lanes: Lane[];
   g: Geometry;
   lane: number;
   step: number;
 }) {
   const value = courses[lane]!.values[step]!;
-  const y = lossScale(courses, g)(value);
+  const y = Math.max(lossScale(courses, lanes, g)(value), 8);
   return (
     <g>
       <circle
@@ -252,7 +270,7 @@ function Reading({
 interface LaneProps {
   number: number;
   name: string;
-  lane: { parent: number | null; at: number; steps: number };
+  lane: Pick<Lane, "parent" | "at" | "steps" | "diverged">;
   current: boolean;
   g: Geometry;
 }
@@ -266,6 +284,7 @@ const LaneOf = steady(
     a.lane.parent === b.lane.parent &&
     a.lane.at === b.lane.at &&
     a.lane.steps === b.lane.steps &&
+    a.lane.diverged?.sentence === b.lane.diverged?.sentence &&
     sameShape(a.g, b.g),
 );
 
@@ -278,8 +297,14 @@ function LaneNow({ number, name, lane, current, g }: LaneProps) {
   return (
     <g class="wb-lane" data-current={current} style={{ "--lane": laneColour(number) }}>
       <text class="wb-lane-name" aria-label={name}>
-        {linesOf(name, g.left).map((words, place, all) => (
-          <tspan key={place} x={0} y={y + 4 + 14 * (place - (all.length - 1) / 2)}>
+        {lane.diverged && <title>{lane.diverged.sentence}</title>}
+        {linesOf({ name, diverged: lane.diverged }, g.left).map((words, place, all) => (
+          <tspan
+            key={place}
+            class={lane.diverged && place === all.length - 1 ? "wb-diverged" : undefined}
+            x={0}
+            y={y + 4 + 14 * (place - (all.length - 1) / 2)}
+          >
             {words}
           </tspan>
         ))}

@@ -20,13 +20,13 @@ const LINE = 14;
 
 /** The geometry of a timeline of this width, with room for the lanes' names in full. */
 export function geometry(
-  lanes: readonly Pick<Lane, "steps" | "name">[],
+  lanes: readonly Pick<Lane, "steps" | "name" | "diverged">[],
   width: number,
 ): Geometry {
   const steps = Math.max(...lanes.map((lane) => lane.steps), 1);
   const longest = Math.max(...lanes.map((lane) => lane.name.length), 12);
   const left = Math.round(Math.min(Math.max(longest * LETTER + 16, 110), 0.4 * width));
-  const lines = Math.max(...lanes.map((lane) => linesOf(lane.name, left).length), 1);
+  const lines = Math.max(...lanes.map((lane) => linesOf(lane, left).length), 1);
   return {
     left,
     right: Math.max(width - 20, left + 60),
@@ -37,8 +37,9 @@ export function geometry(
   };
 }
 
-/** A lane's name in as many lines as it needs left of the steps; nothing of it is left out. */
-export function linesOf(name: string, left: number): string[] {
+/** What is said of a lane left of its steps, in as many lines as it needs: its name in full, and
+ * where it diverged. */
+export function linesOf({ name, diverged }: Pick<Lane, "name" | "diverged">, left: number): string[] {
   const room = Math.max(Math.floor((left - 16) / LETTER), 8);
   const lines: string[] = [];
   for (const word of name.split(/(?<=[ -])/)) {
@@ -46,8 +47,20 @@ export function linesOf(name: string, left: number): string[] {
     if (last !== undefined && (last + word).trimEnd().length <= room) lines[lines.length - 1] += word;
     else lines.push(word);
   }
+  if (diverged) lines.push(`diverged at step ${diverged.step}`);
   return lines.map((line) => line.trimEnd());
 }
+
+/** The values that axes follow: of a lane that diverged those before it left the others' sight. */
+export const followed = (values: readonly number[], lane: Pick<Lane, "diverged"> | undefined) =>
+  lane?.diverged ? values.slice(0, lane.diverged.follow + 1) : values;
+
+/** What is said of the lanes that diverged, each by its name; empty where none did. */
+export const divergedIn = (lanes: readonly Lane[]): string =>
+  lanes
+    .filter((lane) => lane.diverged)
+    .map((lane) => `${lane.name}: ${lane.diverged!.sentence}`)
+    .join(" · ");
 
 /** Whether an edit in one lane is one in the other: lanes that are no branches have one episode. */
 export const shareEpisode = (lanes: readonly Lane[], a: number, b: number): boolean =>
