@@ -56,7 +56,9 @@ class SessionPanel(Exporting, Panel):
         try:
             with one_at_a_time():
                 plot = self.shown.draw(_DRAWN.get(self.view))
-                return still(render(plot, "png", dpi=_DOTS), plot.alt_text)
+                shown = still(render(plot, "png", dpi=_DOTS), plot.alt_text)
+                plot.clear()  # its parts know each other, and would wait long to be collected
+                return shown
         except UserError:  # nothing of it can be drawn
             return still(None)
 
