@@ -112,7 +112,7 @@ export interface Diverged {
   follow: number;
 }
 
-/** One recorded adaptation: lane 0 is the first, the others branch from it or each other. */
+/** One recorded adaptation: a learner's own (lane 0 is the first), or a branch of another. */
 export interface Lane {
   /** What it is called, by its learner and what is changed in it. */
   name: string;

@@ -36,10 +36,14 @@ export function Panel({ store }: { store: Store }) {
         <p class="wb-hint wb-quiet" data-on={!has}>
           {has ? "The panel has the keyboard: ? lists its keys" : "Click here, then keys work"}
         </p>
+        <Lost store={store} />
         <Problem store={store} />
         <Working store={store} />
         <Exports store={store}>
-          <div class="wb-body" data-failed={store.problem.value ? "true" : undefined}>
+          <div
+            class="wb-body"
+            data-failed={store.problem.value || store.lost.value ? "true" : undefined}
+          >
             <Guard>
               <Nested.Provider value={Panel}>
                 <Shown store={store} />
@@ -78,6 +82,16 @@ function Shown({ store }: { store: Store }) {
   const View = VIEWS[store.view];
   if (!View) return <p class="wb-empty">This version of the panels has no view '{store.view}'.</p>;
   return <View store={store} />;
+}
+
+function Lost({ store }: { store: Store }) {
+  if (!store.lost.value) return null;
+  return (
+    <p class="wb-problem wb-lost" role="alert">
+      The kernel restarted or ended: this is the last picture, and nothing new can be computed. Run
+      the cell again to go on (Run → Run All Cells); a session with a name goes on where it was.
+    </p>
+  );
 }
 
 function Problem({ store }: { store: Store }) {

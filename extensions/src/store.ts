@@ -32,6 +32,8 @@ export interface Store {
   readonly progress: ReadonlySignal<Progress | null>;
   /** Whether Python still owes an answer. */
   readonly busy: ReadonlySignal<boolean>;
+  /** Whether the kernel is gone: what is there can be looked at, and nothing computed. */
+  readonly lost: ReadonlySignal<boolean>;
   /** Moves the cursor, in all panels of the session at once and in Python a little later. */
   move(change: Partial<Cursor>): void;
   /** Asks Python for something. With `latest`, one is under way and only the newest waits; where a
@@ -41,6 +43,8 @@ export interface Store {
   panel(id: string): Promise<Store>;
   /** Puts a problem's text away. */
   dismiss(): void;
+  /** The kernel is gone: what was asked of it will not be answered. */
+  lose(): void;
   dispose(): void;
 }
 
@@ -54,6 +58,7 @@ export const START: Cursor = {
 };
 
 const BUS = "workbench:cursor";
+const GONE = "the kernel is gone: run the cell again";
 const TO_PYTHON = 100; // milliseconds between two cursors that Python is told
 const ECHO = 1000; // milliseconds in which a cursor that comes back is taken for an echo
 
@@ -91,6 +96,7 @@ export function makeStore(model: Model): Store {
   const problem = signal(filled<Problem>(model.get("problem")));
   const progress = signal(filled<Progress>(model.get("progress")));
   const busy = signal(false);
+  const lost = signal(false);
 
   const listen = (event: string, callback: (...args: any[]) => void) => {
     model.on(event, callback);
@@ -152,14 +158,27 @@ export function makeStore(model: Model): Store {
   const underWay = new Set<string>();
   let number = 0;
   const ask = (command: string, who: Waiting, queue: string) => {
+    if (lost.peek()) return who.reject(new Error(GONE));
     if (timer !== undefined) tellPython(); // a command is meant where the cursor is
     visited.clear(); // and may move it
     const id = ++number;
     asked.set(id, { command, who, queue });
     if (queue) underWay.add(queue);
     busy.value = true;
-    model.send({ id, command, args: who.args });
+    try {
+      model.send({ id, command, args: who.args });
+    } catch {
+      lose(); // JupyterLab refuses what nobody would hear
+    }
   };
+  const lose = () =>
+    batch(() => {
+      lost.value = true;
+      [busy.value, progress.value] = [false, null];
+      for (const { who } of asked.values()) who.reject(new Error(GONE));
+      for (const who of next.values()) who.reject(new Error(GONE));
+      for (const all of [asked, next, underWay]) all.clear();
+    });
   listen("msg:custom", (message: Answer) => {
     const found = asked.get(message.id ?? -1);
     if (!found) return;
@@ -202,6 +221,7 @@ export function makeStore(model: Model): Store {
     problem,
     progress,
     busy,
+    lost,
     move,
     send,
     panel: async (id) => {
@@ -209,6 +229,7 @@ export function makeStore(model: Model): Store {
       return makeStore((await model.widget_manager.get_model(id)) as Model);
     },
     dismiss: () => (problem.value = null),
+    lose,
     dispose: () => {
       if (timer !== undefined) tellPython();
       ended.abort();

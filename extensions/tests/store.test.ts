@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { watchKernel } from "../src/connection";
 import { makeStore, START } from "../src/store";
 import { wire } from "./frames";
 import { FakeModel } from "./model";
@@ -135,4 +136,54 @@ test("the cursor leaves a lane that is gone together with it", () => {
   model.python("about", { lanes: [{}] });
   expect(store.cursor.value.lane).toBe(0);
   store.dispose();
+});
+
+test("who asks a kernel that is gone is refused at once, and nothing waits", async () => {
+  const model = new FakeModel({ progress: { what: "x", done: 1, total: 2, left: null } });
+  const store = makeStore(model);
+  const asked = store.send("vary", { a: 1 });
+  expect(store.busy.value).toBe(true);
+  store.lose();
+  await expect(asked).rejects.toThrow("run the cell again");
+  expect([store.lost.value, store.busy.value, store.progress.value]).toEqual([true, false, null]);
+  await expect(store.send("branch")).rejects.toThrow("kernel is gone");
+  expect(model.sent).toHaveLength(1);
+  store.move({ step: 2 }); // what was recorded can be gone through
+  expect(store.cursor.value.step).toBe(2);
+  store.dispose();
+});
+
+test("a model that cannot send any more has lost its kernel", async () => {
+  const model = new FakeModel();
+  model.send = () => {
+    throw new Error("Cannot send");
+  };
+  const store = makeStore(model);
+  await expect(store.send("code")).rejects.toThrow("kernel is gone");
+  expect([store.lost.value, store.busy.value]).toEqual([true, false]);
+  store.dispose();
+});
+
+test("JupyterLab's word on the kernel is heard, and no other status ends a panel", () => {
+  const slots = new Set<(sender: unknown, status: string) => void>();
+  const statusChanged = {
+    connect: (slot: any) => void slots.add(slot),
+    disconnect: (slot: any) => void slots.delete(slot),
+  };
+  const model = new FakeModel() as FakeModel & { widget_manager: any };
+  model.widget_manager = { context: { sessionContext: { statusChanged } } };
+  const outer = document.createElement("div");
+  const el = outer.appendChild(document.createElement("div"));
+  const lost = vi.fn();
+  const end = watchKernel(model, el, lost);
+  const tell = (status: string) => slots.forEach((slot) => slot(null, status));
+  for (const status of ["busy", "idle", "unknown"]) tell(status);
+  expect(lost).not.toHaveBeenCalled();
+  tell("autorestarting");
+  expect(lost).toHaveBeenCalledOnce();
+  end();
+  expect([slots.size, model.listening]).toEqual([0, 0]);
+  outer.className = "jupyter-widgets-disconnected"; // a view without a kernel from the start
+  watchKernel(new FakeModel(), el, lost);
+  expect(lost).toHaveBeenCalledTimes(2);
 });

@@ -351,3 +351,16 @@ test("pictures are options that arrow keys go through", () => {
   expect(pick).toHaveBeenLastCalledWith(3);
   expect(all("[aria-selected=true]").map((one) => one.getAttribute("aria-label"))).toEqual(["b"]);
 });
+
+test("an axis that does not rise from zero says so, and one that is logarithmic", () => {
+  const series = [{ name: "a", x: [0, 1], y: [2.57, 3.02] }];
+  const shown = (y: object) => {
+    show(<Chart title="c" series={series} x={{ label: "x" }} y={{ label: "loss", ...y }} />);
+    return all(".wb-label").map((one) => one.textContent);
+  };
+  expect(shown({})).toContain("loss, axis from 2.4");
+  expect(shown({ domain: [0, 0] })).toContain("loss");
+  expect(all(".wb-axes text").map((one) => one.textContent)).toContain("0");
+  expect(shown({ scale: "log" })).toContain("loss, log");
+  expect(shown({ scale: "log", domain: [0, 0] })).toContain("loss, log"); // 0 has no place there
+});

@@ -181,3 +181,16 @@ def test_an_episode_is_kept_and_opened_again(builder: Shown):
 def test_what_a_cell_does_is_shown(builder: Shown):
     builder.notebook.run("session.sample(ways=2)")
     until(lambda: pictures(builder, "support") == 2, "two pictures")
+
+
+def test_points_of_a_curve_are_dragged(notebook: Notebook):
+    waves = Shown(notebook, 1)
+    grip = waves.at.locator(".wb-grip").nth(2)
+    said = grip.get_attribute("aria-label")
+    waves.drag(grip, 0, 40)
+    until(lambda: waves.at.locator(".wb-grip").nth(2).get_attribute("aria-label") != said, "it")
+    assert "1 edit" in waves.at.inner_text()
+    assert waves.problem == ""
+    waves.button("Undo").click()
+    waves.settle()
+    until(lambda: waves.at.locator(".wb-grip").nth(2).get_attribute("aria-label") == said, "back")

@@ -97,7 +97,9 @@ def test_the_pretrained_network_hardly_moves(stage: Shown):
     gained = error(1) / error(0)
     stage.button("sinusoid-finetune").click()
     stage.settle()
-    assert stage.notebook.value("session.lanes[0].learner") == "sinusoid-finetune"
+    learners = stage.notebook.value("[lane.learner for lane in session.lanes]")
+    assert learners == ["sinusoid-maml", "sinusoid-finetune"]
+    assert stage.notebook.value("session.cursor.lane") == 1
     assert gained < 0.5 < error(1) / error(0)
     assert shows(stage.line("Curve", STRONG), drawn_by_python(stage, 1))
 

@@ -150,6 +150,42 @@ def test_another_learner_adapts_to_the_same_edited_points(session):
         session.choose("sinusoid-mam")
 
 
+def test_learners_stand_in_lanes_beside_each_other_on_the_same_points(session):
+    session.branch(2, inner_rate=0.2)
+    session.move(lane=0, step=3)
+    session.choose("sinusoid-finetune")
+    assert [lane.learner for lane in session.lanes] == ["sinusoid-maml"] * 2 + ["sinusoid-finetune"]
+    assert (session.cursor.lane, session.cursor.step) == (2, 3)  # nothing was thrown away
+    session.edit("move", task=0, part="support", example=2, y=1.5)  # one episode, one edit
+    assert [float(session.episode_of(lane).support.y[0, 2, 0]) for lane in range(3)] == [1.5] * 3
+    assert Showing(session).about()["edits"] == 1
+    session.vary(inner_rate=0.01)
+    branch = session.branch(1, inner_rate=0.02)
+    assert session.lanes[branch].parent == 2
+    again: dict[str, object] = {}
+    exec(session.lines(), again)
+    made = again["session"]
+    assert made.state == session.state  # type: ignore[attr-defined]
+    assert made.cursor == session.cursor  # type: ignore[attr-defined]
+    session.move(lane=branch)
+    session.choose("sinusoid-maml")
+    assert (session.cursor.lane, len(session.lanes)) == (0, 4)  # it is there already
+    session.move(lane=branch)
+    session.sample(seed=5)
+    assert [lane.learner for lane in session.lanes] == ["sinusoid-maml", "sinusoid-finetune"]
+    assert session.cursor.lane == 1
+    assert session.lanes[1].settings == {"inner_rate": 0.01}
+    session.remove(1)
+    assert session.cursor.lane == 0
+    assert State.from_record(made.state.to_record()) == made.state  # type: ignore[attr-defined]
+
+
+def test_who_looks_at_the_outcome_looks_at_the_others(session):
+    session.move(step=session.tape.steps)
+    session.choose("sinusoid-finetune")
+    assert session.cursor.step == session.tape.steps > 0
+
+
 def test_the_cursor_stays_inside_and_tells_its_watchers(session):
     told: list[str] = []
     end = session.watch(told.append)
@@ -380,7 +416,8 @@ def test_a_lane_has_one_name_everywhere(session):
     assert [lane["name"] for lane in about["lanes"]] == ["sinusoid-maml", name]
     assert about["title"] == about["learner"] == about["learners"][0]["name"] == "sinusoid-maml"
     session.choose("sinusoid-finetune")
-    assert Showing(session).about()["lanes"][0]["name"] == "sinusoid-finetune"
+    names = [lane["name"] for lane in Showing(session).about()["lanes"]]
+    assert names == ["sinusoid-maml", name, "sinusoid-finetune"]
     tape = Session("sinusoid-maml", count=1, queries=5).tape
     assert Session(tape).lanes[0].learner == tape.learner_name == "MAML"
 

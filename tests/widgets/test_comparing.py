@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -180,10 +181,29 @@ def test_a_task_opens_as_it_was_measured_bit_for_bit(make: Callable[..., Compare
     assert "choose 0 to 119" in answer(panel, "pick", task=120)["error"]
 
 
-def _session(line: str) -> object:
-    from workbench.session.session import Session
+def _session(lines: str) -> Any:
+    space: dict = {}
+    exec(lines.removesuffix("\nStage(session)"), space)
+    return space["session"]
 
-    return eval(line, {"Stage": Session})
+
+def test_a_task_opens_where_two_methods_differ_most(make: Callable[..., ComparePanel]):
+    panel = finished(make(*NAMES, episodes=60))
+    (pair,) = frames_of(panel.result)["pairs"].itertuples()
+    lines = answer(panel, "pick", task=57, pair=0)["result"]
+    assert lines.endswith("\nStage(session)")
+    for opened in (panel.opened.shown, _session(lines)):
+        assert [lane.parent for lane in opened.lanes] == [None, None]
+        assert opened.cursor.lane == 0
+        runs = {g.name: g.runs for g in panel.result.groups}
+        assert opened.lanes[0].learner in runs[pair.first]
+        assert opened.lanes[1].learner in runs[pair.second]
+        query = [
+            frame[frame["part"] == "query"].set_index("step")["mse"]
+            for frame in (opened.frame("steps", lane, 0) for lane in (0, 1))
+        ]
+        apart = (query[0] - query[1]).abs()
+        assert opened.cursor.step == apart.index[apart == apart.max()][-1]
 
 
 def test_the_same_values_come_out_in_the_stage(make: Callable[..., ComparePanel]):

@@ -178,3 +178,21 @@ def test_a_missing_bundle_says_what_to_do(monkeypatch, tmp_path):
     with pytest.raises(UserError, match="make setup"):
         Stage("sinusoid-maml", count=1)
     bundle.bundle.cache_clear()
+
+
+def test_a_picture_and_a_sentence_are_left_in_the_notebook(stage, monkeypatch):
+    shown: list[tuple] = []
+    monkeypatch.setattr("IPython.display.display", lambda *what, **how: shown.append((what, how)))
+    stage._ipython_display_()
+    ((still,), _), ((data, *_), how) = shown
+    assert "data:image/png;base64," in still.data
+    assert 'alt="A regression task with 5 support points' in still.data
+    assert "Run the cell again" in still.data
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert how == {"raw": True}
+    from workbench.widgets.training import TrainPanel
+
+    panel = TrainPanel()
+    assert "Run the cell again" in panel.still()  # nothing is drawn of it: the sentence alone
+    assert "<img" not in panel.still()
+    panel.close()

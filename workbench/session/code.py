@@ -44,7 +44,7 @@ def code_of(
                 lines.append(f"session.branch({_call(lane.at, **steps, **changed)})")
             lines += [f"session.rewrite({_call(**one, step=lane.at)})" for one in lane.memory]
         else:
-            if lane.learner != next(iter(sources), ""):
+            if place > 0 or lane.learner != next(iter(sources), ""):
                 lines.append(f"session.choose({lane.learner!r})")
             steps = {} if lane.steps is None else {"steps": lane.steps}
             if lane.settings or steps:

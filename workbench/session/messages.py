@@ -64,7 +64,7 @@ class Diverged(TypedDict):
 
 
 class Lane(TypedDict):
-    """One recorded adaptation: lane 0 is the first, the others branch from it or each other."""
+    """One recorded adaptation: a learner's own (lane 0 is the first), or a branch of another."""
 
     name: str  # what it is called, by its learner and what is changed in it
     changed: str  # the latter alone

@@ -114,7 +114,8 @@ class Recorder:
         """A lane's tape as it begins, and how many steps it is to have."""
         source = self.sources[lane.learner]
         if source.tape is not None:
-            if lane == Lane(lane.learner) and state.sampling == self._recorded(source.tape):
+            untouched = lane == Lane(lane.learner) and not state.edits_of(place)
+            if untouched and state.sampling == self._recorded(source.tape):
                 return source.tape, source.tape.steps
             if source.learner is None:
                 raise UserError(

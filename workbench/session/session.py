@@ -101,20 +101,26 @@ class Session(Looking):
     def sample(self, **changes: Any) -> None:
         """Draw other tasks: the fields of `Sampling` to change. Edits and branches end."""
         sampling = with_values(self.state.sampling, changes)
-        first = dataclasses.replace(self.lanes[0], edits=())
-        self._become(State(sampling, (first,)))
+        self._begin_anew(State(sampling, self.state.unbranched()))
 
     @in_turn
     def choose(self, learner: str) -> None:
-        """Adapt to the same tasks with another of the session's learners; an end stays one."""
+        """Adapt to the same tasks with another of the session's learners, in a lane beside.
+
+        Where there is such a lane already, it becomes current.
+        """
         if learner not in self.sources:
             raise UserError(
                 f"the session has no learner '{learner}': {nearest(learner, list(self.sources))}"
             )
-        first = dataclasses.replace(self.lanes[0], learner=learner, settings={}, steps=None)
-        ended = self.sources and 0 < self.cursor.step == self.tape.steps
-        self._become(State(self.state.sampling, (first,)))
-        self.move(step=self.tape.steps if ended else self.cursor.step)
+        ended = 0 < self.cursor.step == self.tape.steps
+        own = [lane.learner if lane.parent is None else None for lane in self.lanes]
+        if learner not in own:
+            self._become(dataclasses.replace(self.state, lanes=(*self.lanes, Lane(learner))))
+            own.append(learner)
+        self.move(lane=own.index(learner))
+        if ended:  # who looks at the outcome looks at the other's
+            self.move(step=self.tape.steps)
 
     @in_turn
     def add(self, learner: Any) -> str:
@@ -146,11 +152,12 @@ class Session(Looking):
     def edit(self, what: str, **where: Any) -> None:
         """Change an example of the current lane's tasks: see `workbench.tasks.EDITS`."""
         edit = {"what": what, **where}
-        edits = list(self.lanes[self.cursor.lane].edits)
+        lane = self.state.edited_in(self.cursor.lane)
+        edits = list(self.lanes[lane].edits)
         again = bool(edits) and what in _LAST_COUNTS and _same_place(edits[-1], edit)
         if again:  # a drag is one edit, however many points it went through
             edit = {**edits.pop(), **edit}
-        changed = self.state.with_lane(self.cursor.lane, edits=(*edits, edit))
+        changed = self.state.with_lane(lane, edits=(*edits, edit))
         self._become(changed, remember=not again)
 
     def save_episode(self, path: Path | str) -> Path:
@@ -160,8 +167,8 @@ class Session(Looking):
     @in_turn
     def open_episode(self, path: Path | str) -> None:
         """Adapt to the tasks of a file that `save_episode` wrote. Edits and branches end."""
-        first = dataclasses.replace(self.lanes[0], edits=({"what": OPEN, "path": str(path)},))
-        self._become(State(self.state.sampling, (first,)))
+        edits = ({"what": OPEN, "path": str(path)},)
+        self._begin_anew(State(self.state.sampling, self.state.unbranched(edits)))
 
     @in_turn
     def extend(self, steps: int = 1) -> None:
@@ -218,9 +225,9 @@ class Session(Looking):
 
     @in_turn
     def remove(self, lane: int) -> None:
-        """Take a branch away, and all that branches from it."""
+        """Take a lane away that is not the first, and all that branches from it."""
         if not 0 < lane < len(self.lanes):
-            raise UserError(f"there is no branch {lane}: choose 1 to {len(self.lanes) - 1}")
+            raise UserError(f"no lane {lane} can be removed: choose 1 to {len(self.lanes) - 1}")
         self._become(self.state.without_lane(lane))
 
     @in_turn
@@ -278,6 +285,13 @@ class Session(Looking):
         self.state, self._tapes, self._slid = state, tapes, ()
         self.cursor = self._within(self.cursor)
         self._tell("state")
+
+    def _begin_anew(self, state: State) -> None:
+        """Take over a state without branches; who looked at one looks at where it came from."""
+        own = self.state.own(self.cursor.lane)
+        lane = sum(one.parent is None for one in self.lanes[:own])
+        self._become(state)
+        self.move(lane=lane)
 
     def _within(self, cursor: Cursor) -> Cursor:
         lane = min(max(cursor.lane, 0), len(self.lanes) - 1)

@@ -107,7 +107,7 @@ class Showing:
             "tasks": len(session.episode),
             "ways": session.episode.ways,
             "milliseconds": 1000 * session.seconds,
-            "edits": len(session.lanes[session.cursor.lane].edits),
+            "edits": len(session.state.edits_of(session.cursor.lane)),
             "undo": session.can_undo,
             "restored": session.restored,
             "lanes": [self._about_lane(lane) for lane in range(len(session.lanes))],
@@ -147,7 +147,7 @@ class Showing:
             "steps": steps,
             "learner": one.learner,
             "settings": dict(one.settings),
-            "edits": len(one.edits),
+            "edits": len(self.session.state.edits_of(lane)),
             "diverged": self._diverged(lane),
             "memory": [cast(messages.SlotChange, {**change}) for change in one.memory],
         }

@@ -66,13 +66,14 @@ def with_choice_of_tasks(controls: list[Field]) -> list[Field]:
 
 @dataclass(frozen=True)
 class Lane:
-    """One way an adaptation goes: the first one, or a branch of another at a step.
+    """One way an adaptation goes: a learner's own, or a branch of another lane at a step.
 
     learner   by its name in the session
     settings  of the learner that differ here, by dotted name
-    edits     of the episode, in order: {"what": "move", "task": 0, ...}
+    edits     of the episode, in order: {"what": "move", "task": 0, ...}; lanes that are no branches
+              adapt to one episode, and the first has its edits
     steps     inner steps; None is the learner's own number
-    parent    the lane it branches from, and `at` which step; None for the first
+    parent    the lane it branches from, and `at` which step; None where it begins at the start
     memory    slots emptied, {"slot": 3}, or filled, {"slot": 3, "source": 1}, where it branches
     """
 
@@ -117,15 +118,35 @@ class State:
         if not self.lanes or self.lanes[0].parent is not None:
             raise UserError("a session begins with a lane of its own: it has none")
         for place, lane in enumerate(self.lanes[1:], start=1):
-            if lane.parent is None or not 0 <= lane.parent < place:
+            if lane.parent is not None and not 0 <= lane.parent < place:
                 raise UserError(f"lane {place} branches from {lane.parent}: name one before it")
 
     def key(self, lane: int) -> str:
         """The same for two states in which the lane comes out the same."""
         one = self.lanes[lane]
         above = "" if one.parent is None else self.key(one.parent)
-        record = dataclasses.asdict(dataclasses.replace(one, parent=None))
+        record = dataclasses.asdict(
+            dataclasses.replace(one, parent=None, edits=self.edits_of(lane))
+        )
         return json.dumps([above, dataclasses.asdict(self.sampling), record], sort_keys=True)
+
+    def edits_of(self, lane: int) -> tuple[dict[str, Any], ...]:
+        """What was edited in a lane's episode, beside what was in the lane that it came from."""
+        return self.lanes[self.edited_in(lane)].edits
+
+    def edited_in(self, lane: int) -> int:
+        """The lane that holds a lane's edits: those that are no branches share the first one's."""
+        return 0 if self.lanes[lane].parent is None else lane
+
+    def own(self, lane: int) -> int:
+        """Where a lane comes from in the end: the lane of its learner that is no branch."""
+        parent = self.lanes[lane].parent
+        return lane if parent is None else self.own(parent)
+
+    def unbranched(self, edits: tuple[dict[str, Any], ...] = ()) -> tuple[Lane, ...]:
+        """The lanes that are no branches, on an episode with these edits alone."""
+        lanes = [dataclasses.replace(lane, edits=()) for lane in self.lanes if lane.parent is None]
+        return (dataclasses.replace(lanes[0], edits=edits), *lanes[1:])
 
     def name_of(self, lane: int) -> str:
         """What a lane is called, everywhere: by its learner, and by what is changed in it.

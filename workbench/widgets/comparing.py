@@ -26,10 +26,11 @@ from workbench.fields import Range, check_fields, describe, with_values
 from workbench.inspection import comparison_frame
 from workbench.session.messages import CompareAbout, KnownRun
 from workbench.session.session import Session
+from workbench.session.state import MOST_STEPS
 from workbench.session.wire import to_wire
 from workbench.tasks.base import Split
 from workbench.training import Comparison, Run, run_of, shipped_runs
-from workbench.training.comparison import comparable, paired
+from workbench.training.comparison import Group, comparable, paired
 from workbench.training.evaluation import DEFAULT_SEED, drawn_at, evaluations, interval
 from workbench.widgets.exporting import Exporting, Subject
 from workbench.widgets.panel import Panel, command
@@ -135,16 +136,33 @@ class ComparePanel(Exporting, Panel):
         )
 
     @command
-    def pick(self, task: int) -> str:
-        """Open one of the compared tasks in a stage, with all the runs; the line that does so."""
+    def pick(self, task: int, pair: int = 0) -> str:
+        """Open one of the compared tasks in a stage; the lines that do so.
+
+        The two methods of a pair are lanes there, at the step at which they differ most.
+        """
         given = self.sampling(task)
-        session = Session(*self.names, **given)
+        name_of = {str(run_of(name).directory): name for name in self.names}
+        two = self._two(pair)
+        first, *others = [name_of[group.runs[0]] for group in two] or self.names[:1]
+        rest = [name for name in self.names if name not in (first, *others)]
+        session = Session(first, *others, *rest, **given)
+        for other in others:
+            session.choose(other)
+        session.move(lane=0, step=_parting(two, task))
         if self.opened is not None:
             self.opened.close()
         self.opened = SessionPanel("stage", session)
         self._show()
-        names = ", ".join(f'"{name}"' for name in self.names)
-        return f"Stage({names}, {', '.join(f'{k}={v!r}' for k, v in given.items())})"
+        return f"{session.lines()}\nStage(session)".replace("Session\n", "Session, Stage\n", 1)
+
+    def _two(self, pair: int) -> list[Group]:
+        """The methods of a pair; none where nothing is known of what is chosen now."""
+        if self.result is None or self._asked != self._question():
+            return []
+        groups = {group.name: group for group in self.result.groups}
+        chosen = self.result.pairs[min(pair, len(self.result.pairs) - 1)]
+        return [groups[chosen.first], groups[chosen.second]]
 
     def sampling(self, task: int) -> dict[str, Any]:
         """How a `Session` draws the very task that was measured."""
@@ -284,6 +302,17 @@ def _compare(
     except Exception as error:  # a fault of the workbench: said where it is seen
         trouble = f"{type(error).__name__}: {error}"
     tell(partial(ComparePanel._ended, trouble=trouble))
+
+
+def _parting(two: Sequence[Group], task: int) -> int:
+    """The step at which two methods differ most on a task, the later of equals; else the last."""
+    paths = [group.evaluations[0] for group in two]
+    if not paths or paths[0].axis != "step":
+        return MOST_STEPS
+    steps = min(path.values.shape[1] for path in paths)
+    a, b = (path.values[task, :steps].double() for path in paths)
+    apart = (a - b).abs().nan_to_num(torch.inf)
+    return int(steps - 1 - apart.flip(0).argmax())
 
 
 def known_runs(also: Sequence[str] = ()) -> list[KnownRun]:

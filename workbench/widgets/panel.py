@@ -22,6 +22,7 @@ from workbench.errors import UserError
 from workbench.session.bundle import bundle
 from workbench.session.messages import Answer, Problem, Progress
 from workbench.session.turns import Desk, one_at_a_time
+from workbench.widgets.still import still
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -87,6 +88,17 @@ class Panel(anywidget.AnyWidget):
         finally:
             self.progress = {}
         self.send(answer)
+
+    def _ipython_display_(self) -> None:
+        """Show it, and keep in the notebook what stands for it where no kernel answers."""
+        from IPython.display import HTML, display
+
+        display(HTML(self.still()))
+        display(*(self._repr_mimebundle_() or ({},)), raw=True)
+
+    def still(self) -> str:
+        """What is shown of it without a kernel, as HTML."""
+        return still(None)
 
     def _do(self, name: str, args: dict[str, Any]) -> Any:
         method = getattr(type(self), name, None)

@@ -9,13 +9,19 @@ from typing import Any
 import traitlets
 
 from workbench.errors import UserError
+from workbench.figures import render
 from workbench.session.session import Session
 from workbench.session.showing import Showing
+from workbench.session.turns import one_at_a_time
 from workbench.widgets.exporting import Exporting, Subject
 from workbench.widgets.panel import Panel, command
+from workbench.widgets.still import still
 
 _MOMENT = 0.5  # seconds for which inner steps are recorded at once
 _BREATH = 0.02  # seconds in between, for commands such as to stop
+
+_DOTS = 110  # an inch, of the picture that is shown without a kernel
+_DRAWN = {"gradients": "steps", "memory": "memory"}  # what is drawn there, if not what is seen
 
 _FOLLOWED: weakref.WeakKeyDictionary[Session, asyncio.Task[None]] = weakref.WeakKeyDictionary()
 
@@ -44,6 +50,17 @@ class SessionPanel(Exporting, Panel):
         super().close()
         # A cell's result is kept in `Out`: what it showed need not be kept with it.
         self._showing, self.frames, self.shown, self._unwatch = None, {}, None, lambda: None
+
+    def still(self) -> str:
+        """What is shown of it without a kernel: a picture of what it shows now."""
+        try:
+            with one_at_a_time():
+                plot = self.shown.draw(_DRAWN.get(self.view))
+                shown = still(render(plot, "png", dpi=_DOTS), plot.alt_text)
+                plot.clear()  # its parts know each other, and would wait long to be collected
+                return shown
+        except UserError:  # nothing of it can be drawn
+            return still(None)
 
     # ---- long recordings ----------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 /** The two axes of a picture: ticks, a faint grid, and what is measured in which unit. */
 
-import { short } from "./format";
+import { short, three } from "./format";
 import { steady } from "./hooks";
 import { type Axis, type Scale, tilts } from "./scales";
 
@@ -15,6 +15,13 @@ interface Props {
 }
 
 const named = (axis: Axis) => (axis.unit ? `${axis.label} (${axis.unit})` : axis.label);
+
+/** What an axis measures, and where it does not rise from zero that it does not. */
+function measured(axis: Axis, scale: Scale): string {
+  const from = Math.min(...scale.domain());
+  if (scale.log) return `${named(axis)}, log`;
+  return axis.names || axis.limits || from <= 0 ? named(axis) : `${named(axis)}, axis from ${three(from)}`;
+}
 
 function AxesNow({ x, y, axes, box, grid = true, zero }: Props) {
   const room = axes.x.names ? (box.right - box.left) / axes.x.names.length : 0;
@@ -48,7 +55,7 @@ function AxesNow({ x, y, axes, box, grid = true, zero }: Props) {
       )}
       <line class="wb-axis" x1={box.left} x2={box.right} y1={box.bottom} y2={box.bottom} />
       <text class="wb-label" x={4} y={12}>
-        {named(axes.y)}
+        {measured(axes.y, y)}
       </text>
       <text class="wb-label" x={box.right} y={box.bottom + (tilted ? 46 : 32)} text-anchor="end">
         {named(axes.x)}

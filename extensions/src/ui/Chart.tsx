@@ -57,7 +57,8 @@ export function Chart(given: Props) {
   const held = useRef<Held | null>(null);
   const id = useUnique();
   const ys = series.flatMap((one) => [one.y, one.low ?? [], one.high ?? []]);
-  const asks = props.y.scale === undefined && props.y.switchable && asksForLog(ys);
+  const asks =
+    props.y.scale === undefined && props.y.switchable && asksForLog(inSight(ys, props.y.limits));
   const axes = { x: switched(props.x, logs.x), y: switched(props.y, logs.y ?? (asks || undefined)) };
   const hasBars = series.some((one) => one.kind === "bars") && axes.y.scale !== "log";
   const box = {
@@ -308,6 +309,12 @@ function useScale(
 
 const switched = (axis: Axis, log: boolean | undefined): Axis =>
   log === undefined ? axis : { ...axis, scale: log ? "log" : "linear" };
+
+/** The numbers that are between limits, where there are any. */
+const inSight = (columns: ArrayLike<number>[], limits: Axis["limits"]): ArrayLike<number>[] =>
+  limits
+    ? columns.map((column) => Array.from(column).filter((v) => v >= limits[0] && v <= limits[1]))
+    : columns;
 
 /** Room beside bars, and beside points that no line joins. */
 function beside(series: Series[], wide: [number, number] | null): [number, number] | null {

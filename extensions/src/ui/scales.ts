@@ -78,7 +78,7 @@ export function makeScale(
   const log = axis.scale === "log" && found !== null && found[1] > 0;
   let [low, high] = found ?? [0, 1];
   if (axis.names) [low, high] = [-0.5, axis.names.length - 0.5];
-  else if (axis.domain)
+  else if (axis.domain && !(log && axis.domain[0] <= 0))
     [low, high] = [Math.min(low, axis.domain[0]), Math.max(high, axis.domain[1])];
   if (axis.limits) [low, high] = [Math.max(low, axis.limits[0]), Math.min(high, axis.limits[1])];
   if (low === high)

@@ -1,10 +1,10 @@
 /** Comparison: runs on the same test tasks, and the tasks on which they differ most, opened. */
 
 import { useSignal } from "@preact/signals";
-import { useContext, useEffect } from "preact/hooks";
+import { useContext, useEffect, useRef } from "preact/hooks";
 import type { CompareAbout, Measure } from "../generated";
 import { type Frame } from "../frame";
-import { factorOf, scaleOf, unitOf } from "../measure";
+import { factorOf, labelOf, unitOf } from "../measure";
 import { aboutAs, type Store } from "../store";
 import { Chart, type Series } from "../ui/Chart";
 import { Form } from "../ui/Form";
@@ -27,7 +27,7 @@ export function Compare({ store }: { store: Store }) {
   const { measure, transductive = [] } = about;
   useKeys(tasks ? [{ key: "t", help: "the table of all tasks", run: () => (table.value = !table.value) }] : []);
   const open = (task: number) =>
-    void store.send("pick", { task }).then(
+    void store.send("pick", { task, pair: pair.value }).then(
       (found) => (line.value = found),
       () => {},
     );
@@ -53,19 +53,19 @@ export function Compare({ store }: { store: Store }) {
           </p>
           <div class="wb-columns">
             <Means groups={groups} measure={measure} />
-            <Pairs pairs={pairs} measure={measure} chosen={pair.value} onChoose={(row) => (pair.value = row)} />
             <Chart
               title={`By ${along}`}
               description="mean over tasks, band: 95% interval over tasks"
               series={byStep(groups, steps, measure)}
               x={{ label: along, integer: true }}
               y={{
-                label: measure.name,
+                label: labelOf(measure),
                 unit: unitOf(measure),
-                scale: scaleOf(measure),
-                switchable: true,
+                domain: [0, 0], // from 0: little must not look much
+                switchable: measure.unit !== "%",
               }}
             />
+            <Pairs pairs={pairs} measure={measure} chosen={pair.value} onChoose={(row) => (pair.value = row)} />
             <Differing
               tasks={tasks}
               pairs={pairs}
@@ -170,6 +170,12 @@ function byStep(groups: Frame, steps: Frame, measure: Measure): Series[] {
 /** The stage of a task, which is a panel of its own; and the line that opens it elsewhere. */
 function Opened({ store, line }: { store: Store; line: string }) {
   const child = useSignal<Store | null>(null);
+  const place = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (!child.value || !place.current) return;
+    place.current.scrollIntoView({ block: "start" });
+    place.current.querySelector<HTMLElement>("section.wb")?.focus({ preventScroll: true });
+  }, [child.value]);
   const Inner = useContext(Nested);
   useEffect(() => {
     let gone = false;
@@ -185,9 +191,9 @@ function Opened({ store, line }: { store: Store; line: string }) {
     };
   }, [store]);
   return (
-    <section aria-label="The task in the stage" class="wb-dialog">
-      <Code title="The same in a cell of its own" text={`from workbench.widgets import Stage\n\n${line}`} />
+    <section aria-label="The task in the stage" class="wb-dialog" ref={place}>
       {child.value ? <Inner store={child.value} /> : <p class="wb-empty">Opening …</p>}
+      <Code title="The same in a cell of its own" text={line} />
     </section>
   );
 }

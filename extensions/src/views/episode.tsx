@@ -9,7 +9,7 @@ import { isBehind } from "./link";
 import { Column, curvesOf, EpisodeOf } from "./stage/Columns";
 import { SamplingForm } from "./stage/Controls";
 import { CurveView } from "./stage/CurveView";
-import { frameOf, readCurves, readExamples } from "./stage/data";
+import { frameOf, pointsAlone, readCurves, readExamples } from "./stage/data";
 import { Editor } from "./stage/edits";
 import { Toolbar } from "./stage/Toolbar";
 import "./stage/stage.css";
@@ -96,9 +96,10 @@ const edits = (about: About) =>
 
 /** A regression task as points that can be dragged. */
 function Points({ store, editor }: { store: Store; editor: Editor }) {
-  const curves = readCurves(frameOf(store, "curves"));
+  const examples = readExamples(frameOf(store, "examples"));
+  const curves = readCurves(frameOf(store, "curves")) ?? pointsAlone(examples);
   if (!curves) return null;
-  const { curves: all, place } = curvesOf(curves, readExamples(frameOf(store, "examples")));
+  const { curves: all, place } = curvesOf(curves, examples);
   return (
     <CurveView
       title="Points"

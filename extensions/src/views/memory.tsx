@@ -37,7 +37,7 @@ export function Memory({ store }: { store: Store }) {
   return (
     <div class="wb-stage wb-memory">
       <Choices store={store} open={drawer} />
-      {drawer.value && <Drawer store={store} />}
+      {drawer.value && <Drawer store={store} onClose={() => (drawer.value = false)} />}
       <Inspected store={store} kind="memory" what="what queries read" keen>
         {(frame) => <Whole store={store} frame={frame} />}
       </Inspected>

@@ -25,22 +25,32 @@ export function Stage({ store }: { store: Store }) {
   const drawer = useSignal(false);
   useEffect(() => () => stepper.pause(), [stepper]);
   useStageKeys(stepper, drawer);
-  const hasLanes =
-    (store.about.value.lanes?.length ?? 0) > 0 && (store.about.value.learners?.length ?? 0) > 0;
+  const lanes = store.about.value.lanes ?? [];
+  const hasLanes = lanes.length > 0 && (store.about.value.learners?.length ?? 0) > 0;
+  // Learners stand beside each other to be compared.
+  const learners = lanes.filter((lane) => lane.parent === null).length;
+  useEffect(() => stepper.compare(learners > 1), [learners]);
+  useEffect(() => {
+    if (lanes.length < 2) stepper.compare(false);
+  }, [lanes.length]);
   const other = stepper.different.value ? stepper.other : null;
   const behind = isBehind(store.about.value, store.cursor.value);
   return (
     <div class="wb-stage">
       <Choices store={store} open={drawer} />
-      {drawer.value && <Drawer store={store} />}
       {behind && <Behind store={store} />}
       <div
         class="wb-three"
         data-difference={other !== null}
+        data-settings={drawer.value}
         data-behind={behind}
         onMouseDown={keepFocus}
       >
-        <Episode store={store} editor={editor} />
+        {drawer.value ? (
+          <Drawer store={store} onClose={() => (drawer.value = false)} />
+        ) : (
+          <Episode store={store} editor={editor} />
+        )}
         {hasLanes &&
           (other === null ? (
             <Does store={store} editor={editor} />
@@ -48,7 +58,7 @@ export function Stage({ store }: { store: Store }) {
             <Differ store={store} editor={editor} other={other} />
           ))}
         {hasLanes && other === null && (
-          <Column title="Why" store={store}>
+          <Column title="Why" store={store} area="why">
             <Gradients store={store} />
           </Column>
         )}
@@ -92,6 +102,7 @@ function Episode({ store, editor }: { store: Store; editor: Editor }) {
     <Column
       title="Episode"
       store={store}
+      area="episode"
       kind={about.kind === "control" ? "pulls" : "examples"}
       aside={said(about, support.length)}
     >
@@ -103,7 +114,7 @@ function Episode({ store, editor }: { store: Store; editor: Editor }) {
 
 function said(about: About, support: number): string {
   if (about.kind === "control") return "moves and what they paid";
-  return `${support} support ${support === 1 ? "example" : "examples"}`;
+  return `${support} ${support === 1 ? "example" : "examples"}`;
 }
 
 function Does({ store, editor }: { store: Store; editor: Editor }) {
@@ -112,6 +123,7 @@ function Does({ store, editor }: { store: Store; editor: Editor }) {
     <Column
       title="What it does"
       store={store}
+      area="does"
       kind={kindOf(store)}
       aside={<Score store={store} lane={lane} />}
     >
@@ -131,6 +143,7 @@ function Differ({ store, editor, other }: { store: Store; editor: Editor; other:
           key={one}
           title={laneName(about, one)}
           store={store}
+          area={place === 0 ? "does" : "other"}
           aside={<Score store={store} lane={one} against={place === 1 ? pair[0] : null} />}
         >
           <DoesOf store={store} editor={editor} lane={one} other={pair[1 - place]!} />

@@ -9,15 +9,19 @@ import {
   readExamples,
   readPredictions,
   some,
+  together,
 } from "../../src/views/stage/data";
 import { Editor, fitting } from "../../src/views/stage/edits";
 import {
+  divergedIn,
   every,
+  followed,
   geometry,
   heightOf,
   laneAt,
   laneColour,
-  laneLabel,
+  linesOf,
+  shareEpisode,
   placeOf,
   stepAt,
 } from "../../src/views/stage/lanes";
@@ -62,10 +66,17 @@ test("numbers below the timeline have room", () => {
 });
 
 test("a lane is called as Python says, and the start is no step", () => {
-  const branch = { parent: 0, at: 2, name: "MAML, branch 1: clip 2", changed: "clip 2" };
+  const name = "MAML, branch 1: optimizer momentum 0.9, inner rate 0.05";
+  const branch = { parent: 0, at: 2, name, changed: "optimizer momentum 0.9, inner rate 0.05" };
   const about = { title: "MAML", lanes: [lane(5), lane(5, branch)] };
-  expect([0, 1].map((one) => laneName(about, one))).toEqual(["MAML", "MAML, branch 1: clip 2"]);
-  expect([0, 1].map((one) => laneLabel(about, one))).toEqual(["MAML", "1 · clip 2"]);
+  expect([0, 1].map((one) => laneName(about, one))).toEqual(["MAML", name]);
+  for (const width of [400, 700, 1400]) {
+    const g = geometry(about.lanes, width);
+    const lines = linesOf(lane(5, branch), g.left);
+    expect(lines.join(" ")).toBe(name); // in full, however narrow
+    expect(g.gap).toBeGreaterThanOrEqual(14 * lines.length);
+    expect(g.left).toBeLessThanOrEqual(0.4 * width);
+  }
   expect([0, 2].map((step) => stepName(step, 5))).toEqual(["before adaptation", "step 2 of 5"]);
 });
 
@@ -327,5 +338,33 @@ test("a refused edit lets the point go", async () => {
   model.answer(0, { error: "no" });
   await vi.waitFor(() => expect(editor.held.value).toBeNull());
   expect(store.problem.value).toEqual({ text: "no" });
+  store.dispose();
+});
+
+test("axes follow a lane that diverged as far as the others are in sight, and it says so", () => {
+  const diverged = { step: 3, follow: 1, sentence: "task 1 diverged at inner step 3 (loss inf)" };
+  const lanes = [lane(3), lane(3, { diverged, name: "other" })];
+  expect(followed([1, 2, 1e30, Infinity], lanes[1])).toEqual([1, 2]);
+  expect(followed([1, 2], lanes[0])).toEqual([1, 2]);
+  expect(divergedIn(lanes)).toBe("other: task 1 diverged at inner step 3 (loss inf)");
+  expect(linesOf(lanes[1]!, 150)).toEqual(["other", "diverged at step 3"]);
+});
+
+test("lanes that are no branches have one episode; lanes are shown at one scale", () => {
+  const lanes = [lane(2), lane(2, { learner: "other" }), lane(2, { parent: 1 })];
+  expect(shareEpisode(lanes, 0, 1)).toBe(true);
+  expect(shareEpisode(lanes, 1, 2)).toBe(false);
+  const a = { x: [0, 1] as [number, number], y: [-1, 2] as [number, number] };
+  const b = { x: [0, 3] as [number, number], y: [0, 5] as [number, number] };
+  expect(together([a, b])).toEqual({ x: [0, 3], y: [-1, 5] });
+});
+
+test("the other lane is where this one came from, or the newest other one", () => {
+  const store = makeStore(
+    new FakeModel({ about: { lanes: [lane(2), lane(2), lane(2, { parent: 1 })] } }),
+  );
+  const stepper = new Stepper(store);
+  const other = (at: number) => (store.move({ lane: at }), stepper.other);
+  expect([0, 1, 2].map(other)).toEqual([2, 2, 1]);
   store.dispose();
 });

@@ -280,3 +280,49 @@ test("the builder goes through the tasks, and keeps an episode in a file", () =>
     ["open_episode", { path: "my.episode" }],
   ]);
 });
+
+test("another learner stands beside; an axis holds both, and a drag is one in both", () => {
+  const made = sine();
+  const { lanes, learners } = made.traits.about;
+  made.traits.about = {
+    ...made.traits.about,
+    learners,
+    lanes: [lanes[0], lane(2, { learner: "other", name: "other" })],
+  };
+  mount(made);
+  expect(all(".wb-column h2").map((one) => one.textContent)).toEqual(["Episode", "MAML", "other"]);
+  expect(all(".wb-curve")).toHaveLength(2);
+  expect(all(".wb-curve").map((one) => one.querySelectorAll(".wb-grip").length)).toEqual([2, 2]);
+  press("d"); // one again, and why
+  expect(all(".wb-column h2").map((one) => one.textContent)).toContain("Why");
+});
+
+test("settings stand where the episode was, and what they change stays", () => {
+  mount(sine());
+  press("s");
+  expect(all(".wb-column h2").map((one) => one.textContent)).toEqual([
+    "Settings",
+    "What it does",
+    "Why",
+  ]);
+  click(button("Close (S)"));
+  expect(all(".wb-column h2")[0]!.textContent).toBe("Episode");
+});
+
+test("points of an episode without a learner can be dragged", () => {
+  const made = sine();
+  made.traits.view = "episode";
+  made.traits.about.learners = [];
+  made.traits.frames = { "0:examples": made.traits.frames["0:examples"] };
+  mount(made);
+  press("ArrowUp", all(".wb-curve .wb-grip")[1]);
+  expect(sent()[0]).toMatchObject(["edit", { what: "move", example: 3, part: "support" }]);
+});
+
+test("a panel whose kernel is gone says so and what to do, greyed", () => {
+  mount(sine());
+  expect(find(".wb-lost")).toBeNull();
+  act(() => store.lose());
+  expect(find(".wb-lost").textContent).toContain("Run the cell again");
+  expect(find(".wb-body").getAttribute("data-failed")).toBe("true");
+});

@@ -3,7 +3,7 @@
 import { scaleLinear } from "d3-scale";
 import type { Measure } from "../../generated";
 import { type Frame } from "../../frame";
-import { factorOf } from "../../measure";
+import { factorOf, labelOf } from "../../measure";
 import { three, withInterval } from "../../ui/format";
 import { useWidth } from "../../ui/hooks";
 import { Marker } from "../../ui/Marker";
@@ -19,7 +19,7 @@ export function Means({ groups, measure }: { groups: Frame; measure: Measure }) 
   const seeds = groups.numbers("seeds").some((count) => count > 1);
   return (
     <figure>
-      <figcaption>Means{measure.unit && ` (${measure.unit})`}</figcaption>
+      <figcaption>Means with their 95% intervals over tasks</figcaption>
       <table class="wb-runs">
         <tbody>
           {groups.words("method").map((method, row) => {
@@ -38,17 +38,31 @@ export function Means({ groups, measure }: { groups: Frame; measure: Measure }) 
             );
           })}
         </tbody>
+        <tfoot>
+          <tr>
+            <th scope="row" colSpan={2} class="wb-number wb-quiet">
+              {axisOf(measure)}
+            </th>
+            <td class="wb-interval">
+              <Ticks all={reach(groups, "mean")} measure={measure} />
+            </td>
+          </tr>
+        </tfoot>
       </table>
     </figure>
   );
 }
 
-/** From the lowest to the highest end of the intervals in a frame. */
+const axisOf = (measure: Measure) =>
+  labelOf(measure) + (measure.unit === "%" ? " (%)" : measure.unit && ` (${measure.unit})`);
+
+/** From the lowest to the highest end of the intervals in a frame, and to zero, from which they
+ * are measured. */
 function reach(frame: Frame, column: string): [number, number] {
   const [values, halves] = [frame.numbers(column), frame.numbers("ci95")];
   const ends = Array.from(values, (value, row) => [value - halves[row]!, value + halves[row]!]).flat();
   const good = ends.filter(Number.isFinite);
-  return good.length ? [Math.min(...good), Math.max(...good)] : [0, 1];
+  return good.length ? [Math.min(...good, 0), Math.max(...good, 0)] : [0, 1];
 }
 
 interface IntervalProps {
@@ -57,17 +71,41 @@ interface IntervalProps {
   all: [number, number];
   colour: string;
   marker: number;
-  zero?: boolean;
 }
 
-function Interval({ value, half, all, colour, marker, zero }: IntervalProps) {
+/** The scale that all intervals of a table and the axis below them have. */
+const along = (all: [number, number], width: number) =>
+  scaleLinear().domain(all).range([12, width - 12]);
+
+/** The axis below a column of intervals. */
+function Ticks({ all, measure }: { all: [number, number]; measure: Measure }) {
   const [ref, width] = useWidth<HTMLDivElement>(160);
-  const domain = zero ? [Math.min(all[0], 0), Math.max(all[1], 0)] : all;
-  const x = scaleLinear().domain(domain).range([8, width - 8]);
+  const factor = factorOf(measure);
+  const x = along([factor * all[0], factor * all[1]], width);
+  return (
+    <div ref={ref}>
+      <svg width={width} height={24} role="img" aria-label="axis">
+        <line class="wb-axis" x1={4} x2={width - 4} y1={0.5} y2={0.5} />
+        {x.ticks(Math.max(Math.floor(width / 60), 2)).map((value) => (
+          <g key={value} transform={`translate(${x(value)},0)`}>
+            <line class="wb-tick" y2={5} />
+            <text y={17} text-anchor="middle">
+              {three(value)}
+            </text>
+          </g>
+        ))}
+      </svg>
+    </div>
+  );
+}
+
+function Interval({ value, half, all, colour, marker }: IntervalProps) {
+  const [ref, width] = useWidth<HTMLDivElement>(160);
+  const x = along(all, width);
   return (
     <div ref={ref} aria-hidden="true">
       <svg width={width} height={18}>
-        {zero && <line class="wb-tick" x1={x(0)} x2={x(0)} y2={18} />}
+        <line class="wb-tick" x1={x(0)} x2={x(0)} y2={18} />
         <line x1={x(value - half)} x2={x(value + half)} y1={9} y2={9} style={{ stroke: colour, strokeWidth: 2 }} />
         <Marker x={x(value)} y={9} marker={marker} colour={colour} />
       </svg>
@@ -85,7 +123,7 @@ interface PairsProps {
 export function Pairs({ pairs, measure, chosen, onChoose }: PairsProps) {
   const rows = [...Array(pairs.rows).keys()];
   return (
-    <figure>
+    <figure class="wb-wide">
       <figcaption>
         Paired differences, task by task{measure.unit === "%" ? " (points)" : measure.unit && ` (${measure.unit})`}
       </figcaption>
@@ -102,8 +140,8 @@ export function Pairs({ pairs, measure, chosen, onChoose }: PairsProps) {
             <th scope="col" class="wb-number" title="Tasks on which the first is better, worse, the same">
               better, worse, same
             </th>
-            <th scope="col" class="wb-number" title="Two-sided sign test">
-              p
+            <th scope="col" class="wb-number">
+              p, two-sided sign test
             </th>
           </tr>
         </thead>
@@ -133,7 +171,6 @@ export function Pairs({ pairs, measure, chosen, onChoose }: PairsProps) {
                     all={reach(pairs, "difference")}
                     colour="var(--wb-ink)"
                     marker={0}
-                    zero
                   />
                 </td>
                 <td class="wb-number">
@@ -144,6 +181,17 @@ export function Pairs({ pairs, measure, chosen, onChoose }: PairsProps) {
             );
           })}
         </tbody>
+        <tfoot>
+          <tr>
+            <th scope="row" colSpan={2} class="wb-number wb-quiet">
+              difference{measure.unit === "%" ? " (points)" : measure.unit && ` (${measure.unit})`}
+            </th>
+            <td class="wb-interval">
+              <Ticks all={reach(pairs, "difference")} measure={measure} />
+            </td>
+            <td colSpan={2} />
+          </tr>
+        </tfoot>
       </table>
     </figure>
   );
@@ -165,7 +213,7 @@ export function Differing({ tasks, pairs, pair, measure, onOpen }: DifferingProp
     .slice(0, SHOWN);
   const factor = factorOf(measure);
   return (
-    <figure>
+    <figure class="wb-wide">
       <figcaption>Tasks on which they differ most</figcaption>
       <div class="wb-scrolls">
         <table class="wb-runs">

@@ -21,15 +21,25 @@ import {
   readExamples,
   readPredictions,
   readPulls,
+  together,
 } from "./data";
 import type { Editor } from "./edits";
-import { laneColour } from "./lanes";
+import { laneColour, shareEpisode } from "./lanes";
 import { Pictures } from "./Pictures";
 import { Beliefs, PullList } from "./PullsView";
 import { Listed } from "./Listed";
 
 /** A part of the stage with its name, something said of it, and the table behind it. */
-export function Column({ title, aside, tools, store, kind, ownsTable, children }: ColumnProps) {
+export function Column({
+  title,
+  area,
+  aside,
+  tools,
+  store,
+  kind,
+  ownsTable,
+  children,
+}: ColumnProps) {
   const table = useSignal(false);
   const frame = kind ? frameOf(store, kind) : undefined;
   const turn = () => (table.value = !table.value);
@@ -37,9 +47,9 @@ export function Column({ title, aside, tools, store, kind, ownsTable, children }
     ownsTable && frame ? [{ key: "t", help: "the table behind the picture", run: turn }] : [],
   );
   return (
-    <section class="wb-column" aria-label={title}>
+    <section class="wb-column" data-area={area} aria-label={title}>
       <header class="wb-row">
-        <h2>{title}</h2>
+        <h2 title={title}>{title}</h2>
         <span class="wb-quiet wb-figure">{aside}</span>
         <span class="wb-end wb-tools">
           {tools}
@@ -57,6 +67,8 @@ export function Column({ title, aside, tools, store, kind, ownsTable, children }
 
 interface ColumnProps {
   title: string;
+  /** Which part of the stage it is. */
+  area?: "episode" | "does" | "other" | "why";
   /** Said of it, in few words. */
   aside?: ComponentChildren;
   tools?: ComponentChildren;
@@ -165,13 +177,15 @@ export function DoesOf({
     const theirs = against === null ? null : readCurves(frameOf(store, "curves", against));
     const curve = theirs?.steps[Math.min(step, theirs.steps.length - 1)];
     const held = editor.held.value;
+    const lanes = store.about.value.lanes ?? [];
+    const here = store.cursor.value.lane;
     return (
       <CurveView
         title="Curve"
-        curves={all}
+        curves={{ ...all, domain: commonDomain(store) }}
         step={step}
-        colour={against === null ? undefined : laneColour(lane)}
-        editor={lane === store.cursor.value.lane ? editor : undefined}
+        colour={laneColour(lane)}
+        editor={lane === here || shareEpisode(lanes, lane, here) ? editor : undefined}
         place={place}
         held={held && held.task === store.cursor.value.task ? held : null}
         against={curve ? { curve, name: "the other" } : null}
@@ -203,6 +217,13 @@ export function DoesOf({
       against={theirs}
     />
   );
+}
+
+/** What the axes of every lane's curves hold, so that lanes can be compared by eye. */
+function commonDomain(store: Store): Curves["domain"] {
+  const lanes = store.about.value.lanes ?? [];
+  const known = lanes.map((_, lane) => readCurves(frameOf(store, "curves", lane))?.domain);
+  return together(known.filter((one) => one !== undefined));
 }
 
 /** Why a kind cannot be had, if that is known. */

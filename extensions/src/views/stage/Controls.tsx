@@ -1,4 +1,4 @@
-/** What is adapted, and to which tasks: the row above a stage, and the settings that open below it. */
+/** What is adapted, and to which tasks: the row above a stage, and the settings that open beside. */
 
 import type { Signal } from "@preact/signals";
 import type { Store } from "../../store";
@@ -34,19 +34,29 @@ export function SettingsForm({ store }: { store: Store }) {
   );
 }
 
-/** All settings, below the row that opens them. */
-export function Drawer({ store }: { store: Store }) {
+/** All settings, in the place of the episode: what they change stays in sight beside them. */
+export function Drawer({ store, onClose }: { store: Store; onClose: () => void }) {
   return (
-    <div class="wb-drawer wb-columns">
-      <section aria-label="Settings of the adaptation">
-        <h2>Adaptation</h2>
-        <SettingsForm store={store} />
-      </section>
-      <section aria-label="Settings of the tasks">
-        <h2>Tasks</h2>
-        <SamplingForm store={store} />
-      </section>
-    </div>
+    <section class="wb-column" data-area="settings" aria-label="Settings">
+      <header class="wb-row">
+        <h2>Settings</h2>
+        <span class="wb-end wb-tools">
+          <button type="button" class="wb-plain" onClick={onClose}>
+            Close (S)
+          </button>
+        </span>
+      </header>
+      <div class="wb-within wb-columns">
+        <section aria-label="Settings of the adaptation">
+          <h3>Adaptation</h3>
+          <SettingsForm store={store} />
+        </section>
+        <section aria-label="Settings of the tasks">
+          <h3>Tasks</h3>
+          <SamplingForm store={store} />
+        </section>
+      </div>
+    </section>
   );
 }
 

@@ -98,7 +98,7 @@ export function seriesOf(props: Omit<Props, "title">): {
 }
 
 export function CurveView(props: Props) {
-  const { title, curves, editor, onPick, place = same, height = 320 } = props;
+  const { title, curves, editor, bare, onPick, place = same, height = 300 } = props;
   const { series, parts } = seriesOf(props);
   return (
     <div
@@ -108,7 +108,8 @@ export function CurveView(props: Props) {
       <Chart
         title={title}
         description={
-          leaves(props) ?? (editor ? "Drag a support point, and the adaptation follows" : undefined)
+          leaves(props) ??
+          (editor && (bare ? "Drag a support point" : "Drag a support point, and the adaptation follows"))
         }
         series={series}
         x={{ label: "x", domain: curves.domain.x }}

@@ -61,7 +61,7 @@ export function Player({ store, stepper }: { store: Store; stepper: Stepper }) {
       <span class="wb-figure wb-now-step">
         {stepName(step, steps)}
       </span>
-      {lane > 0 && lanes[lane]!.changed === "" && (
+      {lanes[lane]?.parent != null && lanes[lane]!.changed === "" && (
         <span class="wb-quiet">as its origin until its settings or examples change</span>
       )}
       <span class="wb-end wb-row wb-tight">
@@ -79,9 +79,9 @@ export function Player({ store, stepper }: { store: Store; stepper: Stepper }) {
           <button
             type="button"
             onClick={() => void stepper.remove(lane)}
-            title="Take this branch away"
+            title="Take this lane away, and what branches from it"
           >
-            Remove branch
+            {lanes[lane]?.parent == null ? "Remove lane" : "Remove branch"}
           </button>
         )}
         <button

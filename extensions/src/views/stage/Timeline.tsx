@@ -7,17 +7,18 @@ import { useRef } from "preact/hooks";
 import { laneName, stepName } from "../../facts";
 import type { Lane } from "../../generated";
 import type { Store } from "../../store";
-import { short, three } from "../../ui/format";
-import { sameList, steady, useWidth } from "../../ui/hooks";
+import { three } from "../../ui/format";
+import { sameList, steady, useUnique, useWidth } from "../../ui/hooks";
 import { type Course, frameOf, readCourse } from "./data";
 import {
   every,
+  followed,
   type Geometry,
   geometry,
   heightOf,
   laneAt,
   laneColour,
-  laneLabel,
+  linesOf,
   placeOf,
   stepAt,
 } from "./lanes";
@@ -35,7 +36,10 @@ export function Timeline({ store, stepper }: Props) {
   const lanes = about.lanes ?? [];
   const cursor = store.cursor.value;
   if (lanes.length === 0) return <div class="wb-timeline" ref={ref} />;
-  const g = geometry(lanes, width, width < 560 ? 110 : 150);
+  const g = geometry(
+    lanes.map(({ steps, diverged }, lane) => ({ steps, diverged, name: laneName(about, lane) })),
+    width,
+  );
   const height = heightOf(lanes.length - 1, g) + 26;
   const courses = lanes.map((_, lane) => readCourse(frameOf(store, "steps", lane), cursor.task));
   const here = courses[cursor.lane]?.values[cursor.step];
@@ -88,14 +92,18 @@ export function Timeline({ store, stepper }: Props) {
         onPointerCancel={() => (scrubbing.current = false)}
         onKeyDown={keyDown}
       >
-        <Courses courses={courses} g={g} current={cursor.lane} />
+        <Courses courses={courses} lanes={lanes} g={g} current={cursor.lane} />
         {lanes.map((lane, number) => (
           <LaneOf
             key={number}
             number={number}
             name={laneName(about, number)}
-            label={laneLabel(about, number)}
-            lane={{ parent: lane.parent ?? null, at: lane.at ?? 0, steps: lane.steps }}
+            lane={{
+              parent: lane.parent ?? null,
+              at: lane.at ?? 0,
+              steps: lane.steps,
+              diverged: lane.diverged ?? null,
+            }}
             current={number === cursor.lane}
             g={g}
           />
@@ -112,7 +120,7 @@ export function Timeline({ store, stepper }: Props) {
           y2={height - 18}
         />
         {here !== undefined && Number.isFinite(here) && (
-          <Reading courses={courses} g={g} lane={cursor.lane} step={cursor.step} />
+          <Reading courses={courses} lanes={lanes} g={g} lane={cursor.lane} step={cursor.step} />
         )}
       </svg>
     </div>
@@ -120,17 +128,17 @@ export function Timeline({ store, stepper }: Props) {
 }
 
 /** Losses from bottom to top; by factors where they differ by more than the eye can follow. */
-function lossScale(courses: (Course | null)[], g: Geometry) {
+function lossScale(courses: (Course | null)[], lanes: Lane[], g: Geometry) {
   let [low, high] = [Infinity, -Infinity];
-  for (const course of courses) {
-    for (const value of course?.values ?? []) {
+  courses.forEach((course, lane) => {
+    for (const value of followed(course?.values ?? [], lanes[lane])) {
       if (Number.isFinite(value)) [low, high] = [Math.min(low, value), Math.max(high, value)];
     }
-  }
+  });
   if (!(low <= high)) [low, high] = [0, 1];
   const range = [g.curve, 14];
   if (low > 0 && high / low > 1000) return scaleLog().domain([low, high]).range(range);
-  const floor = low > 0 && low < 0.6 * high ? 0 : low;
+  const floor = Math.min(low, 0); // a scale that began at the least would make little look much
   return scaleLinear()
     .domain([floor, high === floor ? floor + 1 : high])
     .range(range);
@@ -174,17 +182,22 @@ function Now({ lane, step, g }: { lane: number; step: number; g: Geometry }) {
 
 interface CoursesProps {
   courses: (Course | null)[];
+  lanes: Lane[];
   g: Geometry;
   current: number;
 }
 
 const Courses = steady(
   CoursesNow,
-  (a, b) => a.current === b.current && sameList(a.courses, b.courses) && sameShape(a.g, b.g),
+  (a, b) =>
+    a.current === b.current &&
+    sameList(a.courses, b.courses) &&
+    a.lanes === b.lanes &&
+    sameShape(a.g, b.g),
 );
 
-function CoursesNow({ courses, g, current }: CoursesProps) {
-  const y = lossScale(courses, g);
+function CoursesNow({ courses, lanes, g, current }: CoursesProps) {
+  const y = lossScale(courses, lanes, g);
   const name = courses[current]?.name ?? "loss";
   const [low, high] = y.domain() as [number, number];
   const path = (values: number[]) =>
@@ -192,6 +205,7 @@ function CoursesNow({ courses, g, current }: CoursesProps) {
       (_, step) => placeOf(step, g),
       (value) => y(value),
     ).defined((value) => Number.isFinite(value))(values) ?? "";
+  const inside = useUnique(); // what leaves the axis is cut off at its edge
   return (
     <g>
       <text class="wb-lane-name" x={0} y={g.curve / 2 + 12}>
@@ -204,11 +218,15 @@ function CoursesNow({ courses, g, current }: CoursesProps) {
         </text>
       ))}
       <line class="wb-axis" x1={g.left} x2={placeOf(g.steps, g)} y1={g.curve} y2={g.curve} />
+      <clipPath id={inside}>
+        <rect x={g.left - 4} y={8} width={g.right - g.left + 8} height={g.curve - 6} />
+      </clipPath>
       {courses.map((course, lane) =>
         course ? (
           <path
             key={lane}
             class="wb-course"
+            clip-path={`url(#${inside})`}
             data-current={lane === current}
             d={path(course.values)}
             style={{ stroke: laneColour(lane) }}
@@ -221,17 +239,19 @@ function CoursesNow({ courses, g, current }: CoursesProps) {
 
 function Reading({
   courses,
+  lanes,
   g,
   lane,
   step,
 }: {
   courses: (Course | null)[];
+  lanes: Lane[];
   g: Geometry;
   lane: number;
   step: number;
 }) {
   const value = courses[lane]!.values[step]!;
-  const y = lossScale(courses, g)(value);
+  const y = Math.max(lossScale(courses, lanes, g)(value), 8);
   return (
     <g>
       <circle
@@ -250,8 +270,7 @@ function Reading({
 interface LaneProps {
   number: number;
   name: string;
-  label: string;
-  lane: { parent: number | null; at: number; steps: number };
+  lane: Pick<Lane, "parent" | "at" | "steps" | "diverged">;
   current: boolean;
   g: Geometry;
 }
@@ -261,15 +280,15 @@ const LaneOf = steady(
   (a, b) =>
     a.number === b.number &&
     a.name === b.name &&
-    a.label === b.label &&
     a.current === b.current &&
     a.lane.parent === b.lane.parent &&
     a.lane.at === b.lane.at &&
     a.lane.steps === b.lane.steps &&
+    a.lane.diverged?.sentence === b.lane.diverged?.sentence &&
     sameShape(a.g, b.g),
 );
 
-function LaneNow({ number, name, label, lane, current, g }: LaneProps) {
+function LaneNow({ number, name, lane, current, g }: LaneProps) {
   const y = heightOf(number, g);
   const from = lane.parent === null ? 0 : lane.at;
   const [start, end] = [placeOf(from, g), placeOf(lane.steps, g)];
@@ -277,9 +296,18 @@ function LaneNow({ number, name, label, lane, current, g }: LaneProps) {
   const above = lane.parent === null ? y : heightOf(lane.parent, g);
   return (
     <g class="wb-lane" data-current={current} style={{ "--lane": laneColour(number) }}>
-      <text class="wb-lane-name" x={0} y={y + 4}>
-        <title>{name}</title>
-        {short(label, g.left < 120 ? 13 : 18)}
+      <text class="wb-lane-name" aria-label={name}>
+        {lane.diverged && <title>{lane.diverged.sentence}</title>}
+        {linesOf({ name, diverged: lane.diverged }, g.left).map((words, place, all) => (
+          <tspan
+            key={place}
+            class={lane.diverged && place === all.length - 1 ? "wb-diverged" : undefined}
+            x={0}
+            y={y + 4 + 14 * (place - (all.length - 1) / 2)}
+          >
+            {words}
+          </tspan>
+        ))}
       </text>
       {lane.parent !== null && (
         <path

@@ -158,11 +158,33 @@ function domainOf(known: Curve[], steps: Curve[]): Curves["domain"] {
   const x = ends([...known, ...steps].map((curve) => curve.x));
   const [low, high] = ends(known.map((curve) => curve.y));
   const room = (high - low) / 2 || 1;
+  if (steps.length === 0) return { x, y: [low - room / 2, high + room / 2] };
   const [least, most] = ends(steps.map((curve) => curve.y));
   return {
     x,
     y: [Math.max(Math.min(low, least), low - room), Math.min(Math.max(high, most), high + room)],
   };
+}
+
+/** What holds all of several domains. */
+export function together(domains: Curves["domain"][]): Curves["domain"] {
+  const along = (axis: "x" | "y"): [number, number] => [
+    Math.min(...domains.map((one) => one[axis][0])),
+    Math.max(...domains.map((one) => one[axis][1])),
+  ];
+  return { x: along("x"), y: along("y") };
+}
+
+/** The curves of a task of which no prediction is known: its points alone. */
+export function pointsAlone(examples: Example[]): Curves | null {
+  const of = (part: Example["part"]): Curve => {
+    const own = examples.filter((one) => one.part === part && one.x !== null && one.y !== null);
+    return { x: Float64Array.from(own, (one) => one.x!), y: Float64Array.from(own, (one) => one.y!) };
+  };
+  const [support, query] = [of("support"), of("query")];
+  if (support.x.length + query.x.length === 0) return null;
+  const { x, y } = domainOf([support, query], []);
+  return { truth: null, support, query, steps: [], domain: { x, y } };
 }
 
 /** How well a task goes by step: the loss, or the first metric of a control task. */

@@ -1,8 +1,7 @@
 /** Where lanes and steps lie on the timeline. Nothing here draws. */
 
-import { laneName } from "../../facts";
+import type { Lane } from "../../generated";
 import { look } from "../../ui/palette";
-import type { About } from "../../store";
 
 export interface Geometry {
   left: number;
@@ -16,18 +15,56 @@ export interface Geometry {
   lanes: number;
 }
 
-/** The geometry of a timeline of this width. */
-export function geometry(lanes: readonly { steps: number }[], width: number, left = 150): Geometry {
+const LETTER = 6.5; // pixels of a letter of a lane's name, about
+const LINE = 14;
+
+/** The geometry of a timeline of this width, with room for the lanes' names in full. */
+export function geometry(
+  lanes: readonly Pick<Lane, "steps" | "name" | "diverged">[],
+  width: number,
+): Geometry {
   const steps = Math.max(...lanes.map((lane) => lane.steps), 1);
+  const longest = Math.max(...lanes.map((lane) => lane.name.length), 12);
+  const left = Math.round(Math.min(Math.max(longest * LETTER + 16, 110), 0.4 * width));
+  const lines = Math.max(...lanes.map((lane) => linesOf(lane, left).length), 1);
   return {
     left,
     right: Math.max(width - 20, left + 60),
     curve: 54,
-    gap: 22,
+    gap: 8 + LINE * lines,
     steps,
     lanes: Math.max(lanes.length, 1),
   };
 }
+
+/** What is said of a lane left of its steps, in as many lines as it needs: its name in full, and
+ * where it diverged. */
+export function linesOf({ name, diverged }: Pick<Lane, "name" | "diverged">, left: number): string[] {
+  const room = Math.max(Math.floor((left - 16) / LETTER), 8);
+  const lines: string[] = [];
+  for (const word of name.split(/(?<=[ -])/)) {
+    const last = lines.at(-1);
+    if (last !== undefined && (last + word).trimEnd().length <= room) lines[lines.length - 1] += word;
+    else lines.push(word);
+  }
+  if (diverged) lines.push(`diverged at step ${diverged.step}`);
+  return lines.map((line) => line.trimEnd());
+}
+
+/** The values that axes follow: of a lane that diverged those before it left the others' sight. */
+export const followed = (values: readonly number[], lane: Pick<Lane, "diverged"> | undefined) =>
+  lane?.diverged ? values.slice(0, lane.diverged.follow + 1) : values;
+
+/** What is said of the lanes that diverged, each by its name; empty where none did. */
+export const divergedIn = (lanes: readonly Lane[]): string =>
+  lanes
+    .filter((lane) => lane.diverged)
+    .map((lane) => `${lane.name}: ${lane.diverged!.sentence}`)
+    .join(" · ");
+
+/** Whether an edit in one lane is one in the other: lanes that are no branches have one episode. */
+export const shareEpisode = (lanes: readonly Lane[], a: number, b: number): boolean =>
+  lanes[a]?.parent === null && lanes[b]?.parent === null;
 
 /** Steps have their own place, and so has one more: where the adaptation would go on. */
 export function placeOf(step: number, g: Geometry): number {
@@ -61,11 +98,4 @@ const COLOURS = 6; // of classes and methods that are not an order's, blue or or
 /** Colour of a lane; the first one has that of what is after adaptation. */
 export function laneColour(lane: number): string {
   return lane === 0 ? "var(--wb-after)" : look((lane - 1) % COLOURS).colour;
-}
-
-/** A lane's name for a narrow margin: '1 · inner rate 0.1'. */
-export function laneLabel(about: About, lane: number): string {
-  const one = about.lanes?.[lane];
-  if (!one || one.parent === null) return laneName(about, lane);
-  return one.changed ? `${lane} · ${one.changed}` : `branch ${lane}`;
 }

@@ -79,17 +79,16 @@ export class Stepper {
     await this.store.send("remove", { lane });
   }
 
-  /** The lane that the current one is held against: where it came from, or the newest branch. */
+  /** The lane that the current one is held against: where it came from, or the newest. */
   get other(): number | null {
-    const lanes = this.store.about.value.lanes ?? [];
-    if (lanes.length < 2) return null;
-    return this.lane?.parent ?? lanes.length - 1;
+    const last = (this.store.about.value.lanes?.length ?? 0) - 1;
+    if (last < 1) return null;
+    return this.lane?.parent ?? (this.store.cursor.value.lane === last ? 0 : last);
   }
 
   /** Shows two lanes side by side, or one again. */
-  compare(): void {
-    const lanes = this.store.about.peek().lanes?.length ?? 0;
-    this.different.value = !this.different.peek() && lanes > 1;
+  compare(so = !this.different.peek()): void {
+    this.different.value = so && (this.store.about.peek().lanes?.length ?? 0) > 1;
   }
 
   private show(step: number, lane = this.store.cursor.peek().lane): void {

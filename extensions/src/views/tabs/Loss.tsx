@@ -7,7 +7,8 @@ import { type Store } from "../../store";
 import { Chart, type Series } from "../../ui/Chart";
 import { BEFORE } from "../../ui/palette";
 import { Inspected } from "../Inspected";
-import { laneColour, laneLabel } from "../stage/lanes";
+import { divergedIn, followed, laneColour } from "../stage/lanes";
+import { laneName } from "../../facts";
 
 export function Loss({ store }: { store: Store }) {
   return (
@@ -40,6 +41,7 @@ function Course({ store, about }: Props) {
   const lanes = store.about.value.lanes ?? [];
   const series: Series[] = [];
   const laneOf: number[] = [];
+  const inSight: number[] = [0]; // what the axis follows
   lanes.forEach((_, place) => {
     const frame = store.frames.value[`${place}:steps`];
     if (!frame?.has(measure)) return;
@@ -61,7 +63,7 @@ function Course({ store, about }: Props) {
       const colour = laneColour(place);
       const hollow = part === "query";
       const name =
-        lanes.length > 1 ? `${part}, ${laneLabel(store.about.value, place)}` : part;
+        lanes.length > 1 ? `${part}, ${laneName(store.about.value, place)}` : part;
       series.push({
         ...line(rows.where({ task }), measure),
         name,
@@ -72,18 +74,23 @@ function Course({ store, about }: Props) {
         dots: true,
       });
       laneOf.push(place);
+      inSight.push(...followed([...rows.where({ task }).numbers(measure)], lanes[place]));
     }
   });
+  const diverged = divergedIn(lanes);
+  const finite = inSight.filter(Number.isFinite);
   return (
     <Chart
       title={`${label[0]!.toUpperCase()}${label.slice(1)} by step`}
       series={series}
+      description={diverged}
       x={{ label: measure === "reward" ? "move" : "inner step", integer: true }}
       y={{
         label,
         unit: fraction ? undefined : unitOf(about),
         switchable: !fraction,
-        domain: fraction ? [0, 1] : undefined,
+        domain: fraction ? [0, 1] : [0, 0], // from 0: little must not look much
+        limits: diverged && !fraction ? [Math.min(...finite), 1.1 * Math.max(...finite)] : undefined,
       }}
       chance={about.chance ?? undefined}
       mark={step}
