@@ -28,8 +28,12 @@ def page() -> str:
     for file in sorted(RESULTS.glob("*.csv")):
         module = importlib.import_module(f"benchmarks.{file.stem}")
         title, *text = (module.__doc__ or "").strip().split("\n", 1)
-        sections.append(f"## {title.rstrip('.')}\n\n" + "".join(text).strip())
-        sections.append(module.table(pd.read_csv(file)).strip())
+        frame = pd.read_csv(file)
+        sections.append(f"## {title.rstrip('.')}\n\n" + "".join(text).strip("\n").rstrip())
+        if "scale" in frame and (scales := sorted(frame["scale"].dropna().unique())) != [1.0]:
+            told = " and ".join(f"{scale:g}" for scale in scales)
+            sections.append(f"Measured with `--scale` {told}: a training's length was cut to that.")
+        sections.append(module.table(frame).strip())
     return "\n\n".join([HEAD.strip(), *sections]) + "\n"
 
 
