@@ -49,8 +49,9 @@ class EvolvedSettings(GradientSettings):
 class Evolved(GradientLearner, Populated, Prepares):
     """Adapts by gradient steps from where a genome says, at the rates it says.
 
-    Abstract: see the methods, which say how `genome`, a vector or `[task, gene]`, is had. Before
-    training, directions are random; principal ones are made of training tasks when it begins.
+    Abstract: see the methods, which say how `genome` is found, a vector, or `[task, gene]` while a
+    population stands in its place. Principal directions are made of training tasks when a training
+    begins; before, they are random.
     """
 
     settings: Any
