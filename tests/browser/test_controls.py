@@ -23,7 +23,7 @@ def stage(notebook: Notebook) -> Shown:
     notebook.run("session.reset(); session.move(step=1, task=0, lane=0)")
     shown = Shown(notebook)
     shown.settle()
-    if shown.at.locator(".wb-drawer").count():
+    if shown.at.locator("[data-area=settings]").count():
         shown.press("s")
     return shown
 

@@ -37,7 +37,7 @@ def notebook(page: Page) -> Iterator[Notebook]:
 def panel(notebook: Notebook) -> Shown:
     """Its memory panel with Matching Networks, after the last step, at the first query."""
     notebook.run("session.reset(); session.choose('glyphs-matching')")
-    notebook.run("session.move(step=1, task=0, lane=0, part='query', example=0)")
+    notebook.run("session.move(step=1, task=0, lane=1, part='query', example=0)")
     shown = Shown(notebook)
     shown.at.get_by_role("application", name="What each query reads").wait_for()
     until(lambda: rows(shown).count() == 5, "slots")
@@ -82,8 +82,8 @@ def test_an_emptied_slot_shows_at_once_what_it_changed(panel: Shown):
     panel.page.keyboard.press("Delete")
     panel.settle()
     notebook = panel.notebook
-    assert notebook.value("[dict(one) for one in session.lanes[1].memory]") == [{"slot": 2}]
-    before, after = (notebook.value(PREDICTED.format(lane=lane, step=1)) for lane in (0, 1))
+    assert notebook.value("[dict(one) for one in session.lanes[2].memory]") == [{"slot": 2}]
+    before, after = (notebook.value(PREDICTED.format(lane=lane, step=1)) for lane in (1, 2))
     assert 2 not in after
     turned = sum(a != b for a, b in zip(before, after, strict=True))
     assert turned > 0  # those that it had answered, at the least
@@ -94,7 +94,7 @@ def test_an_emptied_slot_shows_at_once_what_it_changed(panel: Shown):
     assert ", branch 1: slot 3 emptied" in changed.inner_text()
     until(lambda: "emptied" in rows(panel).nth(2).inner_text(), "the branch's slots")
     panel.press("z")
-    assert notebook.value("len(session.lanes)") == 1
+    assert notebook.value("len(session.lanes)") == 2
     assert panel.column("What it changed").count() == 0
 
 
@@ -103,7 +103,7 @@ def test_a_slot_is_filled_with_another(panel: Shown):
     panel.at.get_by_label("Fill it with another slot's content").select_option("3")
     panel.settle()
     notebook = panel.notebook
-    assert notebook.value("[dict(one) for one in session.lanes[1].memory]") == [
+    assert notebook.value("[dict(one) for one in session.lanes[2].memory]") == [
         {"slot": 0, "source": 3}
     ]
     until(lambda: "filled from 4" in rows(panel).nth(0).inner_text(), "the branch's slots")
@@ -112,7 +112,7 @@ def test_a_slot_is_filled_with_another(panel: Shown):
     )
     panel.button("Remove branch").click()
     panel.settle()
-    assert notebook.value("len(session.lanes)") == 1
+    assert notebook.value("len(session.lanes)") == 2
 
 
 def test_before_the_first_step_there_is_nothing(panel: Shown):

@@ -92,7 +92,7 @@ def test_runs_are_compared_and_a_task_is_opened(notebook: Notebook):
     first.get_by_role("button").click()
     opened = panel.at.locator('section.wb[data-view="stage"]')
     opened.wait_for()
-    assert opened.locator(".wb-grip").count() == 5
+    assert opened.locator(".wb-grip").count() == 2 * 5  # both learners, beside each other
     notebook.run(
         "_panel = next(o for o in Out.values() if type(o).__name__ == 'ComparePanel')\n"
         "_frame = _panel.opened.shown.frame('steps', task=0).query(\"part == 'query'\")\n"

@@ -158,7 +158,8 @@ class State:
         one, changed = self.lanes[lane], self.changed_in(lane)
         name = one.learner or "tasks"
         if one.parent is not None:
-            name += f", branch {lane}"
+            number = sum(other.parent is not None for other in self.lanes[: lane + 1])
+            name += f", branch {number}"
         return f"{name}: {changed}" if changed else name
 
     def changed_in(self, lane: int) -> str:

@@ -42,7 +42,6 @@ export function Stage({ store }: { store: Store }) {
       <div
         class="wb-three"
         data-difference={other !== null}
-        data-settings={drawer.value}
         data-behind={behind}
         onMouseDown={keepFocus}
       >

@@ -297,7 +297,7 @@ function LaneNow({ number, name, lane, current, g }: LaneProps) {
   return (
     <g class="wb-lane" data-current={current} style={{ "--lane": laneColour(number) }}>
       <text class="wb-lane-name" aria-label={name}>
-        {lane.diverged && <title>{lane.diverged.sentence}</title>}
+        <title>{lane.diverged ? `${name}: ${lane.diverged.sentence}` : name}</title>
         {linesOf({ name, diverged: lane.diverged }, g.left).map((words, place, all) => (
           <tspan
             key={place}
