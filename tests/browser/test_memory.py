@@ -45,6 +45,14 @@ def panel(notebook: Notebook) -> Shown:
     return shown
 
 
+def number_in(text: str) -> float:
+    """A number as panels write it, such as 3.58×10⁻⁴."""
+    digits, _, power = text.replace("−", "-").partition("×10")
+    return float(digits) * 10.0 ** int(
+        power.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")) or 0
+    )
+
+
 def rows(panel: Shown) -> Locator:
     return panel.at.get_by_role("listbox", name="Slots").get_by_role("option")
 
@@ -57,7 +65,7 @@ def test_slots_say_what_was_written_and_what_the_query_reads(panel: Shown):
     assert "written by support 4 (step 1)" in said
     shown = re.search(r"query 1: reads (\S+)", said)
     assert shown is not None, said
-    assert float(shown[1].replace("−", "-")) == pytest.approx(read, rel=5e-3)
+    assert number_in(shown[1]) == pytest.approx(read, rel=5e-3)
     assert rows(panel).nth(3).locator("img").count() == 1
 
 

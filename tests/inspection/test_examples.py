@@ -153,7 +153,7 @@ def test_moves_among_actions_that_are_no_arms() -> None:
     plot = arm_pulls(frame)
     assert plot.alt_text.startswith("A trial of 10 moves of 3 actions")
     assert plot.axes[0].get_xlabel() == "move"
-    assert plot.axes[0].get_yticklabels()[0].get_text() == "action 0"
+    assert plot.axes[0].get_yticklabels()[0].get_text() == "action 1"
     older = frame.drop(columns="move")  # as a trace of an older workbench holds it
     assert arm_pulls(older).alt_text == plot.alt_text
 

@@ -108,7 +108,7 @@ class Prepares(Learner):
 class Anneals(Learner):
     """A learner whose meta-gradient changes in the course of its training.
 
-    The trainer says before each meta-step how far it is. What is traced once cannot follow that,
+    The trainer says before each outer step how far it is. What is traced once cannot follow that,
     so such a learner is not compiled.
     """
 

@@ -87,7 +87,7 @@ class TrainingSettings:
     penalty: Annotated[float, Range(0, span=(1e-5, 1), log=True)] = 0.0
     # strength s of the pull to where training began, s/2 |meta-parameters - theirs then|^2
     proximal: Annotated[float, Range(0, span=(1e-5, 1), log=True)] = 0.0
-    # norm that the meta-parameters are brought to after every meta-step
+    # norm that the meta-parameters are brought to after every outer step
     norm: Annotated[float | None, Range(above=0, span=(0.1, 100), log=True)] = None
     # tasks computed at once; 0 is all, or one by one where the learner rematerialises
     tasks_per_chunk: Annotated[int, Range(0, span=(0, 64))] = 0

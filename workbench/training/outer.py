@@ -65,7 +65,7 @@ class Regulariser:
     """What holds the meta-parameters beside the meta-loss: two terms of it, and a projection.
 
     meta-loss + penalty/2 |theta|^2 + proximal/2 |theta - theta_0|^2, theta_0 where training began;
-    theta <- norm * theta / |theta| after every meta-step, where a norm is given.
+    theta <- norm * theta / |theta| after every outer step, where a norm is given.
 
     >>> theta = torch.tensor([3.0, 4.0], requires_grad=True)
     >>> theta.grad = torch.zeros(2)

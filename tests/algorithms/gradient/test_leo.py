@@ -108,7 +108,7 @@ def test_meta_loss_gradient_and_weights_are_those_of_the_formulas(drawn: bool) -
     end = run(learner, episode)[-1]
     for task in range(len(episode)):
         head = by_hand(p, episode, task, SETTINGS, drawn=drawn)[1]
-        torch.testing.assert_close(end.values["weights.head"][task], head, rtol=1e-11, atol=1e-12)
+        torch.testing.assert_close(end.values["head"][task], head, rtol=1e-11, atol=1e-12)
 
 
 def test_first_order_leaves_the_second_derivatives_out() -> None:
@@ -134,10 +134,10 @@ def test_spreads_are_positive_whatever_the_weights() -> None:
 def test_draws_follow_the_seed_and_evaluation_takes_means() -> None:
     learner, episode = leo(), clouds()
     other = replace(episode, seed=episode.seed + 1)
-    heads = [last(adapt(learner, e)).values["weights.head"] for e in (episode, other)]
+    heads = [last(adapt(learner, e)).values["head"] for e in (episode, other)]
     assert not torch.allclose(*heads)
     learner.eval()
-    heads = [last(adapt(learner, e)).values["weights.head"] for e in (episode, other)]
+    heads = [last(adapt(learner, e)).values["head"] for e in (episode, other)]
     assert torch.equal(*heads)
 
 

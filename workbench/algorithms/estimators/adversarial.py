@@ -1,4 +1,4 @@
-"""Adversarial training in one meta-step: each side's parameters follow that side's own loss.
+"""Adversarial training in one outer step: each side's parameters follow that side's own loss.
 
 Goodfellow et al. (2014), Generative Adversarial Networks, arXiv:1406.2661, with the penalty on the
 discriminator's slope of Mescheder, Geiger and Nowozin (2018), arXiv:1801.04406, and two time scales
@@ -77,6 +77,7 @@ class Adversarial(Estimator):
                 f"the estimator Adversarial trains a generator against a discriminator, and "
                 f"{type(learner).__name__} has none: use GAIL, or another estimator"
             )
+        episode.query.check_any()
         parameters = dict(trainable(learner))
         its = {n: p for n, p in parameters.items() if n.startswith(_ITS)}
         own = {n: p for n, p in parameters.items() if n not in its}

@@ -83,7 +83,7 @@ class LEO(Embeds):
     >>> episode = open_tasks("digits").sample(2, seed=0)
     >>> adapted = last(adapt(LEO(MLP(64, None), 40), episode))
     >>> [tuple(adapted.values[n].shape) == (2, episode.ways, size)
-    ...  for n, size in (("code", 64), ("weights.head", 40))]
+    ...  for n, size in (("code", 64), ("head", 40))]
     [True, True]
     """
 
@@ -125,12 +125,12 @@ class LEO(Embeds):
         if present is not None:
             values["present"] = present
         values |= {"features": features, "start": code, "divergence": divergence.mean(dim=2)}
-        return Adapted({**values, "code": code, "weights.head": self.decode(code, episode, step=0)})
+        return Adapted({**values, "code": code, "head": self.decode(code, episode, step=0)})
 
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
         """One step down the support loss: of the code at first, then of the weights."""
         coded = adapted.step < self.settings.code_steps
-        name, start = ("code", "code") if coded else ("head", "weights.head")
+        name, start = ("code", "code") if coded else ("head", "head")
 
         def losses(moving: dict[str, Tensor]) -> Tensor:
             at = moving[name]
@@ -147,13 +147,13 @@ class LEO(Embeds):
         )
         new = {start: moved[f"weights.{name}"]}
         if coded:
-            new["weights.head"] = self.decode(new["code"], episode, adapted.step + 1)
+            new["head"] = self.decode(new["code"], episode, adapted.step + 1)
         return Adapted({**adapted.values, **new}, seen, adapted.step + 1)
 
     def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """The last layer of these weights over the features; no bias, as in the paper."""
         features = self.embed(adapted, x, weight)
-        return self._logits(features, adapted.values["weights.head"], adapted)
+        return self._logits(features, adapted.values["head"], adapted)
 
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """The query loss, the codes' divergence and pull, and the decoder's correlations."""

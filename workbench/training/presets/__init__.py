@@ -6,18 +6,11 @@ on the command line.
 
 from __future__ import annotations
 
+from functools import cache
+
 from workbench.errors import UserError, nearest
 from workbench.own import METHODS, declared, files_in, left_alone
 from workbench.training.experiment import Experiment
-from workbench.training.presets import control, images, optimizers, shifts, sinusoid
-
-_BUILT_IN: dict[str, tuple[str, Experiment]] = {
-    **sinusoid.PRESETS,
-    **images.PRESETS,
-    **shifts.PRESETS,
-    **control.PRESETS,
-    **optimizers.PRESETS,
-}
 
 
 def presets() -> dict[str, str]:
@@ -26,7 +19,7 @@ def presets() -> dict[str, str]:
     >>> presets()["digits-maml"]
     "MAML on scikit-learn's 8x8 digits, 2-way 1-shot"
     """
-    return {name: line for name, (line, _) in (_BUILT_IN | _own()).items()}
+    return {name: line for name, (line, _) in (_built_in() | _own()).items()}
 
 
 def preset(name: str) -> Experiment:
@@ -35,13 +28,23 @@ def preset(name: str) -> Experiment:
     >>> preset("sinusoid-maml").training.tasks
     25
     """
-    if name in _BUILT_IN:
-        return _BUILT_IN[name][1]
+    built_in = _built_in()
+    if name in built_in:
+        return built_in[name][1]
     own = _own()
     if name not in own:
-        known = [*_BUILT_IN, *own]
+        known = [*built_in, *own]
         raise UserError(f"there is no preset '{name}': {nearest(name, known)}{left_alone(METHODS)}")
     return own[name][1]
+
+
+@cache
+def _built_in() -> dict[str, tuple[str, Experiment]]:
+    """Those of the package. They name every method, so they are loaded when one is asked for."""
+    from workbench.training.presets import control, images, optimizers, shifts, sinusoid
+
+    parts = (sinusoid, images, shifts, control, optimizers)
+    return {name: entry for part in parts for name, entry in part.PRESETS.items()}
 
 
 def _own() -> dict[str, tuple[str, Experiment]]:
