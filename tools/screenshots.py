@@ -84,7 +84,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         jupyterlab(Path(folder)) as server,
-        lab_page(server, width=1500) as (page, _),
+        lab_page(server, width=1500, height=1200) as (page, _),
     ):
         for name in given.only:
             take(page, name, given.out)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def wide(server: Server):
-    with lab_page(server, width=1500) as (page, _):
+    with lab_page(server, width=1500, height=1200) as (page, _):
         yield page
 
 
