@@ -110,25 +110,25 @@ def unit(part: str, **unit: Any) -> Rows:
 def table(frame: pd.DataFrame) -> str:
     """Accuracies, and the paired differences from MAML, as Markdown."""
     lines = [
-        "| tasks | method | inner, outer rate | accuracy, mean ± sd of seeds (%) "
+        "| tasks | method | seeds | inner, outer rate | accuracy, mean ± sd of seeds (%) "
         "| minus MAML, paired (95% over tasks) | seconds |",
-        "|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|",
     ]
     trained = frame[frame["part"] == "training"]
     for tasks in trained["tasks"].unique():
         own = trained[trained["tasks"] == tasks]
-        maml = _of_tasks(own[own["method"] == "MAML"]["right"].tolist())
         for method in [m for m in METHODS if m in set(own["method"])]:
             rows = own[own["method"] == method]
-            away = _of_tasks(rows["right"].tolist()) - maml
+            same = own[(own["method"] == "MAML") & own["seed"].isin(rows["seed"])]
+            away = _of_tasks(rows["right"].tolist()) - _of_tasks(same["right"].tolist())
             said = f"{away.mean():+.2f} ± {interval(away):.2f}" if method != "MAML" else ""
             lines.append(
-                f"| {tasks} | {method} | {rows['inner'].iloc[0]:g}, {rows['outer'].iloc[0]:g} "
+                f"| {tasks} | {method} | {len(rows)} "
+                f"| {rows['inner'].iloc[0]:g}, {rows['outer'].iloc[0]:g} "
                 f"| {rows['accuracy'].mean():.2f} ± {rows['accuracy'].std():.2f} | {said} "
                 f"| {rows['seconds'].mean():.0f} |"
             )
-    steps, seeds = trained["outer_steps"].iloc[0], trained["seed"].nunique()
-    return "\n".join([*lines, "", f"{steps:,.0f} outer steps, {seeds} seeds."])
+    return "\n".join([*lines, "", f"{trained['outer_steps'].iloc[0]:,.0f} outer steps."])
 
 
 def _of_tasks(right: Sequence[str]) -> torch.Tensor:
