@@ -231,7 +231,7 @@ const inTime = (promise, what) => Promise.race([
 ]);
 const found = () => [...jupyterapp.shell.widgets('main')]
   .filter((one) => one.context && one.context.path === path)[0];
-const kernel = () => found().context.sessionContext.session.kernel;
+const kernel = () => found().context.sessionContext.session?.kernel;
 """.replace("SECONDS", str(1000 * SECONDS))
 
 _OPEN = """

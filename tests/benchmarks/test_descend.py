@@ -23,7 +23,8 @@ def test_differences_are_paired_task_by_task_over_the_mean_of_seeds() -> None:
     )
     text = descendants.table(frame)
     assert "+3.50 ± 6.35" in text  # 3 and 4 points: 12.706 / sqrt(2) * sd
-    assert "10 outer steps, 2 seeds" in text
+    assert "10 outer steps." in text
+    assert "| MAML | 2 |" in text
 
 
 def test_the_quadratic_is_solved_to_the_closed_form() -> None:

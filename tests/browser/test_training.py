@@ -82,10 +82,12 @@ def test_runs_are_compared_and_a_task_is_opened(notebook: Notebook):
         "from workbench.training import compare, Run; from workbench.resources import resources\n"
         "_runs = [Run.open(resources('data') / 'runs' / n) for n in "
         "('sinusoid-maml', 'sinusoid-finetune')]\n"
-        "_means = [float(g.evaluations[0].mean) for g in compare(_runs).groups]"
+        "_said = [g.evaluations[0] for g in compare(_runs).groups]\n"
+        "from workbench.numbers import with_interval\n"
+        "_said = [with_interval(e.mean, e.ci95) for e in _said]"
     )
-    for mean in notebook.value("_means"):
-        assert f"{mean:.3g} ±" in text
+    for said in notebook.value("_said"):
+        assert said in text
     opens = panel.page.get_by_label(re.compile("^Open task"))
     first = panel.at.locator("tr").filter(has=opens).first
     measured = first.locator("td").first.inner_text()

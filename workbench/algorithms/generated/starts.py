@@ -13,6 +13,7 @@ _START = 9_001  # the use that a task's seed is put to
 def drawn(model: nn.Module, values: dict[str, Tensor], seed: Tensor) -> dict[str, Tensor]:
     """`weights.NAME` among an adaptation's values, each with the model's own mean and spread.
 
+    >>> import torch
     >>> model = nn.Linear(100, 3)
     >>> same = model.weight.expand(2, 3, 100)
     >>> start = drawn(model, {"weights.weight": same}, torch.tensor([1, 2]))["weights.weight"]
