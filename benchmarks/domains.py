@@ -25,6 +25,7 @@ from workbench.models import MLPSettings
 from workbench.randomness import Seeded
 from workbench.tasks import Shape, open_tasks
 from workbench.training import evaluate, preset, train
+from workbench.training.evaluation import interval
 
 STRENGTHS = (0.3, 1.0, 3.0)
 RATES = (0.03, 0.1, 0.3)
@@ -126,7 +127,7 @@ def _gain(own: pd.DataFrame, base: pd.DataFrame) -> str:
             for rows in (own, base)
         )
         gain = 100 * (one - other)
-        found.append((gain.mean().item(), 1.96 * gain.std().item() / len(gain) ** 0.5))
+        found.append((gain.mean().item(), interval(gain)))
     return ", ".join(f"{mean:+.1f} ± {ci:.1f}" for mean, ci in found)
 
 

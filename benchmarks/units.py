@@ -20,6 +20,7 @@ import pandas as pd
 RESULTS = Path(__file__).with_name("results")
 Unit = Mapping[str, Any]
 Rows = list[dict[str, Any]]
+_READABLE = 60  # characters of a cell: what is longer, a number for each task, is not printed
 
 
 def arguments(name: str, description: str) -> argparse.ArgumentParser:
@@ -51,7 +52,8 @@ def measure(
             rows = pd.DataFrame([{**unit, **row} for row in done.result()])
             found = pd.concat([pd.read_csv(out), rows]) if out.exists() else rows
             found.to_csv(out, index=False)
-            print(rows.drop(columns="per_task", errors="ignore").to_string(index=False), flush=True)
+            lists = [n for n in rows if rows[n].astype(str).str.len().max() > _READABLE]
+            print(rows.drop(columns=lists).to_string(index=False), flush=True)
     return pd.read_csv(out)
 
 

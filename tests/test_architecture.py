@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import statistics
 import subprocess
 import sys
@@ -148,6 +149,19 @@ FACADE = "import workbench; [getattr(workbench, name) for name in workbench.__al
 
 def test_figures_load_no_torch():
     assert fresh("import sys, workbench.figures; print('torch' in sys.modules)").strip() == "False"
+
+
+@pytest.mark.parametrize("module", ["workbench", "workbench.algorithms"])
+def test_names_loaded_late_are_those_that_type_checkers_see(module: str):
+    tree = ast.parse((ROOT / module.replace(".", "/") / "__init__.py").read_text())
+    (block,) = [n for n in tree.body if isinstance(n, ast.If)]
+    seen = {
+        name.name: line.module
+        for line in block.body
+        if isinstance(line, ast.ImportFrom)
+        for name in line.names
+    }
+    assert seen == importlib.import_module(module)._HOMES
 
 
 def test_facade_names_lead_somewhere():
