@@ -66,13 +66,8 @@ def interface(cls: type) -> str:
     fields = typing.get_type_hints(cls, include_extras=True)
     if dataclasses.is_dataclass(cls):
         fields = {one.name: fields[one.name] for one in dataclasses.fields(cls)}
-    above = [b for b in getattr(cls, "__orig_bases__", ()) if typing.is_typeddict(b)]
-    extends = f" extends {', '.join(b.__name__ for b in above)}" if above else ""
-    known = {name for base in above for name in typing.get_type_hints(base)}
-    lines = [f"/** {words} */", f"export interface {cls.__name__}{extends} {{"]
+    lines = [f"/** {words} */", f"export interface {cls.__name__} {{"]
     for name, hint in fields.items():
-        if name in known:
-            continue
         open_ = typing.get_origin(hint) is NotRequired
         said = help_of(cls, name)
         lines += [f"  /** {said[0].upper()}{said[1:]}. */"] if said else []
