@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from workbench.algorithms import Prototypical
 from workbench.errors import UserError
 from workbench.tasks import Shape, Tasks, features, features_of, open_tasks, tasks_from
-from workbench.tasks.own_data import load_tasks, save_tasks
+from workbench.tasks.own_data import OwnTasks, load_tasks, save_tasks
 from workbench.tasks.sampler import ClassBank, ClassSplit, FewShot
 from workbench.training import evaluate
 
@@ -54,6 +54,15 @@ def test_the_same_tasks_with_features() -> None:
     assert not found.query.x.requires_grad
     assert torch.equal(plain.query.y, found.query.y)
     assert evaluate(Prototypical(nn.Flatten()), made, shape, episodes=4).mean > 0
+
+
+def test_tasks_whose_splits_share_their_classes_keep_that(tmp_path: Path) -> None:
+    found = features_of(nn.Flatten(), open_tasks("digits:whole"))
+    assert found.class_names("train") == found.class_names("test")
+    assert isinstance(found, OwnTasks)
+    save_tasks(tmp_path / "kept.tasks", found)
+    kept = load_tasks(tmp_path / "kept.tasks")
+    assert kept.class_names("test") == found.class_names("test")
 
 
 def test_they_are_computed_once(cache: Path) -> None:

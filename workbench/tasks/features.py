@@ -61,6 +61,7 @@ def features_of(module: nn.Module, tasks: Tasks, *, batch: int = 256) -> OwnTask
         name=f"{tasks.name}-features",
         within_groups=tasks.within_groups,
         ordered=tasks.ordered,
+        shared=tasks.shared,
         default_shape=tasks.default_shape,
         stored=features,
     )

@@ -248,6 +248,7 @@ def load_tasks(path: Path | str) -> OwnTasks:
             name=header["name"],
             within_groups=said["within_groups"],
             ordered=said["ordered"],
+            shared=said.get("shared", False),
             default_shape=Shape(**sizes),
             stored=stored,
         )
@@ -271,5 +272,6 @@ def _record(tasks: FewShot) -> dict[str, Any]:
         "splits": {split: part.random_turns for split, part in tasks.splits.items()},
         "within_groups": tasks.within_groups,
         "ordered": tasks.ordered,
+        "shared": tasks.shared,
         "shape": dataclasses.asdict(tasks.default_shape),
     }
