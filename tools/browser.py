@@ -242,7 +242,7 @@ await inTime(widget.context.sessionContext.ready, 'the kernel');
 
 _IDLE = """
 const moment = () => new Promise((done) => setTimeout(done, 20));
-const idle = async () => { while (kernel().status !== 'idle') await moment(); };
+const idle = async () => { while (kernel()?.status !== 'idle') await moment(); };
 await inTime(idle(), 'waiting for the kernel');
 """
 
