@@ -1,9 +1,10 @@
 """Edits: an episode with one example of one task changed; the episode it came from stays.
 
 Every edit is a pure function of an episode, and names the example it changes by (task, part,
-example), its place in `episode.support` or `episode.query`. Places stay: a dropped example becomes
-padding, a duplicate takes the first place that is padding, or a new one at the end. What was done
-stands in `info["edits"]`, plain data that `edited` does again to the same tasks.
+example), its place in `episode.support` or `episode.query`; of a control task it is the goal that
+changes. Places stay: a dropped example becomes padding, a duplicate takes the first place that is
+padding, or a new one at the end. What was done stands in `info["edits"]`, plain data that `edited`
+does again to the same tasks.
 """
 
 from __future__ import annotations
@@ -187,6 +188,27 @@ def draw(episode: Episode, task: int, part: Part, example: int, strokes: Strokes
     return _done(episode, "draw", task, part, example, changed, index=-1, strokes=plain)
 
 
+def aim(episode: Episode, task: int, x: float | None = None, y: float | None = None) -> Episode:
+    """The goal of a control task, elsewhere; None leaves a coordinate as it is."""
+    goal = episode.task.get("goal")
+    if episode.env is None or goal is None or goal.dim() != 2 or goal.shape[1] != 2:
+        raise UserError(
+            "a goal can be moved where it is a place in the plane, and these tasks have none such: "
+            "sample others, or with another seed"
+        )
+    _check_place("task", task, len(episode))
+    if x is None and y is None:
+        raise UserError("a goal was to be moved and neither x nor y says where: give one of them")
+    for axis, (name, to) in enumerate({"x": x, "y": y}.items()):
+        if to is not None:
+            goal = goal.clone()
+            goal[task, axis] = _number(name, to)
+    changed = {**episode.task, "goal": goal}
+    edit = {"what": "aim", "task": task, "x": x, "y": y}
+    info = {**episode.info, "edits": [*episode.info.get("edits", ()), edit]}
+    return replace(episode, task=changed, info=info)
+
+
 EDITS: dict[str, Callable[..., Episode]] = {
     "move": move,
     "relabel": relabel,
@@ -195,6 +217,7 @@ EDITS: dict[str, Callable[..., Episode]] = {
     "swap": swap,
     "noise": noise,
     "draw": draw,
+    "aim": aim,
 }
 
 
@@ -236,20 +259,23 @@ def _examples(
     if part not in PARTS:
         raise UserError(f"part is {part!r}: choose support or query")
     if part not in episode.parts:
-        raise UserError("control tasks have no examples to edit: sample other tasks")
+        raise UserError(
+            "control tasks have no examples to edit: move the goal where there is one (aim)"
+        )
     examples = episode.parts[part]
-    for name, place, count in (
-        ("task", task, len(episode)),
-        ("example", example, examples.y.shape[1]),
-    ):
-        if not isinstance(place, int) or not 0 <= place < count:
-            raise UserError(f"{name} is {place!r} and there are {count}: choose 0 to {count - 1}")
+    _check_place("task", task, len(episode))
+    _check_place("example", example, examples.y.shape[1])
     if not padding and float(_weight(examples)[task, example]) == 0:
         raise UserError(
             f"task {task} has no {part} example {example}, only padding in its place: "
             "choose one that is shown"
         )
     return examples
+
+
+def _check_place(name: str, place: int, count: int) -> None:
+    if not isinstance(place, int) or not 0 <= place < count:
+        raise UserError(f"{name} is {place!r} and there are {count}: choose 0 to {count - 1}")
 
 
 def _classes(episode: Episode, task: int) -> list[int]:
