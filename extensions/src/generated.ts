@@ -338,6 +338,7 @@ export interface Columns {
   steps: string;
   curves: "x" | "y" | "kind" | "step";
   predictions: "step" | "example" | "label" | "prediction" | "confidence" | "truth" | "correct";
+  trajectories: "step" | "part" | "trajectory" | "move" | "point" | "x" | "y" | "reward" | "value";
   pulls: "step" | "move" | "arm" | "probability" | "pulled" | "reward" | "value" | "chance";
   images: "part" | "label" | "name" | "shot" | "image" | "prediction" | "confidence";
   norms: "task" | "step" | "layer" | "kind" | "norm";

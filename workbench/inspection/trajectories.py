@@ -221,7 +221,8 @@ def _going(
 
 
 def _fixed(step: int, part: str, drawn: Tensor) -> dict[str, Any]:
-    """Rows of what stays where it is: places `[point, 2]`."""
+    """Rows of what stays where it is: places `[point, 2]`, of which NaN are none."""
+    drawn = drawn[drawn.isfinite().all(dim=-1)]
     return {"step": np.full(len(drawn), step), "part": part, **_plane(drawn, np.arange(len(drawn)))}
 
 
