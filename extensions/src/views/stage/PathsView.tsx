@@ -91,7 +91,7 @@ interface Chosen extends Props {
 }
 
 function Plane(props: Chosen) {
-  const { paths, step, colour, domain, editor, run, move, store, height = 300 } = props;
+  const { paths, step, colour, domain, editor, run, move, store, height = 260 } = props;
   const groups = groupsOf(paths, step, colour);
   const lines = groups.map((group) => joined(group.runs));
   const series: Series[] = groups.map((group, k) => ({
@@ -248,12 +248,14 @@ export function PathList({ store, paths, step, last }: { store: Store; paths: Pa
   const chosen = chosenOf(paths, runs, store.cursor.value.example);
   const word = paths.trial ? "episode" : "trajectory";
   const listed = paths.trial ? paths.at(last) : runs;
+  const apart = new Set(listed.map((run) => run.steps.length)).size > 1; // some ended earlier
   return (
     <ol class="wb-pulls" aria-label={paths.trial ? "Episodes" : "Trajectories"} data-many={listed.length > 12}>
       {listed.map((whole) => {
         const run = runs.find((one) => one.number === whole.number);
         const moves = (run ?? whole).steps.length - 1;
         const brought = three(returnOf(run ?? whole));
+        const inMoves = `${moves} ${moves === 1 ? "move" : "moves"}`;
         return (
           <li
             key={whole.number}
@@ -266,12 +268,10 @@ export function PathList({ store, paths, step, last }: { store: Store; paths: Pa
               onClick={() =>
                 store.move(paths.trial ? { step: whole.steps.at(-1)! } : { example: whole.number })
               }
-              title={`${word} ${whole.number + 1}: ${brought} in ${moves} ${moves === 1 ? "move" : "moves"}`}
+              title={`${word} ${whole.number + 1}: ${brought} in ${inMoves}`}
             >
               <span class="wb-quiet">{whole.number + 1}</span>
-              <span>
-                {moves} {moves === 1 ? "move" : "moves"}
-              </span>
+              <span>{apart ? inMoves : word}</span>
               <b>{brought}</b>
             </button>
           </li>
