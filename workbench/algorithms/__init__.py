@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from workbench.algorithms.estimators.evolution import Evolution as Evolution
     from workbench.algorithms.estimators.exact import Exact as Exact
     from workbench.algorithms.estimators.implicit import Implicit as Implicit
+    from workbench.algorithms.estimators.ppo import PPO as PPO
     from workbench.algorithms.estimators.truncated import Truncated as Truncated
     from workbench.algorithms.evolved.cmaes import CMAES as CMAES
     from workbench.algorithms.evolved.cmaes import CMAESSettings as CMAESSettings
@@ -101,6 +102,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "estimators.evolution": ("Evolution",),
     "estimators.exact": ("Exact",),
     "estimators.implicit": ("Implicit",),
+    "estimators.ppo": ("PPO",),
     "estimators.truncated": ("Truncated",),
     "evolved.cmaes": (
         "CMAES",

@@ -117,6 +117,26 @@ class Anneals(Learner):
         """Be as it is once this share of the training, from 0 to 1, is behind it."""
 
 
+class Acts(Learner):
+    """A learner that acts, and can learn several times from what it did."""
+
+    lacking = (
+        "{what} learns from what was done in an environment and {method} does not act: use it with "
+        "RL2Settings() or another method for control tasks"
+    )
+
+    @abstractmethod
+    def collect(self, episode: Episode) -> Adapted:
+        """Act: all that is needed to learn from it, as detached values of every task."""
+
+    @abstractmethod
+    def surrogate(self, collected: Adapted, episode: Episode, clip: float) -> Tensor:
+        """The loss to descend, from what was collected, `[task]`.
+
+        `clip` is how far an action's chance may move, as a share of what it was when it was drawn.
+        """
+
+
 def live_settings(learner: Learner) -> list[str]:
     """The settings marked `Live` that an adaptation of this very learner follows.
 
