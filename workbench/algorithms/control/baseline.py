@@ -1,8 +1,8 @@
 """What a move of a trajectory was worth: advantages over a baseline fitted to each task's moves.
 
-    V(o, t) = c . (o, o^2, t, t^2, t^3, 1)    ridge least squares on what followed (Duan et al.,
-                                              2016, arXiv:1604.06778, linear feature baseline)
-    A_t     = generalised advantage estimates over V (see `trials`), brought to mean 0, deviation 1
+V(o, t) = c . (o, o^2, t, t^2, t^3, 1)    ridge least squares on what followed (Duan et al.,
+                                          2016, arXiv:1604.06778, linear feature baseline)
+A_t     = generalised advantage estimates over V (see `trials`), brought to mean 0, deviation 1
 """
 
 from __future__ import annotations

@@ -40,7 +40,9 @@ def surrogate(
     elif kind == "ratio":
         gain = (log_probability - old).exp()
     else:
-        gain = _box(log_probability.cumsum(dim=-1)).diff(dim=-1, prepend=torch.ones_like(old[..., :1]))
+        gain = _box(log_probability.cumsum(dim=-1)).diff(
+            dim=-1, prepend=torch.ones_like(old[..., :1])
+        )
     return -weighted_mean(gain * advantage, weight)
 
 
