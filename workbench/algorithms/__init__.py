@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.algorithms.base import Learner as Learner
     from workbench.algorithms.base import adapt as adapt
+    from workbench.algorithms.control.maml_rl import MAMLRL as MAMLRL
+    from workbench.algorithms.control.maml_rl import MAMLRLSettings as MAMLRLSettings
     from workbench.algorithms.control.rl2 import RL2 as RL2
     from workbench.algorithms.control.rl2 import RL2Settings as RL2Settings
     from workbench.algorithms.estimators.adversarial import Adversarial as Adversarial
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from workbench.algorithms.estimators.evolution import Evolution as Evolution
     from workbench.algorithms.estimators.exact import Exact as Exact
     from workbench.algorithms.estimators.implicit import Implicit as Implicit
+    from workbench.algorithms.estimators.ppo import PPO as PPO
     from workbench.algorithms.estimators.truncated import Truncated as Truncated
+    from workbench.algorithms.estimators.trust_region import TrustRegion as TrustRegion
     from workbench.algorithms.evolved.cmaes import CMAES as CMAES
     from workbench.algorithms.evolved.cmaes import CMAESSettings as CMAESSettings
     from workbench.algorithms.evolved.directions import Directions as Directions
@@ -90,6 +94,10 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "Learner",
         "adapt",
     ),
+    "control.maml_rl": (
+        "MAMLRL",
+        "MAMLRLSettings",
+    ),
     "control.rl2": (
         "RL2",
         "RL2Settings",
@@ -101,7 +109,9 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "estimators.evolution": ("Evolution",),
     "estimators.exact": ("Exact",),
     "estimators.implicit": ("Implicit",),
+    "estimators.ppo": ("PPO",),
     "estimators.truncated": ("Truncated",),
+    "estimators.trust_region": ("TrustRegion",),
     "evolved.cmaes": (
         "CMAES",
         "CMAESSettings",
