@@ -242,14 +242,14 @@ function Goes({ store, editor, lane, step, paths, pulls, height }: Going) {
   const here = store.cursor.value.lane;
   const domain = commonDomain(store, (one) => readPaths(frameOf(store, "trajectories", one))?.domain);
   return (
-    <>
+    <div class="wb-goes">
       <PathsView
         {...{ store, paths, step, height, domain }}
         colour={laneColour(lane)}
         editor={lane === here || shareEpisode(lanes, lane, here) ? editor : undefined}
       />
       {pulls && <Likely pulls={pulls} step={step} store={store} />}
-    </>
+    </div>
   );
 }
 
