@@ -16,15 +16,15 @@ on with the arm is worth as much as leaving it for good, found by dynamic progra
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.algorithms.control.baseline import DRAWS, Baseline, Move, Values
+from workbench.algorithms.control.by_the_book import DRAWS, ByTheBook, Move, Values
 from workbench.algorithms.control.trials import Fraction
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
@@ -59,7 +59,7 @@ class BanditBaselineSettings:
         return BanditBaseline(self)
 
 
-class BanditBaseline(Baseline):
+class BanditBaseline(ByTheBook):
     """A rule that counts each arm's wins and losses.
 
     >>> from workbench.algorithms import adapt, last
@@ -104,12 +104,12 @@ class BanditBaseline(Baseline):
         elif own.rule == "thompson":
             plan = beta_draws(1 + won, 1 + pulled - won, fold(episode.seed, DRAWS, moves))
         elif own.rule == "ucb1":
-            plan = mean + own.width * (2 * np.log(moves + 1) / (2 + pulled)).sqrt()
+            plan = mean + own.width * (2 * math.log(moves + 1) / (2 + pulled)).sqrt()
         elif own.rule == "gittins":
             assert episode.env is not None
             indices = gittins_indices(episode.env.horizon, own.discount).to(pulled.device)
-            left = max(episode.env.horizon - moves, 1)  # after the last move nothing is asked
-            plan = indices[left - 1, won.long(), (pulled - won).long()]
+            left = episode.env.horizon - moves
+            plan = indices[left, won.long(), (pulled - won).long()]
         else:
             plan = episode.task["means"]
         return {"plan": plan.to(counts["won"]), **counts}
@@ -130,11 +130,11 @@ def beta_draws(one: Tensor, other: Tensor, seed: Tensor) -> Tensor:
 
 @cache
 def gittins_indices(pulls: int, discount: float = 1.0) -> Tensor:
-    """The index of an arm by moves left (from 1), its wins and its losses: `[left, won, lost]`.
+    """The index of an arm by moves left, its wins and its losses: `[left, won, lost]`.
 
-    Known where wins, losses and moves left are at most `pulls` together.
+    Known where the three are at most `pulls` together.
 
-    >>> round(float(gittins_indices(2)[1, 0, 0]), 4)  # one pull to learn from, one to use it
+    >>> round(float(gittins_indices(2)[2, 0, 0]), 4)  # one pull to learn from, one to use it
     0.5556
     """
     if pulls > _LONGEST:
@@ -143,7 +143,7 @@ def gittins_indices(pulls: int, discount: float = 1.0) -> Tensor:
             f"ask for at most {_LONGEST}, or use another rule"
         )
     wage = torch.linspace(0, 1, _WAGES, dtype=torch.float64).view(-1, 1, 1)
-    found = torch.zeros(pulls, pulls, pulls, dtype=torch.float64)
+    found = torch.zeros(pulls + 1, pulls + 1, pulls + 1, dtype=torch.float64)
     value, paid = torch.zeros(_WAGES, pulls + 1, pulls + 1, dtype=torch.float64), 0.0
     for left in range(1, pulls + 1):
         known = pulls - left + 1
@@ -155,6 +155,6 @@ def gittins_indices(pulls: int, discount: float = 1.0) -> Tensor:
         gain = stay - wage * paid  # falls as the wage grows
         place = ((gain >= 0).sum(dim=0) - 1).clamp(0, _WAGES - 2).unsqueeze(0)
         low, high = gain.gather(0, place)[0], gain.gather(0, place + 1)[0]
-        found[left - 1, :known, :known] = (place[0] + low / (low - high)) / (_WAGES - 1)
+        found[left, :known, :known] = (place[0] + low / (low - high)) / (_WAGES - 1)
         value = torch.maximum(stay, wage * paid)
     return found

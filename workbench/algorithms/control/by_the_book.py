@@ -46,7 +46,7 @@ class Move:
     done: Tensor
 
 
-class Baseline(Learner):
+class ByTheBook(Learner):
     """Counts, plans and takes what seems best: `begun`, `learned` and `worth` say how."""
 
     kinds = ("control",)
