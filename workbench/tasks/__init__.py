@@ -283,6 +283,13 @@ def _mdp(options: list[str]) -> Tasks:
     return MDPs()
 
 
+def _navigation(options: list[str]) -> Tasks:
+    from workbench.tasks.control.navigation import Navigations
+
+    _no_options("navigation", options)
+    return Navigations()
+
+
 def _recurring(below: str, options: list[str]) -> Tasks:
     from workbench.tasks.families.glyphs import open_glyphs
     from workbench.tasks.families.recurring import Recurring
@@ -339,5 +346,6 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
     },
     "bandit": {"bernoulli": _bandit},
     "mdp": {"tabular": _mdp},
+    "navigation": {"plane": _navigation},
     "recurring": {name: partial(_recurring, name) for name in ("sinusoid", "glyphs")},
 }

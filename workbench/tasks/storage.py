@@ -21,12 +21,15 @@ from workbench.files import read_tensors, save_tensors, understood
 from workbench.tasks.control.bandits import BernoulliBandit
 from workbench.tasks.control.environment import Environment
 from workbench.tasks.control.mdp import TabularMDP
+from workbench.tasks.control.navigation import Navigation
 from workbench.tasks.control.repeated import Repeated
 from workbench.tasks.episode import Episode, Examples
 from workbench.tasks.objectives import objective_of, objective_record, standard
 
 KIND, SCHEMA = "episode", 1
-_ENVIRONMENTS: dict[str, Any] = {"BernoulliBandit": BernoulliBandit, "TabularMDP": TabularMDP}
+_ENVIRONMENTS: dict[str, Any] = {
+    made.__name__: made for made in (BernoulliBandit, TabularMDP, Navigation)
+}
 _MOST = 1_000_000  # episodes of a trial
 _SAID = ("dataset", "scheme", "split")  # words, where an episode's info has them
 _PARTS = ("support", "query")

@@ -3,5 +3,6 @@
 environment  what an environment is, and the actions it takes
 rollout      acting in one by a policy, move by move
 repeated     several episodes on one task, as one trial
-bandits, mdp families of tasks
+bandits, mdp, navigation
+             families of tasks
 """
