@@ -26,6 +26,8 @@ from workbench.algorithms import (
     ANILSettings,
     AttentionLearner,
     AttentionSettings,
+    BanditBaseline,
+    BanditBaselineSettings,
     BOILSettings,
     CMAESSettings,
     DomainAdversarial,
@@ -44,6 +46,8 @@ from workbench.algorithms import (
     MANNSettings,
     Matching,
     MatchingSettings,
+    MDPBaseline,
+    MDPBaselineSettings,
     MetaNet,
     MetaNetSettings,
     MetaSGD,
@@ -117,6 +121,12 @@ def shifted(tasks: int = TASKS) -> Episode:
 def bandits(tasks: int = TASKS) -> Episode:
     """Control: four pulls of three arms."""
     trials = open_tasks("bandit").sample(tasks, seed=0, shape=Shape(ways=3, shots=4))
+    return trials.to(dtype=torch.float64)
+
+
+def mdps(tasks: int = TASKS) -> Episode:
+    """Control: two episodes of an MDP of three actions."""
+    trials = open_tasks("mdp").sample(tasks, seed=0, shape=Shape(ways=3, shots=2))
     return trials.to(dtype=torch.float64)
 
 
@@ -433,4 +443,14 @@ CASES: dict[str, Case] = {
     ),
     "SNAIL": Case(lambda s: SNAIL(_embedding(), 5, WAYS, s), _SNAIL, clouds, idle=BEFORE_NORM),
     "SNAIL, trials": Case(lambda s: SNAILPolicy(1 + 3 + 2, 3, s), _SNAIL, bandits, "actor-critic"),
+}
+
+# Learners with nothing to train: what the contract says of adaptations holds of them too.
+BASELINES: dict[str, Case] = {
+    f"{learner.__name__}, {rule}": Case(learner, settings(rule=rule), episode)
+    for learner, settings, episode, rules in (
+        (BanditBaseline, BanditBaselineSettings, bandits, ("thompson", "ucb1", "gittins")),
+        (MDPBaseline, MDPBaselineSettings, mdps, ("psrl", "ucrl2", "q-learning", "optimal")),
+    )
+    for rule in rules
 }

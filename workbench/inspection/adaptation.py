@@ -191,7 +191,7 @@ def pull_frame(
     (12, 4)
     """
     one, values = one_task(episode, path, task)
-    moves = [adapted for adapted in values if "action" in adapted.seen]
+    moves = [adapted for adapted in values if "probabilities" in adapted.seen]
     if one.env is None or not moves:
         raise UserError(
             "pull_frame shows the moves of a control task, and there are none: "

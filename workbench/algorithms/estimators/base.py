@@ -23,6 +23,11 @@ class Estimator(ABC):
         """How many outer steps a batch of tasks serves, whose adaptations are of so many steps."""
         return math.ceil(steps / self.window) if self.window else 1
 
+    @property
+    def whole(self) -> Estimator:
+        """The same of all tasks of a batch at once, where an outer step looks at some of them."""
+        return self
+
     def pace(self, name: str) -> float:
         """A meta-parameter's outer rate, as a factor of the training's: the same for all, but where
         an estimator lets parts of a learner learn on time scales of their own."""

@@ -13,8 +13,8 @@ epoch alone, whatever chunks they are computed in: its size varies a little, its
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import torch
 
@@ -41,7 +41,7 @@ class PPO(Estimator):
     # how far an action's chance may move, as a share of what it was, before nothing more is gained
     clip: Annotated[float, Range(above=0, span=(0.05, 0.5))] = 0.2
 
-    window: ClassVar[int] = 1  # what is carried counts the outer steps
+    window = 1  # what is carried counts the outer steps
 
     def __post_init__(self) -> None:
         check_fields(self, "estimator")
@@ -49,6 +49,11 @@ class PPO(Estimator):
     def outer_steps(self, steps: int) -> int:
         """The minibatches of all epochs."""
         return self.epochs * self.minibatches
+
+    @property
+    def whole(self) -> PPO:
+        """One minibatch of all tasks."""
+        return replace(self, minibatches=1)
 
     def __call__(
         self, learner: Any, episode: Episode, carried: Adapted | None = None

@@ -105,8 +105,8 @@ class Navigations(Tasks):
 
     def spec(self, shape: Shape) -> TaskSpec:
         self._episodes(shape)
-        world = Navigation()
-        return TaskSpec("control", (world.observation_size,), world.actions.outputs)
+        size, actions = (Navigation.observation_size,), Navigation.actions
+        return TaskSpec("control", size, actions.outputs, actions=actions)
 
     def _episodes(self, shape: Shape) -> int:
         ways, episodes = one_size(shape, "navigation", "numbers of an action", "episodes")
