@@ -1,10 +1,11 @@
-"""Edits: an episode with one example of one task changed; the episode it came from stays.
+"""Edits: an episode with one example of one task changed, or the goal of one that is acted in.
+
+The episode it came from stays.
 
 Every edit is a pure function of an episode, and names the example it changes by (task, part,
-example), its place in `episode.support` or `episode.query`; of a control task it is the goal that
-changes. Places stay: a dropped example becomes padding, a duplicate takes the first place that is
-padding, or a new one at the end. What was done stands in `info["edits"]`, plain data that `edited`
-does again to the same tasks.
+example), its place in `episode.support` or `episode.query`. Places stay: a dropped example becomes
+padding, a duplicate takes the first place that is padding, or a new one at the end. What was done
+stands in `info["edits"]`, plain data that `edited` does again to the same tasks.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from torch import Tensor
 from workbench.errors import UserError, nearest
 from workbench.randomness import fold, normal
 from workbench.tasks.base import Tasks
+from workbench.tasks.control.repeated import Repeated
 from workbench.tasks.episode import Episode, Examples
 from workbench.tasks.families._pen import Pen, Strokes, read_strokes
 from workbench.tasks.sampler import FewShot
@@ -189,24 +191,35 @@ def draw(episode: Episode, task: int, part: Part, example: int, strokes: Strokes
 
 
 def aim(episode: Episode, task: int, x: float | None = None, y: float | None = None) -> Episode:
-    """The goal of a control task, elsewhere; None leaves a coordinate as it is."""
-    goal = episode.task.get("goal")
-    if episode.env is None or goal is None or goal.dim() != 2 or goal.shape[1] != 2:
+    """A control task whose goal is elsewhere; None leaves a coordinate as it is.
+
+    >>> from workbench.tasks import open_tasks
+    >>> changed = aim(open_tasks("reacher").sample(2, seed=0), 1, x=0.5, y=0.25)
+    >>> changed.task["goal"][1].tolist(), changed.info["edits"][0]["what"]
+    ([0.5, 0.25], 'aim')
+    """
+    if "goal" not in episode.task or episode.env is None:
+        raise UserError("these tasks have no goal to aim at: use control tasks such as 'reacher'")
+    if not isinstance(task, int) or not 0 <= task < len(episode):
         raise UserError(
-            "a goal can be moved where it is a place in the plane, and these tasks have none such: "
-            "sample others, or with another seed"
+            f"task is {task!r} and there are {len(episode)}: choose 0 to {len(episode) - 1}"
         )
-    _check_place("task", task, len(episode))
+    goal = episode.task["goal"].clone()
+    numbers = goal[task].view(-1)  # of the copy: one number, or x and y
+    for place, (name, to) in enumerate((("x", x), ("y", y))):
+        if to is not None:
+            if place >= len(numbers):
+                raise UserError("the goal of these tasks is one number: give x alone")
+            numbers[place] = _number(name, to)
     if x is None and y is None:
         raise UserError("a goal was to be moved and neither x nor y says where: give one of them")
-    for axis, (name, to) in enumerate({"x": x, "y": y}.items()):
-        if to is not None:
-            goal = goal.clone()
-            goal[task, axis] = _number(name, to)
     changed = {**episode.task, "goal": goal}
+    world: Any = episode.env.env if isinstance(episode.env, Repeated) else episode.env
+    if hasattr(world, "check_task"):
+        world.check_task(changed, len(episode))
     edit = {"what": "aim", "task": task, "x": x, "y": y}
-    info = {**episode.info, "edits": [*episode.info.get("edits", ()), edit]}
-    return replace(episode, task=changed, info=info)
+    edits = [*episode.info.get("edits", ()), edit]
+    return replace(episode, task=changed, info={**episode.info, "edits": edits})
 
 
 EDITS: dict[str, Callable[..., Episode]] = {
@@ -259,23 +272,20 @@ def _examples(
     if part not in PARTS:
         raise UserError(f"part is {part!r}: choose support or query")
     if part not in episode.parts:
-        raise UserError(
-            "control tasks have no examples to edit: move the goal where there is one (aim)"
-        )
+        raise UserError("control tasks have no examples to edit: sample other tasks")
     examples = episode.parts[part]
-    _check_place("task", task, len(episode))
-    _check_place("example", example, examples.y.shape[1])
+    for name, place, count in (
+        ("task", task, len(episode)),
+        ("example", example, examples.y.shape[1]),
+    ):
+        if not isinstance(place, int) or not 0 <= place < count:
+            raise UserError(f"{name} is {place!r} and there are {count}: choose 0 to {count - 1}")
     if not padding and float(_weight(examples)[task, example]) == 0:
         raise UserError(
             f"task {task} has no {part} example {example}, only padding in its place: "
             "choose one that is shown"
         )
     return examples
-
-
-def _check_place(name: str, place: int, count: int) -> None:
-    if not isinstance(place, int) or not 0 <= place < count:
-        raise UserError(f"{name} is {place!r} and there are {count}: choose 0 to {count - 1}")
 
 
 def _classes(episode: Episode, task: int) -> list[int]:

@@ -132,7 +132,7 @@ def _goal(grid: Grid, seeds: Tensor) -> Task:
 
 
 def _walls(grid: Grid, seeds: Tensor) -> Task:
-    """A goal in the last cell, and walls of which the first drawn layout counts that leads there."""
+    """A goal in the last cell, and the first layout of walls drawn that leads there."""
     cells = grid.size**2
     order = uniform(fold(seeds, _LAYOUT), (_TRIES, cells), torch.float64)
     order[..., [grid.start, cells - 1]] = 2  # never walls
