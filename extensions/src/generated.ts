@@ -160,6 +160,8 @@ export interface SessionAbout {
   /** A limit that was reached, as a sentence. */
   limited?: string;
   edits: number;
+  /** Whether tasks have a goal that is a place, which can be moved. */
+  aims: boolean;
   undo: boolean;
   restored: boolean;
   lanes: Lane[];

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from workbench.algorithms import RL2, adapt
-from workbench.algorithms.base import Learner
+from workbench.algorithms.capabilities import Plays
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
+from workbench.inspection.adaptation import step_frame
 from workbench.inspection.trajectories import trajectory_frame
 from workbench.models import Policy
 from workbench.randomness import fold, uniform
@@ -58,8 +59,8 @@ def lines(count: int = 3, episodes: int = 4, horizon: int = 6) -> Episode:
     return Episode(none, none, torch.arange(count), env=env, task={"goal": goal})
 
 
-class Climbs(Learner):
-    """Rolls out under a bias that every step raises: what a policy-gradient step looks like."""
+class Climbs(Plays):
+    """Its policy has a bias that every step raises: what a policy-gradient step looks like."""
 
     kinds = ("control",)
 
@@ -71,6 +72,10 @@ class Climbs(Learner):
         return Adapted({"weights.bias": self.bias.expand(len(episode), 1)})
 
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
+        bias = adapted.values["weights.bias"] + 1
+        return Adapted({"weights.bias": bias}, self.play(adapted, episode), adapted.step + 1)
+
+    def play(self, adapted: Adapted, episode: Episode) -> dict[str, Tensor]:
         world, count = episode.env.env, episode.env.episodes  # type: ignore[union-attr]
         seed = fold(fold(episode.seed, adapted.step).unsqueeze(-1), torch.arange(count))
         task = {n: t.unsqueeze(1).expand(-1, count, *t.shape[1:]) for n, t in episode.task.items()}
@@ -82,8 +87,7 @@ class Climbs(Learner):
 
         made = rollout(world, task, policy, seed)
         names = ("observation", "action", "reward", "mask", "done")
-        seen = {f"trajectory.{name}": getattr(made, name) for name in names}
-        return Adapted({"weights.bias": bias + 1}, seen, adapted.step + 1)
+        return {f"trajectory.{name}": getattr(made, name) for name in names}
 
     def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
         return x
@@ -126,6 +130,19 @@ def test_trajectories_before_any_step_was_recorded() -> None:
     assert trajectory_frame(learner, episode, path)["step"].unique().tolist() == [0]
 
 
+def test_the_reward_after_a_step_is_the_mean_of_what_is_shown_then() -> None:
+    learner, episode = Climbs(), lines()
+    path = list(adapt(learner, episode))
+    rewards = step_frame(learner, episode, path)
+    assert rewards.columns.tolist() == ["task", "step", "part", "reward"]
+    for task in range(3):
+        shown = trajectory_frame(learner, episode, path, task)
+        means = shown.groupby(["step", "trajectory"])["reward"].sum().groupby("step").mean()
+        of_task = rewards[rewards["task"] == task]
+        assert of_task["step"].tolist() == [0, 1, 2]
+        np.testing.assert_allclose(of_task["reward"], means, rtol=1e-6)
+
+
 def test_what_has_no_picture_still_has_rewards() -> None:
     learner, trial = Climbs(), open_tasks("mdp").sample(2, seed=0, shape=Shape(ways=2, shots=3))
     frame = trajectory_frame(learner, trial, list(adapt(learner, trial, steps=1)))
@@ -147,7 +164,7 @@ def test_a_trial_goes_on_with_every_move_and_keeps_where_an_episode_ended() -> N
         assert len(rows) == 1 + (ended and adapted.step < len(path) - 1)
         first = rows.iloc[0]
         assert first["reward"] == float(adapted.seen["reward"][1])
-        assert first["value"] == float(adapted.seen["value"][1])
+        assert first["value"] == float(adapted.seen["value"][1].detach())
         if ended:
             assert abs(first["x"]) >= 2
         assert rows.iloc[-1]["x"] == (

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from workbench.algorithms.base import Learner
+from workbench.algorithms.capabilities import Plays
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.inspection.layers import check_task
@@ -19,7 +20,6 @@ from workbench.tasks.control.environment import Environment, State, Task
 from workbench.tasks.control.repeated import Repeated
 from workbench.tasks.episode import Episode
 
-_SAMPLED = "trajectory."  # before what a step has seen that rolled out under its weights
 _STATE = "state."  # before the values of a trial that are the environment's state
 _COLUMNS = ("step", "part", "trajectory", "move", "point", "x", "y", "reward", "value")
 
@@ -40,8 +40,8 @@ def trajectory_frame(
     reward      what the move brought; of a path
     value       what the policy expected of the rest before the move, where it says; of a path
 
-    A method's trajectories are those that its next inner step learns from; after the last step they
-    are rolled out as if one more followed.
+    Trajectories of a policy that `Plays` are those that its next inner step learns from; those after
+    the last step would be. Where it goes move by move, the trial is shown.
 
     >>> from workbench.algorithms import RL2, adapt
     >>> from workbench.models import Policy
@@ -59,10 +59,9 @@ places: use pull_frame
             "trajectory_frame shows the trajectories of control tasks, and there are none: "
             "record a method that acts, such as RL², on tasks such as 'mdp'"
         )
-    seen = path[1].seen if len(path) > 1 else learner.step(path[0], episode).seen
-    if f"{_SAMPLED}reward" in seen:
-        pieces = _sampled(learner, episode, path, task)
-    elif draws(episode.env) and "reward" in seen:
+    if isinstance(learner, Plays):
+        pieces = _played(learner, episode, path, task)
+    elif draws(episode.env):
         pieces = _trial(learner, episode, path, task)
     else:
         raise UserError(
@@ -84,15 +83,16 @@ def _world(env: Environment) -> Environment:
     return env.env if isinstance(env, Repeated) else env
 
 
-def _sampled(
-    learner: Learner, episode: Episode, path: Sequence[Adapted], task: int
+def _played(
+    learner: Plays, episode: Episode, path: Sequence[Adapted], task: int
 ) -> list[dict[str, Any]]:
     """Trajectories under the weights of every value of the path, all from their beginning."""
     pieces: list[dict[str, Any]] = []
     for adapted in path:
-        seen, states = _watched(learner, episode, adapted)
-        reward, mask = (seen[f"{_SAMPLED}{name}"][task] for name in ("reward", "mask"))
-        value = seen.get(f"{_SAMPLED}value")
+        watched = _Watched.of(episode)
+        played, states = learner.play(adapted, watched.episode), watched.states
+        reward, mask = (played[f"trajectory.{name}"][task] for name in ("reward", "mask"))
+        value = played.get("trajectory.value")
         trajectories, moves = reward.shape
         shape = (trajectories, moves + 1)
         state = {
@@ -135,7 +135,7 @@ def _trial(
         reward = float(seen["reward"][task])
         value = float(seen["value"][task]) if "value" in seen else nothing
         ended = bool(adapted.values["done"][task])
-        after = _watched(learner, episode, before)[1][-1] if ended else state
+        after = _after(learner, episode, before) if ended else state
         rows.append((adapted.step, trajectory, move, _of(after, task), reward, value))
         if ended and adapted.step < episode.env.horizon:  # type: ignore[union-attr]
             trajectory, move = trajectory + 1, 0
@@ -157,11 +157,26 @@ def _trial(
 
 
 class _Watched:
-    """An environment that keeps the states it went through; those of one rollout."""
+    """An environment that keeps the states that one rollout goes through.
+
+    What is done again from the same value is the very same, if it is done with all tasks: a part of
+    them may differ in the last bit.
+    """
 
     def __init__(self, env: Environment) -> None:
         self._env = env
         self.states: list[State] = []
+        self.episode: Episode
+
+    @staticmethod
+    def of(episode: Episode) -> _Watched:
+        """The world of an episode, and in `episode` the same tasks in it."""
+        assert episode.env is not None
+        watched: Any = _Watched(_world(episode.env))
+        env: Any = episode.env
+        env = dataclasses.replace(env, env=watched) if isinstance(env, Repeated) else watched
+        watched.episode = dataclasses.replace(episode, env=env)
+        return watched
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._env, name)
@@ -177,20 +192,11 @@ class _Watched:
         return made
 
 
-def _watched(
-    learner: Learner, episode: Episode, adapted: Adapted
-) -> tuple[Mapping[str, Tensor], list[State]]:
-    """What one more step from a value sees, and the states that its moves lead to.
-
-    A step is a pure function of a value, so that it is the very one that was recorded; of all
-    tasks, since a part of them may differ in the last bit.
-    """
-    assert episode.env is not None
-    watched: Any = _Watched(_world(episode.env))
-    env = episode.env
-    env = dataclasses.replace(env, env=watched) if isinstance(env, Repeated) else watched
-    made = learner.step(adapted, dataclasses.replace(episode, env=env))
-    return made.seen, watched.states
+def _after(learner: Learner, episode: Episode, adapted: Adapted) -> State:
+    """Where the next move leads to, also where the next episode then begins elsewhere."""
+    watched = _Watched.of(episode)
+    learner.step(adapted, watched.episode)
+    return watched.states[-1]
 
 
 def _points(

@@ -213,10 +213,15 @@ def aim(episode: Episode, task: int, x: float | None = None, y: float | None = N
             numbers[place] = _number(name, to)
     if x is None and y is None:
         raise UserError("a goal was to be moved and neither x nor y says where: give one of them")
-    changed = {**episode.task, "goal": goal}
     world: Any = episode.env.env if isinstance(episode.env, Repeated) else episode.env
+    if hasattr(world, "nearest"):  # not every place can be a goal
+        goal = world.nearest(goal)
+    changed = {**episode.task, "goal": goal}
     if hasattr(world, "check_task"):
-        world.check_task(changed, len(episode))
+        try:
+            world.check_task(changed, len(episode))
+        except UserError as error:
+            raise UserError(f"{error}: move the goal elsewhere") from None
     edit = {"what": "aim", "task": task, "x": x, "y": y}
     edits = [*episode.info.get("edits", ()), edit]
     return replace(episode, task=changed, info={**episode.info, "edits": edits})

@@ -245,6 +245,7 @@ test("a bandit shows pulls, probabilities and rewards", () => {
 test("trajectories are shown, chosen, gone through by move, and their goal is moved by keys", () => {
   const made = sine();
   made.traits.about.kind = "control";
+  made.traits.about.aims = true;
   made.traits.cursor.step = 1;
   made.traits.frames = {
     "0:trajectories": wire({

@@ -87,6 +87,14 @@ class Grid:
         path = self._point(state["place"]).to(goal.dtype).unsqueeze(-2)
         return {"path": path, "goal": goal.unsqueeze(-2), "walls": shown}
 
+    def nearest(self, place: Tensor) -> Tensor:
+        """The cells that are nearest to places of the plane, `[..., 2]`: only these can be goals.
+
+        >>> Grid(size=5).nearest(torch.tensor([3.4, 7.0]))
+        tensor([3., 4.])
+        """
+        return place.round().clamp(0, self.size - 1)
+
     def reachable(self, walls: Tensor) -> Tensor:
         """Which cells one can come to from the middle, `[..., x, y]` as the walls are.
 

@@ -238,7 +238,7 @@ interface Going extends Shown {
 
 /** Where a policy goes, and, where it chooses among actions move by move, how likely each was. */
 function Goes({ store, editor, lane, step, paths, pulls, height }: Going) {
-  const lanes = store.about.value.lanes ?? [];
+  const { lanes = [], aims } = store.about.value;
   const here = store.cursor.value.lane;
   const domain = commonDomain(store, (one) => readPaths(frameOf(store, "trajectories", one))?.domain);
   return (
@@ -246,7 +246,7 @@ function Goes({ store, editor, lane, step, paths, pulls, height }: Going) {
       <PathsView
         {...{ store, paths, step, height, domain }}
         colour={laneColour(lane)}
-        editor={lane === here || shareEpisode(lanes, lane, here) ? editor : undefined}
+        editor={aims && (lane === here || shareEpisode(lanes, lane, here)) ? editor : undefined}
       />
       {pulls && <Likely pulls={pulls} step={step} store={store} />}
     </div>
