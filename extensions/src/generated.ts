@@ -348,6 +348,7 @@ export interface Columns {
   anatomy: "layer" | "term" | "step" | "norm" | "size" | "low" | "high" | "cosine" | "share";
   agreement: "between" | "layer" | "first" | "second" | "cosine";
   signal: "between" | "layer" | "count" | "signal" | "noise" | "ratio" | "cosine" | "conflict";
+  sampling: "layer" | "trajectories" | "signal" | "noise" | "ratio" | "low" | "high";
   curvature: "task" | "step" | "part" | "rank" | "eigenvalue";
   landscape: "kind" | "x" | "y" | "step" | "part" | "loss" | "explained_x" | "explained_y";
   influence: "task" | "example" | "target" | "loss" | "without" | "influence";

@@ -154,8 +154,14 @@ class Plays(Learner):
     """A learner whose adapted values are a policy that plays whole episodes: it adapts by steps.
 
     What it is worth after a step is what it then does, and not what its steps brought. Each step
-    has seen what was done before it, under the names that `play` gives.
+    has seen what was done before it, under the names that `play` gives. If its steps descend
+    (`Unrolls`), its support loss is of what an adapted value holds under these names.
     """
+
+    lacking = (
+        "{what} looks at a policy that plays whole episodes, and {method} is none: use it with "
+        "MAMLRLSettings() on control tasks"
+    )
 
     @abstractmethod
     def play(self, adapted: Adapted, episode: Episode) -> dict[str, Tensor]:

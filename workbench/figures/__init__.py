@@ -12,7 +12,7 @@ np.float64(7.16)
 
 from workbench.figures import examples
 from workbench.figures.calibration import reliability
-from workbench.figures.checks import gradient_certificate, gradient_signal
+from workbench.figures.checks import gradient_certificate, gradient_sampling, gradient_signal
 from workbench.figures.columns import frame_sha256
 from workbench.figures.comparisons import comparison
 from workbench.figures.curves import adapted_curves
@@ -73,6 +73,7 @@ __all__ = [
     "gradient_anatomy",
     "gradient_certificate",
     "gradient_flow",
+    "gradient_sampling",
     "gradient_signal",
     "inner_rates",
     "latex_table",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from workbench.figures.axes import dress, note, short
+from workbench.figures.axes import asks_for_log, dress, note, short
 from workbench.figures.columns import ordered, require
 from workbench.figures.style import PAPER, Plot, Style, drawing
 from workbench.numbers import number
@@ -65,6 +65,61 @@ def _describe_signal(frame: pd.DataFrame, kinds: list[str]) -> str:
             share = number(100 * conflict, 2)
             text += f" {kind.capitalize()}: {number(ratio)}, {share}% of pairs in conflict."
     return text
+
+
+def gradient_sampling(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
+    """Signal to noise of a policy gradient by its number of trajectories, in every layer.
+
+    frame  columns layer, trajectories, ratio, low and high, as
+           `workbench.inspection.sampling_frame` makes them
+
+    >>> from workbench.figures import examples
+    >>> gradient_sampling(examples.sampling()).alt_text
+    'Signal to noise of a policy gradient, all layers together: 0.3 with 1 trajectory, 1.9 with 40;
+    as much signal as noise from 10 trajectories on.'
+    """
+    columns = ["layer", "trajectories", "ratio", "low", "high"]
+    require(frame, "gradient_sampling", columns, "sampling_frame", ["ratio"])
+    with drawing(style, style.height(0.62)) as plot:
+        axes = plot.subplots()
+        layers = [layer for layer in ordered(frame["layer"]) if layer != "all"]
+        for index, layer in enumerate(layers):
+            rows = frame[frame["layer"] == layer]
+            colour, marker = style.look(index)
+            look = {"color": colour, "marker": marker, "markersize": 2.6 * style.scale}
+            thin = 0.8 * style.scale
+            axes.plot(rows["trajectories"], rows["ratio"], lw=thin, label=short(layer), **look)
+        whole = frame[frame["layer"] == "all"]
+        axes.fill_between(
+            whole["trajectories"], whole["low"], whole["high"], color=style.after, alpha=0.25, lw=0
+        )
+        axes.plot(
+            whole["trajectories"], whole["ratio"], color=style.after, lw=1.9 * style.scale, label="all"
+        )
+        axes.axhline(1, color=style.before, linewidth=0.7 * style.scale)
+        axes.set_xlabel("trajectories of a gradient")
+        axes.set_ylabel("signal / noise")
+        dress(axes.xaxis, log=True)
+        dress(axes.yaxis, log=asks_for_log(frame["ratio"]))
+        note(axes, "band: 95% over gradients, all layers", style.before)
+        plot.key(axes)
+        plot.alt_text = _describe_sampling(whole)
+    return plot
+
+
+def _describe_sampling(whole: pd.DataFrame) -> str:
+    def said(row: pd.Series) -> str:
+        return f"{number(row['ratio'])} with {number(row['trajectories'])}"
+
+    text = (
+        f"Signal to noise of a policy gradient, all layers together: {said(whole.iloc[0])} "
+        f"trajector{'y' if whole.iloc[0]['trajectories'] == 1 else 'ies'}, {said(whole.iloc[-1])}"
+    )
+    enough = whole[whole["ratio"] >= 1]
+    if enough.empty:
+        return f"{text}; never as much signal as noise."
+    first = int(enough["trajectories"].iloc[0])
+    return f"{text}; as much signal as noise from {first} trajector{'y' if first == 1 else 'ies'} on."
 
 
 def gradient_certificate(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:

@@ -387,3 +387,14 @@ def trajectories() -> pd.DataFrame:
                 reward = -4 * float(np.linalg.norm(goal - place))
     columns = ["step", "part", "trajectory", "move", "point", "x", "y", "reward", "value"]
     return pd.DataFrame(rows, columns=columns).astype({"trajectory": "Int64", "move": "Int64"})
+
+
+def sampling() -> pd.DataFrame:
+    """The signal to noise of a policy gradient in two layers, by the number of trajectories."""
+    rows = []
+    for layer, single in (("linear1", 0.24), ("head", 0.4), ("all", 0.3)):
+        for count in (1, 2, 5, 10, 20, 40):
+            ratio = single * count**0.5 * (1.2 if count == 10 else 1)
+            rows.append((layer, count, 0.5, 0.5 / ratio, ratio, 0.8 * ratio, 1.2 * ratio))
+    columns = ["layer", "trajectories", "signal", "noise", "ratio", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)

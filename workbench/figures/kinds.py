@@ -11,7 +11,7 @@ import pandas as pd
 from workbench.errors import UserError, nearest
 from workbench.figures.axes import tell_diverged
 from workbench.figures.calibration import reliability
-from workbench.figures.checks import gradient_certificate, gradient_signal
+from workbench.figures.checks import gradient_certificate, gradient_sampling, gradient_signal
 from workbench.figures.comparisons import comparison
 from workbench.figures.curves import adapted_curves
 from workbench.figures.decisions import arm_pulls, query_predictions
@@ -55,6 +55,7 @@ DRAWN: dict[str, Callable[..., Plot]] = {
     "anatomy": gradient_anatomy,
     "agreement": gradient_agreement,
     "signal": gradient_signal,
+    "sampling": gradient_sampling,
     "curvature": loss_curvature,
     "landscape": loss_landscape,
     "influence": support_influence,

@@ -37,6 +37,7 @@ from workbench.inspection.agreement import (
     shot_gradients,
     signal_frame,
     task_gradients,
+    trajectory_gradients,
 )
 from workbench.inspection.calibration import reliability_frame
 from workbench.inspection.certificate import certificate_frame
@@ -65,6 +66,7 @@ from workbench.inspection.results import (
     seeds_frame,
     stacked,
 )
+from workbench.inspection.sampling import sampling_frame
 from workbench.inspection.tape import Tape
 from workbench.inspection.trajectories import trajectory_frame
 from workbench.inspection.variation import varied
@@ -105,6 +107,7 @@ __all__ = [
     "rate_frame",
     "recall_frame",
     "reliability_frame",
+    "sampling_frame",
     "second_order",
     "seeds_frame",
     "shot_gradients",
@@ -115,6 +118,7 @@ __all__ = [
     "table",
     "task_gradients",
     "trajectory_frame",
+    "trajectory_gradients",
     "usage_frame",
     "varied",
 ]

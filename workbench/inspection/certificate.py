@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import functools
+import math
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 import torch
-from torch.func import functional_call
 
 from workbench.algorithms.base import Learner
+from workbench.algorithms.capabilities import Acts, Plays
 from workbench.algorithms.values import Adapted, trainable
 from workbench.inspection.layers import dots
 from workbench.randomness import fold, normal
@@ -35,7 +37,7 @@ def certificate_frame(
 
     An exact method has errors of 1e-5 and less. A method that leaves terms out, such as
     first-order MAML, shows by how much. The learner adapts by as many steps as its own settings
-    say.
+    say. Of a policy that `Plays` what it did stays as it was: the loss is the surrogate of that.
 
     >>> from workbench.algorithms import MAML
     >>> from workbench.models import MLP
@@ -52,10 +54,16 @@ def certificate_frame(
     names = list(gradients)
     start = {name: p.detach().clone() for name, p in trainable(exact)}
 
+    losses: Callable[[], torch.Tensor] = functools.partial(exact, episode)
+    if isinstance(exact, Plays) and isinstance(exact, Acts):
+        done = exact.collect(episode)
+        losses = functools.partial(exact.surrogate, done, episode, math.inf)
+
     def loss(along: dict[str, torch.Tensor], distance: float) -> float:
-        moved = {name: p + distance * along[name] for name, p in start.items()}
         with torch.no_grad():
-            return float(functional_call(exact, moved, (episode,)).mean())
+            for name, parameter in trainable(exact):
+                parameter.copy_(start[name] + distance * along[name])
+            return float(losses().mean())
 
     rows = []
     size = dots(gradients, gradients, names) ** 0.5

@@ -12,6 +12,7 @@ from torch import Tensor
 from workbench.algorithms.base import Learner
 from workbench.algorithms.capabilities import Unrolls
 from workbench.algorithms.values import Adapted
+from workbench.errors import UserError
 from workbench.innerloop import weights_of
 from workbench.inspection.layers import fast_weights, one_task
 from workbench.randomness import fold, normal
@@ -25,6 +26,11 @@ def part_losses(
     learner: Learner, weights: Mapping[str, Tensor], adapted: Adapted, episode: Episode, part: str
 ) -> Tensor:
     """Each task's loss on support or query under other fast weights, `[task]`."""
+    if episode.kind == "control":
+        raise UserError(
+            "losses around a path are of examples, and control tasks have none: look at the "
+            "trajectories, or at the anatomy of the gradient"
+        )
     examples = getattr(episode, part)
     if part == "support" and isinstance(learner, Unrolls):
         prediction = learner.under(

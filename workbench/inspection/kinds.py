@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from workbench.algorithms.base import Learner
-from workbench.algorithms.capabilities import Descends, Unrolls
+from workbench.algorithms.capabilities import Descends, Plays, Unrolls
 from workbench.algorithms.divergence import Divergence, divergence
 from workbench.algorithms.inspections import Inspection
 from workbench.algorithms.memory.learner import MemoryLearner
@@ -32,6 +32,7 @@ from workbench.inspection.gradients import anatomy_frame, flow_frame, norm_frame
 from workbench.inspection.influence import influence_frame
 from workbench.inspection.layers import lacking
 from workbench.inspection.memory import embedding_frame, memory_frame, slot_frame, usage_frame
+from workbench.inspection.sampling import sampling_frame
 from workbench.inspection.trajectories import trajectory_frame
 from workbench.measures import marked
 from workbench.tasks.episode import Episode
@@ -173,6 +174,14 @@ _ALL = (
         "Signal to noise and conflict of those gradients, by layer",
         cost="adapts anew",
         shows="outcome",
+        view="agreement",
+    ),
+    _kind(
+        "sampling",
+        sampling_frame,
+        "Signal to noise of a policy gradient, by its number of trajectories",
+        needs=(Plays, Unrolls),
+        cost="slow",
         view="agreement",
     ),
     _kind(

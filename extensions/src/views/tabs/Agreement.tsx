@@ -20,6 +20,11 @@ const BETWEEN: Record<
     one: "support example",
     to: (example) => ({ part: "support", example }),
   },
+  trajectories: {
+    title: "Between trajectories, before the first step",
+    one: "trajectory",
+    to: (example) => ({ example }),
+  },
 };
 
 const HUGE = 1e6; // a loss that says "impossible"
@@ -39,17 +44,61 @@ export function Agreement({ store }: { store: Store }) {
       <Inspected store={store} kind="signal" what="signal to noise by layer" ownsTable={false}>
         {(frame) => <Signal store={store} frame={frame} />}
       </Inspected>
-      <h3>What does each support example do for the query?</h3>
-      <Inspected
-        store={store}
-        kind="influence"
-        what="Leaving each one out"
-        byHand
-        ownsTable={false}
-      >
-        {(frame) => <Influence store={store} frame={frame} />}
-      </Inspected>
+      {store.about.value.kind === "control" ? (
+        <>
+          <h3>How many trajectories does a gradient need?</h3>
+          <Inspected
+            store={store}
+            kind="sampling"
+            what="Gradients of 1 to 40 trajectories, 32 of each number"
+            byHand
+            ownsTable={false}
+          >
+            {(frame) => <Sampling store={store} frame={frame} />}
+          </Inspected>
+        </>
+      ) : (
+        <>
+          <h3>What does each support example do for the query?</h3>
+          <Inspected
+            store={store}
+            kind="influence"
+            what="Leaving each one out"
+            byHand
+            ownsTable={false}
+          >
+            {(frame) => <Influence store={store} frame={frame} />}
+          </Inspected>
+        </>
+      )}
     </>
+  );
+}
+
+function Sampling({ store, frame }: { store: Store; frame: Frame<Columns["sampling"]> }) {
+  const chosen = layerOf(frame, store.cursor.value);
+  const layers = [...layersOf(frame).filter((layer) => layer !== chosen), chosen];
+  const column = (layer: string, name: Columns["sampling"]) =>
+    frame.where({ layer }).numbers(name);
+  const [x, low, high] = (["trajectories", "low", "high"] as const).map((n) => column(chosen, n));
+  return (
+    <Chart
+      title="Signal to noise by number of trajectories"
+      description="the band: its 95% interval over gradients; signal and noise are equal at 1"
+      series={[
+        { name: "95% interval", kind: "band", x: x!, y: low!, low, high, colour: AFTER, silent: true },
+        ...layers.map((layer, place) => ({
+          name: layer === "all" ? "all layers" : layer,
+          x: column(layer, "trajectories"),
+          y: column(layer, "ratio"),
+          dots: true,
+          ...(layer === chosen ? { colour: AFTER } : { ...look(place), thin: true }),
+        })),
+      ]}
+      x={{ label: "trajectories", scale: "log" }}
+      y={{ label: "norm of the mean over spread", switchable: true }}
+      chance={1}
+    />
   );
 }
 
