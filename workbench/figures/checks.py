@@ -94,7 +94,11 @@ def gradient_sampling(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             whole["trajectories"], whole["low"], whole["high"], color=style.after, alpha=0.25, lw=0
         )
         axes.plot(
-            whole["trajectories"], whole["ratio"], color=style.after, lw=1.9 * style.scale, label="all"
+            whole["trajectories"],
+            whole["ratio"],
+            color=style.after,
+            lw=1.9 * style.scale,
+            label="all",
         )
         axes.axhline(1, color=style.before, linewidth=0.7 * style.scale)
         axes.set_xlabel("trajectories of a gradient")
@@ -119,7 +123,9 @@ def _describe_sampling(whole: pd.DataFrame) -> str:
     if enough.empty:
         return f"{text}; never as much signal as noise."
     first = int(enough["trajectories"].iloc[0])
-    return f"{text}; as much signal as noise from {first} trajector{'y' if first == 1 else 'ies'} on."
+    return (
+        f"{text}; as much signal as noise from {first} trajector{'y' if first == 1 else 'ies'} on."
+    )
 
 
 def gradient_certificate(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:

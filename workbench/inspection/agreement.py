@@ -145,9 +145,7 @@ def signal_of(gradients: Sequence[Named], names: Sequence[str]) -> dict[str, flo
 
 def _by(loss: Tensor, weights: Named) -> Named:
     """The gradient of one of several losses by weights."""
-    found = torch.autograd.grad(
-        loss, list(weights.values()), retain_graph=True, allow_unused=True
-    )
+    found = torch.autograd.grad(loss, list(weights.values()), retain_graph=True, allow_unused=True)
     return {
         n: torch.zeros_like(w) if g is None else g
         for (n, w), g in zip(weights.items(), found, strict=True)
