@@ -7,10 +7,10 @@ arXiv:1703.03400, section 4.2 and algorithm 3; ANIL (Raghu et al., 2020) and Rep
     theta_k+1 = theta_k - alpha_k * grad L(theta_k; D_k)            K times, L a surrogate
     theta    <- theta - beta * grad_theta mean_i L(theta_K; D_K)    trajectories after adapting
 
-The gradient passes through the inner steps (`order`); which second order that is the surrogate says
-(see `surrogates`). How D_K changes with theta by way of D_0 to D_K-1 is left out, as there. The outer
-step is plain (`Exact`), PPO's (`PPO`), or the paper's `TrustRegion`. Without a step in training
-this is the baseline: one policy for all tasks, adapted when it is tested.
+The gradient passes through the inner steps (`order`); the surrogate decides what of the second order
+it sees (see `surrogates`). The outer step is plain (`Exact`), PPO's (`PPO`), or the paper's
+(`TrustRegion`). With no step in training this is the baseline: one policy for all tasks, adapted
+when it is tested.
 """
 
 from __future__ import annotations
