@@ -44,7 +44,7 @@ def stories(scores: Tensor, horizon: int) -> Stories:
     for move in reversed(range(horizon)):
         total = paid[:, move] + GAMMA * total
         following[:, move] = total
-    time = torch.arange(horizon)
+    time = torch.arange(horizon).to(scores)
     baseline = GAMMA**time * (1.5 - 0.7 * place + 0.3 * time)
     return Stories(place, action, chance, following, baseline, GAMMA**time * following - baseline)
 

@@ -39,7 +39,7 @@ from workbench.algorithms.values import Adapted, last
 from workbench.errors import UserError
 from workbench.fields import Live, Range
 from workbench.innerloop import Rate, weights_of
-from workbench.models import Gaussian, ModelSettings
+from workbench.models import Gaussian, ModelSettings, PolicySettings
 from workbench.randomness import fold
 from workbench.tasks.base import TaskSpec
 from workbench.tasks.control.environment import Box, Environment
@@ -70,6 +70,11 @@ class MAMLRLSettings(GradientSettings):
             raise UserError(
                 f"MAML-RL acts in an environment and these tasks are {spec.kind}: give it control "
                 "tasks such as 'navigation', or use MAML"
+            )
+        if isinstance(model, PolicySettings):
+            raise UserError(
+                "the policy remembers what it saw and MAML-RL adapts its weights instead: give it "
+                "a GaussianSettings or MLPSettings model, or use RL²"
             )
         return MAMLRL(model.build(spec.input_shape, spec.outputs), self)
 
