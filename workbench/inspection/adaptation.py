@@ -221,9 +221,7 @@ def pull_frame(
     return table(pieces)
 
 
-def _played(
-    learner: Plays, episode: Episode, path: Sequence[Adapted]
-) -> Iterator[dict[str, Any]]:
+def _played(learner: Plays, episode: Episode, path: Sequence[Adapted]) -> Iterator[dict[str, Any]]:
     """Columns of what the policy does after every step: the next step has seen that."""
     for adapted, following in zip(path, [*path[1:], None], strict=True):
         played = learner.play(adapted, episode) if following is None else following.seen

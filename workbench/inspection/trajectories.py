@@ -113,9 +113,7 @@ def _played(
                 if name == "path"
             }
             found = {n: array[made.cpu().numpy()] for n, array in brought.items()}
-            pieces.append(
-                _going(adapted.step, name, kept[:, 0], kept[:, 1], drawn[made], **found)
-            )
+            pieces.append(_going(adapted.step, name, kept[:, 0], kept[:, 1], drawn[made], **found))
     return pieces
 
 
@@ -199,16 +197,15 @@ def _after(learner: Learner, episode: Episode, adapted: Adapted) -> State:
     return watched.states[-1]
 
 
-def _points(
-    episode: Episode, task: int, state: State, shape: tuple[int, ...]
-) -> dict[str, Tensor]:
+def _points(episode: Episode, task: int, state: State, shape: tuple[int, ...]) -> dict[str, Tensor]:
     """What the environment draws of states `[*shape, ...]` of one task."""
     assert episode.env is not None
     if not draws(episode.env):
         return {"path": torch.full((*shape, 1, 2), float("nan"))}
     world: Any = _world(episode.env)
     own = {
-        name: tensor[task].expand(*shape, *tensor.shape[1:]) for name, tensor in episode.task.items()
+        name: tensor[task].expand(*shape, *tensor.shape[1:])
+        for name, tensor in episode.task.items()
     }
     return dict(world.drawn(own, state))
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +50,15 @@ from workbench.tasks.episode import Episode
 PLAYED = "trajectory."  # before the names of what the policy did, `[task, trajectory, move, ...]`
 
 
+def _several_steps(learner: Any) -> bool:
+    own = learner.settings
+    return bool((own.train_steps if learner.training else own.test_steps) > 1)
+
+
+def _second_order(learner: Any) -> bool:
+    return bool(learner.settings.order != "first")
+
+
 @dataclass(frozen=True)
 class MAMLRLSettings(GradientSettings):
     """Inner policy-gradient steps."""
@@ -58,8 +67,9 @@ class MAMLRLSettings(GradientSettings):
     train_steps: TrainSteps = 1  # inner steps in training; 0 pretrains on all tasks
     test_steps: TestSteps = 3  # inner steps in evaluation
     # size of later inner steps, as a share of the first one's
-    later: Annotated[float, Range(0, span=(0.1, 1)), Live()] = 0.5
-    surrogate: Annotated[Surrogate, Live()] = "ratio"  # the loss that an inner step descends
+    later: Annotated[float, Range(0, span=(0.1, 1)), Live(when=_several_steps)] = 0.5
+    # the loss that an inner step descends: all have one gradient and differ in the second order
+    surrogate: Annotated[Surrogate, Live(moves=False, when=_second_order)] = "ratio"
     adapts: Adapts = "all"  # what an inner step changes: all, the head (ANIL), or the body below it
     discount: Annotated[Fraction, Live()] = 0.99  # gamma: what a reward one move later is worth
     trace: Annotated[Fraction, Live()] = 1.0  # lambda: 0 trusts the baseline, 1 what really came
@@ -120,6 +130,15 @@ class MAMLRL(GradientLearner, Plays, Strays):
         played = _played(adapted.values) or self.play(adapted, episode)
         new, old, done = self._again(weights, adapted, played, episode)
         return surrogate(self.settings.surrogate, new, old, done["advantage"], done["mask"])
+
+    def shot_losses(
+        self, weights: dict[str, Tensor], adapted: Adapted, episode: Episode
+    ) -> tuple[Tensor, None]:
+        """Each trajectory's part of the surrogate: their mean is the whole."""
+        new, old, done = self._again(weights, adapted, self.play(adapted, episode), episode)
+        gain = (new - old).exp() * done["advantage"] * done["mask"]
+        moves = done["mask"].sum(dim=2).mean(dim=1, keepdim=True)
+        return -gain.sum(dim=2) / moves, None
 
     def rates_at(self, step: int) -> dict[str, Rate]:
         """The inner rate, and less of it after the first step."""
