@@ -32,6 +32,11 @@ def part_losses(
             "trajectories, or at the anatomy of the gradient"
         )
     examples = getattr(episode, part)
+    if examples is None:
+        raise UserError(
+            "curvature is of the losses of examples, and control tasks have none: use it with tasks "
+            "of examples, or see the signal and the noise of policy gradients"
+        )
     if part == "support" and isinstance(learner, Unrolls):
         prediction = learner.under(
             dict(weights), adapted, examples.x, examples.weight, support=True

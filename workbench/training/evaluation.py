@@ -37,8 +37,8 @@ class Evaluation:
     """The result of an evaluation.
 
     measure  what the metric is: its name, which way is better, its unit, what guessing reaches
-    values   each task's metric after 0, 1, 2 ... inner steps, `[task, step]`; where a step is a move,
-             the rewards of the first 0, 1, 2 ... moves together, `[task, move]`
+    values   each task's metric after 0, 1, 2 ... inner steps, `[task, step]`; where steps are
+             moves, the rewards of the first 0, 1, 2 ... moves together, `[task, move]`
     axis     which of the two: step or move
     ended    where tasks diverged: from there on their values are NaN, and so is every mean
     """

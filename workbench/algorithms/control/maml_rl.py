@@ -7,10 +7,10 @@ arXiv:1703.03400, section 4.2 and algorithm 3; ANIL (Raghu et al., 2020) and Rep
     theta_k+1 = theta_k - alpha_k * grad L(theta_k; D_k)            K times, L a surrogate
     theta    <- theta - beta * grad_theta mean_i L(theta_K; D_K)    trajectories after adapting
 
-The gradient passes through the inner steps (`order`); which second order that is the surrogate says
-(see `surrogates`). How D_K changes with theta by way of D_0 to D_K-1 is left out, as there. The outer
-step is plain (`Exact`), PPO's (`PPO`), or the paper's `TrustRegion`. Without a step in training
-this is the baseline: one policy for all tasks, adapted when it is tested.
+The gradient passes through the inner steps (`order`); the surrogate decides what of the second order
+it sees (see `surrogates`). The outer step is plain (`Exact`), PPO's (`PPO`), or the paper's
+(`TrustRegion`). With no step in training this is the baseline: one policy for all tasks, adapted
+when it is tested.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +39,7 @@ from workbench.algorithms.values import Adapted, last
 from workbench.errors import UserError
 from workbench.fields import Live, Range
 from workbench.innerloop import Rate, weights_of
-from workbench.models import Gaussian, ModelSettings
+from workbench.models import Gaussian, ModelSettings, PolicySettings
 from workbench.randomness import fold
 from workbench.tasks.base import TaskSpec
 from workbench.tasks.control.environment import Box, Environment
@@ -50,6 +50,15 @@ from workbench.tasks.episode import Episode
 PLAYED = "trajectory."  # before the names of what the policy did, `[task, trajectory, move, ...]`
 
 
+def _several_steps(learner: Any) -> bool:
+    own = learner.settings
+    return bool((own.train_steps if learner.training else own.test_steps) > 1)
+
+
+def _second_order(learner: Any) -> bool:
+    return bool(learner.settings.order != "first")
+
+
 @dataclass(frozen=True)
 class MAMLRLSettings(GradientSettings):
     """Inner policy-gradient steps."""
@@ -58,8 +67,9 @@ class MAMLRLSettings(GradientSettings):
     train_steps: TrainSteps = 1  # inner steps in training; 0 pretrains on all tasks
     test_steps: TestSteps = 3  # inner steps in evaluation
     # size of later inner steps, as a share of the first one's
-    later: Annotated[float, Range(0, span=(0.1, 1)), Live()] = 0.5
-    surrogate: Annotated[Surrogate, Live()] = "ratio"  # the loss that an inner step descends
+    later: Annotated[float, Range(0, span=(0.1, 1)), Live(when=_several_steps)] = 0.5
+    # the loss that an inner step descends: all have one gradient and differ in the second order
+    surrogate: Annotated[Surrogate, Live(moves=False, when=_second_order)] = "ratio"
     adapts: Adapts = "all"  # what an inner step changes: all, the head (ANIL), or the body below it
     discount: Annotated[Fraction, Live()] = 0.99  # gamma: what a reward one move later is worth
     trace: Annotated[Fraction, Live()] = 1.0  # lambda: 0 trusts the baseline, 1 what really came
@@ -70,6 +80,11 @@ class MAMLRLSettings(GradientSettings):
             raise UserError(
                 f"MAML-RL acts in an environment and these tasks are {spec.kind}: give it control "
                 "tasks such as 'navigation', or use MAML"
+            )
+        if isinstance(model, PolicySettings):
+            raise UserError(
+                "the policy remembers what it saw and MAML-RL adapts its weights instead: give it "
+                "a GaussianSettings or MLPSettings model, or use RL²"
             )
         return MAMLRL(model.build(spec.input_shape, spec.outputs), self)
 
@@ -115,6 +130,15 @@ class MAMLRL(GradientLearner, Plays, Strays):
         played = _played(adapted.values) or self.play(adapted, episode)
         new, old, done = self._again(weights, adapted, played, episode)
         return surrogate(self.settings.surrogate, new, old, done["advantage"], done["mask"])
+
+    def shot_losses(
+        self, weights: dict[str, Tensor], adapted: Adapted, episode: Episode
+    ) -> tuple[Tensor, None]:
+        """Each trajectory's part of the surrogate: their mean is the whole."""
+        new, old, done = self._again(weights, adapted, self.play(adapted, episode), episode)
+        gain = (new - old).exp() * done["advantage"] * done["mask"]
+        moves = done["mask"].sum(dim=2).mean(dim=1, keepdim=True)
+        return -gain.sum(dim=2) / moves, None
 
     def rates_at(self, step: int) -> dict[str, Rate]:
         """The inner rate, and less of it after the first step."""
