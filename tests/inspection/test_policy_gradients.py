@@ -18,8 +18,8 @@ from workbench.inspection import (
     curvature_frame,
     flow_frame,
     sampling_frame,
+    shot_gradients,
     signal_frame,
-    trajectory_gradients,
 )
 from workbench.inspection.sampling import _signal
 from workbench.models import Gaussian, Policy
@@ -46,7 +46,7 @@ def test_trajectories_gradients_have_the_mean_that_the_step_descended() -> None:
     maml, episode = learner(), goals()
     path = list(adapt(maml, episode))
     for step in (0, 1):
-        gradients = trajectory_gradients(maml, episode, path[step], task=1)
+        gradients = shot_gradients(maml, episode, path[step], task=1)
         assert len(gradients) == 5
         for name, tensor in path[step + 1].seen.items():
             if name.startswith("gradient."):
@@ -115,5 +115,5 @@ def test_what_has_no_trajectories_of_its_own_is_refused() -> None:
     with pytest.raises(UserError, match="plays whole episodes, and RL2 is none"):
         sampling_frame(recurrent, trial, [])
     maml, episode = learner(), goals()
-    with pytest.raises(UserError, match="control tasks have none: look at the trajectories"):
+    with pytest.raises(UserError, match="control tasks have none"):
         curvature_frame(maml, episode, list(adapt(maml, episode)))

@@ -147,7 +147,8 @@ def test_what_has_no_picture_still_has_rewards() -> None:
     learner, trial = Climbs(), open_tasks("mdp").sample(2, seed=0, shape=Shape(ways=2, shots=3))
     frame = trajectory_frame(learner, trial, list(adapt(learner, trial, steps=1)))
     assert frame["part"].unique().tolist() == ["path"]
-    assert frame["x"].isna().all() and frame["reward"].notna().any()
+    assert frame["x"].isna().all()
+    assert frame["reward"].notna().any()
     assert frame.groupby(["step", "trajectory"])["move"].max().eq(10).all()
 
 

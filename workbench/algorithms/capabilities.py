@@ -162,8 +162,7 @@ class Plays(Learner):
     """A learner whose adapted values are a policy that plays whole episodes: it adapts by steps.
 
     What it is worth after a step is what it then does, and not what its steps brought. Each step
-    has seen what was done before it, under the names that `play` gives. If its steps descend
-    (`Unrolls`), its support loss is of what an adapted value holds under these names.
+    has seen what was done before it, under the names that `play` gives.
     """
 
     lacking = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -86,7 +88,11 @@ def gradient_sampling(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         for index, layer in enumerate(layers):
             rows = frame[frame["layer"] == layer]
             colour, marker = style.look(index)
-            look = {"color": colour, "marker": marker, "markersize": 2.6 * style.scale}
+            look: dict[str, Any] = {
+                "color": colour,
+                "marker": marker,
+                "markersize": 2.6 * style.scale,
+            }
             thin = 0.8 * style.scale
             axes.plot(rows["trajectories"], rows["ratio"], lw=thin, label=short(layer), **look)
         whole = frame[frame["layer"] == "all"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -98,13 +98,22 @@ def _plane(axes: Axes, frame: pd.DataFrame, shown: list[Shown], style: Style) ->
     now = shown[-1][0]
     arm = now[(now["part"] == "arm") & (now["trajectory"] == now["trajectory"].max())]
     arm = arm[arm["move"] == arm["move"].max()]
-    dot = {"marker": "o", "markersize": 3.2 * style.scale, "zorder": 6}
+    dot: dict[str, Any] = {"marker": "o", "markersize": 3.2 * style.scale, "zorder": 6}
     if len(arm):
         axes.plot(arm["x"], arm["y"], color=style.ink, label="arm", **dot)
     begin = now[(now["part"] == "path") & (now["move"] == 0)]
-    hollow = {"markerfacecolor": style.ground, "markeredgecolor": style.ink, "linestyle": "none"}
+    hollow: dict[str, Any] = {
+        "markerfacecolor": style.ground,
+        "markeredgecolor": style.ink,
+        "linestyle": "none",
+    }
     axes.plot(begin["x"], begin["y"], label="begins", **hollow, **dot)
-    star = {"marker": "*", "markersize": 8 * style.scale, "zorder": 7, "linestyle": "none"}
+    star: dict[str, Any] = {
+        "marker": "*",
+        "markersize": 8 * style.scale,
+        "zorder": 7,
+        "linestyle": "none",
+    }
     axes.plot(goal["x"], goal["y"], color=style.ink, label="goal", **star)
     axes.set_xlabel("x")
     axes.set_ylabel("y")
@@ -120,7 +129,11 @@ def _rewards(axes: Axes, shown: list[Shown], style: Style) -> None:
     now = shown[-1][0]
     value = now[now["part"] == "path"].groupby("move")["value"].mean().dropna()
     if len(value):
-        dashed = {"linestyle": "--", "linewidth": 0.9 * style.scale, "label": "value expected"}
+        dashed: dict[str, Any] = {
+            "linestyle": "--",
+            "linewidth": 0.9 * style.scale,
+            "label": "value expected",
+        }
         axes.plot(value.index, value, color=style.before, **dashed)
     axes.set_xlabel("move")
     axes.set_ylabel("reward so far")

@@ -37,7 +37,6 @@ from workbench.inspection.agreement import (
     shot_gradients,
     signal_frame,
     task_gradients,
-    trajectory_gradients,
 )
 from workbench.inspection.calibration import reliability_frame
 from workbench.inspection.certificate import certificate_frame
@@ -118,7 +117,6 @@ __all__ = [
     "table",
     "task_gradients",
     "trajectory_frame",
-    "trajectory_gradients",
     "usage_frame",
     "varied",
 ]

@@ -1,4 +1,4 @@
-"""Agreement: do the gradients of tasks, and of a task's shots or trajectories, point the same way?"""
+"""Agreement: do the gradients of tasks, and those within a task, point the same way?"""
 
 from __future__ import annotations
 
@@ -39,27 +39,15 @@ def shot_gradients(
         counted = range(len(losses)) if weight is None else weight[0].nonzero()
         found = []
         for place in (int(k) for k in counted):
-            found.append(_by(losses[place], weights))
-    return found
-
-
-def trajectory_gradients(
-    learner: Learner, episode: Episode, adapted: Adapted, task: int = 0
-) -> list[Named]:
-    """The gradient of each trajectory's surrogate loss by a task's fast weights."""
-    if not isinstance(learner, Unrolls):
-        raise lacking(learner, Unrolls, "trajectory_gradients")
-    if not isinstance(learner, Plays):
-        raise lacking(learner, Plays, "trajectory_gradients")
-    one, (value,) = one_task(episode, [adapted], task)
-    played = learner.play(value, one)
-    found = []
-    with torch.enable_grad():
-        weights = {n: w.detach().requires_grad_() for n, w in weights_of(value.values).items()}
-        for place in range(played["trajectory.reward"].shape[1]):
-            own = {name: t[:, place : place + 1] for name, t in played.items()}
-            held = Adapted({**value.values, **own}, step=value.step)
-            found.append(_by(learner.support_loss(weights, held, one)[0], weights))
+            gradients = torch.autograd.grad(
+                losses[place], list(weights.values()), retain_graph=True, allow_unused=True
+            )
+            found.append(
+                {
+                    n: torch.zeros_like(w) if g is None else g
+                    for (n, w), g in zip(weights.items(), gradients, strict=True)
+                }
+            )
     return found
 
 
@@ -69,8 +57,8 @@ def agreement_frame(
     """Cosines between gradients, pair by pair: a row a kind, layer and pair.
 
     between  tasks (their meta-gradients) or shots (the gradients of the losses of one task's
-             support examples, before the first inner step); for control trajectories in place of
-             shots
+             support examples, before the first inner step); of a policy it is trajectories in
+             place of shots
     layer    a layer of the model, or 'all' together
     first    the one of the pair, its place in the episode or among the support
     second   the other; every pair once
@@ -141,24 +129,14 @@ def signal_of(gradients: Sequence[Named], names: Sequence[str]) -> dict[str, flo
     }
 
 
-def _by(loss: Tensor, weights: Named) -> Named:
-    """The gradient of one of several losses by weights."""
-    found = torch.autograd.grad(loss, list(weights.values()), retain_graph=True, allow_unused=True)
-    return {
-        n: torch.zeros_like(w) if g is None else g
-        for (n, w), g in zip(weights.items(), found, strict=True)
-    }
-
-
 def _gradients(
     learner: Learner, episode: Episode, path: Sequence[Adapted], task: int
 ) -> dict[str, list[Named]]:
     """Those kinds of gradients of which there are at least two."""
     found = {"tasks": task_gradients(learner, episode)}
-    if isinstance(learner, Plays):
-        found["trajectories"] = trajectory_gradients(learner, episode, path[0], task)
-    elif isinstance(learner, Unrolls):
-        found["shots"] = shot_gradients(learner, episode, path[0], task)
+    if isinstance(learner, Unrolls):
+        of = "trajectories" if isinstance(learner, Plays) else "shots"
+        found[of] = shot_gradients(learner, episode, path[0], task)
     several = {between: gradients for between, gradients in found.items() if len(gradients) > 1}
     if not several:
         raise UserError("agreement needs at least two gradients: sample an episode of more tasks")

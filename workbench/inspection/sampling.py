@@ -73,7 +73,6 @@ def _gradients(
     learner: Unrolls, episode: Episode, adapted: Adapted, task: int, count: int, draws: int
 ) -> dict[str, Tensor]:
     """Gradients of the same weights and task by other trajectories, `[draw, ...]`."""
-    assert isinstance(learner, Plays)
     one, (value,) = one_task(episode, [adapted], task)
     copies = torch.zeros(draws, dtype=torch.long, device=one.seed.device)
     env: Any = one.env
@@ -81,11 +80,9 @@ def _gradients(
     seeds = fold(one.seed, torch.arange(1, draws + 1, device=one.seed.device))
     many = dataclasses.replace(one[copies], seed=seeds, env=Repeated(world, count))
     start = Adapted({name: t[copies] for name, t in value.values.items()}, step=value.step)
-    played = learner.play(start, many)
     with torch.enable_grad():
         weights = {n: w.detach().requires_grad_() for n, w in weights_of(start.values).items()}
-        held = Adapted({**start.values, **played}, step=start.step)
-        loss = learner.support_loss(weights, held, many).sum()
+        loss = learner.support_loss(weights, start, many).sum()
         found = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
     return {
         n: torch.zeros_like(w) if g is None else g

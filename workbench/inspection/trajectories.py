@@ -40,8 +40,8 @@ def trajectory_frame(
     reward      what the move brought; of a path
     value       what the policy expected of the rest before the move, where it says; of a path
 
-    Trajectories of a policy that `Plays` are those that its next inner step learns from; those after
-    the last step would be. Where it goes move by move, the trial is shown.
+    Trajectories of a policy that `Plays` are those that its next inner step learns from; those
+    after the last step would be. Where a step is a move, the trial is shown.
 
     >>> from workbench.algorithms import RL2, adapt
     >>> from workbench.models import Policy
@@ -107,13 +107,13 @@ def _played(
                 pieces += [_fixed(adapted.step, name, drawn[0, 0])] if adapted is path[0] else []
                 continue
             kept = made.nonzero().cpu().numpy()
-            brought = {
-                n: np.full(shape, np.nan) if t is None else _later(t)
+            found = {
+                n: _later(t)[made.cpu().numpy()]
                 for n, t in numbers.items()
-                if name == "path"
+                if t is not None and name == "path"
             }
-            found = {n: array[made.cpu().numpy()] for n, array in brought.items()}
-            pieces.append(_going(adapted.step, name, kept[:, 0], kept[:, 1], drawn[made], **found))
+            places = adapted.step, name, kept[:, 0], kept[:, 1]
+            pieces.append(_going(*places, drawn[made], found))
     return pieces
 
 
@@ -147,11 +147,11 @@ def _trial(
         brought = {"reward": rewards, "value": values} if name == "path" else {}
         found = {n: np.array(numbers) for n, numbers in brought.items()}
         places = np.array(steps), name, np.array(trajectories), np.array(moves)
-        pieces.append(_going(*places, drawn, **found))
+        pieces.append(_going(*places, drawn, found))
     return pieces
 
 
-# ---- what was done, done again --------------------------------------------------------------------
+# ---- what was done, done again -------------------------------------------------------------------
 
 
 class _Watched:
@@ -214,9 +214,14 @@ def _points(episode: Episode, task: int, state: State, shape: tuple[int, ...]) -
 
 
 def _going(
-    step: Any, part: str, trajectory: np.ndarray, move: np.ndarray, drawn: Tensor, **numbers: Any
+    step: Any,
+    part: str,
+    trajectory: np.ndarray,
+    move: np.ndarray,
+    drawn: Tensor,
+    numbers: Mapping[str, np.ndarray],
 ) -> dict[str, Any]:
-    """Rows of a path or of an arm: places `[row, point, 2]` after moves."""
+    """Rows of a path or of an arm: places `[row, point, 2]` after moves, and numbers of these."""
     rows, points = drawn.shape[:2]
     columns = {"step": step, "trajectory": trajectory, "move": move, **numbers}
     repeated = {n: np.repeat(np.broadcast_to(c, (rows,)), points) for n, c in columns.items()}
