@@ -7,10 +7,10 @@ arXiv:1703.03400, section 4.2 and algorithm 3; ANIL (Raghu et al., 2020) and Rep
     theta_k+1 = theta_k - alpha_k * grad L(theta_k; D_k)            K times, L a surrogate
     theta    <- theta - beta * grad_theta mean_i L(theta_K; D_K)    trajectories after adapting
 
-The gradient passes through the inner steps (`order`); the surrogate decides what of the second order
-it sees (see `surrogates`). The outer step is plain (`Exact`), PPO's (`PPO`), or the paper's
-(`TrustRegion`). With no step in training this is the baseline: one policy for all tasks, adapted
-when it is tested.
+The gradient passes through the inner steps (`order`); how much of the second order it sees is the
+surrogate's to say (see `surrogates`). The outer step is plain (`Exact`), PPO's (`PPO`), or the
+paper's (`TrustRegion`). With no step in training this is the baseline: one policy for all tasks,
+adapted when it is tested.
 """
 
 from __future__ import annotations
@@ -111,9 +111,13 @@ class MAMLRL(GradientLearner, Plays, Strays):
 
     def begin(self, episode: Episode) -> Adapted:
         """Every task starts from theta."""
-        start = super().begin(episode)
-        self._check(environment(episode, "MAML-RL"), start, episode)
-        return start
+        world, _ = _world(episode)
+        if isinstance(self.model, Gaussian) and not isinstance(world.actions, Box):
+            raise UserError(
+                "the policy's actions are numbers and those of these tasks are choices: give it "
+                "an MLPSettings model, or tasks such as 'navigation'"
+            )
+        return super().begin(episode)
 
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
         """Act by the fast weights, and descend the surrogate of what was done."""
@@ -159,7 +163,7 @@ class MAMLRL(GradientLearner, Plays, Strays):
 
         def policy(moment: Moment, memory: None) -> tuple[Tensor, Tensor, None]:
             out = self.run(self.model, parameters, moment["observation"], adapted)
-            return out, moment["reward"].squeeze(-1), None
+            return out, moment["reward"].squeeze(-1), None  # no value: the baseline is fitted
 
         made = rollout(world, task, policy, seed)
         settings, mask = self.settings, made.mask
@@ -178,8 +182,9 @@ class MAMLRL(GradientLearner, Plays, Strays):
 
     def collect(self, episode: Episode) -> Adapted:
         """Adapt: what was done before every step, and after the last one."""
+        values: dict[str, Tensor] = {}
         with torch.no_grad():
-            adapted, values = self.begin(episode), {}
+            adapted = self.begin(episode)
             for step in range(self.steps(episode)):
                 adapted = self.step(adapted, episode)
                 values |= {f"{step}.{name}": t for name, t in _played(adapted.seen).items()}
@@ -233,22 +238,6 @@ class MAMLRL(GradientLearner, Plays, Strays):
         seen = done["observation"]
         out = self.under(weights, adapted, seen.flatten(1, 2), support=True)
         return out.unflatten(1, seen.shape[1:3])
-
-    def _check(self, world: Environment, start: Adapted, episode: Episode) -> None:
-        actions = _world(episode)[0].actions
-        if isinstance(self.model, Gaussian) and not isinstance(actions, Box):
-            raise UserError(
-                "the policy's actions are numbers and those of these tasks are choices: give it "
-                "an MLPSettings model, or tasks such as 'navigation'"
-            )
-        blank = episode.seed.new_zeros(len(episode), 1, world.observation_size)
-        with torch.no_grad():
-            found = self.predict(start, blank.to(next(self.parameters()))).shape[-1]
-        if found != actions.outputs:
-            raise UserError(
-                f"the policy gives {found} numbers for an action and the tasks want "
-                f"{actions.outputs}: choose tasks whose actions are those it was made for"
-            )
 
 
 def _world(episode: Episode) -> tuple[Environment, int]:

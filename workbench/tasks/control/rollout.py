@@ -103,6 +103,9 @@ def rollout(
         raise UserError(f"a rollout of {last - first} moves was asked for: ask for at least 1")
     state, moment, rows = place.state, place.moment, []
     alive = moment["done"].squeeze(-1) == 0 if ends else torch.ones_like(seed, dtype=torch.bool)
+    numbers = torch.arange(first + 1, last + 1, device=seed.device)  # fold in as those below them
+    own = fold(seed.unsqueeze(-1), numbers)  # of all moves at once: drawing is most of a small one
+    worlds, noises = fold(own, _WORLD).unbind(-1), None
     for number in range(first, last):
         out, value, memory = policy(moment, memory)
         if number == 0 and out.shape[-1] != env.actions.outputs:
@@ -110,9 +113,10 @@ def rollout(
                 f"the policy gives {out.shape[-1]} numbers for an action and those of "
                 f"{_name(env)} need {env.actions.outputs}: build it for these tasks"
             )
-        own = fold(seed, number)
-        action = env.actions.choose(out, env.actions.noise(fold(own, _ACTION), out.dtype))
-        state, following, reward, done = env.step(task, state, action, fold(own, _WORLD))
+        if noises is None:
+            noises = env.actions.noise(fold(own, _ACTION), out.dtype).unbind(seed.dim())
+        action = env.actions.choose(out, noises[number - first])
+        state, following, reward, done = env.step(task, state, action, worlds[number - first])
         if number == 0:
             wide = (*seed.shape, env.observation_size)
             found = {"observation": (following, wide), "reward": (reward, seed.shape)}
