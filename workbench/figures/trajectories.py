@@ -100,7 +100,7 @@ def _plane(axes: Axes, frame: pd.DataFrame, shown: list[Shown], style: Style) ->
     arm = arm[arm["move"] == arm["move"].max()]
     dot: dict[str, Any] = {"marker": "o", "markersize": 3.2 * style.scale, "zorder": 6}
     if len(arm):
-        axes.plot(arm["x"], arm["y"], color=style.ink, label="arm", **dot)
+        axes.plot(arm["x"], arm["y"], color=style.ink, label="joints", **dot)
     begin = now[(now["part"] == "path") & (now["move"] == 0)]
     hollow: dict[str, Any] = {
         "markerfacecolor": style.ground,

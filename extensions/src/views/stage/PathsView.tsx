@@ -110,7 +110,7 @@ function Plane(props: Chosen) {
   const upTo = { x: run.x.slice(0, move + 1), y: run.y.slice(0, move + 1) };
   series.push({ name: "chosen", ...upTo, colour: groups.at(-1)!.colour, silent: true });
   const arm = run.arms[move];
-  if (arm) series.push({ name: "arm", ...arm, colour: "var(--wb-ink)", dots: true, silent: true, legend: "arm" });
+  if (arm) series.push({ name: "joints", ...arm, colour: "var(--wb-ink)", dots: true, silent: true, legend: "joints" });
   series.push({
     name: paths.trial ? `move ${move}` : `trajectory ${run.number + 1}, move ${move}`,
     x: [run.x[move]!],
@@ -248,9 +248,10 @@ export function PathList({ store, paths, step, last }: { store: Store; paths: Pa
   const chosen = chosenOf(paths, runs, store.cursor.value.example);
   const word = paths.trial ? "episode" : "trajectory";
   const listed = paths.trial ? paths.at(last) : runs;
+  const many = listed.length > 12;
   const apart = new Set(listed.map((run) => run.steps.length)).size > 1; // some ended earlier
   return (
-    <ol class="wb-pulls" aria-label={paths.trial ? "Episodes" : "Trajectories"} data-many={listed.length > 12}>
+    <ol class="wb-pulls" aria-label={paths.trial ? "Episodes" : "Trajectories"} data-many={many}>
       {listed.map((whole) => {
         const run = runs.find((one) => one.number === whole.number);
         const moves = (run ?? whole).steps.length - 1;
@@ -271,7 +272,7 @@ export function PathList({ store, paths, step, last }: { store: Store; paths: Pa
               title={`${word} ${whole.number + 1}: ${brought} in ${inMoves}`}
             >
               <span class="wb-quiet">{whole.number + 1}</span>
-              <span>{apart ? inMoves : word}</span>
+              {!many && <span>{apart ? inMoves : word}</span>}
               <b>{brought}</b>
             </button>
           </li>

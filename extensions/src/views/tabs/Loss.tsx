@@ -41,6 +41,7 @@ function Course({ store, about }: Props) {
   const lanes = store.about.value.lanes ?? [];
   const series: Series[] = [];
   const laneOf: number[] = [];
+  const byMove = store.frames.value[`${lane}:steps`]?.has("move");
   const inSight: number[] = [0]; // what the axis follows
   lanes.forEach((_, place) => {
     const frame = store.frames.value[`${place}:steps`];
@@ -54,7 +55,7 @@ function Course({ store, about }: Props) {
             name: `task ${Number(other) + 1}`,
             thin: true,
             silent: true,
-            legend: "other tasks' query",
+            legend: part === "trial" ? "other tasks" : "other tasks' query",
             colour: BEFORE,
           });
           laneOf.push(place);
@@ -84,7 +85,7 @@ function Course({ store, about }: Props) {
       title={`${label[0]!.toUpperCase()}${label.slice(1)} by step`}
       series={series}
       description={diverged}
-      x={{ label: measure === "reward" ? "move" : "inner step", integer: true }}
+      x={{ label: byMove ? "move" : "inner step", integer: true }}
       y={{
         label,
         unit: fraction ? undefined : unitOf(about),
