@@ -100,11 +100,16 @@ def rollout(
         raise UserError(f"a rollout of {last - first} moves was asked for: ask for at least 1")
     state, moment, rows = place.state, place.moment, []
     alive = moment["done"].squeeze(-1) == 0 if ends else torch.ones_like(seed, dtype=torch.bool)
-    for number in range(first, last):
+    # of all moves at once, since a hash is many small operations; a word in a tensor counts from 1
+    numbers = torch.arange(first + 1, last + 1, device=seed.device).view(-1, *[1] * seed.dim())
+    own = fold(seed, numbers)
+    noise, worlds = None, fold(own, _WORLD)
+    for move in range(last - first):
         out, value, memory = policy(moment, memory)
-        own = fold(seed, number)
-        action = env.actions.choose(out, env.actions.noise(fold(own, _ACTION), out.dtype))
-        state, following, reward, done = env.step(task, state, action, fold(own, _WORLD))
+        if noise is None:
+            noise = env.actions.noise(fold(own, _ACTION), out.dtype)
+        action = env.actions.choose(out, noise[move])
+        state, following, reward, done = env.step(task, state, action, worlds[move])
         reward = reward.to(out.dtype)
         rows.append((moment["observation"], action, reward, done, alive, out, value))
         moment = {
