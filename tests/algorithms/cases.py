@@ -20,6 +20,7 @@ from workbench.algorithms import (
     MAML,
     MANN,
     ML3,
+    PPO,
     RL2,
     SNAIL,
     ALFASettings,
@@ -69,6 +70,8 @@ from workbench.innerloop import InnerOptimizer, LSTMRuleSettings, MomentRuleSett
 from workbench.models import MLP, Conv4, Policy
 from workbench.randomness import fold, normal, uniform
 from workbench.tasks import Episode, Examples, Shape, TaskSpec, open_tasks
+from workbench.tasks.control.navigation import Navigation
+from workbench.tasks.control.repeated import Repeated
 
 TASKS, WAYS, SHOTS, QUERIES = 3, 3, 2, 2
 TRAIN_CLASSES = 6
@@ -118,6 +121,14 @@ def bandits(tasks: int = TASKS) -> Episode:
     """Control: four pulls of three arms."""
     trials = open_tasks("bandit").sample(tasks, seed=0, shape=Shape(ways=3, shots=4))
     return trials.to(dtype=torch.float64)
+
+
+def goals(tasks: int = TASKS) -> Episode:
+    """Control: four moves in the plane, each two numbers."""
+    seed = fold(torch.arange(tasks), 4)
+    world = Repeated(Navigation(horizon=2), 2)
+    task = {"goal": uniform(fold(seed, 0), (2,), torch.float64) - 0.5}
+    return Episode(None, None, seed, env=world, task=task)
 
 
 class Attentive(nn.Module):
@@ -191,6 +202,11 @@ def _remembering(model: nn.Module, episode: Episode, settings: TaskMemorySetting
     learner = TaskMemory(model, settings)
     learner.to(torch.float64).update(episode)
     return learner.to(torch.get_default_dtype())
+
+
+def _by_ppo(learner: Learner) -> Learner:
+    learner.estimator = PPO(epochs=2, minibatches=2)
+    return learner
 
 
 def _stirred(learner: Learner) -> Learner:
@@ -379,6 +395,15 @@ CASES: dict[str, Case] = {
         bandits,
         "actor-critic",
     ),
+    "RL², PPO": Case(
+        lambda s: _by_ppo(RL2(Policy(1, 3, hidden=5), s)),
+        RL2Settings(prediction_weight=0.1, usual_reward=0.5, reward_scale=0.5),
+        bandits,
+        "by hand",
+    ),
+    "RL², numbers": Case(
+        lambda s: RL2(Policy(2, 2, hidden=5, numbers=True), s), RL2Settings(), goals, "by hand"
+    ),
     "MANN": Case(
         lambda s: MANN(_embedding(), 5, WAYS, s),
         MANNSettings(slots=10, width=4, heads=2, hidden=6),
@@ -433,4 +458,10 @@ CASES: dict[str, Case] = {
     ),
     "SNAIL": Case(lambda s: SNAIL(_embedding(), 5, WAYS, s), _SNAIL, clouds, idle=BEFORE_NORM),
     "SNAIL, trials": Case(lambda s: SNAILPolicy(1 + 3 + 2, 3, s), _SNAIL, bandits, "actor-critic"),
+    "SNAIL, PPO": Case(
+        lambda s: _by_ppo(SNAILPolicy(1 + 3 + 2, 3, s)),
+        dataclasses.replace(_SNAIL, prediction_weight=0.1),
+        bandits,
+        "by hand",
+    ),
 }

@@ -16,7 +16,7 @@ of the task for that is what it has to know to act well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Protocol
 
 import torch
@@ -198,11 +198,16 @@ def collected(
             "read": torch.cat([made.observation, *before], dim=-1),
             "action": made.action,
             "chance": world.actions.log_probability(made.out, made.action),
-            "brought": torch.cat([worth.unsqueeze(-1), following], dim=-1),
+            "brought": brought(made.reward, following, settings),
             "advantage": advantage,
             "target": advantage + made.value,
         }
     )
+
+
+def brought(reward: Tensor, following: Tensor, settings: ActorCritic) -> Tensor:
+    """What a move brought, `[..., number]`: the reward, as it counts, and what is observed then."""
+    return torch.cat([_worth(reward, settings).unsqueeze(-1), following], dim=-1)
 
 
 def clipped_loss(
@@ -234,11 +239,20 @@ class Foresight(nn.Module):
         self.mix = nn.Linear(features + actions.width, features)
         self.out = nn.Linear(features, 1 + observation)
 
-    def error(self, features: Tensor, collected: Adapted) -> Tensor:
+    def error(self, features: Tensor, action: Tensor, brought: Tensor) -> Tensor:
         """Each trial's mean squared error, summed over what is foretold: `[task]`."""
-        action = self.actions.encode(collected.values["action"], features.dtype)
-        found = self.out(self.mix(torch.cat([features, action], dim=-1)).relu())
-        return (found - collected.values["brought"]).square().sum(dim=-1).mean(dim=1)
+        done = self.actions.encode(action, features.dtype)
+        found = self.out(self.mix(torch.cat([features, done], dim=-1)).relu())
+        return (found - brought).square().sum(dim=-1).mean(dim=1)
+
+    def error_along(
+        self, path: Sequence[Adapted], features: Tensor, settings: ActorCritic
+    ) -> Tensor:
+        """The same of the moves of an adaptation."""
+        moves = [adapted for adapted in path if adapted.step > 0]
+        action, reward = (torch.stack([m.seen[n] for m in moves], dim=1) for n in _SEEN[1:3])
+        following = torch.stack([m.values["observation"] for m in moves], dim=1)
+        return self.error(features, action, brought(reward, following, settings))
 
 
 def advantages(reward: Tensor, value: Tensor, discount: float, trace: float) -> Tensor:
