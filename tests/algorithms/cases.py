@@ -27,6 +27,8 @@ from workbench.algorithms import (
     ANILSettings,
     AttentionLearner,
     AttentionSettings,
+    BanditBaseline,
+    BanditBaselineSettings,
     BOILSettings,
     CMAESSettings,
     DomainAdversarial,
@@ -45,6 +47,8 @@ from workbench.algorithms import (
     MANNSettings,
     Matching,
     MatchingSettings,
+    MDPBaseline,
+    MDPBaselineSettings,
     MetaNet,
     MetaNetSettings,
     MetaSGD,
@@ -123,12 +127,20 @@ def bandits(tasks: int = TASKS) -> Episode:
     return trials.to(dtype=torch.float64)
 
 
+def mdps(tasks: int = TASKS) -> Episode:
+    """Control: two episodes of an MDP of three actions."""
+    trials = open_tasks("mdp").sample(tasks, seed=0, shape=Shape(ways=3, shots=2))
+    return trials.to(dtype=torch.float64)
+
+
 def goals(tasks: int = TASKS) -> Episode:
-    """Control: four moves in the plane, each two numbers."""
-    seed = fold(torch.arange(tasks), 4)
-    world = Repeated(Navigation(horizon=2), 2)
-    task = {"goal": uniform(fold(seed, 0), (2,), torch.float64) - 0.5}
-    return Episode(None, None, seed, env=world, task=task)
+    """Control: goals in the plane, each with four trajectories of five moves."""
+    found = open_tasks("navigation").sample(tasks, seed=0, shape=Shape(ways=2, shots=1))
+    world = Repeated(Navigation(near=0.1, horizon=5), 4)
+    return dataclasses.replace(found, env=world).to(dtype=torch.float64)
+
+
+ACTED = (bandits, mdps, goals)  # whose tasks have no examples
 
 
 class Attentive(nn.Module):
@@ -458,10 +470,23 @@ CASES: dict[str, Case] = {
     ),
     "SNAIL": Case(lambda s: SNAIL(_embedding(), 5, WAYS, s), _SNAIL, clouds, idle=BEFORE_NORM),
     "SNAIL, trials": Case(lambda s: SNAILPolicy(1 + 3 + 2, 3, s), _SNAIL, bandits, "actor-critic"),
+    "SNAIL, numbers": Case(
+        lambda s: SNAILPolicy(2 + 2 + 2, 2, s, numbers=True), _SNAIL, goals, "by hand"
+    ),
     "SNAIL, PPO": Case(
         lambda s: _by_ppo(SNAILPolicy(1 + 3 + 2, 3, s)),
         dataclasses.replace(_SNAIL, prediction_weight=0.1),
         bandits,
         "by hand",
     ),
+}
+
+# Learners with nothing to train: what the contract says of adaptations holds of them too.
+BASELINES: dict[str, Case] = {
+    f"{learner.__name__}, {rule}": Case(learner, settings(rule=rule), episode)
+    for learner, settings, episode, rules in (
+        (BanditBaseline, BanditBaselineSettings, bandits, ("thompson", "ucb1", "gittins")),
+        (MDPBaseline, MDPBaselineSettings, mdps, ("psrl", "ucrl2", "q-learning", "optimal")),
+    )
+    for rule in rules
 }

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.algorithms.cases import CASES
+from tests.algorithms.cases import BASELINES, CASES
 from workbench.algorithms import Adapted, Learner, adapt, last
 from workbench.randomness import fold, normal
 from workbench.tasks import Episode, Examples
@@ -17,6 +17,9 @@ EXACTLY = {"rtol": 0.0, "atol": 0.0}
 CLOSELY = {"rtol": 1e-10, "atol": 1e-11}
 
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+trained_or_not = pytest.mark.parametrize(
+    "case", [*CASES.values(), *BASELINES.values()], ids=[*CASES, *BASELINES]
+)
 
 
 def run(learner: Learner, episode: Episode) -> list[Adapted]:
@@ -28,7 +31,9 @@ def run(learner: Learner, episode: Episode) -> list[Adapted]:
 def inputs(episode: Episode) -> tuple[Tensor, Tensor | None]:
     """What is predicted for: the query, or some observations where there is none."""
     if episode.query is None:
-        return normal(fold(episode.seed, 9), (4, 1), episode.task["means"].dtype), None
+        dtype = next(iter(episode.task.values())).dtype
+        size = episode.env.observation_size
+        return normal(fold(episode.seed, 9), (4, size), dtype), None
     return episode.query.x, episode.query.weight
 
 

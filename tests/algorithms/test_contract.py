@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from tests.algorithms.cases import CASES, Case
+from tests.algorithms.cases import BASELINES, CASES, Case
 from tests.algorithms.checks import (
     CLOSELY,
     EXACTLY,
@@ -21,6 +21,7 @@ from tests.algorithms.checks import (
     inputs,
     predict,
     run,
+    trained_or_not,
 )
 from workbench.algorithms import Adapted, FineTuning, Learner, adapt
 from workbench.algorithms.control.trials import advantages
@@ -82,7 +83,7 @@ def test_training_on_does_not_change_what_was_adapted(case: Case) -> None:
         assert_same_paths(path, kept, **EXACTLY)
 
 
-@every_case
+@trained_or_not
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 def test_stepping_by_hand_equals_running_through(case: Case, training: bool) -> None:
     learner, episode = case.build().train(training), case.episode()
@@ -107,7 +108,7 @@ def test_the_same_seed_gives_the_same_bits(case: Case) -> None:
     assert any(not torch.equal(different[n], g) for n, g in one.meta_gradient(episode)[0].items())
 
 
-@every_case
+@trained_or_not
 def test_predicting_twice_gives_the_same_bits(case: Case) -> None:
     learner, episode = case.build().eval(), case.episode()
     for adapted in run(learner, episode):
@@ -142,7 +143,7 @@ def test_saving_and_loading_gives_the_same_bits(case: Case) -> None:
     assert_same_paths(run(other.eval(), episode), run(learner.eval(), episode), **EXACTLY)
 
 
-@every_case
+@trained_or_not
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 def test_replay_from_a_middle_step_is_exact(case: Case, training: bool) -> None:
     learner, episode = case.build().train(training), case.episode()
@@ -217,7 +218,7 @@ def test_a_graph_is_built_in_grad_mode_only(case: Case) -> None:
         assert not any(t.requires_grad for t in numbers)
 
 
-@every_case
+@trained_or_not
 def test_values_do_not_depend_on_the_grad_mode(case: Case) -> None:
     learner, episode = case.build().eval(), case.episode()
     with_graph = [adapted.detach() for adapted in adapt(learner, episode)]
@@ -358,7 +359,7 @@ def test_stacked_equals_one_task_at_a_time(case: Case) -> None:
     assert_same(together.gradients, mean, **CLOSELY)
 
 
-@every_case
+@trained_or_not
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 def test_a_slice_of_an_episode_gives_the_slice_of_the_whole(case: Case, training: bool) -> None:
     learner, episode = case.build().train(training), case.episode()
@@ -391,7 +392,7 @@ def test_chunks_and_threads_equal_the_whole(case: Case, threads: int) -> None:
     assert_same(found.gradients, again.gradients, **EXACTLY)
 
 
-@every_case
+@trained_or_not
 def test_the_order_of_the_queries_does_not_matter(case: Case) -> None:
     learner, episode = case.build().eval(), case.episode()
     x, _ = inputs(episode)
@@ -403,7 +404,7 @@ def test_the_order_of_the_queries_does_not_matter(case: Case) -> None:
             torch.testing.assert_close(learner.predict(adapted, x[:, order]), expected, **CLOSELY)
 
 
-@every_case
+@trained_or_not
 def test_inductively_a_query_alone_gives_what_it_gives_in_a_batch(case: Case) -> None:
     learner, episode = case.build().eval(), case.episode()
     learner.inductive = True
@@ -421,7 +422,7 @@ def test_inductively_a_query_alone_gives_what_it_gives_in_a_batch(case: Case) ->
 def test_the_table_holds_every_learner() -> None:
     import workbench.algorithms as algorithms
 
-    shown = {type(case.build()) for case in CASES.values()}
+    shown = {type(case.build()) for case in [*CASES.values(), *BASELINES.values()]}
     public = {
         value
         for value in vars(algorithms).values()

@@ -14,6 +14,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.algorithms.base import Learner as Learner
     from workbench.algorithms.base import adapt as adapt
+    from workbench.algorithms.control.bandit_baselines import BanditBaseline as BanditBaseline
+    from workbench.algorithms.control.bandit_baselines import (
+        BanditBaselineSettings as BanditBaselineSettings,
+    )
+    from workbench.algorithms.control.by_the_book import NoModelSettings as NoModelSettings
+    from workbench.algorithms.control.maml_rl import MAMLRL as MAMLRL
+    from workbench.algorithms.control.maml_rl import MAMLRLSettings as MAMLRLSettings
+    from workbench.algorithms.control.mdp_baselines import MDPBaseline as MDPBaseline
+    from workbench.algorithms.control.mdp_baselines import (
+        MDPBaselineSettings as MDPBaselineSettings,
+    )
     from workbench.algorithms.control.rl2 import RL2 as RL2
     from workbench.algorithms.control.rl2 import RL2Settings as RL2Settings
     from workbench.algorithms.estimators.adversarial import Adversarial as Adversarial
@@ -25,6 +36,7 @@ if TYPE_CHECKING:
     from workbench.algorithms.estimators.implicit import Implicit as Implicit
     from workbench.algorithms.estimators.ppo import PPO as PPO
     from workbench.algorithms.estimators.truncated import Truncated as Truncated
+    from workbench.algorithms.estimators.trust_region import TrustRegion as TrustRegion
     from workbench.algorithms.evolved.cmaes import CMAES as CMAES
     from workbench.algorithms.evolved.cmaes import CMAESSettings as CMAESSettings
     from workbench.algorithms.evolved.directions import Directions as Directions
@@ -91,6 +103,19 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "Learner",
         "adapt",
     ),
+    "control.bandit_baselines": (
+        "BanditBaseline",
+        "BanditBaselineSettings",
+    ),
+    "control.by_the_book": ("NoModelSettings",),
+    "control.maml_rl": (
+        "MAMLRL",
+        "MAMLRLSettings",
+    ),
+    "control.mdp_baselines": (
+        "MDPBaseline",
+        "MDPBaselineSettings",
+    ),
     "control.rl2": (
         "RL2",
         "RL2Settings",
@@ -104,6 +129,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "estimators.implicit": ("Implicit",),
     "estimators.ppo": ("PPO",),
     "estimators.truncated": ("Truncated",),
+    "estimators.trust_region": ("TrustRegion",),
     "evolved.cmaes": (
         "CMAES",
         "CMAESSettings",
