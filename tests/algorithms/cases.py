@@ -217,7 +217,7 @@ def _remembering(model: nn.Module, episode: Episode, settings: TaskMemorySetting
 
 
 def _by_ppo(learner: Learner) -> Learner:
-    learner.estimator = PPO(epochs=2, minibatches=2)
+    learner.estimator = PPO(epochs=2, minibatches=1)
     return learner
 
 

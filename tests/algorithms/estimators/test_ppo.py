@@ -79,7 +79,7 @@ def test_what_was_collected_is_the_trial() -> None:
     kept = learner.collect(trials).values
     hidden = torch.zeros(3, 4)
     for move in range(4):
-        logits, value, hidden = learner.policy(kept["read"][:, move], hidden)
+        logits, _, hidden = learner.policy(kept["read"][:, move], hidden)
         chance = logits.log_softmax(-1).gather(1, kept["action"][:, move : move + 1]).squeeze(1)
         torch.testing.assert_close(kept["chance"][:, move], chance)
         torch.testing.assert_close(kept["target"] - kept["advantage"], kept_value(learner, kept))
