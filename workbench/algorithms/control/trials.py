@@ -167,7 +167,7 @@ def collected(
     read       observation, last action, reward and done, `[task, move, number]`
     action     what was done
     chance     the logarithm of its chance
-    brought    the reward, as it counts, and what was observed then, `[task, move, number]`
+    brought    the unusual of its reward, and what was observed then, `[task, move, number]`
     advantage  A
     target     what the value is to be
     """
@@ -206,8 +206,8 @@ def collected(
 
 
 def brought(reward: Tensor, following: Tensor, settings: ActorCritic) -> Tensor:
-    """What a move brought, `[..., number]`: the reward, as it counts, and what is observed then."""
-    return torch.cat([_worth(reward, settings).unsqueeze(-1), following], dim=-1)
+    """What a move brought, `[..., number]`: the unusual of its reward, and what is observed then."""
+    return torch.cat([(reward - settings.usual_reward).unsqueeze(-1), following], dim=-1)
 
 
 def clipped_loss(
