@@ -21,7 +21,7 @@ from torch import Tensor
 
 from workbench.algorithms.capabilities import Acts
 from workbench.algorithms.control import trials
-from workbench.algorithms.control.trials import Fraction, Scale, Weight
+from workbench.algorithms.control.trials import Fraction, Scale, Usual, Weight
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import check_fields
@@ -42,7 +42,7 @@ class RL2Settings:
     entropy_weight: Weight = 0.03  # e: higher keeps the policy exploring for longer
     # weight of the squared error in foretelling what each move brings
     prediction_weight: Weight = 0.0
-    usual_reward: float = 0.0  # what is taken off each reward before it is learned from
+    usual_reward: Usual = 0.0  # what is taken off each reward before it is learned from
     reward_scale: Scale = 1.0  # what it is then multiplied by: values should be of the size of 1
 
     def __post_init__(self) -> None:

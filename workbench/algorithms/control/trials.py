@@ -32,6 +32,7 @@ from workbench.tasks.episode import Episode
 
 Fraction = Annotated[float, Range(0, 1)]
 Weight = Annotated[float, Range(0, span=(0, 1))]
+Usual = Annotated[float, Range(-1_000, 1_000, span=(-1, 1))]
 Scale = Annotated[float, Range(above=0, span=(0.01, 10), log=True)]
 
 _STATE = "state."  # before the names of values that are the environment's state

@@ -28,7 +28,7 @@ from workbench.algorithms.classes import (
     unlikely,
 )
 from workbench.algorithms.control import trials
-from workbench.algorithms.control.trials import Fraction, Scale, Weight
+from workbench.algorithms.control.trials import Fraction, Scale, Usual, Weight
 from workbench.algorithms.memory.learner import MemoryLearner, check_ways, shuffled
 from workbench.algorithms.memory.snail_net import ReadsSequences
 from workbench.algorithms.values import Adapted
@@ -61,7 +61,7 @@ class SNAILSettings:
     entropy_weight: Weight = 0.03  # in trials: higher keeps the policy exploring for longer
     # in trials, weight of the squared error in foretelling what each move brings
     prediction_weight: Weight = 0.0
-    usual_reward: float = 0.0  # in trials, what is taken off each reward before it is learned from
+    usual_reward: Usual = 0.0  # in trials, what is taken off each reward before it is learned from
     reward_scale: Scale = 1.0  # in trials, what it is then multiplied by
 
     def __post_init__(self) -> None:

@@ -66,7 +66,9 @@ _GRID = Experiment(
     train=Shape(ways=5, shots=4, queries=0),
     test=Shape(ways=5, shots=4, queries=0),
     model=PolicySettings(hidden=64),
-    learner=RL2Settings(trace=0.8, entropy_weight=0.01, prediction_weight=0.05, reward_scale=0.1),
+    learner=RL2Settings(
+        trace=0.8, value_weight=0.1, entropy_weight=0.002, prediction_weight=0.02, reward_scale=0.05
+    ),
     estimator=PPO(),
     training=TrainingSettings(
         iterations=8_000, tasks=64, rate=3e-3, options={"eps": 1e-5}, schedule="linear", clip=0.5,
@@ -79,7 +81,10 @@ _NAVIGATION = Experiment(
     train=Shape(ways=2, shots=2, queries=0),
     test=Shape(ways=2, shots=2, queries=0),
     model=PolicySettings(hidden=64),
-    learner=RL2Settings(trace=0.9, entropy_weight=0.001, prediction_weight=0.1, reward_scale=0.5),
+    learner=RL2Settings(
+        trace=0.9, value_weight=0.1, entropy_weight=0.0005, prediction_weight=0.02,
+        usual_reward=-0.3, reward_scale=0.05,
+    ),
     estimator=PPO(),
     training=TrainingSettings(
         iterations=8_000, tasks=64, rate=1e-3, options={"eps": 1e-5}, schedule="linear", clip=0.5,
