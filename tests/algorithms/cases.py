@@ -18,6 +18,7 @@ from workbench.algorithms import (
     GAIL,
     LEO,
     MAML,
+    MAMLRL,
     MANN,
     ML3,
     PPO,
@@ -43,6 +44,7 @@ from workbench.algorithms import (
     LEOSettings,
     MAMLPlusPlus,
     MAMLPlusPlusSettings,
+    MAMLRLSettings,
     MAMLSettings,
     MANNSettings,
     Matching,
@@ -71,7 +73,7 @@ from workbench.algorithms import (
 )
 from workbench.algorithms.gradient.reversal import Domains
 from workbench.innerloop import InnerOptimizer, LSTMRuleSettings, MomentRuleSettings
-from workbench.models import MLP, Conv4, Policy
+from workbench.models import MLP, Conv4, Gaussian, Policy
 from workbench.randomness import fold, normal, uniform
 from workbench.tasks import Episode, Examples, Shape, TaskSpec, open_tasks
 from workbench.tasks.control.navigation import Navigation
@@ -415,6 +417,18 @@ CASES: dict[str, Case] = {
     ),
     "RL², numbers": Case(
         lambda s: RL2(Policy(2, 2, hidden=5, numbers=True), s), RL2Settings(), goals, "by hand"
+    ),
+    "MAML-RL": Case(
+        lambda s: MAMLRL(Gaussian(2, 2, hidden=(5,), activation="tanh"), s),
+        MAMLRLSettings(inner_rate=0.5, train_steps=2, test_steps=3),
+        goals,
+        "by hand",
+    ),
+    "MAML-RL, choices": Case(
+        lambda s: MAMLRL(MLP(10, 3, hidden=(5,), activation="tanh"), s),
+        MAMLRLSettings(inner_rate=0.5, surrogate="dice", adapts="head"),
+        mdps,
+        "by hand",
     ),
     "MANN": Case(
         lambda s: MANN(_embedding(), 5, WAYS, s),

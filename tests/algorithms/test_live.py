@@ -51,6 +51,10 @@ OTHER: dict[str, Any] = {
     "looks": lambda old: old + 1,
     "code_steps": lambda old: old + 1,
     "tuning_steps": lambda old: old + 1,
+    "later": lambda old: 0.5 * old,
+    "surrogate": lambda old: "ratio" if old == "log" else "log",
+    "discount": lambda old: 0.8 * old,
+    "trace": lambda old: 0.7 * old,
 }
 
 # Settings beside those of the table of cases, on which it depends what others do.

@@ -13,7 +13,7 @@ from workbench.algorithms import RL2, Adapted, PrototypicalSettings, TaskMemory
 from workbench.algorithms.base import adapt
 from workbench.algorithms.values import last
 from workbench.errors import UserError
-from workbench.models import Conv4Settings
+from workbench.models import Conv4Settings, GaussianSettings
 from workbench.tasks import Episode, Shape
 from workbench.training import Experiment, Run, compare, evaluate, preset, run_of, train
 from workbench.training.comparison import sign_test
@@ -102,6 +102,37 @@ def test_moves_are_no_steps() -> None:
     supervised = preset("sinusoid-maml")
     learner, tasks = supervised.build()
     assert evaluate(learner, tasks, supervised.test, episodes=4).axis == "step"
+
+
+def test_a_policy_that_plays_is_measured_by_step() -> None:
+    """By what it does after every step, not by what its steps brought."""
+    base = preset("navigation-maml")
+    experiment = dataclasses.replace(base, model=GaussianSettings(hidden=(8,)))
+    learner, tasks = experiment.build()
+    shape = Shape(ways=2, shots=6)
+    result = evaluate(learner, tasks, shape, episodes=5, steps=2)
+    assert (result.metric, result.axis) == ("reward", "step")
+    assert result.values.shape == (5, 3)
+    (episode,) = test_episodes(tasks, shape, 5, "test", 1000)
+    learner.eval()
+    for step, adapted in enumerate(adapt(learner, episode, steps=2)):
+        played = learner.play(adapted, episode)["trajectory.reward"]
+        torch.testing.assert_close(
+            result.values[:, step], played.sum(dim=2).mean(dim=1).double(), rtol=1e-5, atol=1e-5
+        )
+    last_only = evaluate(learner, tasks, shape, episodes=5, steps=2, every_step=False)
+    assert torch.equal(last_only.values[:, -1], result.values[:, -1])
+
+
+def test_a_policy_that_diverges_has_no_return_from_there() -> None:
+    base = preset("navigation-maml")
+    wild = dataclasses.replace(base.learner, inner_rate=1e30)
+    experiment = dataclasses.replace(base, model=GaussianSettings(hidden=(8,)), learner=wild)
+    learner, tasks = experiment.build()
+    result = evaluate(learner, tasks, Shape(ways=2, shots=4), episodes=3, steps=3)
+    assert result.values[:, 0].isfinite().all()
+    assert result.values[:, -1].isnan().any()
+    assert result.about_divergence() is not None
 
 
 def test_a_method_that_acts_and_says_no_reward_is_refused() -> None:

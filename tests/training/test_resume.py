@@ -91,7 +91,8 @@ def test_any_optimizer_and_schedule_resume_exactly(
 
 
 @pytest.mark.parametrize(
-    "name", ["sinusoid-reptile", "sinusoid-metasgd", "sinusoid-gail", "bandit-rl2"]
+    "name",
+    ["sinusoid-reptile", "sinusoid-metasgd", "sinusoid-gail", "bandit-rl2", "navigation-maml"],
 )
 def test_every_kind_of_learner_resumes_exactly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

@@ -67,6 +67,14 @@ class Unrolls(Descends):
     ) -> Tensor:
         """Each task's loss on its support under fast weights, `[task]`."""
 
+    def shot_losses(
+        self, weights: dict[str, Tensor], adapted: Adapted, episode: Episode
+    ) -> tuple[Tensor, Tensor | None]:
+        """The loss of each support example, `[task, shot]`, and what each counts; None: alike."""
+        support = episode.support
+        prediction = self.under(weights, adapted, support.x, support.weight, support=True)
+        return episode.losses(prediction, support), support.weight
+
     @abstractmethod
     def parameters_with(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """The model's parameters, the adapted ones replaced by fast weights."""

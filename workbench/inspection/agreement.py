@@ -29,16 +29,14 @@ def task_gradients(learner: Learner, episode: Episode) -> list[Named]:
 def shot_gradients(
     learner: Learner, episode: Episode, adapted: Adapted, task: int = 0
 ) -> list[Named]:
-    """The gradient of each support example's loss by a task's fast weights."""
+    """The gradient of each support example's loss, or trajectory's, by a task's fast weights."""
     if not isinstance(learner, Unrolls):
         raise lacking(learner, Unrolls, "shot_gradients")
     one, (value,) = one_task(episode, [adapted], task)
-    support = one.support
     with torch.enable_grad():
         weights = {n: w.detach().requires_grad_() for n, w in weights_of(value.values).items()}
-        prediction = learner.under(weights, value, support.x, support.weight, support=True)
-        losses = one.losses(prediction, support)[0]
-        counted = range(len(losses)) if support.weight is None else support.weight[0].nonzero()
+        (losses,), weight = learner.shot_losses(weights, value, one)
+        counted = range(len(losses)) if weight is None else weight[0].nonzero()
         found = []
         for place in (int(k) for k in counted):
             gradients = torch.autograd.grad(

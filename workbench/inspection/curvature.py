@@ -12,6 +12,7 @@ from torch import Tensor
 from workbench.algorithms.base import Learner
 from workbench.algorithms.capabilities import Unrolls
 from workbench.algorithms.values import Adapted
+from workbench.errors import UserError
 from workbench.innerloop import weights_of
 from workbench.inspection.layers import fast_weights, one_task
 from workbench.randomness import fold, normal
@@ -26,6 +27,11 @@ def part_losses(
 ) -> Tensor:
     """Each task's loss on support or query under other fast weights, `[task]`."""
     examples = getattr(episode, part)
+    if examples is None:
+        raise UserError(
+            "curvature is of the losses of examples, and control tasks have none: use it with tasks "
+            "of examples, or see the signal and the noise of policy gradients"
+        )
     if part == "support" and isinstance(learner, Unrolls):
         prediction = learner.under(
             dict(weights), adapted, examples.x, examples.weight, support=True

@@ -15,6 +15,7 @@ from workbench.algorithms.control.maml_rl import PLAYED
 from workbench.algorithms.estimators.exact import differentiated
 from workbench.errors import UserError
 from workbench.innerloop import weights_of
+from workbench.inspection import shot_gradients
 from workbench.models import MLP, Gaussian, GaussianSettings, MLPSettings, PolicySettings
 from workbench.tasks import Episode, Shape, TaskSpec, open_tasks
 from workbench.tasks.control.repeated import Repeated
@@ -143,6 +144,17 @@ def test_just_collected_the_clipped_gradient_is_the_plain_one() -> None:
     assert not any(t.requires_grad for t in carried.values.values())
 
 
+def test_the_trajectories_share_the_gradient_of_a_step() -> None:
+    learner, episode = build(), lines()
+    start, one, _ = adapt(learner, episode)
+    for task in range(len(episode)):
+        shots = shot_gradients(learner, episode, start, task)
+        assert len(shots) == 5
+        for name in learner.adapted_names:
+            mean = sum(g[name][0] for g in shots) / 5
+            torch.testing.assert_close(mean, one.seen[f"gradient.{name}"][task])
+
+
 # ---- what it does ----------------------------------------------------------------------------
 
 
@@ -234,7 +246,7 @@ def test_refusals() -> None:
     with pytest.raises(UserError, match="actions are numbers and those of these tasks are choices"):
         mdp = open_tasks("mdp").sample(2, seed=0, shape=Shape(4, 2, 0))
         list(adapt(settings.build(GaussianSettings(), TaskSpec("control", (10,), 4)), mdp))
-    with pytest.raises(UserError, match="gives 6 numbers for an action"):
+    with pytest.raises(UserError, match="gives 6 numbers for an action and those of Navigation need 4"):
         navigation = open_tasks("navigation").sample(2, seed=0, shape=Shape(2, 2, 0))
         list(adapt(MAMLRL(Gaussian(2, 3)), navigation))
     with pytest.raises(UserError, match="MAML-RL needs an environment|learns control"):

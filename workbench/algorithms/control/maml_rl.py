@@ -7,10 +7,10 @@ arXiv:1703.03400, section 4.2 and algorithm 3; ANIL (Raghu et al., 2020) and Rep
     theta_k+1 = theta_k - alpha_k * grad L(theta_k; D_k)            K times, L a surrogate
     theta    <- theta - beta * grad_theta mean_i L(theta_K; D_K)    trajectories after adapting
 
-The gradient passes through the inner steps (`order`); the surrogate decides what of the second order
-it sees (see `surrogates`). The outer step is plain (`Exact`), PPO's (`PPO`), or the paper's
-(`TrustRegion`). With no step in training this is the baseline: one policy for all tasks, adapted
-when it is tested.
+The gradient passes through the inner steps (`order`); how much of the second order it sees is the
+surrogate's to say (see `surrogates`). The outer step is plain (`Exact`), PPO's (`PPO`), or the
+paper's (`TrustRegion`). With no step in training this is the baseline: one policy for all tasks,
+adapted when it is tested.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +50,15 @@ from workbench.tasks.episode import Episode
 PLAYED = "trajectory."  # before the names of what the policy did, `[task, trajectory, move, ...]`
 
 
+def _several_steps(learner: Any) -> bool:
+    own = learner.settings
+    return bool((own.train_steps if learner.training else own.test_steps) > 1)
+
+
+def _second_order(learner: Any) -> bool:
+    return bool(learner.settings.order != "first")
+
+
 @dataclass(frozen=True)
 class MAMLRLSettings(GradientSettings):
     """Inner policy-gradient steps."""
@@ -58,8 +67,9 @@ class MAMLRLSettings(GradientSettings):
     train_steps: TrainSteps = 1  # inner steps in training; 0 pretrains on all tasks
     test_steps: TestSteps = 3  # inner steps in evaluation
     # size of later inner steps, as a share of the first one's
-    later: Annotated[float, Range(0, span=(0.1, 1)), Live()] = 0.5
-    surrogate: Annotated[Surrogate, Live()] = "ratio"  # the loss that an inner step descends
+    later: Annotated[float, Range(0, span=(0.1, 1)), Live(when=_several_steps)] = 0.5
+    # the loss that an inner step descends: all have one gradient and differ in the second order
+    surrogate: Annotated[Surrogate, Live(moves=False, when=_second_order)] = "ratio"
     adapts: Adapts = "all"  # what an inner step changes: all, the head (ANIL), or the body below it
     discount: Annotated[Fraction, Live()] = 0.99  # gamma: what a reward one move later is worth
     trace: Annotated[Fraction, Live()] = 1.0  # lambda: 0 trusts the baseline, 1 what really came
@@ -101,9 +111,13 @@ class MAMLRL(GradientLearner, Plays, Strays):
 
     def begin(self, episode: Episode) -> Adapted:
         """Every task starts from theta."""
-        start = super().begin(episode)
-        self._check(environment(episode, "MAML-RL"), start, episode)
-        return start
+        world, _ = _world(episode)
+        if isinstance(self.model, Gaussian) and not isinstance(world.actions, Box):
+            raise UserError(
+                "the policy's actions are numbers and those of these tasks are choices: give it "
+                "an MLPSettings model, or tasks such as 'navigation'"
+            )
+        return super().begin(episode)
 
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
         """Act by the fast weights, and descend the surrogate of what was done."""
@@ -120,6 +134,15 @@ class MAMLRL(GradientLearner, Plays, Strays):
         played = _played(adapted.values) or self.play(adapted, episode)
         new, old, done = self._again(weights, adapted, played, episode)
         return surrogate(self.settings.surrogate, new, old, done["advantage"], done["mask"])
+
+    def shot_losses(
+        self, weights: dict[str, Tensor], adapted: Adapted, episode: Episode
+    ) -> tuple[Tensor, None]:
+        """Each trajectory's part of the surrogate: their mean is the whole."""
+        new, old, done = self._again(weights, adapted, self.play(adapted, episode), episode)
+        gain = (new - old).exp() * done["advantage"] * done["mask"]
+        moves = done["mask"].sum(dim=2).mean(dim=1, keepdim=True)
+        return -gain.sum(dim=2) / moves, None
 
     def rates_at(self, step: int) -> dict[str, Rate]:
         """The inner rate, and less of it after the first step."""
@@ -140,7 +163,7 @@ class MAMLRL(GradientLearner, Plays, Strays):
 
         def policy(moment: Moment, memory: None) -> tuple[Tensor, Tensor, None]:
             out = self.run(self.model, parameters, moment["observation"], adapted)
-            return out, moment["reward"].squeeze(-1), None
+            return out, moment["reward"].squeeze(-1), None  # no value: the baseline is fitted
 
         made = rollout(world, task, policy, seed)
         settings, mask = self.settings, made.mask
@@ -159,8 +182,9 @@ class MAMLRL(GradientLearner, Plays, Strays):
 
     def collect(self, episode: Episode) -> Adapted:
         """Adapt: what was done before every step, and after the last one."""
+        values: dict[str, Tensor] = {}
         with torch.no_grad():
-            adapted, values = self.begin(episode), {}
+            adapted = self.begin(episode)
             for step in range(self.steps(episode)):
                 adapted = self.step(adapted, episode)
                 values |= {f"{step}.{name}": t for name, t in _played(adapted.seen).items()}
@@ -214,22 +238,6 @@ class MAMLRL(GradientLearner, Plays, Strays):
         seen = done["observation"]
         out = self.under(weights, adapted, seen.flatten(1, 2), support=True)
         return out.unflatten(1, seen.shape[1:3])
-
-    def _check(self, world: Environment, start: Adapted, episode: Episode) -> None:
-        actions = _world(episode)[0].actions
-        if isinstance(self.model, Gaussian) and not isinstance(actions, Box):
-            raise UserError(
-                "the policy's actions are numbers and those of these tasks are choices: give it "
-                "an MLPSettings model, or tasks such as 'navigation'"
-            )
-        blank = episode.seed.new_zeros(len(episode), 1, world.observation_size)
-        with torch.no_grad():
-            found = self.predict(start, blank.to(next(self.parameters()))).shape[-1]
-        if found != actions.outputs:
-            raise UserError(
-                f"the policy gives {found} numbers for an action and the tasks want "
-                f"{actions.outputs}: choose tasks whose actions are those it was made for"
-            )
 
 
 def _world(episode: Episode) -> tuple[Environment, int]:

@@ -66,12 +66,18 @@ class TrustRegion(Estimator):
                 losses.mean(), parameters, retain_graph=True, allow_unused=True
             )
             gradient = filled(learner, zip(names, parameters, slopes, strict=True))
-            bend = _flat(_slopes(apart.mean(), parameters, create_graph=True))
+            bend = _flat(
+                torch.autograd.grad(
+                    apart.mean(), parameters, create_graph=True, materialize_grads=True
+                )
+            )
 
             def product(vectors: Sequence[Tensor]) -> list[Tensor]:
                 (vector,) = vectors
-                found = _flat(_slopes((bend * vector).sum(), parameters, retain_graph=True))
-                return [found + self.damping * vector]
+                found = torch.autograd.grad(
+                    (bend * vector).sum(), parameters, retain_graph=True, materialize_grads=True
+                )
+                return [_flat(found) + self.damping * vector]
 
             right = [_flat(list(gradient.values()))]
             (direction,) = conjugate_gradients(product, right, self.conjugate)
@@ -100,10 +106,6 @@ class _Judged(nn.Module):
     def forward(self, collected: Adapted, episode: Episode) -> tuple[Tensor, Tensor]:
         losses = self.learner.surrogate(collected, episode, math.inf)
         return losses, self.learner.divergence(collected, episode)
-
-
-def _slopes(total: Tensor, parameters: Sequence[Tensor], **how: bool) -> Sequence[Tensor]:
-    return torch.autograd.grad(total, parameters, materialize_grads=True, **how)
 
 
 def _flat(tensors: Sequence[Tensor]) -> Tensor:

@@ -87,6 +87,14 @@ class Grid:
         path = self._point(state["place"]).to(goal.dtype).unsqueeze(-2)
         return {"path": path, "goal": goal.unsqueeze(-2), "walls": shown}
 
+    def nearest(self, place: Tensor) -> Tensor:
+        """The cells that are nearest to places of the plane, `[..., 2]`: only these can be goals.
+
+        >>> Grid(size=5).nearest(torch.tensor([3.4, 7.0]))
+        tensor([3., 4.])
+        """
+        return place.round().clamp(0, self.size - 1)
+
     def reachable(self, walls: Tensor) -> Tensor:
         """Which cells one can come to from the middle, `[..., x, y]` as the walls are.
 
@@ -132,7 +140,7 @@ def _goal(grid: Grid, seeds: Tensor) -> Task:
 
 
 def _walls(grid: Grid, seeds: Tensor) -> Task:
-    """A goal in the last cell, and walls of which the first drawn layout counts that leads there."""
+    """A goal in the last cell, and the first layout of walls drawn that leads there."""
     cells = grid.size**2
     order = uniform(fold(seeds, _LAYOUT), (_TRIES, cells), torch.float64)
     order[..., [grid.start, cells - 1]] = 2  # never walls

@@ -3,7 +3,7 @@
 The tasks of Finn, Abbeel and Levine (2017, section 5.3) with gymnasium's models (HalfCheetah-v5,
 Ant-v5), through `mujoco.rollout`. A state is qpos and qvel and nothing else: a move begins without
 the last one's warm start, so that going on from a state gives the same bits whatever was before.
-Gymnasium's own moves differ from these by 1e-13. Needs `pip install metalearning-workbench[mujoco]`.
+Gymnasium's moves differ from these by 1e-13. Needs `pip install metalearning-workbench[mujoco]`.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ SCHEMES: Mapping[str, Mapping[str, Callable[[Tensor], Task]]] = {
 }
 
 
-# ---- MuJoCo ---------------------------------------------------------------------------------------
+# ---- MuJoCo ----------------------------------------------------------------------------------
 
 
 def _needed() -> None:
@@ -170,7 +170,7 @@ def _needed() -> None:
 
 @functools.cache
 def _model(name: str) -> Any:
-    """Gymnasium's model of that name; what MuJoCo says of how it is written is of no use to users."""
+    """Gymnasium's model of that name, loaded once."""
     _needed()
     if sys.platform == "linux" and "DISPLAY" not in os.environ and ctypes.util.find_library("EGL"):
         os.environ.setdefault("MUJOCO_GL", "egl")  # read by the import: frames without a screen
@@ -180,7 +180,7 @@ def _model(name: str) -> Any:
     assert spec is not None
     assert spec.origin is not None
     path = Path(spec.origin).parent / "envs" / "mujoco" / "assets" / f"{name}.xml"
-    mujoco.set_mju_user_warning(lambda _: None)  # it would write a file where one works
+    mujoco.set_mju_user_warning(lambda _: None)  # of old spellings: it would write a file here
     try:
         return mujoco.MjModel.from_xml_path(str(path))
     finally:
@@ -228,7 +228,7 @@ def _moved(name: str, state: State, action: Tensor) -> tuple[dict[str, Tensor], 
 
 
 def _joints(name: str, state: State) -> Tensor:
-    """The cheetah's joints in the vertical plane, `[..., 9, 2]`, from the hind toes to the front."""
+    """The cheetah's joints in the vertical plane from the hind toes on, `[..., 9, 2]`."""
     import mujoco
 
     model, (_, (data, *_)) = _model(name), _own(name)
