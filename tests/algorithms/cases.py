@@ -21,6 +21,7 @@ from workbench.algorithms import (
     MAMLRL,
     MANN,
     ML3,
+    PPO,
     RL2,
     SNAIL,
     ALFASettings,
@@ -217,6 +218,11 @@ def _remembering(model: nn.Module, episode: Episode, settings: TaskMemorySetting
     return learner.to(torch.get_default_dtype())
 
 
+def _by_ppo(learner: Learner) -> Learner:
+    learner.estimator = PPO(epochs=2, minibatches=1)
+    return learner
+
+
 def _stirred(learner: Learner) -> Learner:
     """What starts at zero, and so hides what stands before it, is moved away."""
     for parameter in learner.parameters():
@@ -403,6 +409,15 @@ CASES: dict[str, Case] = {
         bandits,
         "actor-critic",
     ),
+    "RL², PPO": Case(
+        lambda s: _by_ppo(RL2(Policy(1, 3, hidden=5), s)),
+        RL2Settings(prediction_weight=0.1, usual_reward=0.5, reward_scale=0.5),
+        bandits,
+        "by hand",
+    ),
+    "RL², numbers": Case(
+        lambda s: RL2(Policy(2, 2, hidden=5, numbers=True), s), RL2Settings(), goals, "by hand"
+    ),
     "MAML-RL": Case(
         lambda s: MAMLRL(Gaussian(2, 2, hidden=(5,), activation="tanh"), s),
         MAMLRLSettings(inner_rate=0.5, train_steps=2, test_steps=3),
@@ -469,6 +484,15 @@ CASES: dict[str, Case] = {
     ),
     "SNAIL": Case(lambda s: SNAIL(_embedding(), 5, WAYS, s), _SNAIL, clouds, idle=BEFORE_NORM),
     "SNAIL, trials": Case(lambda s: SNAILPolicy(1 + 3 + 2, 3, s), _SNAIL, bandits, "actor-critic"),
+    "SNAIL, numbers": Case(
+        lambda s: SNAILPolicy(2 + 2 + 2, 2, s, numbers=True), _SNAIL, goals, "by hand"
+    ),
+    "SNAIL, PPO": Case(
+        lambda s: _by_ppo(SNAILPolicy(1 + 3 + 2, 3, s)),
+        dataclasses.replace(_SNAIL, prediction_weight=0.1),
+        bandits,
+        "by hand",
+    ),
 }
 
 # Learners with nothing to train: what the contract says of adaptations holds of them too.

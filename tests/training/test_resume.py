@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.kills import difference
 from workbench import UserError
-from workbench.algorithms import MAML, MAMLSettings, Truncated
+from workbench.algorithms import MAML, PPO, RL2, MAMLSettings, Truncated
 from workbench.algorithms.values import Adapted
 from workbench.tasks import Episode, TaskSpec
 from workbench.training import Experiment, Run, Trainer, preset, train
@@ -154,6 +154,48 @@ def test_a_training_goes_on_in_the_middle_of_an_adaptation(
     train(run=tmp_path / "killed", resume=True, progress=False)
     assert_same_end(Run(tmp_path / "whole"), Run(tmp_path / "killed"))
     assert Run(tmp_path / "killed").experiment.estimator == Truncated(window=2)
+
+
+@pytest.mark.parametrize("chunk", [0, 3])
+def test_a_training_goes_on_between_two_epochs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr("workbench.training.loop._GLANCE_SECONDS", 0.0)
+    base = preset("bandit-rl2").stretched(16)
+    settings = dataclasses.replace(
+        base.training, tasks=8, tasks_per_chunk=chunk, validate_every=0, checkpoint_seconds=0.0
+    )
+    estimator = PPO(epochs=3, minibatches=2)
+    experiment = dataclasses.replace(base, training=settings, estimator=estimator)
+    train(experiment, tmp_path / "whole", progress=False)
+    crash_at(monkeypatch, 10)  # two epochs into the second batch of tasks
+    with pytest.raises(Crash):
+        train(experiment, tmp_path / "killed", progress=False)
+    checkpoint = Run(tmp_path / "killed").checkpoint("latest")[0]
+    assert checkpoint.header["carried"] == 4
+    assert checkpoint.part("carried").keys() >= {"read", "action", "chance", "advantage"}
+    train(run=tmp_path / "killed", resume=True, progress=False)
+    assert_same_end(Run(tmp_path / "whole"), Run(tmp_path / "killed"))
+    assert Run(tmp_path / "killed").experiment.estimator == estimator
+
+
+def test_a_batch_of_tasks_is_acted_in_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = preset("bandit-rl2")
+    settings = dataclasses.replace(base.training, tasks=4)
+    trainer = Trainer(
+        dataclasses.replace(base, training=settings, estimator=PPO(epochs=2, minibatches=2))
+    )
+    acted, collect = [], RL2.collect
+
+    def counted(self: RL2, episode: Episode) -> Adapted:
+        acted.append(episode.seed)
+        return collect(self, episode)
+
+    monkeypatch.setattr(RL2, "collect", counted)
+    for _ in range(9):
+        trainer.update()
+    assert len(acted) == 3
+    assert torch.equal(acted[1], trainer.episodes[1].seed)
 
 
 def test_what_an_adaptation_goes_on_from_is_checked(

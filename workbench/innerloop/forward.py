@@ -1,8 +1,9 @@
 """How a plain `nn.Module` runs over a batch of tasks, each with weights of its own.
 
 `forward_tasks` walks through `nn.Sequential`s and runs each layer it knows in a batched form
-(`baddbmm`, a grouped convolution, batch norm over tasks x channels). Any other module runs as it
-stands, batched by `torch.func.vmap`. Parameters are shared (the module's own shape) or stacked
+(`baddbmm`, a grouped convolution, batch norm over tasks x channels), or in the form that the layer
+brings itself, `over_tasks(parameters, x, context)`. Any other module runs as it stands, batched by
+`torch.func.vmap`. Parameters are shared (the module's own shape) or stacked
 (`[task, *shape]`). A module is held against itself, task by task, when it is first met.
 """
 

@@ -63,8 +63,8 @@ class MetaGradients:
         self.learner, self.tasks_per_chunk, self.threads = learner, tasks_per_chunk, threads
         wanted = compiled == "on" or (compiled == "auto" and _pays(learner, iterations))
         self.carried: Adapted | None = None
-        self._anneals = wanted and isinstance(learner, Anneals)
-        compiles = wanted and not self._anneals
+        self._changes = "" if not wanted else _changing(learner)
+        compiles = wanted and not self._changes
         self._compiled = _CompiledMetaGradient(learner) if compiles else None
 
     @property
@@ -77,8 +77,8 @@ class MetaGradients:
     @property
     def note(self) -> str | None:
         """Why compiling was wanted and is not done, in one line; None where all is as wanted."""
-        if self._anneals:
-            return f"what {type(self.learner).__name__} computes changes while it is trained"
+        if self._changes:
+            return f"what {self._changes} computes changes while it is trained"
         return self._compiled.refusal if self._compiled is not None else None
 
     @property
@@ -194,6 +194,13 @@ def keep_freed_memory() -> bool:
             (arena_max, 1),
         )
     )
+
+
+def _changing(learner: Learner) -> str:
+    """The name of what computes something else from outer step to outer step, if anything does."""
+    if isinstance(learner, Anneals):
+        return type(learner).__name__
+    return "" if learner.estimator.traceable else type(learner.estimator).__name__
 
 
 def _pays(learner: nn.Module, iterations: int) -> bool:

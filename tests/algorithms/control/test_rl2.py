@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tests.tasks.control.worlds import PAYS, SMALL, TO_ONE, Line, small
-from workbench.algorithms import RL2, RL2Settings, adapt
+from workbench.algorithms import PPO, RL2, RL2Settings, adapt
 from workbench.algorithms.control.trials import advantages
 from workbench.errors import UserError
 from workbench.models import MLPSettings, Policy, PolicySettings
@@ -48,6 +48,46 @@ def test_the_policy_reads_its_last_action_and_reward(cell: str) -> None:
         rest = [seen["reward"].unsqueeze(1), adapted.values["done"]]
         inputs = torch.cat([torch.zeros(5, 1), action, *rest], dim=1)
     assert path[-1].values["done"].all()
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.float64, 1e-13)])
+def test_one_pass_over_time_equals_the_cell_move_by_move(
+    cell: str, dtype: torch.dtype, tolerance: float
+) -> None:
+    torch.manual_seed(0)
+    policy = Policy(3, 2, hidden=6, cell=cell).to(dtype)
+    read = torch.randn(4, 50, 3 + 2 + 2, dtype=dtype)
+    state, single = read.new_zeros(4, policy.state_size), []
+    for move in range(50):
+        *_, state = policy(read[:, move], state)
+        single.append(state[:, :6])
+    one, found = torch.stack(single, dim=1), policy.outputs(read)
+    torch.testing.assert_close(found, one, rtol=0, atol=tolerance)
+    parameters = list(policy.cell.parameters())
+    wanted, given = (torch.autograd.grad(o.square().sum(), parameters) for o in (one, found))
+    for expected, gradient in zip(wanted, given, strict=True):
+        torch.testing.assert_close(gradient, expected, rtol=50 * tolerance, atol=50 * tolerance)
+
+
+def test_actions_that_are_numbers_are_drawn_by_mean_and_held_deviation() -> None:
+    torch.manual_seed(0)
+    policy = Policy(1, 1, hidden=4, numbers=True)
+    torch.nn.init.constant_(policy.policy.bias[1:], -9.0)  # asks for hardly any deviation
+    learner = RL2(policy).double()
+    trial = Episode(
+        None, None, torch.arange(4000), env=Line(), task={"goal": torch.zeros(4000, 1).double()}
+    )
+    path = list(adapt(learner, trial))
+    for adapted in path[1:]:
+        mean, logarithm = adapted.seen["out"].chunk(2, dim=-1)
+        assert adapted.seen["action"].shape == (4000, 1)
+        assert torch.allclose(logarithm.exp(), torch.tensor(0.1).double())
+        away = (adapted.seen["action"] - mean).detach() / 0.1
+        assert float(away.mean()) == pytest.approx(0, abs=0.05)
+        assert float(away.std()) == pytest.approx(1, abs=0.05)
+        assert "probabilities" not in adapted.seen
+    assert learner.predict(path[-1], torch.zeros(4000, 3, 1).double()).shape == (4000, 3, 2)
 
 
 def test_actions_follow_the_policys_chances() -> None:
@@ -182,6 +222,40 @@ def test_learns_where_to_go() -> None:
     assert best_return() - 0.3 < found < best_return() + 0.1
 
 
+@pytest.mark.parametrize("numbers", [False, True], ids=["choices", "numbers"])
+def test_learns_by_ppo(numbers: bool) -> None:
+    """A batch of trials serves several steps; what is chosen, and how far one goes, gets better."""
+    torch.manual_seed(0)
+    settings = RL2Settings(entropy_weight=0.01, discount=1.0, prediction_weight=0.1)
+    policy = Policy(1, 1, hidden=16, numbers=True) if numbers else Policy(2, 2, hidden=16)
+    learner, estimator = RL2(policy, settings), PPO(epochs=3, minibatches=2)
+    optimizer = torch.optim.Adam(learner.parameters(), 1e-2)
+
+    def trials_of(count: int, seed: int) -> Episode:
+        seeds = task_seeds(count, seed, "train")
+        task = {"goal": torch.full((count, 1), 2.0)} if numbers else small((count,))
+        return Episode(None, None, seeds, env=Line() if numbers else SMALL, task=task)
+
+    def found() -> float:
+        with torch.no_grad():
+            path = list(adapt(learner, trials_of(2000, 1000)))
+        return sum(a.seen["reward"] for a in path[1:]).mean().item()
+
+    before = found()
+    for seed in range(30):
+        carried, trials = None, trials_of(128, seed)
+        for _ in range(6):
+            gradient, carried = estimator(learner, trials, carried)
+            for name, parameter in learner.named_parameters():
+                parameter.grad = gradient.gradients[name]
+            optimizer.step()
+    if numbers:  # as fast as one may go to the goal: -1 and then near it
+        assert before < -6
+        assert found() > -3
+    else:
+        assert best_return() - 0.3 < found() < best_return() + 0.1
+
+
 def test_refusals() -> None:
     with pytest.raises(UserError, match="discount is 2"):
         RL2Settings(discount=2)
@@ -197,6 +271,11 @@ def test_refusals() -> None:
     line = Episode(None, None, torch.arange(2), env=Line(), task={"goal": torch.zeros(2, 1)})
     with pytest.raises(UserError, match="chooses among actions and those of these tasks are num"):
         build().begin(line)
+    numbers = RL2(Policy(1, 1, numbers=True)).double()
+    with pytest.raises(UserError, match="an action as numbers and those of these tasks are to ch"):
+        numbers.begin(bandit.sample(1, seed=0, shape=Shape(1, 3)))
+    with pytest.raises(UserError, match="policy has 3 numbers an action and the tasks have 1: ask"):
+        RL2(Policy(1, 3, numbers=True)).double().begin(line)
     with pytest.raises(UserError, match="over after 3 moves"):
         list(adapt(build(), bandit.sample(1, seed=0, shape=Shape(2, 3)), steps=4))
     with pytest.raises(UserError, match="embedding"):

@@ -103,6 +103,18 @@ def test_an_adaptation_is_a_rollout_move_by_move() -> None:
     assert torch.equal(path[-1].values["past"], whole.memory)
 
 
+def test_read_in_one_pass_it_chooses_as_it_did_move_by_move() -> None:
+    learner = build_policy()
+    trial = open_tasks("bandit").sample(3, seed=0, shape=Shape(3, 6)).to(dtype=torch.float64)
+    kept = learner.collect(trial).values
+    past = learner.begin(trial).values["past"]
+    whole = rollout(trial.env, trial.task, learner.act, trial.seed, past, ends=False)
+    _, out, value = learner._read(past, kept["read"])
+    torch.testing.assert_close(out, whole.out)
+    torch.testing.assert_close(value, whole.value)
+    assert torch.equal(kept["action"], whole.action)
+
+
 def test_what_comes_later_changes_nothing_earlier() -> None:
     learner = build_policy()
     trial = open_tasks("bandit").sample(2, seed=0, shape=Shape(3, 6)).to(dtype=torch.float64)

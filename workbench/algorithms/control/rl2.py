@@ -16,11 +16,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from workbench.algorithms.capabilities import Acts
 from workbench.algorithms.control import trials
-from workbench.algorithms.control.trials import Fraction, Scale, Weight
+from workbench.algorithms.control.trials import Fraction, Scale, Usual, Weight
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import check_fields
@@ -39,9 +40,9 @@ class RL2Settings:
     trace: Fraction = 0.8  # lambda: 0 trusts the value net, 1 the rewards that really came
     value_weight: Weight = 0.5  # c: weight of the value's squared error
     entropy_weight: Weight = 0.03  # e: higher keeps the policy exploring for longer
-    # weight of the squared error in foretelling what a move brings, where PPO learns from it
+    # weight of the squared error in foretelling what each move brings
     prediction_weight: Weight = 0.0
-    usual_reward: float = 0.0  # what is taken off each reward before it is learned from
+    usual_reward: Usual = 0.0  # what is taken off each reward before it is learned from
     reward_scale: Scale = 1.0  # what it is then multiplied by: values should be of the size of 1
 
     def __post_init__(self) -> None:
@@ -108,7 +109,13 @@ class RL2(Acts):
 
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """Each trial's actor-critic loss: `[task]`."""
-        return trials.actor_critic_loss(path, episode, self.settings)
+        path, weight = list(path), self.settings.prediction_weight
+        loss = trials.actor_critic_loss(path, episode, self.settings)
+        if weight:
+            hidden = torch.stack([adapted.values["hidden"] for adapted in path[1:]], dim=1)
+            features = hidden[..., : self.policy.cell.hidden_size]
+            loss = loss + weight * self.foresight.error_along(path, features, self.settings)
+        return loss
 
     def collect(self, episode: Episode) -> Adapted:
         """A whole trial, and what came of it."""
@@ -120,6 +127,7 @@ class RL2(Acts):
         out, value = self.policy.heads(features)
         loss = trials.clipped_loss(out, value, collected, episode, clip, self.settings)
         if self.settings.prediction_weight:
-            error = self.foresight.error(features, collected)
+            kept = collected.values
+            error = self.foresight.error(features, kept["action"], kept["brought"])
             loss = loss + self.settings.prediction_weight * error
         return loss

@@ -16,7 +16,7 @@ of the task for that is what it has to know to act well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Protocol
 
 import torch
@@ -32,6 +32,7 @@ from workbench.tasks.episode import Episode
 
 Fraction = Annotated[float, Range(0, 1)]
 Weight = Annotated[float, Range(0, span=(0, 1))]
+Usual = Annotated[float, Range(-1_000, 1_000, span=(-1, 1))]
 Scale = Annotated[float, Range(above=0, span=(0.01, 10), log=True)]
 
 _STATE = "state."  # before the names of values that are the environment's state
@@ -167,7 +168,7 @@ def collected(
     read       observation, last action, reward and done, `[task, move, number]`
     action     what was done
     chance     the logarithm of its chance
-    brought    the reward, as it counts, and what was observed then, `[task, move, number]`
+    brought    the unusual of its reward, and what was observed then, `[task, move, number]`
     advantage  A
     target     what the value is to be
     """
@@ -198,11 +199,16 @@ def collected(
             "read": torch.cat([made.observation, *before], dim=-1),
             "action": made.action,
             "chance": world.actions.log_probability(made.out, made.action),
-            "brought": torch.cat([worth.unsqueeze(-1), following], dim=-1),
+            "brought": brought(made.reward, following, settings),
             "advantage": advantage,
             "target": advantage + made.value,
         }
     )
+
+
+def brought(reward: Tensor, following: Tensor, settings: ActorCritic) -> Tensor:
+    """What a move brought, `[..., number]`: the unusual of its reward, and what is observed then."""
+    return torch.cat([(reward - settings.usual_reward).unsqueeze(-1), following], dim=-1)
 
 
 def clipped_loss(
@@ -234,11 +240,20 @@ class Foresight(nn.Module):
         self.mix = nn.Linear(features + actions.width, features)
         self.out = nn.Linear(features, 1 + observation)
 
-    def error(self, features: Tensor, collected: Adapted) -> Tensor:
+    def error(self, features: Tensor, action: Tensor, brought: Tensor) -> Tensor:
         """Each trial's mean squared error, summed over what is foretold: `[task]`."""
-        action = self.actions.encode(collected.values["action"], features.dtype)
-        found = self.out(self.mix(torch.cat([features, action], dim=-1)).relu())
-        return (found - collected.values["brought"]).square().sum(dim=-1).mean(dim=1)
+        done = self.actions.encode(action, features.dtype)
+        found = self.out(self.mix(torch.cat([features, done], dim=-1)).relu())
+        return (found - brought).square().sum(dim=-1).mean(dim=1)
+
+    def error_along(
+        self, path: Sequence[Adapted], features: Tensor, settings: ActorCritic
+    ) -> Tensor:
+        """The same of the moves of an adaptation."""
+        moves = [adapted for adapted in path if adapted.step > 0]
+        action, reward = (torch.stack([m.seen[n] for m in moves], dim=1) for n in _SEEN[1:3])
+        following = torch.stack([m.values["observation"] for m in moves], dim=1)
+        return self.error(features, action, brought(reward, following, settings))
 
 
 def advantages(reward: Tensor, value: Tensor, discount: float, trace: float) -> Tensor:

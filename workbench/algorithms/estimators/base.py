@@ -18,6 +18,7 @@ class Estimator(ABC):
     """
 
     window: int = 0
+    traceable: bool = True  # whether what it computes is the same whatever the numbers are
 
     def outer_steps(self, steps: int) -> int:
         """How many outer steps a batch of tasks serves, whose adaptations are of so many steps."""

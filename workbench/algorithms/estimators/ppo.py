@@ -42,6 +42,7 @@ class PPO(Estimator):
     clip: Annotated[float, Range(above=0, span=(0.05, 0.5))] = 0.2
 
     window = 1  # what is carried counts the outer steps
+    traceable = False  # each computes other tasks, and other numbers of them
 
     def __post_init__(self) -> None:
         check_fields(self, "estimator")

@@ -28,7 +28,7 @@ from workbench.algorithms.classes import (
     unlikely,
 )
 from workbench.algorithms.control import trials
-from workbench.algorithms.control.trials import Fraction, Scale, Weight
+from workbench.algorithms.control.trials import Fraction, Scale, Usual, Weight
 from workbench.algorithms.memory.learner import MemoryLearner, check_ways, shuffled
 from workbench.algorithms.memory.snail_net import ReadsSequences
 from workbench.algorithms.values import Adapted
@@ -59,9 +59,9 @@ class SNAILSettings:
     trace: Fraction = 0.8  # in trials, lambda: 0 trusts the value net, 1 the rewards that came
     value_weight: Weight = 0.5  # in trials: weight of the value's squared error
     entropy_weight: Weight = 0.03  # in trials: higher keeps the policy exploring for longer
-    # in trials, weight of the error in foretelling what a move brings, where PPO learns from it
+    # in trials, weight of the squared error in foretelling what each move brings
     prediction_weight: Weight = 0.0
-    usual_reward: float = 0.0  # in trials, what is taken off each reward before it is learned from
+    usual_reward: Usual = 0.0  # in trials, what is taken off each reward before it is learned from
     reward_scale: Scale = 1.0  # in trials, what it is then multiplied by
 
     def __post_init__(self) -> None:
@@ -261,7 +261,12 @@ class SNAILPolicy(ReadsSequences, Acts):
 
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """Each trial's actor-critic loss: `[task]`."""
-        return trials.actor_critic_loss(path, episode, self.settings)
+        path, weight = list(path), self.settings.prediction_weight
+        loss = trials.actor_critic_loss(path, episode, self.settings)
+        if weight:
+            known = path[-1].values["past"]
+            loss = loss + weight * self.foresight.error_along(path, known, self.settings)
+        return loss
 
     def collect(self, episode: Episode) -> Adapted:
         """A whole trial, and what came of it."""
@@ -273,7 +278,9 @@ class SNAILPolicy(ReadsSequences, Acts):
         known, out, value = self._read(read.new_zeros(len(read), 0, self.out.in_features), read)
         loss = trials.clipped_loss(out, value, collected, episode, clip, self.settings)
         if self.settings.prediction_weight:
-            loss = loss + self.settings.prediction_weight * self.foresight.error(known, collected)
+            kept = collected.values
+            error = self.foresight.error(known, kept["action"], kept["brought"])
+            loss = loss + self.settings.prediction_weight * error
         return loss
 
     def _read(self, past: Tensor, moments: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -49,7 +49,9 @@ class Family(Tasks):
 
     def spec(self, shape: Shape) -> TaskSpec:
         self._trial(shape)
-        return TaskSpec("control", (self.env.observation_size,), self.env.actions.outputs)
+        actions = self.env.actions
+        size = (self.env.observation_size,)
+        return TaskSpec("control", size, actions.outputs, actions=actions)
 
     def _trial(self, shape: Shape) -> Repeated:
         size = self.env.actions.size
