@@ -160,6 +160,8 @@ export interface SessionAbout {
   /** A limit that was reached, as a sentence. */
   limited?: string;
   edits: number;
+  /** Whether tasks have a goal that is a place, which can be moved. */
+  aims: boolean;
   undo: boolean;
   restored: boolean;
   lanes: Lane[];
@@ -338,6 +340,7 @@ export interface Columns {
   steps: string;
   curves: "x" | "y" | "kind" | "step";
   predictions: "step" | "example" | "label" | "prediction" | "confidence" | "truth" | "correct";
+  trajectories: "step" | "part" | "trajectory" | "move" | "point" | "x" | "y" | "reward" | "value";
   pulls: "step" | "move" | "arm" | "probability" | "pulled" | "reward" | "value" | "chance";
   images: "part" | "label" | "name" | "shot" | "image" | "prediction" | "confidence";
   norms: "task" | "step" | "layer" | "kind" | "norm";

@@ -18,6 +18,7 @@ from workbench.algorithms import (
     GAIL,
     LEO,
     MAML,
+    MAMLRL,
     MANN,
     ML3,
     RL2,
@@ -42,6 +43,7 @@ from workbench.algorithms import (
     LEOSettings,
     MAMLPlusPlus,
     MAMLPlusPlusSettings,
+    MAMLRLSettings,
     MAMLSettings,
     MANNSettings,
     Matching,
@@ -70,9 +72,11 @@ from workbench.algorithms import (
 )
 from workbench.algorithms.gradient.reversal import Domains
 from workbench.innerloop import InnerOptimizer, LSTMRuleSettings, MomentRuleSettings
-from workbench.models import MLP, Conv4, Policy
+from workbench.models import MLP, Conv4, Gaussian, Policy
 from workbench.randomness import fold, normal, uniform
 from workbench.tasks import Episode, Examples, Shape, TaskSpec, open_tasks
+from workbench.tasks.control.navigation import Navigation
+from workbench.tasks.control.repeated import Repeated
 
 TASKS, WAYS, SHOTS, QUERIES = 3, 3, 2, 2
 TRAIN_CLASSES = 6
@@ -128,6 +132,16 @@ def mdps(tasks: int = TASKS) -> Episode:
     """Control: two episodes of an MDP of three actions."""
     trials = open_tasks("mdp").sample(tasks, seed=0, shape=Shape(ways=3, shots=2))
     return trials.to(dtype=torch.float64)
+
+
+def goals(tasks: int = TASKS) -> Episode:
+    """Control: goals in the plane, each with four trajectories of five moves."""
+    found = open_tasks("navigation").sample(tasks, seed=0, shape=Shape(ways=2, shots=1))
+    world = Repeated(Navigation(near=0.1, horizon=5), 4)
+    return dataclasses.replace(found, env=world).to(dtype=torch.float64)
+
+
+ACTED = (bandits, mdps, goals)  # whose tasks have no examples
 
 
 class Attentive(nn.Module):
@@ -388,6 +402,18 @@ CASES: dict[str, Case] = {
         RL2Settings(),
         bandits,
         "actor-critic",
+    ),
+    "MAML-RL": Case(
+        lambda s: MAMLRL(Gaussian(2, 2, hidden=(5,), activation="tanh"), s),
+        MAMLRLSettings(inner_rate=0.5, train_steps=2, test_steps=3),
+        goals,
+        "by hand",
+    ),
+    "MAML-RL, choices": Case(
+        lambda s: MAMLRL(MLP(10, 3, hidden=(5,), activation="tanh"), s),
+        MAMLRLSettings(inner_rate=0.5, surrogate="dice", adapts="head"),
+        mdps,
+        "by hand",
     ),
     "MANN": Case(
         lambda s: MANN(_embedding(), 5, WAYS, s),

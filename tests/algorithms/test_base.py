@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.algorithms.cases import CASES, WAYS, bandits, clouds, sines
+from tests.algorithms.cases import ACTED, CASES, WAYS, bandits, clouds, sines
 from workbench import UserError
 from workbench.algorithms import (
     MAML,
@@ -108,7 +108,7 @@ JUDGED_BY_SUPPORT = ("Reptile", "Neural optimizer, LSTM", "Neural optimizer, mom
 
 @pytest.mark.parametrize(
     "name",
-    [n for n, c in CASES.items() if c.episode is not bandits and n not in JUDGED_BY_SUPPORT],
+    [n for n, c in CASES.items() if c.episode not in ACTED and n not in JUDGED_BY_SUPPORT],
 )
 def test_an_empty_query_is_refused_where_it_is_judged(name: str) -> None:
     case = CASES[name]
@@ -148,7 +148,7 @@ def test_an_episode_on_another_device_is_refused(name: str) -> None:
         next(adapt(CASES[name].build(), episode))
 
 
-@pytest.mark.parametrize("name", [n for n, case in CASES.items() if case.episode is not bandits])
+@pytest.mark.parametrize("name", [n for n, case in CASES.items() if case.episode not in ACTED])
 def test_an_episode_of_another_precision_is_refused(name: str) -> None:
     episode = CASES[name].episode().to(dtype=torch.float32)
     with pytest.raises(UserError, match="are torch.float32 and .* weights torch.float64: bring"):

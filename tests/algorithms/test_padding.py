@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 import torch
 
-from tests.algorithms.cases import CASES, Case, bandits
+from tests.algorithms.cases import ACTED, CASES, Case
 from tests.algorithms.checks import CLOSELY, assert_same, predict, run
 from workbench.algorithms import MANN, Learner, MetaNet
 from workbench.tasks import Episode, Examples
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.usefixtures("double")
 
 cases_with_examples = pytest.mark.parametrize(
     "case",
-    [case for case in CASES.values() if case.episode is not bandits],
-    ids=[name for name, case in CASES.items() if case.episode is not bandits],
+    [case for case in CASES.values() if case.episode not in ACTED],
+    ids=[name for name, case in CASES.items() if case.episode not in ACTED],
 )
 
 # For each task, which examples and classes it really has: padding stands anywhere.

@@ -31,6 +31,7 @@ from workbench.figures import (
     memory_reads,
     memory_slots,
     memory_usage,
+    policy_paths,
     query_predictions,
     reliability,
     render,
@@ -56,6 +57,7 @@ FIGURES = {
     "query_predictions": (query_predictions, examples.predictions, "truth"),
     "inner_rates": (inner_rates, examples.rates, "rate"),
     "arm_pulls": (arm_pulls, examples.pulls, "probability"),
+    "policy_paths": (policy_paths, examples.trajectories, "reward"),
 }
 every_figure = pytest.mark.parametrize("name", FIGURES)
 

@@ -66,7 +66,7 @@ def test_unequal_shots_of_curves() -> None:
 
 
 def test_the_splits_are_other_tasks() -> None:
-    for name in ("sinusoid", "bandit", "mdp"):
+    for name in ("sinusoid", "bandit", "mdp", "navigation"):
         tasks = open_tasks(name)
         hashes = {
             tasks.sample(3, seed=0, split=split).sha256()
@@ -122,6 +122,7 @@ def test_all_names_can_be_asked_for() -> None:
         "omniglot",
         "bandit",
         "mdp",
+        "navigation",
         "recurring",
         "quadratics",
     }

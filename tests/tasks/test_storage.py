@@ -23,6 +23,7 @@ from workbench.tasks.control.environment import Discrete
         ("digits", Shape((2, 3), (1, 2), 2)),
         ("bandit", Shape(3, 4, 0)),
         ("mdp", Shape(3, 4, 0)),
+        ("navigation", Shape(2, 4, 0)),
     ],
 )
 def test_an_episode_comes_back_bit_for_bit(tmp_path, name, shape):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
         BanditBaselineSettings as BanditBaselineSettings,
     )
     from workbench.algorithms.control.by_the_book import NoModelSettings as NoModelSettings
+    from workbench.algorithms.control.maml_rl import MAMLRL as MAMLRL
+    from workbench.algorithms.control.maml_rl import MAMLRLSettings as MAMLRLSettings
     from workbench.algorithms.control.mdp_baselines import MDPBaseline as MDPBaseline
     from workbench.algorithms.control.mdp_baselines import (
         MDPBaselineSettings as MDPBaselineSettings,
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
     from workbench.algorithms.estimators.evolution import Evolution as Evolution
     from workbench.algorithms.estimators.exact import Exact as Exact
     from workbench.algorithms.estimators.implicit import Implicit as Implicit
+    from workbench.algorithms.estimators.ppo import PPO as PPO
     from workbench.algorithms.estimators.truncated import Truncated as Truncated
+    from workbench.algorithms.estimators.trust_region import TrustRegion as TrustRegion
     from workbench.algorithms.evolved.cmaes import CMAES as CMAES
     from workbench.algorithms.evolved.cmaes import CMAESSettings as CMAESSettings
     from workbench.algorithms.evolved.directions import Directions as Directions
@@ -104,6 +108,10 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "BanditBaselineSettings",
     ),
     "control.by_the_book": ("NoModelSettings",),
+    "control.maml_rl": (
+        "MAMLRL",
+        "MAMLRLSettings",
+    ),
     "control.mdp_baselines": (
         "MDPBaseline",
         "MDPBaselineSettings",
@@ -119,7 +127,9 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "estimators.evolution": ("Evolution",),
     "estimators.exact": ("Exact",),
     "estimators.implicit": ("Implicit",),
+    "estimators.ppo": ("PPO",),
     "estimators.truncated": ("Truncated",),
+    "estimators.trust_region": ("TrustRegion",),
     "evolved.cmaes": (
         "CMAES",
         "CMAESSettings",

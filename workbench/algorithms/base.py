@@ -80,7 +80,7 @@ class Learner(nn.Module):
 
     def meta_gradient(self, episode: Episode) -> MetaGradient:
         """The gradient of the mean meta-loss, by the learner's own estimator."""
-        return self.estimator(self, episode)[0]
+        return self.estimator.whole(self, episode)[0]
 
     # ---- for the methods: a module over a batch of tasks, under the learner's mode --------------
 

@@ -117,6 +117,54 @@ class Anneals(Learner):
         """Be as it is once this share of the training, from 0 to 1, is behind it."""
 
 
+class Acts(Learner):
+    """A learner that acts, and can learn several times from what it did."""
+
+    lacking = (
+        "{what} learns from what was done in an environment and {method} does not act: use it with "
+        "RL2Settings() or another method for control tasks"
+    )
+
+    @abstractmethod
+    def collect(self, episode: Episode) -> Adapted:
+        """Act: all that is needed to learn from it, as detached values of every task."""
+
+    @abstractmethod
+    def surrogate(self, collected: Adapted, episode: Episode, clip: float) -> Tensor:
+        """The loss to descend, from what was collected, `[task]`.
+
+        `clip` is how far an action's chance may move, as a share of what it was when it was drawn.
+        """
+
+
+class Strays(Acts):
+    """A learner that acts and can tell how far it has come from what it was when it acted."""
+
+    lacking = (
+        "{what} keeps a policy near the one that acted, and {method} does not tell how far it is: "
+        "use it with MAMLRLSettings() or choose the estimator PPO"
+    )
+
+    @abstractmethod
+    def divergence(self, collected: Adapted, episode: Episode) -> Tensor:
+        """KL(the policy that collected || the policy now), the mean over its moves, `[task]`."""
+
+
+class Plays(Learner):
+    """A learner whose adapted values are a policy that plays whole episodes: it adapts by steps.
+
+    What it is worth after a step is what it then does, and not what its steps brought. Each step
+    has seen what was done before it, under the names that `play` gives.
+    """
+
+    @abstractmethod
+    def play(self, adapted: Adapted, episode: Episode) -> dict[str, Tensor]:
+        """Trajectories of the adapted policy, `trajectory.NAME [task, trajectory, move, ...]`.
+
+        Among the names are observation, action, reward, done and mask.
+        """
+
+
 def live_settings(learner: Learner) -> list[str]:
     """The settings marked `Live` that an adaptation of this very learner follows.
 

@@ -44,6 +44,7 @@ from workbench.figures.style import (
     Style,
 )
 from workbench.figures.tables import counted, latex_table
+from workbench.figures.trajectories import policy_paths
 from workbench.figures.watching import adaptation_progress, training_diagnostics
 
 __all__ = [
@@ -84,6 +85,7 @@ __all__ = [
     "memory_reads",
     "memory_slots",
     "memory_usage",
+    "policy_paths",
     "query_predictions",
     "read_receipt",
     "reliability",

@@ -370,3 +370,20 @@ def pulls() -> pd.DataFrame:
             rows.append((step, step, arm, probability, arm == chosen, got, 3.0 - step / 3, chance))
     columns = ["step", "move", "arm", "probability", "pulled", "reward", "value", "chance"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def trajectories() -> pd.DataFrame:
+    """Three trajectories of five moves that come nearer to a goal with two inner steps."""
+    rng = np.random.default_rng(0)
+    goal = np.array([0.6, 0.3])
+    rows: list[tuple[object, ...]] = [(0, "goal", None, None, 0, *goal, np.nan, np.nan)]
+    for step, drawn in enumerate((0.0, 0.3, 0.5)):
+        for trajectory in range(3):
+            place, reward = np.zeros(2), np.nan
+            for move in range(6):
+                rows.append((step, "path", trajectory, move, 0, *place, reward, np.nan))
+                noise = rng.normal(0, 0.3 - 0.5 * drawn, 2)
+                place = place + drawn * (goal - place) + noise
+                reward = -4 * float(np.linalg.norm(goal - place))
+    columns = ["step", "part", "trajectory", "move", "point", "x", "y", "reward", "value"]
+    return pd.DataFrame(rows, columns=columns).astype({"trajectory": "Int64", "move": "Int64"})

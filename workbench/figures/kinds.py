@@ -31,6 +31,7 @@ from workbench.figures.ranks import critical_difference
 from workbench.figures.rates import inner_rates
 from workbench.figures.slots import memory_slots, memory_usage
 from workbench.figures.style import PAPER, Plot, Style
+from workbench.figures.trajectories import policy_paths
 from workbench.figures.watching import adaptation_progress, training_diagnostics
 
 
@@ -46,6 +47,7 @@ DRAWN: dict[str, Callable[..., Plot]] = {
     "steps": _steps,
     "curves": adapted_curves,
     "predictions": query_predictions,
+    "trajectories": policy_paths,
     "pulls": arm_pulls,
     "images": episode_grid,
     "norms": layer_norms,

@@ -76,7 +76,7 @@ def _run(module: nn.Module, parameters: Parameters, x: Tensor, context: Context)
                 own = {k: p for k, p in own.items() if k != "bias"}
             x = _run(child, own, x, inner)
         return x
-    form = FORMS.get(type(module))
+    form = FORMS.get(type(module)) or getattr(type(module), "over_tasks", None)
     if form is not None and "forward" not in module.__dict__:
         return form(module, parameters, x, context)
     return run_over_tasks(module, parameters, x, context)

@@ -66,6 +66,7 @@ from workbench.inspection.results import (
     stacked,
 )
 from workbench.inspection.tape import Tape
+from workbench.inspection.trajectories import trajectory_frame
 from workbench.inspection.variation import varied
 
 __doc__ = (__doc__ or "").replace("{kinds}", listing())
@@ -113,6 +114,7 @@ __all__ = [
     "step_frame",
     "table",
     "task_gradients",
+    "trajectory_frame",
     "usage_frame",
     "varied",
 ]

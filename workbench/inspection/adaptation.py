@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from workbench.algorithms.base import Learner
+from workbench.algorithms.capabilities import Plays
 from workbench.algorithms.control.trials import rewards
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
@@ -80,7 +81,8 @@ def step_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
 
     task      its place in the episode
     step      after how many inner steps
-    move      for control, after how many moves: a row a move in place of a step
+    move      for control, after how many moves: a row a move in place of a step; not of a policy
+              that plays whole episodes (MAML-RL), whose reward is the mean of its trajectories
     part      support or query; trial for control tasks
     loss      the mean loss over the part's examples, by the tasks' objective; not for control
     ...       every metric of the objective by its name: accuracy for classes, as a fraction, mse
@@ -100,7 +102,9 @@ def step_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> p
         metrics = episode.objective.metrics
         return {m.name: _numbers(m(prediction, examples)) for m in metrics}
 
-    if episode.kind == "control":
+    if isinstance(learner, Plays):
+        pieces = list(_played(learner, episode, path))
+    elif episode.kind == "control":
         pieces = list(_trial(episode, path))
     for adapted in path if not pieces else ():
         place = {"task": tasks, "step": adapted.step}
@@ -192,7 +196,7 @@ def pull_frame(
     (12, 4)
     """
     one, values = one_task(episode, path, task)
-    moves = [adapted for adapted in values if "action" in adapted.seen]
+    moves = [adapted for adapted in values if "probabilities" in adapted.seen]
     if one.env is None or not moves:
         raise UserError(
             "pull_frame shows the moves of a control task, and there are none: "
@@ -216,6 +220,17 @@ def pull_frame(
         }
         pieces.append(columns)
     return table(pieces)
+
+
+def _played(
+    learner: Plays, episode: Episode, path: Sequence[Adapted]
+) -> Iterator[dict[str, Any]]:
+    """Columns of what the policy does after every step: the next step has seen that."""
+    for adapted, following in zip(path, [*path[1:], None], strict=True):
+        played = learner.play(adapted, episode) if following is None else following.seen
+        brought = played["trajectory.reward"].mean(dim=1)
+        found = {m.name: _numbers(m(brought, None)) for m in episode.objective.metrics}
+        yield {"task": np.arange(len(episode)), "step": adapted.step, "part": "trial"} | found
 
 
 def _trial(episode: Episode, path: Sequence[Adapted]) -> Iterator[dict[str, Any]]:

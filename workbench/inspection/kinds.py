@@ -32,6 +32,7 @@ from workbench.inspection.gradients import anatomy_frame, flow_frame, norm_frame
 from workbench.inspection.influence import influence_frame
 from workbench.inspection.layers import lacking
 from workbench.inspection.memory import embedding_frame, memory_frame, slot_frame, usage_frame
+from workbench.inspection.trajectories import trajectory_frame
 from workbench.measures import marked
 from workbench.tasks.episode import Episode
 
@@ -104,6 +105,12 @@ _ALL = (
         "predictions",
         prediction_frame,
         "Which class each query is given after every inner step",
+        view="stage",
+    ),
+    _kind(
+        "trajectories",
+        trajectory_frame,
+        "Where a control task's policy goes after every inner step",
         view="stage",
     ),
     _kind(

@@ -21,7 +21,7 @@ _OF_A_STEP = ("images",)  # kinds that show one step alone: the one under the cu
 _SEEN = {
     "regression": ("curves", "steps"),
     "classification": ("images", "predictions"),
-    "control": ("pulls", "steps"),
+    "control": ("trajectories", "pulls", "steps"),
 }
 
 

@@ -103,6 +103,7 @@ class SessionAbout(TypedDict):
     megabytes: NotRequired[float]
     limited: NotRequired[str]  # a limit that was reached, as a sentence
     edits: int
+    aims: bool  # whether tasks have a goal that is a place, which can be moved
     undo: bool
     restored: bool
     lanes: list[Lane]

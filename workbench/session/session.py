@@ -34,7 +34,8 @@ Watcher = Callable[[str], None]
 
 _UNDO = 100
 _ONE_SLIDE = 1.0  # seconds within which changes of one setting are undone together
-_LAST_COUNTS = ("move", "draw", "noise")  # edits that replace the one before, of the same example
+# edits that replace the one before, of the same example or goal
+_LAST_COUNTS = ("move", "draw", "noise", "aim")
 
 
 class Session(Looking):

@@ -108,6 +108,7 @@ class Showing:
             "ways": session.episode.ways,
             "milliseconds": 1000 * session.seconds,
             "edits": len(session.state.edits_of(session.cursor.lane)),
+            "aims": session.episode.task.get("goal", session.episode.seed).dim() == 2,
             "undo": session.can_undo,
             "restored": session.restored,
             "lanes": [self._about_lane(lane) for lane in range(len(session.lanes))],

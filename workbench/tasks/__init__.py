@@ -23,6 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -283,6 +284,20 @@ def _mdp(options: list[str]) -> Tasks:
     return MDPs()
 
 
+def _navigation(options: list[str]) -> Tasks:
+    from workbench.tasks.control.navigation import Navigations
+
+    _no_options("navigation", options)
+    return Navigations()
+
+
+def _acted(family: str, scheme: str, options: list[str]) -> Tasks:
+    _no_options(family, options)
+    home = "mujoco" if family in ("cheetah", "ant") else family
+    tasks: Tasks = import_module(f"workbench.tasks.control.{home}").opened(family, scheme)
+    return tasks
+
+
 def _recurring(below: str, options: list[str]) -> Tasks:
     from workbench.tasks.families.glyphs import open_glyphs
     from workbench.tasks.families.recurring import Recurring
@@ -339,5 +354,16 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
     },
     "bandit": {"bernoulli": _bandit},
     "mdp": {"tabular": _mdp},
+    "navigation": {"plane": _navigation},
+    **{
+        family: {scheme: partial(_acted, family, scheme) for scheme in schemes}
+        for family, schemes in (
+            ("reacher", ("goal", "mass", "length")),
+            ("grid", ("goal", "walls")),
+            ("pendulum", ("body",)),
+            ("cheetah", ("direction", "velocity")),
+            ("ant", ("goal",)),
+        )
+    },
     "recurring": {name: partial(_recurring, name) for name in ("sinusoid", "glyphs")},
 }

@@ -15,6 +15,7 @@ from workbench.errors import UserError, nearest
 from workbench.fields import Range, check_fields
 from workbench.measures import Measure
 from workbench.randomness import fold, spawn
+from workbench.tasks.control.environment import Box, Discrete
 from workbench.tasks.episode import Episode
 from workbench.tasks.episode import Kind as Kind
 from workbench.tasks.objectives import Objective, standard
@@ -58,9 +59,10 @@ class TaskSpec:
 
     kind: Kind
     input_shape: tuple[int, ...]  # of one example; observations for control
-    outputs: int  # classes of a task, target size, or actions
+    outputs: int  # classes of a task, target size, or what a choice of an action takes
     train_classes: int = 0  # classes of the training split (0 where there are none)
     whole_numbers: bool = False  # whether inputs are whole numbers, such as tokens
+    actions: Discrete | Box | None = None  # what can be done, for control
 
     def blank(self, count: int = 2) -> Tensor:
         """Inputs of nothing but zeros, by which a model's sizes are found out."""

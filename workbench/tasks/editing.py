@@ -1,4 +1,6 @@
-"""Edits: an episode with one example of one task changed; the episode it came from stays.
+"""Edits: an episode with one example of one task changed, or the goal of one that is acted in.
+
+The episode it came from stays.
 
 Every edit is a pure function of an episode, and names the example it changes by (task, part,
 example), its place in `episode.support` or `episode.query`. Places stay: a dropped example becomes
@@ -20,6 +22,7 @@ from torch import Tensor
 from workbench.errors import UserError, nearest
 from workbench.randomness import fold, normal
 from workbench.tasks.base import Tasks
+from workbench.tasks.control.repeated import Repeated
 from workbench.tasks.episode import Episode, Examples
 from workbench.tasks.families._pen import Pen, Strokes, read_strokes
 from workbench.tasks.sampler import FewShot
@@ -187,6 +190,43 @@ def draw(episode: Episode, task: int, part: Part, example: int, strokes: Strokes
     return _done(episode, "draw", task, part, example, changed, index=-1, strokes=plain)
 
 
+def aim(episode: Episode, task: int, x: float | None = None, y: float | None = None) -> Episode:
+    """A control task whose goal is elsewhere; None leaves a coordinate as it is.
+
+    >>> from workbench.tasks import open_tasks
+    >>> changed = aim(open_tasks("reacher").sample(2, seed=0), 1, x=0.5, y=0.25)
+    >>> changed.task["goal"][1].tolist(), changed.info["edits"][0]["what"]
+    ([0.5, 0.25], 'aim')
+    """
+    if "goal" not in episode.task or episode.env is None:
+        raise UserError("these tasks have no goal to aim at: use control tasks such as 'reacher'")
+    if not isinstance(task, int) or not 0 <= task < len(episode):
+        raise UserError(
+            f"task is {task!r} and there are {len(episode)}: choose 0 to {len(episode) - 1}"
+        )
+    goal = episode.task["goal"].clone()
+    numbers = goal[task].view(-1)  # of the copy: one number, or x and y
+    for place, (name, to) in enumerate((("x", x), ("y", y))):
+        if to is not None:
+            if place >= len(numbers):
+                raise UserError("the goal of these tasks is one number: give x alone")
+            numbers[place] = _number(name, to)
+    if x is None and y is None:
+        raise UserError("a goal was to be moved and neither x nor y says where: give one of them")
+    world: Any = episode.env.env if isinstance(episode.env, Repeated) else episode.env
+    if hasattr(world, "nearest"):  # not every place can be a goal
+        goal = world.nearest(goal)
+    changed = {**episode.task, "goal": goal}
+    if hasattr(world, "check_task"):
+        try:
+            world.check_task(changed, len(episode))
+        except UserError as error:
+            raise UserError(f"{error}: move the goal elsewhere") from None
+    edit = {"what": "aim", "task": task, "x": x, "y": y}
+    edits = [*episode.info.get("edits", ()), edit]
+    return replace(episode, task=changed, info={**episode.info, "edits": edits})
+
+
 EDITS: dict[str, Callable[..., Episode]] = {
     "move": move,
     "relabel": relabel,
@@ -195,6 +235,7 @@ EDITS: dict[str, Callable[..., Episode]] = {
     "swap": swap,
     "noise": noise,
     "draw": draw,
+    "aim": aim,
 }
 
 

@@ -20,13 +20,21 @@ from workbench.fields import Range, check_fields
 from workbench.files import read_tensors, save_tensors, understood
 from workbench.tasks.control.bandits import BernoulliBandit
 from workbench.tasks.control.environment import Environment
+from workbench.tasks.control.grid import Grid
 from workbench.tasks.control.mdp import TabularMDP
+from workbench.tasks.control.mujoco import Ant, HalfCheetah
+from workbench.tasks.control.navigation import Navigation
+from workbench.tasks.control.pendulum import Pendulum
+from workbench.tasks.control.reacher import Reacher
 from workbench.tasks.control.repeated import Repeated
 from workbench.tasks.episode import Episode, Examples
 from workbench.tasks.objectives import objective_of, objective_record, standard
 
 KIND, SCHEMA = "episode", 1
-_ENVIRONMENTS: dict[str, Any] = {"BernoulliBandit": BernoulliBandit, "TabularMDP": TabularMDP}
+_ENVIRONMENTS: dict[str, Any] = {
+    made.__name__: made
+    for made in (BernoulliBandit, TabularMDP, Navigation, Reacher, Grid, Pendulum, HalfCheetah, Ant)
+}
 _MOST = 1_000_000  # episodes of a trial
 _SAID = ("dataset", "scheme", "split")  # words, where an episode's info has them
 _PARTS = ("support", "query")
@@ -230,7 +238,11 @@ def _check_info(episode: Episode) -> None:
     edits = info.get("edits", ())
     check(isinstance(edits, list | tuple), "edits is no list")
     for edit in edits:
-        check(isinstance(edit, dict) and edit.get("part") in _PARTS, "an edit has no part")
+        check(isinstance(edit, dict), "an edit is odd")
+        if edit.get("what") == "aim" and episode.env is not None:  # the goal of a control task
+            check(type(edit.get("task")) is int, "an edit is odd")
+            continue
+        check(edit.get("part") in _PARTS, "an edit has no part")
         check(isinstance(edit.get("what"), str) and type(edit.get("task")) is int, "an edit is odd")
         places = (edit.get("example"), edit.get("place"))
         check(all(type(p) is int or p is None for p in places), "an edit has no example")

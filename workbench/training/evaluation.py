@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Learner, brought_to
-from workbench.algorithms.capabilities import Remembers
+from workbench.algorithms.capabilities import Plays, Remembers
 from workbench.algorithms.divergence import Divergence, joined
 from workbench.errors import UserError
 from workbench.measures import Measure, half_width
@@ -37,8 +37,8 @@ class Evaluation:
     """The result of an evaluation.
 
     measure  what the metric is: its name, which way is better, its unit, what guessing reaches
-    values   each task's metric after 0, 1, 2 ... inner steps, `[task, step]`; of control tasks the
-             rewards of the first 0, 1, 2 ... moves together, `[task, move]`
+    values   each task's metric after 0, 1, 2 ... inner steps, `[task, step]`; where steps are
+             moves, the rewards of the first 0, 1, 2 ... moves together, `[task, move]`
     axis     which of the two: step or move
     ended    where tasks diverged: from there on their values are NaN, and so is every mean
     """
@@ -144,7 +144,8 @@ def evaluate(
 ) -> Evaluation:
     """Adapt to `episodes` new tasks and measure after every inner step, or only at the end.
 
-    Control tasks are measured after every move instead: a step may make several.
+    Control tasks are measured after every move instead, since a step may make several, unless the
+    learner `Plays`: then by what its policy does after every step.
 
     The tasks depend on family, shape, split and seed alone, so that methods can be compared on
     the same ones. `steps` and `inductive` are by default the learner's own.
@@ -205,7 +206,7 @@ def evaluations(
     check_room(tasks, shape, BLOCK, "a block")
     check_bytes(8.0 * episodes * ((steps or 0) + 1), "the results", "fewer episodes or steps")
     started = time.perf_counter()
-    digest = hashlib.sha256()
+    digest, plays = hashlib.sha256(), isinstance(learner, Plays)
     values: list[Tensor] = []
     ends: list[Divergence] = []
     with _evaluating(learner, inductive):
@@ -235,7 +236,7 @@ def evaluations(
                 shots=shape.shots,
                 queries=None if tasks.kind == "control" else shape.queries,
                 measure=tasks.measure(shape),
-                axis="move" if tasks.kind == "control" else "step",
+                axis="move" if tasks.kind == "control" and not plays else "step",
                 transductive=not learner.inductive and has_batch_norm(learner),
                 seed=seed,
                 episodes_sha256=digest.hexdigest(),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from workbench.algorithms.base import Learner, adapt
+from workbench.algorithms.capabilities import Plays
 from workbench.algorithms.control.trials import rewards
 from workbench.algorithms.divergence import Divergence, Watch, unread
 from workbench.algorithms.values import Adapted
@@ -20,7 +21,7 @@ from workbench.tasks import Episode
 def measure(
     learner: Learner, episode: Episode, steps: int | None = None, *, every_step: bool = True
 ) -> tuple[Tensor, Divergence]:
-    """Each task's metric after 0, 1, 2 ... steps, `[task, step]`; in control by moves.
+    """Each task's metric after 0, 1, 2 ... steps, `[task, step]`; by moves where steps are moves.
 
     Without `every_step` all columns but the last are NaN. So is a task's metric from where it
     diverged, which is told beside it: the accuracy of weights that are NaN is none.
@@ -28,10 +29,13 @@ def measure(
     total = learner.steps(episode) if steps is None else steps
     watch = Watch()
     path = _watched(adapt(learner, episode, steps=total), watch)
-    if episode.kind == "control":
+    of = [*range(total + 1)]
+    if isinstance(learner, Plays):
+        found = _by_playing(learner, path, episode)
+    elif episode.kind == "control":
         found, of = _by_move(path, episode)
     else:
-        found, of = _by_step(learner, path, episode, watch, total, every_step), [*range(total + 1)]
+        found = _by_step(learner, path, episode, watch, total, every_step)
     ended = watch.found
     for task in ended.among(range(len(episode))):
         stopped = ended.steps[ended.lengths[task]]
@@ -69,6 +73,16 @@ def _by_step(
         if adapted.step == total:
             watch.read(prediction, measured)
     return torch.stack(found, dim=1)
+
+
+def _by_playing(learner: Plays, path: Iterable[Adapted], episode: Episode) -> Tensor:
+    """The metric of what a policy did before every step, and of what it does after the last one."""
+    rewards: list[Tensor] = []
+    for adapted in path:
+        if adapted.step > 0:
+            rewards.append(adapted.seen["trajectory.reward"])
+    rewards.append(learner.play(adapted, episode)["trajectory.reward"])
+    return torch.stack([episode.measured(r.mean(dim=1), None) for r in rewards], dim=1)
 
 
 def _by_move(path: Iterable[Adapted], episode: Episode) -> tuple[Tensor, list[int]]:

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from workbench import __version__
-from workbench.algorithms.base import Learner, adapt
+from workbench.algorithms.base import Learner
 from workbench.algorithms.capabilities import Anneals, Prepares
-from workbench.algorithms.values import Adapted, last, trainable
+from workbench.algorithms.values import Adapted, trainable
 from workbench.errors import UserError
 from workbench.randomness import Seeded, spawn
 from workbench.tasks import Episode, Tasks
@@ -155,9 +155,8 @@ class Trainer:
 
     @property
     def windows(self) -> int:
-        """Outer steps that an adaptation takes: more than one where each is a window of it."""
-        window = self.learner.estimator.window
-        return math.ceil(self.learner.steps(self.episodes[0]) / window) if window else 1
+        """Outer steps that a batch of tasks serves: more than one where each is a part of it."""
+        return self.learner.estimator.outer_steps(self.learner.steps(self.episodes[0]))
 
     @property
     def finished(self) -> bool:
@@ -348,10 +347,13 @@ class Trainer:
                 f"{name} carries on from step {step!r} of an adaptation, and outer step "
                 f"{self.iteration} is {window} windows into one: delete it"
             )
-        with torch.no_grad():
-            like = last(adapt(self.learner, self.episodes[trajectory], steps=1))
-        check_tensors(found, like.values, "carried", name)
-        self.meta_gradients.carried = Adapted({n: found[n] for n in like.values}, step=step)
+        episode = self.episodes[trajectory]
+        with Seeded(self.experiment.seed):
+            _, like = self.learner.estimator(self.learner, episode.split(1)[0])
+        assert like is not None
+        wanted = {n: t.expand(len(episode), *t.shape[1:]) for n, t in like.values.items()}
+        check_tensors(found, wanted, "carried", name)
+        self.meta_gradients.carried = Adapted({n: found[n] for n in wanted}, step=step)
 
     def _devices(self) -> dict[str, str]:
         """By kind, the devices that random numbers may be drawn on."""

@@ -7,7 +7,7 @@ import { three, withUnit } from "./format";
 import { useUnique, useWidth } from "./hooks";
 import { Drawn, type Held, Legend, type Series } from "./Series";
 import { turned, type Window, within } from "./window";
-import { asksForLog, type Axis, belowLog, extent, makeScale, nearest, type Scale, tilts } from "./scales";
+import { asksForLog, type Axis, belowLog, evened, extent, makeScale, nearest, type Scale, tilts } from "./scales";
 
 export type { Series } from "./Series";
 
@@ -30,6 +30,8 @@ interface Props {
   under?: (x: Scale, y: Scale) => ComponentChildren;
   /** Axes end where the numbers end. */
   tight?: boolean;
+  /** A unit is as long on both axes, as in a plane; what they hold is given as their domains. */
+  even?: boolean;
   /** Without a legend: the words below say what is what. */
   quietLegend?: boolean;
   /** The part of the x axis that is shown; null is all. It is dragged out, and turned by keys. */
@@ -67,6 +69,16 @@ export function Chart(given: Props) {
     top: 22,
     bottom: height - (tilts(axes.x, width - 62) ? 54 : 40),
   };
+  if (props.even && axes.x.domain && axes.y.domain) {
+    const plane = evened(
+      axes.x.domain,
+      axes.y.domain,
+      box.right - box.left,
+      box.bottom - box.top,
+    );
+    axes.x = { ...axes.x, domain: plane.x, limits: plane.x };
+    axes.y = { ...axes.y, domain: plane.y, limits: plane.y };
+  }
   const wide = extent(
     series.map((one) => one.x),
     axes.x.scale === "log",
@@ -75,11 +87,11 @@ export function Chart(given: Props) {
   // While a point is dragged the axes stay, so that it stays under the pointer.
   const freshX = useScale(
     axes.x,
-    props.tight || axes.x.scale === "log" ? wide : beside(series, wide),
+    props.tight || props.even || axes.x.scale === "log" ? wide : beside(series, wide),
     [box.left, box.right],
     true,
   );
-  const freshY = useScale(axes.y, tall, [box.bottom, box.top], props.tight);
+  const freshY = useScale(axes.y, tall, [box.bottom, box.top], props.tight || props.even);
   const x = held.current?.x ?? freshX;
   const y = held.current?.y ?? freshY;
   const lost =

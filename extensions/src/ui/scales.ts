@@ -68,6 +68,22 @@ export function belowLog(columns: Iterable<ArrayLike<number>>): number {
   return count;
 }
 
+/** Two axes on which a unit is as long: what one needs less than it has room for is added to it. */
+export function evened(
+  x: [number, number],
+  y: [number, number],
+  wide: number,
+  tall: number,
+): { x: [number, number]; y: [number, number] } {
+  const size = ([low, high]: [number, number]) => 1.1 * (high - low) || 1; // with a little room
+  const unit = Math.max(size(x) / wide, size(y) / tall); // of the numbers, for a pixel
+  const around = ([low, high]: [number, number], pixels: number): [number, number] => [
+    (low + high - unit * pixels) / 2,
+    (low + high + unit * pixels) / 2,
+  ];
+  return { x: around(x, wide), y: around(y, tall) };
+}
+
 /** A scale from an axis and the extent of its numbers to pixels. */
 export function makeScale(
   axis: Axis,

@@ -45,9 +45,12 @@ function kindsOf(store: Store): string[] {
 
 /** The view that one most likely wants. */
 function usual(store: Store, kinds: string[]): string {
-  const first = { regression: "curves", classification: "images", control: "pulls" };
-  const kind = first[store.about.value.kind as keyof typeof first];
-  return kind && kinds.includes(kind) ? kind : kinds[0]!;
+  const first: Record<string, string[]> = {
+    regression: ["curves"],
+    classification: ["images"],
+    control: ["trajectories", "pulls"],
+  };
+  return first[store.about.value.kind ?? ""]?.find((kind) => kinds.includes(kind)) ?? kinds[0]!;
 }
 
 export function Exporter({ store, kind }: { store: Store; kind?: string }) {

@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { laneName } from "../facts";
 import type { Columns } from "../generated";
-import type { About, Store } from "../store";
+import type { Store } from "../store";
 import { useKeys } from "../ui/keys";
 import { Gradients } from "./gradients";
 import { Behind } from "./Inspected";
@@ -102,8 +102,8 @@ function Episode({ store, editor }: { store: Store; editor: Editor }) {
       title="Episode"
       store={store}
       area="episode"
-      kind={about.kind === "control" ? "pulls" : "examples"}
-      aside={said(about, support.length)}
+      kind={about.kind === "control" ? kindOf(store) : "examples"}
+      aside={said(store, support.length)}
     >
       <EpisodeOf store={store} editor={editor} part="support" />
       {support.length > 0 && <Toolbar store={store} editor={editor} examples={examples} />}
@@ -111,8 +111,9 @@ function Episode({ store, editor }: { store: Store; editor: Editor }) {
   );
 }
 
-function said(about: About, support: number): string {
-  if (about.kind === "control") return "moves and what they paid";
+function said(store: Store, support: number): string {
+  if (kindOf(store) === "trajectories") return "trajectories and their returns";
+  if (store.about.value.kind === "control") return "moves and what they paid";
   return `${support} ${support === 1 ? "example" : "examples"}`;
 }
 
@@ -154,5 +155,6 @@ function Differ({ store, editor, other }: { store: Store; editor: Editor; other:
 
 function kindOf(store: Store): keyof Columns {
   const { kind } = store.about.value;
-  return kind === "regression" ? "curves" : kind === "control" ? "pulls" : "predictions";
+  if (kind === "control") return frameOf(store, "trajectories") ? "trajectories" : "pulls";
+  return kind === "regression" ? "curves" : "predictions";
 }

@@ -242,6 +242,39 @@ test("a bandit shows pulls, probabilities and rewards", () => {
   expect(all(".wb-arms .wb-figure").map((one) => one.textContent)).toEqual(["50.0 %", "50.0 %"]);
 });
 
+test("trajectories are shown, chosen, gone through by move, and their goal is moved by keys", () => {
+  const made = sine();
+  made.traits.about.kind = "control";
+  made.traits.about.aims = true;
+  made.traits.cursor.step = 1;
+  made.traits.frames = {
+    "0:trajectories": wire({
+      step: [0, 0, 0, 1, 1, 1, 1, 1],
+      part: ["goal", "path", "path", "path", "path", "path", "path", "path"],
+      trajectory: [null, 0, 0, 0, 0, 0, 1, 1],
+      move: [null, 0, 1, 0, 1, 2, 0, 1],
+      point: [0, 0, 0, 0, 0, 0, 0, 0],
+      x: [2, 0, -1, 0, 1, 2, 0, 2],
+      y: [1, 0, 0, 0, 0, 1, 0, 1],
+      reward: [null, null, -3, null, -2, -1, null, -0.5],
+      value: [null, null, null, null, null, null, null, null],
+    }),
+  };
+  mount(made);
+  const list = () => all(".wb-pulls li").map((one) => one.textContent);
+  expect(list()).toEqual(["12 moves−3", "21 move−0.5"]);
+  click(all(".wb-pulls button")[1]!);
+  expect(store.cursor.value.example).toBe(1);
+  expect(find(".wb-moves")!.textContent).toBe("trajectory 2, move1 of 1");
+  const goal = find(".wb-grip")!;
+  expect(goal.getAttribute("aria-label")).toContain("goal: 2, 1");
+  goal.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowUp", bubbles: true }));
+  const { command, args } = made.sent.at(-1)!;
+  expect([command, args.what, args.task, args.x]).toEqual(["edit", "aim", 0, 2]);
+  expect(args.y).toBeGreaterThan(1);
+  expect(args.part).toBeUndefined();
+});
+
 test("a trial whose steps make several moves goes by moves", () => {
   const made = sine();
   made.traits.about.kind = "control";

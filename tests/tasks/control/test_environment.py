@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch.distributions import Categorical, Independent, Normal
+from torch.distributions import Categorical, Independent, Normal, kl_divergence
 
 from workbench.randomness import fold
 from workbench.tasks.control.environment import Box, Discrete
@@ -64,3 +64,20 @@ def test_leading_axes_change_nothing(actions: Discrete | Box) -> None:
     for task in range(3):
         alone = actions.choose(out[task], actions.noise(SEEDS[task, :5], out.dtype))
         assert torch.equal(rows[task], alone)
+
+
+@pytest.mark.parametrize("actions", [Discrete(3), Box(2)])
+def test_how_far_two_policies_are_apart(actions: Discrete | Box) -> None:
+    def of(out: torch.Tensor) -> Categorical | Independent:
+        if isinstance(actions, Discrete):
+            return Categorical(logits=out)
+        mean, logarithm = out.chunk(2, dim=-1)
+        return Independent(Normal(mean, logarithm.exp()), 1)
+
+    out, other = given(actions.outputs).requires_grad_(), given(actions.outputs).flip(0)
+    found, oracle = actions.divergence(out, other), kl_divergence(of(out), of(other))
+    assert found.shape == (3, 1)
+    torch.testing.assert_close(found, oracle)
+    ours, theirs = (torch.autograd.grad(kl.sum(), out)[0] for kl in (found, oracle))
+    torch.testing.assert_close(ours, theirs)
+    assert torch.equal(actions.divergence(out, out), torch.zeros_like(found))

@@ -7,8 +7,8 @@ task; its weights theta are learned slowly over tasks, its hidden state h learns
 
     h_t+1, pi_t, V_t = policy(o_t, a_t-1, r_t-1, d_t-1; h_t)        a_t ~ pi_t
 
-trained as an actor-critic over the whole trial (see `trials`). One adaptation step is one move in
-the environment.
+trained as an actor-critic over the whole trial, or by PPO (see `trials`). One adaptation step is
+one move in the environment.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from workbench.algorithms.base import Learner
+from workbench.algorithms.capabilities import Acts
 from workbench.algorithms.control import trials
-from workbench.algorithms.control.trials import Fraction, Weight
+from workbench.algorithms.control.trials import Fraction, Scale, Weight
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import check_fields
 from workbench.models import ModelSettings, Policy, PolicySettings
 from workbench.tasks.base import TaskSpec
+from workbench.tasks.control.environment import Box, Discrete
 from workbench.tasks.control.rollout import Moment
 from workbench.tasks.episode import Episode
 
@@ -38,6 +39,10 @@ class RL2Settings:
     trace: Fraction = 0.8  # lambda: 0 trusts the value net, 1 the rewards that really came
     value_weight: Weight = 0.5  # c: weight of the value's squared error
     entropy_weight: Weight = 0.03  # e: higher keeps the policy exploring for longer
+    # weight of the squared error in foretelling what a move brings, where PPO learns from it
+    prediction_weight: Weight = 0.0
+    usual_reward: float = 0.0  # what is taken off each reward before it is learned from
+    reward_scale: Scale = 1.0  # what it is then multiplied by: values should be of the size of 1
 
     def __post_init__(self) -> None:
         check_fields(self, "learner")
@@ -49,10 +54,12 @@ class RL2Settings:
                 "RL² acts in an environment with a recurrent policy: "
                 "give it control tasks such as 'bandit' and a PolicySettings model"
             )
-        return RL2(model.build(spec.input_shape, spec.outputs), self)
+        actions = trials.actions_of(spec)
+        numbers = isinstance(actions, Box)
+        return RL2(model.build(spec.input_shape, actions.size, numbers=numbers), self)
 
 
-class RL2(Learner):
+class RL2(Acts):
     """A recurrent policy that learns a task while it acts.
 
     >>> from workbench.algorithms import adapt
@@ -69,6 +76,10 @@ class RL2(Learner):
         super().__init__()
         self.policy = policy
         self.settings = settings
+        self.actions = (Box if policy.numbers else Discrete)(policy.actions)
+        if settings.prediction_weight:
+            units = policy.cell.hidden_size
+            self.foresight = trials.Foresight(units, self.actions, policy.observation)
 
     def steps(self, episode: Episode) -> int:
         """The moves of a trial."""
@@ -77,20 +88,20 @@ class RL2(Learner):
     def begin(self, episode: Episode) -> Adapted:
         """An empty hidden state, and nothing done yet."""
         like = self.policy.value.weight
-        values = trials.begun(episode, "RL²", self.policy.actions, like)
+        values = trials.begun(episode, "RL²", self.actions, like)
         return Adapted({"hidden": like.new_zeros(len(episode), self.policy.state_size)} | values)
 
     def act(self, moment: Moment, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Action logits, the value of going on and the next hidden state: a policy for rollouts."""
-        logits, value, hidden = self.policy(trials.observed(moment), hidden)
-        return logits, value, hidden
+        """What chooses, the value of going on and the next hidden state: a policy for rollouts."""
+        out, value, hidden = self.policy(trials.observed(moment), hidden)
+        return out, value, hidden
 
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
         """Draw an action from the policy and take it in the environment."""
         return trials.moved(self.act, adapted, episode, "hidden")
 
     def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Action logits were the next observation each of `x [task, example, observation]`."""
+        """What chooses an action, were the next observation each of `x [task, example, ...]`."""
         hidden = adapted.values["hidden"].repeat_interleave(x.shape[1], dim=0)
         moments = trials.supposed(adapted.values, x).flatten(0, 1)
         return self.policy(moments, hidden)[0].unflatten(0, (-1, x.shape[1]))
@@ -98,3 +109,17 @@ class RL2(Learner):
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """Each trial's actor-critic loss: `[task]`."""
         return trials.actor_critic_loss(path, episode, self.settings)
+
+    def collect(self, episode: Episode) -> Adapted:
+        """A whole trial, and what came of it."""
+        return trials.collected(self.act, self.begin(episode), episode, "hidden", self.settings)
+
+    def surrogate(self, collected: Adapted, episode: Episode, clip: float) -> Tensor:
+        """Each trial's clipped loss, read anew in one pass over its moves: `[task]`."""
+        features = self.policy.outputs(collected.values["read"])
+        out, value = self.policy.heads(features)
+        loss = trials.clipped_loss(out, value, collected, episode, clip, self.settings)
+        if self.settings.prediction_weight:
+            error = self.foresight.error(features, collected)
+            loss = loss + self.settings.prediction_weight * error
+        return loss

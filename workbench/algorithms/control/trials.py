@@ -7,6 +7,11 @@
 
 A and the target are held constant, V' is the value that is trained. The return counts all that
 follows in the trial, beyond the end of an episode: that is what makes exploring worth while.
+
+By PPO a trial is learned from several times: what was done is kept (`collected`) with A and the
+chances then, the net reads it again, and -log pi_t(a_t) A_t becomes the clipped ratio (see
+`estimators.ppo`). A net may also be asked to foretell what each move brings: what it has to know
+of the task for that is what it has to know to act well.
 """
 
 from __future__ import annotations
@@ -15,17 +20,19 @@ from collections.abc import Iterable
 from typing import Annotated, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import Range
-from workbench.tasks.control.environment import Discrete, Environment
+from workbench.tasks.base import TaskSpec
+from workbench.tasks.control.environment import Box, Discrete, Environment
 from workbench.tasks.control.rollout import Moment, Place, Policy, opening, rollout
 from workbench.tasks.episode import Episode
 
 Fraction = Annotated[float, Range(0, 1)]
 Weight = Annotated[float, Range(0, span=(0, 1))]
+Scale = Annotated[float, Range(above=0, span=(0.01, 10), log=True)]
 
 _STATE = "state."  # before the names of values that are the environment's state
 _SEEN = ("out", "action", "reward", "value")
@@ -47,6 +54,15 @@ class ActorCritic(Protocol):
     @property
     def entropy_weight(self) -> float: ...
 
+    @property
+    def prediction_weight(self) -> float: ...
+
+    @property
+    def usual_reward(self) -> float: ...
+
+    @property
+    def reward_scale(self) -> float: ...
+
 
 def environment(episode: Episode, method: str) -> Environment:
     """The episode's environment, or a refusal."""
@@ -57,18 +73,28 @@ def environment(episode: Episode, method: str) -> Environment:
     return episode.env
 
 
-def begun(episode: Episode, method: str, actions: int, like: Tensor) -> dict[str, Tensor]:
-    """The values of a trial in which nothing was done yet, for a net of so many actions."""
+def actions_of(spec: TaskSpec) -> Discrete | Box:
+    """What can be done in control tasks; where they don't say, a choice among so many actions."""
+    return Discrete(spec.outputs) if spec.actions is None else spec.actions
+
+
+def begun(episode: Episode, method: str, own: Discrete | Box, like: Tensor) -> dict[str, Tensor]:
+    """The values of a trial in which nothing was done yet, for a net of these actions."""
     world = environment(episode, method)
-    if not isinstance(world.actions, Discrete):
+    found = world.actions
+    if isinstance(found, Discrete) != isinstance(own, Discrete):
+        kinds = ("chooses among actions", "gives an action as numbers")
+        theirs = ("are numbers", "are to choose among")
+        number = isinstance(own, Box)
         raise UserError(
-            f"{method} chooses among actions and those of these tasks are numbers: "
-            "use control tasks such as 'bandit' or 'mdp'"
+            f"this policy of {method} {kinds[number]} and those of these tasks {theirs[number]}: "
+            "build it for these tasks"
         )
-    if world.actions.size != actions:
+    if found.size != own.size:
+        what = "actions" if isinstance(own, Discrete) else "numbers an action"
         raise UserError(
-            f"the policy has {actions} actions and the tasks have {world.actions.size}: "
-            f"ask for {actions} ways"
+            f"the policy has {own.size} {what} and the tasks have {found.size}: "
+            f"ask for {own.size} ways"
         )
     place = opening(world, episode.task, episode.seed)
     moment = {name: tensor.to(like) for name, tensor in place.moment.items()}
@@ -96,13 +122,13 @@ def moved(policy: Policy, adapted: Adapted, episode: Episode, memory: str) -> Ad
         raise UserError(
             f"a trial is over after {world.horizon} moves: ask for fewer steps, or for more shots"
         )
-    state = {k.removeprefix(_STATE): v for k, v in values.items() if k.startswith(_STATE)}
-    start = Place(state, {name: values[name] for name in _OBSERVED}, adapted.step)
+    start, memory_then = _place(adapted), values[memory]
     made = rollout(
-        world, episode.task, policy, episode.seed, values[memory], ends=False, length=1, start=start
+        world, episode.task, policy, episode.seed, memory_then, ends=False, length=1, start=start
     )
     seen = {name: getattr(made, name).squeeze(1) for name in _SEEN}
-    seen["probabilities"] = seen["out"].detach().softmax(dim=-1)
+    if isinstance(world.actions, Discrete):
+        seen["probabilities"] = seen["out"].detach().softmax(dim=-1)
     return Adapted({memory: made.memory} | _values(made.end), seen, made.end.moves)
 
 
@@ -122,6 +148,7 @@ def actor_critic_loss(path: Iterable[Adapted], episode: Episode, settings: Actor
     actions = environment(episode, "this method").actions
     seen = [adapted.seen for adapted in path if adapted.step > 0]
     out, action, reward, value = (torch.stack([s[name] for s in seen], dim=1) for name in _SEEN)
+    reward = _worth(reward, settings)
     advantage = advantages(reward, value.detach(), settings.discount, settings.trace)
     error = value - (advantage + value.detach())
     return (
@@ -129,6 +156,89 @@ def actor_critic_loss(path: Iterable[Adapted], episode: Episode, settings: Actor
         + settings.value_weight * error.square()
         - settings.entropy_weight * actions.entropy(out)
     ).mean(dim=1)
+
+
+@torch.no_grad()
+def collected(
+    policy: Policy, start: Adapted, episode: Episode, memory: str, settings: ActorCritic
+) -> Adapted:
+    """A whole trial as it is learned from: what the net read at every move, and what came of it.
+
+    read       observation, last action, reward and done, `[task, move, number]`
+    action     what was done
+    chance     the logarithm of its chance
+    brought    the reward, as it counts, and what was observed then, `[task, move, number]`
+    advantage  A
+    target     what the value is to be
+    """
+    world, values = environment(episode, "this method"), start.values
+    made = rollout(
+        world,
+        episode.task,
+        policy,
+        episode.seed,
+        values[memory],
+        ends=False,
+        start=_place(start),
+    )
+    last = {
+        "action": world.actions.encode(made.action, made.out.dtype),
+        "reward": made.reward.unsqueeze(-1),
+        "done": made.done.to(made.out.dtype).unsqueeze(-1),
+    }
+    first = {name: values[name].unsqueeze(1) for name in last}
+    before = [torch.cat([first[n], moved[:, :-1]], dim=1) for n, moved in last.items()]
+    following = torch.cat(
+        [made.observation[:, 1:], made.end.moment["observation"].unsqueeze(1)], dim=1
+    )
+    worth = _worth(made.reward, settings)
+    advantage = advantages(worth, made.value, settings.discount, settings.trace)
+    return Adapted(
+        {
+            "read": torch.cat([made.observation, *before], dim=-1),
+            "action": made.action,
+            "chance": world.actions.log_probability(made.out, made.action),
+            "brought": torch.cat([worth.unsqueeze(-1), following], dim=-1),
+            "advantage": advantage,
+            "target": advantage + made.value,
+        }
+    )
+
+
+def clipped_loss(
+    out: Tensor,
+    value: Tensor,
+    collected: Adapted,
+    episode: Episode,
+    clip: float,
+    settings: ActorCritic,
+) -> Tensor:
+    """Each trial's loss by PPO, `[task]`, of what the net now gives for each move of it."""
+    actions, kept = environment(episode, "this method").actions, collected.values
+    ratio = (actions.log_probability(out, kept["action"]) - kept["chance"]).exp()
+    limited = ratio.clamp(1 - clip, 1 + clip)
+    gain = torch.minimum(ratio * kept["advantage"], limited * kept["advantage"])
+    return (
+        -gain
+        + settings.value_weight * (value - kept["target"]).square()
+        - settings.entropy_weight * actions.entropy(out)
+    ).mean(dim=1)
+
+
+class Foresight(nn.Module):
+    """Foretells from a net's features and an action what that brings: reward and observation."""
+
+    def __init__(self, features: int, actions: Discrete | Box, observation: int) -> None:
+        super().__init__()
+        self.actions = actions
+        self.mix = nn.Linear(features + actions.width, features)
+        self.out = nn.Linear(features, 1 + observation)
+
+    def error(self, features: Tensor, collected: Adapted) -> Tensor:
+        """Each trial's mean squared error, summed over what is foretold: `[task]`."""
+        action = self.actions.encode(collected.values["action"], features.dtype)
+        found = self.out(self.mix(torch.cat([features, action], dim=-1)).relu())
+        return (found - collected.values["brought"]).square().sum(dim=-1).mean(dim=1)
 
 
 def advantages(reward: Tensor, value: Tensor, discount: float, trace: float) -> Tensor:
@@ -144,6 +254,18 @@ def advantages(reward: Tensor, value: Tensor, discount: float, trace: float) -> 
         estimate = surprise[:, step] + discount * trace * estimate
         estimates.append(estimate)
     return torch.stack(estimates[::-1], dim=1)
+
+
+def _worth(reward: Tensor, settings: ActorCritic) -> Tensor:
+    """A reward as it is learned from."""
+    return (reward - settings.usual_reward) * settings.reward_scale
+
+
+def _place(adapted: Adapted) -> Place:
+    """Where a trial stands, of the values of an adaptation."""
+    values = adapted.values
+    state = {k.removeprefix(_STATE): v for k, v in values.items() if k.startswith(_STATE)}
+    return Place(state, {name: values[name] for name in _OBSERVED}, adapted.step)
 
 
 def _values(place: Place) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -12,10 +13,20 @@ from workbench.tasks.episode import Episode
 class Estimator(ABC):
     """How a meta-gradient is had, apart from the learner. Subclasses are frozen dataclasses.
 
-    window  the inner steps of an outer step; 0 is the whole adaptation
+    window  the inner steps of an outer step; 0 is the whole adaptation. What is carried on is so
+            many steps further after each
     """
 
     window: int = 0
+
+    def outer_steps(self, steps: int) -> int:
+        """How many outer steps a batch of tasks serves, whose adaptations are of so many steps."""
+        return math.ceil(steps / self.window) if self.window else 1
+
+    @property
+    def whole(self) -> Estimator:
+        """The same of all tasks of a batch at once, where an outer step looks at some of them."""
+        return self
 
     def pace(self, name: str) -> float:
         """A meta-parameter's outer rate, as a factor of the training's: the same for all, but where

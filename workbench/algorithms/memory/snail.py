@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workbench.algorithms.capabilities import Embeds
+from workbench.algorithms.capabilities import Acts, Embeds
 from workbench.algorithms.classes import (
     indicator,
     labelled,
@@ -28,7 +28,7 @@ from workbench.algorithms.classes import (
     unlikely,
 )
 from workbench.algorithms.control import trials
-from workbench.algorithms.control.trials import Fraction, Weight
+from workbench.algorithms.control.trials import Fraction, Scale, Weight
 from workbench.algorithms.memory.learner import MemoryLearner, check_ways, shuffled
 from workbench.algorithms.memory.snail_net import ReadsSequences
 from workbench.algorithms.values import Adapted
@@ -36,8 +36,10 @@ from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 from workbench.innerloop import check_stackable
 from workbench.models import ModelSettings, PolicySettings
+from workbench.models.policy import held
 from workbench.randomness import fold
 from workbench.tasks.base import TaskSpec
+from workbench.tasks.control.environment import Box, Discrete
 from workbench.tasks.control.rollout import Moment
 from workbench.tasks.episode import Episode
 
@@ -57,6 +59,10 @@ class SNAILSettings:
     trace: Fraction = 0.8  # in trials, lambda: 0 trusts the value net, 1 the rewards that came
     value_weight: Weight = 0.5  # in trials: weight of the value's squared error
     entropy_weight: Weight = 0.03  # in trials: higher keeps the policy exploring for longer
+    # in trials, weight of the error in foretelling what a move brings, where PPO learns from it
+    prediction_weight: Weight = 0.0
+    usual_reward: float = 0.0  # in trials, what is taken off each reward before it is learned from
+    reward_scale: Scale = 1.0  # in trials, what it is then multiplied by
 
     def __post_init__(self) -> None:
         check_fields(self, "learner")
@@ -75,8 +81,10 @@ class SNAILSettings:
                     "nothing: leave the model PolicySettings() as it comes, and set "
                     "learner.filters, learner.length or learner.width"
                 )
-            size = math.prod(spec.input_shape) + spec.outputs + 2
-            return SNAILPolicy(size, spec.outputs, self)
+            actions = trials.actions_of(spec)
+            size = math.prod(spec.input_shape) + actions.width + 2
+            numbers = isinstance(actions, Box)
+            return SNAILPolicy(size, actions.size, self, numbers=numbers)
         if isinstance(model, PolicySettings):
             raise UserError("SNAIL embeds what it classifies: give it an MLP or Conv4 model")
         embedding = model.build(spec.input_shape, None)
@@ -188,11 +196,12 @@ class SNAIL(ReadsSequences, MemoryLearner, Embeds):
         return logits, attentions
 
 
-class SNAILPolicy(ReadsSequences):
+class SNAILPolicy(ReadsSequences, Acts):
     """Reads the moments of a trial as a sequence, and acts.
 
     features  the size of a moment: observation, action, reward and done
-    actions   among which it chooses
+    actions   among which it chooses, or numbers that an action is
+    numbers   whether actions are numbers
 
     >>> from workbench.algorithms import adapt, last
     >>> from workbench.tasks import open_tasks
@@ -205,14 +214,24 @@ class SNAILPolicy(ReadsSequences):
     kinds = ("control",)
 
     def __init__(
-        self, features: int, actions: int, settings: SNAILSettings = SNAILSettings()
+        self,
+        features: int,
+        actions: int,
+        settings: SNAILSettings = SNAILSettings(),
+        *,
+        numbers: bool = False,
     ) -> None:
         super().__init__()
-        self.settings, self.actions = settings, actions
-        self.make_net(features, 0, actions, settings.filters, settings.length, settings.width)
+        self.settings, self.actions = settings, (Box if numbers else Discrete)(actions)
+        net = (settings.filters, settings.length, settings.width)
+        self.make_net(features, 0, self.actions.outputs, *net)
         self.value = nn.Linear(self.out.in_features, 1)
         nn.init.orthogonal_(self.out.weight, gain=0.01)  # small logits explore at first
         nn.init.zeros_(self.out.bias)
+        if settings.prediction_weight:
+            self.foresight = trials.Foresight(
+                self.out.in_features, self.actions, features - self.actions.width - 2
+            )
 
     def steps(self, episode: Episode) -> int:
         """The moves of a trial."""
@@ -225,23 +244,39 @@ class SNAILPolicy(ReadsSequences):
         return Adapted({"past": empty} | values)
 
     def act(self, moment: Moment, past: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Action logits, the value of going on and the longer past: a policy for rollouts."""
-        item = self.inward(trials.observed(moment)).relu().unsqueeze(1)
-        known, logits = self.following(past, item, None)
-        value = self.value(known[:, 0]).squeeze(-1)
-        return logits[:, 0], value, torch.cat([past, known], dim=1)
+        """What chooses, the value of going on and the longer past: a policy for rollouts."""
+        known, out, value = self._read(past, trials.observed(moment).unsqueeze(1))
+        return out[:, 0], value[:, 0], torch.cat([past, known], dim=1)
 
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
         """Read the last moment and act."""
         return trials.moved(self.act, adapted, episode, "past")
 
     def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Action logits were the next observation each of `x [task, example, observation]`."""
+        """What chooses an action, were the next observation each of `x [task, example, ...]`."""
         past = adapted.values["past"]
         items = self.inward(trials.supposed(adapted.values, x)).relu()
         length = past.new_full((len(past),), past.shape[1], dtype=torch.long)
-        return self.following(past, items, length)[1]
+        return held(self.following(past, items, length)[1], self.actions.width)
 
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
         """Each trial's actor-critic loss: `[task]`."""
         return trials.actor_critic_loss(path, episode, self.settings)
+
+    def collect(self, episode: Episode) -> Adapted:
+        """A whole trial, and what came of it."""
+        return trials.collected(self.act, self.begin(episode), episode, "past", self.settings)
+
+    def surrogate(self, collected: Adapted, episode: Episode, clip: float) -> Tensor:
+        """Each trial's clipped loss, read anew in one pass over its moves: `[task]`."""
+        read = collected.values["read"]
+        known, out, value = self._read(read.new_zeros(len(read), 0, self.out.in_features), read)
+        loss = trials.clipped_loss(out, value, collected, episode, clip, self.settings)
+        if self.settings.prediction_weight:
+            loss = loss + self.settings.prediction_weight * self.foresight.error(known, collected)
+        return loss
+
+    def _read(self, past: Tensor, moments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What moments that follow each other come to be, what then chooses, and the values."""
+        known, out = self.following(past, self.inward(moments).relu(), None)
+        return known, held(out, self.actions.width), self.value(known).squeeze(-1)

@@ -98,7 +98,9 @@ class Bandits(Tasks):
 
     def spec(self, shape: Shape) -> TaskSpec:
         arms, _ = one_size(shape, "bandit", "arms", "pulls")
-        return TaskSpec("control", (BernoulliBandit.observation_size,), arms)
+        return TaskSpec(
+            "control", (BernoulliBandit.observation_size,), arms, actions=Discrete(arms)
+        )
 
 
 def one_size(shape: Shape, task: str, ways: str, shots: str) -> tuple[int, int]:

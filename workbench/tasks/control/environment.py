@@ -64,6 +64,15 @@ class Discrete:
         logarithms = out.log_softmax(dim=-1)
         return -(logarithms.exp() * logarithms).sum(dim=-1)
 
+    def divergence(self, out: Tensor, other: Tensor) -> Tensor:
+        """How far another policy's choice is from this one, KL(this || other) in nats, `[...]`.
+
+        >>> Discrete(2).divergence(torch.zeros(1, 2), torch.tensor([[1.0, -1.0]]))
+        tensor([0.4338])
+        """
+        ours, theirs = out.log_softmax(dim=-1), other.log_softmax(dim=-1)
+        return (ours.exp() * (ours - theirs)).sum(dim=-1)
+
 
 @dataclass(frozen=True)
 class Box:
@@ -111,6 +120,16 @@ class Box:
         """How undecided a choice is, in nats, `[...]`."""
         _, logarithm = out.chunk(2, dim=-1)
         return (logarithm + 0.5 * math.log(2 * math.pi * math.e)).sum(dim=-1)
+
+    def divergence(self, out: Tensor, other: Tensor) -> Tensor:
+        """How far another policy's choice is from this one, KL(this || other) in nats, `[...]`.
+
+        >>> Box(1).divergence(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]))
+        tensor([0.5000])
+        """
+        (mean, logarithm), (aim, width) = out.chunk(2, dim=-1), other.chunk(2, dim=-1)
+        ratio, away = (2 * (logarithm - width)).exp(), (mean - aim) * (-width).exp()
+        return (0.5 * (ratio + away.square() - 1) + width - logarithm).sum(dim=-1)
 
 
 class Environment(Protocol):

@@ -127,6 +127,7 @@ class MDPs(Tasks):
         one_size(shape, "mdp", "actions", "episodes")
 
     def spec(self, shape: Shape) -> TaskSpec:
-        actions, _ = one_size(shape, "mdp", "actions", "episodes")
-        mdp = TabularMDP(choices=actions)
-        return TaskSpec("control", (mdp.observation_size,), mdp.actions.outputs)
+        choices, _ = one_size(shape, "mdp", "actions", "episodes")
+        mdp = TabularMDP(choices=choices)
+        size, actions = (mdp.observation_size,), mdp.actions
+        return TaskSpec("control", size, actions.outputs, actions=actions)

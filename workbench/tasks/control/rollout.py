@@ -64,6 +64,7 @@ class Trajectories:
 def opening(env: Environment, task: Task, seed: Tensor) -> Place:
     """Where trajectories begin, one for every seed `[...]`: nothing was done yet."""
     state, observation = env.reset(task, fold(seed, RESET))
+    _check_shapes(env, {"observation": (observation, (*seed.shape, env.observation_size))})
     sizes = {"action": env.actions.width, "reward": 1, "done": 1}
     nothing = {name: observation.new_zeros(*seed.shape, size) for name, size in sizes.items()}
     return Place(state, {"observation": observation, **nothing})
@@ -96,15 +97,26 @@ def rollout(
     """
     place = opening(env, task, seed) if start is None else start
     first, last = place.moves, env.horizon if length is None else place.moves + length
+    if env.horizon < 1:
+        raise UserError(f"{_name(env)} has a horizon of {env.horizon} moves: give it at least 1")
     if last <= first:
         raise UserError(f"a rollout of {last - first} moves was asked for: ask for at least 1")
     state, moment, rows = place.state, place.moment, []
     alive = moment["done"].squeeze(-1) == 0 if ends else torch.ones_like(seed, dtype=torch.bool)
     for number in range(first, last):
         out, value, memory = policy(moment, memory)
+        if number == 0 and out.shape[-1] != env.actions.outputs:
+            raise UserError(
+                f"the policy gives {out.shape[-1]} numbers for an action and those of "
+                f"{_name(env)} need {env.actions.outputs}: build it for these tasks"
+            )
         own = fold(seed, number)
         action = env.actions.choose(out, env.actions.noise(fold(own, _ACTION), out.dtype))
         state, following, reward, done = env.step(task, state, action, fold(own, _WORLD))
+        if number == 0:
+            wide = (*seed.shape, env.observation_size)
+            found = {"observation": (following, wide), "reward": (reward, seed.shape)}
+            _check_shapes(env, {**found, "done": (done, seed.shape)})
         reward = reward.to(out.dtype)
         rows.append((moment["observation"], action, reward, done, alive, out, value))
         moment = {
@@ -116,6 +128,8 @@ def rollout(
         alive = alive & ~done if ends else alive
     columns = [torch.stack(column, dim=seed.dim()) for column in zip(*rows, strict=True)]
     observation, action, reward, done, alive, out, value = columns
+    if first == 0 or last == env.horizon:  # not after each of a trial's moves: it would cost
+        _check_finite(env, {"observation": observation, "reward": reward}, out)
     mask = alive.to(reward.dtype)
     return Trajectories(
         observation,
@@ -128,3 +142,41 @@ def rollout(
         Place(state, moment, last),
         memory,
     )
+
+
+def _check_shapes(env: Environment, found: Mapping[str, tuple[Tensor, tuple[int, ...]]]) -> None:
+    """Refuses what an environment of one's own gives in another shape than it has to."""
+    for what, (tensor, shape) in found.items():
+        if tensor.shape != shape:
+            raise UserError(
+                f"{_name(env)} gives {what} of the shape {list(tensor.shape)}: "
+                f"let it be {list(shape)}, as the trajectories are"
+            )
+
+
+def _check_finite(env: Environment, found: Mapping[str, Tensor], out: Tensor) -> None:
+    """Refuses NaN from an environment; what a policy that gives NaN leads to is not its fault."""
+    for what, tensor in found.items():
+        if is_readable(tensor) and not bool(tensor.isfinite().all()) and bool(out.isfinite().all()):
+            place = tensor.isfinite().logical_not().nonzero()[0].tolist()
+            raise UserError(
+                f"{_name(env)} gives {what} that is no finite number (at {place}): "
+                "let it stay finite whatever the action"
+            )
+
+
+def is_readable(tensor: Tensor) -> bool:
+    """Whether its numbers can be looked at now: not while tracing, or under `torch.func`.
+
+    >>> is_readable(torch.zeros(1))
+    True
+    """
+    from torch.fx.experimental.proxy_tensor import get_proxy_mode
+
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    return get_proxy_mode() is None and not wrapped and not tensor.is_meta
+
+
+def _name(env: Environment) -> str:
+    """That of the environment, or of the one whose episodes a trial is made of."""
+    return type(getattr(env, "env", env)).__name__

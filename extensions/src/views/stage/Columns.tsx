@@ -20,13 +20,16 @@ import {
   readCurves,
   readExamples,
   readPredictions,
+  type Pulls,
   readPulls,
   together,
 } from "./data";
 import type { Editor } from "./edits";
 import { laneColour, shareEpisode } from "./lanes";
 import { Pictures } from "./Pictures";
-import { Beliefs, PullList } from "./PullsView";
+import { PathList, PathsView } from "./PathsView";
+import { type Paths, readPaths } from "./paths";
+import { Beliefs, Likely, PullList } from "./PullsView";
 import { Listed } from "./Listed";
 
 /** A part of the stage with its name, something said of it, and the table behind it. */
@@ -133,7 +136,11 @@ export function EpisodeOf({
   const shown = examples.filter((one) => one.part === part);
   const pulls = readPulls(frameOf(store, "pulls"));
   const pick = (example: Example) => store.move({ part: example.part, example: example.place });
-  if (pulls) return <PullList pulls={pulls} step={store.cursor.value.step} store={store} />;
+  const paths = readPaths(frameOf(store, "trajectories"));
+  const { step, lane } = store.cursor.value;
+  const last = store.about.value.lanes?.[lane]?.steps ?? 0;
+  if (paths) return <PathList paths={paths} step={step} last={last} store={store} />;
+  if (pulls) return <PullList pulls={pulls} step={step} store={store} />;
   if (shown.length === 0) return <p class="wb-empty">no {part} examples</p>;
   if (shown[0]!.image) {
     return (
@@ -171,6 +178,8 @@ export function DoesOf({
   const curves = readCurves(frameOf(store, "curves", lane));
   const pulls = readPulls(frameOf(store, "pulls", lane));
   const against = other ?? null;
+  const paths = readPaths(frameOf(store, "trajectories", lane));
+  if (paths) return <Goes {...{ store, editor, lane, step, paths, pulls, height }} />;
   if (pulls) return <Beliefs pulls={pulls} step={step} store={store} />;
   if (curves) {
     const { curves: all, place } = curvesOf(curves, examples);
@@ -182,7 +191,7 @@ export function DoesOf({
     return (
       <CurveView
         title="Curve"
-        curves={{ ...all, domain: commonDomain(store) }}
+        curves={{ ...all, domain: commonDomain(store, (one) => readCurves(frameOf(store, "curves", one))?.domain) }}
         step={step}
         colour={laneColour(lane)}
         editor={lane === here || shareEpisode(lanes, lane, here) ? editor : undefined}
@@ -219,10 +228,37 @@ export function DoesOf({
   );
 }
 
-/** What the axes of every lane's curves hold, so that lanes can be compared by eye. */
-function commonDomain(store: Store): Curves["domain"] {
-  const lanes = store.about.value.lanes ?? [];
-  const known = lanes.map((_, lane) => readCurves(frameOf(store, "curves", lane))?.domain);
+interface Going extends Shown {
+  lane: number;
+  step: number;
+  paths: Paths;
+  pulls: Pulls | null;
+  height?: number;
+}
+
+/** Where a policy goes, and, where it chooses among actions move by move, how likely each was. */
+function Goes({ store, editor, lane, step, paths, pulls, height }: Going) {
+  const { lanes = [], aims } = store.about.value;
+  const here = store.cursor.value.lane;
+  const domain = commonDomain(store, (one) => readPaths(frameOf(store, "trajectories", one))?.domain);
+  return (
+    <div class="wb-goes">
+      <PathsView
+        {...{ store, paths, step, height, domain }}
+        colour={laneColour(lane)}
+        editor={aims && (lane === here || shareEpisode(lanes, lane, here)) ? editor : undefined}
+      />
+      {pulls && <Likely pulls={pulls} step={step} store={store} />}
+    </div>
+  );
+}
+
+/** What the axes of every lane hold, so that lanes can be compared by eye. */
+function commonDomain(
+  store: Store,
+  domainOf: (lane: number) => Curves["domain"] | undefined,
+): Curves["domain"] {
+  const known = (store.about.value.lanes ?? []).map((_, lane) => domainOf(lane));
   return together(known.filter((one) => one !== undefined));
 }
 

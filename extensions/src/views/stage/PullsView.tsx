@@ -39,17 +39,64 @@ export function PullList({ pulls, step, store }: { pulls: Pulls; step: number; s
 const percent = (value = 0) =>
   value > 0 && value < 0.001 ? "< 0.1 %" : `${(100 * value).toFixed(1)} %`;
 
+interface Believed {
+  pulls: Pulls;
+  step: number;
+  store: Store;
+}
+
+/** How many moves there are at a step, and what a click at a move does. */
+function movesOf({ pulls: { pulls }, step, store }: Believed) {
+  const moves = pulls.map((pull) => pull.move);
+  const made = pulls.filter((pull) => pull.step <= step).length;
+  const onPick = ({ x }: { x: number }) =>
+    store.move({ step: pulls[Math.min(Math.round(x), moves.length) - 1]?.step ?? 0 });
+  return { moves, made, onPick };
+}
+
 /** How likely each action is by move, and the value that the policy expects. */
-export function Beliefs({ pulls, step, store }: { pulls: Pulls; step: number; store: Store }) {
-  const moves = pulls.pulls.map((pull) => pull.move);
-  const made = pulls.pulls.filter((pull) => pull.step <= step).length;
-  const now = pulls.pulls[Math.max(made, 1) - 1];
-  const arms = Array.from({ length: pulls.arms }, (_, arm) => arm);
+export function Beliefs(props: Believed) {
+  const { pulls } = props;
+  const { moves, made, onPick } = movesOf(props);
   let sum = 0;
   const rewards = pulls.pulls.map((pull) => (sum += pull.reward));
   const values = pulls.pulls.some((pull) => pull.value !== null);
-  const onPick = ({ x }: { x: number }) =>
-    store.move({ step: pulls.pulls[Math.min(Math.round(x), moves.length) - 1]?.step ?? 0 });
+  return (
+    <>
+      <Likely {...props} />
+      <Chart
+        title="Reward"
+        series={[
+          { name: "reward so far", x: moves, y: rewards },
+          ...(values
+            ? [
+                {
+                  name: "value expected",
+                  x: moves,
+                  y: pulls.pulls.map((pull) => pull.value ?? NaN),
+                  dashed: true,
+                  colour: "var(--wb-quiet)",
+                },
+              ]
+            : []),
+        ]}
+        x={{ label: "move", integer: true, domain: [0, moves.length] }}
+        y={{ label: "reward", domain: [0, 1] }}
+        mark={made}
+        onPick={onPick}
+        height={160}
+        tight
+      />
+    </>
+  );
+}
+
+/** How likely each action is by move. */
+export function Likely(props: Believed) {
+  const { pulls, step } = props;
+  const { moves, made, onPick } = movesOf(props);
+  const now = pulls.pulls[Math.max(made, 1) - 1];
+  const arms = Array.from({ length: pulls.arms }, (_, arm) => arm);
   return (
     <>
       <ul class="wb-arms" aria-label={`${arms.length} ${pulls.what}s at step ${step}`}>
@@ -92,29 +139,6 @@ export function Beliefs({ pulls, step, store }: { pulls: Pulls; step: number; st
         mark={made}
         onPick={onPick}
         height={190}
-        tight
-      />
-      <Chart
-        title="Reward"
-        series={[
-          { name: "reward so far", x: moves, y: rewards },
-          ...(values
-            ? [
-                {
-                  name: "value expected",
-                  x: moves,
-                  y: pulls.pulls.map((pull) => pull.value ?? NaN),
-                  dashed: true,
-                  colour: "var(--wb-quiet)",
-                },
-              ]
-            : []),
-        ]}
-        x={{ label: "move", integer: true, domain: [0, moves.length] }}
-        y={{ label: "reward", domain: [0, 1] }}
-        mark={made}
-        onPick={onPick}
-        height={160}
         tight
       />
     </>

@@ -15,6 +15,9 @@ export interface Held {
   y: number;
 }
 
+/** Where a dragged goal is while Python has not answered yet. */
+export type Aimed = Pick<Held, "task" | "x" | "y">;
+
 /** Changes of one example overtake each other, but never those of another. */
 const place = ({ task, part, example }: Pick<Cursor, "task" | "part" | "example">) =>
   `${task} ${part} ${example}`;
@@ -24,6 +27,8 @@ const digits = (value: number) => Number(value.toPrecision(4));
 export class Editor {
   /** The point that is ahead of its adaptation. */
   readonly held = signal<Held | null>(null);
+  /** The goal that is. */
+  readonly aimed = signal<Aimed | null>(null);
   readonly drawing = signal(false);
   private moves = 0;
 
@@ -47,6 +52,18 @@ export class Editor {
     this.store.move({ part, example });
     void this.edit("move", to, { latest: place(to) }).then(() => {
       if (number === this.moves) this.held.value = null;
+    });
+  }
+
+  /** Moves the goal of a control task. */
+  aim(x: number, y: number): void {
+    const to = { task: this.store.cursor.peek().task, x: digits(x), y: digits(y) };
+    this.aimed.value = to;
+    const number = ++this.moves;
+    const told = { latest: `goal ${to.task}` };
+    const done = this.store.send("edit", { what: "aim", ...to }, told).catch(() => {});
+    void done.then(() => {
+      if (number === this.moves) this.aimed.value = null;
     });
   }
 

@@ -1,0 +1,71 @@
+"""2D navigation at the published settings, but for the outer step: Finn et al. (2017), section 5.3.
+
+20 tasks x 20 trajectories x 100 moves a batch. The paper's outer step is the trust region's
+(`navigation-maml-trpo`); PPO's five epochs over a batch get further in the same time. An outer step
+is one epoch: five are a batch of tasks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from workbench.algorithms.control.maml_rl import MAMLRLSettings
+from workbench.algorithms.estimators.displacement import Displacement
+from workbench.algorithms.estimators.ppo import PPO
+from workbench.algorithms.estimators.trust_region import TrustRegion
+from workbench.models import GaussianSettings
+from workbench.tasks import Shape
+from workbench.training.experiment import Experiment, TrainingSettings
+
+_MAML = Experiment(
+    tasks="navigation",
+    train=Shape(ways=2, shots=20, queries=0),
+    test=Shape(ways=2, shots=20, queries=0),
+    model=GaussianSettings(),
+    learner=MAMLRLSettings(),
+    training=TrainingSettings(
+        iterations=1_000, tasks=20, rate=1e-3, log_every=50,
+        validate_every=250, validation_tasks=40, diagnose_every=0,
+    ),
+    estimator=PPO(epochs=5, minibatches=1, clip=0.3),
+)  # fmt: skip
+
+
+def _with(base: Experiment = _MAML, **changes: object) -> Experiment:
+    return replace(base, learner=replace(base.learner, **changes))  # type: ignore[type-var]
+
+
+_FASTER = replace(_MAML, training=replace(_MAML.training, rate=3e-3))
+_FIRST = _with(_FASTER, order="first")
+
+PRESETS: dict[str, tuple[str, Experiment]] = {
+    "navigation-maml": ("MAML-RL, second order: find a goal in the plane by its pay", _MAML),
+    "navigation-fomaml": ("First-order MAML-RL on the same goals", _FIRST),
+    "navigation-anil": (
+        "ANIL-RL there: the inner step moves the head alone",
+        _with(adapts="head"),
+    ),
+    "navigation-reptile": (
+        "Reptile-RL there: towards where three inner steps lead",
+        replace(
+            _with(order="first", train_steps=3),
+            estimator=Displacement(),
+            training=replace(_MAML.training, iterations=200, log_every=10, validate_every=50),
+        ),
+    ),
+    "navigation-maml-trpo": (
+        "MAML-RL there with the paper's outer step, a trust region",
+        replace(
+            _MAML,
+            estimator=TrustRegion(),
+            training=replace(
+                _MAML.training, optimizer="SGD", rate=1.0,
+                iterations=200, log_every=10, validate_every=50,
+            ),
+        ),
+    ),
+    "navigation-pretrained": (
+        "The baseline: one policy for all goals, adapted by the same steps",
+        _with(_FASTER, train_steps=0, order="first"),
+    ),
+}  # fmt: skip
