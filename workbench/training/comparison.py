@@ -136,7 +136,8 @@ def compare(
     """Evaluate runs, each in its own test shape or all in `shape`, and compare them pair by pair.
 
     What they were trained on may differ; that they are tested on the same tasks is told by the
-    hash of the episodes. Baselines are tested on those of the first trained run. Runs equal but for their seed form one group, compared by its mean.
+    hash of the episodes. Baselines are tested on those of the first trained run. Runs equal but for
+    their seed form one group, compared by its mean.
     """
     runs = beside(runs)
     experiments = comparable(runs)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from workbench.algorithms.base import Learner
 from workbench.algorithms.control import trials
 from workbench.algorithms.values import Adapted
+from workbench.tasks.control.environment import Discrete
 from workbench.tasks.control.rollout import Moment
 from workbench.tasks.episode import Episode
 
@@ -73,7 +74,7 @@ class ByTheBook(Learner):
         method = type(self).__name__
         actions = trials.environment(episode, method).actions
         like = next(t for t in episode.task.values() if t.is_floating_point())
-        values = trials.begun(episode, method, actions.outputs, like)
+        values = trials.begun(episode, method, Discrete(actions.outputs), like)
         return Adapted({**values, **self.begun(episode, like)})
 
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
@@ -93,7 +94,7 @@ class ByTheBook(Learner):
         return Adapted({**after, **found}, seen, made.step)
 
     def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Action logits at observations `[task, example, observation]`: the best, evenly if even."""
+        """Action logits at `x [task, example, observation]`: the best, evenly where even."""
         worth = self.worth(adapted, x)
         best = (worth >= worth.amax(dim=-1, keepdim=True)).to(worth)
         greedy = best / best.sum(dim=-1, keepdim=True)

@@ -22,7 +22,10 @@ _BANDITS = {
     "greedy": ("pull the arm that paid best", BanditBaselineSettings("greedy")),
     "thompson": ("Thompson sampling", BanditBaselineSettings("thompson")),
     "ucb1": ("UCB1, of a fifth of Auer's width", BanditBaselineSettings("ucb1", width=0.2)),
-    "gittins": ("the greatest Gittins index of a finite horizon", BanditBaselineSettings("gittins")),
+    "gittins": (
+        "the greatest Gittins index of a finite horizon",
+        BanditBaselineSettings("gittins"),
+    ),
     "optimal": ("know the best arm", BanditBaselineSettings("optimal")),
 }
 _MDPS = {
