@@ -11,6 +11,7 @@ from tests.tasks.control.worlds import SMALL, small
 from workbench.algorithms import (
     MAML,
     RL2,
+    Adapted,
     BanditBaseline,
     BanditBaselineSettings,
     MDPBaseline,
@@ -59,14 +60,19 @@ def test_returns_are_sums_of_the_rewards_of_an_episode() -> None:
 
 
 def test_an_episode_ends_where_it_is_done_and_not_at_the_horizon() -> None:
-    torch.manual_seed(0)
-    episode = open_tasks("grid").sample(20, seed=0, shape=Shape(ways=5, shots=6))
-    learner = RL2(Policy(episode.env.observation_size, 5, hidden=4)).eval()
-    path = list(adapt(learner, episode))
-    frame = return_frame(learner, episode, path)
-    done = torch.stack([adapted.values["done"].flatten() for adapted in path[1:]], dim=1)
-    assert frame.groupby("task").size().tolist() == done.sum(dim=1).int().tolist()
-    assert frame["moves"].min() < frame["moves"].max() <= episode.env.env.horizon
+    episode, learner = mdps(tasks=2), RL2(Policy(10, 3, hidden=4))
+    reward = torch.arange(8.0).reshape(2, 4)
+    done = torch.tensor([[0.0, 1, 1, 0], [0, 0, 0, 1]])
+    steps = [  # of two moves each
+        Adapted({}, {"reward": reward[:, at : at + 2], "done": done[:, at : at + 2]}, at // 2 + 1)
+        for at in (0, 2)
+    ]
+    frame = return_frame(learner, episode, [Adapted({}), *steps])
+    assert frame.values.tolist() == [
+        [0, 1, 1, 1.0, 2],
+        [0, 2, 2, 2.0, 1],
+        [1, 2, 1, 22.0, 4],
+    ]
 
 
 def test_a_policy_that_plays_has_a_return_for_each_trajectory_after_each_step() -> None:
