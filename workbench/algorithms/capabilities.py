@@ -158,6 +158,23 @@ class Strays(Acts):
         """KL(the policy that collected || the policy now), the mean over its moves, `[task]`."""
 
 
+class Expects(Learner):
+    """A learner that says before every move what it expects to come: a step has seen its `value`.
+
+    One that `Plays` names it `trajectory.value`.
+    """
+
+    lacking = (
+        "{what} holds what was expected against what came, and {method} expects nothing: use it "
+        "with RL² or another method that has a critic"
+    )
+
+    @property
+    def discount(self) -> float:
+        """What a reward one move later is worth in what is expected."""
+        return float(self.settings.discount)
+
+
 class Plays(Learner):
     """A learner whose adapted values are a policy that plays whole episodes: it adapts by steps.
 

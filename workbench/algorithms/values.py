@@ -72,6 +72,11 @@ def trainable(learner: nn.Module) -> list[tuple[str, Tensor]]:
     """The meta-parameters: named parameters that want a gradient."""
     every: list[tuple[str, Tensor]] = list(learner.named_parameters())
     found = [(name, p) for name, p in every if p.requires_grad]
+    if not every:
+        raise UserError(
+            f"{type(learner).__name__} has no meta-parameter to train, since it learns by a fixed "
+            "rule: evaluate or compare it as it is"
+        )
     if not found:
         raise UserError(
             f"{type(learner).__name__} has no meta-parameter to train, since all that it has is "

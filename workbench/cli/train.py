@@ -62,9 +62,9 @@ def _lines() -> dict[str, str]:
     from workbench.own import METHODS, files_in
 
     if files_in(METHODS):  # those of one's own run, so that what is wrong with them is said
-        from workbench.training import presets
+        from workbench.training import baselines, presets
 
-        return presets()
+        return presets() | baselines()
     sources = sorted((Path(__file__).parent.parent / "training" / "presets").glob("*.py"))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     kept = cache_folder() / f"presets-{digest[:16]}.json"
@@ -72,9 +72,9 @@ def _lines() -> dict[str, str]:
         found: dict[str, str] = json.loads(kept.read_text())
         return found
     from workbench.files import write_safely
-    from workbench.training import presets
+    from workbench.training import baselines, presets
 
-    lines = presets()
+    lines = presets() | baselines()
     with suppress(OSError, UserError):  # a place that cannot be written costs the two seconds again
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_safely(kept, json.dumps(lines).encode())

@@ -11,6 +11,7 @@ np.float64(7.16)
 """
 
 from workbench.figures import examples
+from workbench.figures.acting import episode_returns, regret_by_move, value_against_return
 from workbench.figures.calibration import reliability
 from workbench.figures.checks import gradient_certificate, gradient_sampling, gradient_signal
 from workbench.figures.columns import frame_sha256
@@ -67,6 +68,7 @@ __all__ = [
     "embedding_map",
     "episode_examples",
     "episode_grid",
+    "episode_returns",
     "examples",
     "frame_sha256",
     "gradient_agreement",
@@ -89,10 +91,12 @@ __all__ = [
     "policy_paths",
     "query_predictions",
     "read_receipt",
+    "regret_by_move",
     "reliability",
     "render",
     "save",
     "support_influence",
     "training_diagnostics",
     "trend",
+    "value_against_return",
 ]

@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from workbench.figures.examples_of_acting import expectations as expectations
+from workbench.figures.examples_of_acting import regret as regret
+from workbench.figures.examples_of_acting import returns as returns
+
 
 def curves() -> pd.DataFrame:
     """A sinusoid task whose prediction closes in on the truth by nearly half a step."""

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.errors import UserError, nearest
+from workbench.figures.acting import episode_returns, regret_by_move, value_against_return
 from workbench.figures.axes import tell_diverged
 from workbench.figures.calibration import reliability
 from workbench.figures.checks import gradient_certificate, gradient_sampling, gradient_signal
@@ -49,6 +50,9 @@ DRAWN: dict[str, Callable[..., Plot]] = {
     "predictions": query_predictions,
     "trajectories": policy_paths,
     "pulls": arm_pulls,
+    "returns": episode_returns,
+    "regret": regret_by_move,
+    "expectations": value_against_return,
     "images": episode_grid,
     "norms": layer_norms,
     "flow": gradient_flow,

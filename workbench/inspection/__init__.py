@@ -47,6 +47,7 @@ from workbench.inspection.curvature import (
 )
 from workbench.inspection.diagnostics import diagnosed, diagnostics_frame, progress_frame
 from workbench.inspection.examples import example_frame, image_frame
+from workbench.inspection.expectations import expectation_frame
 from workbench.inspection.gradients import (
     Anatomy,
     anatomy,
@@ -58,6 +59,7 @@ from workbench.inspection.influence import influence_frame
 from workbench.inspection.kinds import KINDS, compute, inspections_of, listing, table
 from workbench.inspection.memory import embedding_frame, memory_frame, slot_frame, usage_frame
 from workbench.inspection.recall import recall_frame
+from workbench.inspection.regret import regret_frame
 from workbench.inspection.results import (
     comparison_frame,
     evaluation_frame,
@@ -65,6 +67,7 @@ from workbench.inspection.results import (
     seeds_frame,
     stacked,
 )
+from workbench.inspection.returns import return_frame
 from workbench.inspection.sampling import sampling_frame
 from workbench.inspection.tape import Tape
 from workbench.inspection.trajectories import trajectory_frame
@@ -90,6 +93,7 @@ __all__ = [
     "embedding_frame",
     "evaluation_frame",
     "example_frame",
+    "expectation_frame",
     "flow_frame",
     "image_frame",
     "influence_frame",
@@ -105,7 +109,9 @@ __all__ = [
     "pull_frame",
     "rate_frame",
     "recall_frame",
+    "regret_frame",
     "reliability_frame",
+    "return_frame",
     "sampling_frame",
     "second_order",
     "seeds_frame",

@@ -182,7 +182,8 @@ def pull_frame(
     probability  with which the policy chose it then
     pulled       whether it did
     reward       what that brought; missing for what was not done
-    value        what the policy expected of the rest of the trial, before the move
+    value        what the policy expected of the rest of the trial, before the move; missing where
+                 it expects nothing
     chance       that a bandit's arm pays, which the policy does not know; else missing
 
     >>> from workbench.algorithms import RL2, adapt
@@ -214,7 +215,7 @@ def pull_frame(
             "probability": _numbers(seen["probabilities"]),
             "pulled": pulled,
             "reward": np.where(pulled, float(seen["reward"]), np.nan),
-            "value": float(seen["value"]),
+            "value": float(seen["value"]) if "value" in seen else float("nan"),
             "chance": chance,
         }
         pieces.append(columns)

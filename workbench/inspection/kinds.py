@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,7 @@ import pandas as pd
 import torch
 
 from workbench.algorithms.base import Learner
-from workbench.algorithms.capabilities import Descends, Plays, Unrolls
+from workbench.algorithms.capabilities import Descends, Expects, Plays, Unrolls
 from workbench.algorithms.divergence import Divergence, divergence
 from workbench.algorithms.inspections import Inspection
 from workbench.algorithms.memory.learner import MemoryLearner
@@ -28,10 +26,14 @@ from workbench.inspection.agreement import agreement_frame, signal_frame
 from workbench.inspection.certificate import certificate_frame
 from workbench.inspection.curvature import curvature_frame, landscape_frame
 from workbench.inspection.examples import example_frame, image_frame
+from workbench.inspection.expectations import expectation_frame
 from workbench.inspection.gradients import anatomy_frame, flow_frame, norm_frame
 from workbench.inspection.influence import influence_frame
+from workbench.inspection.kind import kind_of
 from workbench.inspection.layers import lacking
 from workbench.inspection.memory import embedding_frame, memory_frame, slot_frame, usage_frame
+from workbench.inspection.regret import regret_frame
+from workbench.inspection.returns import return_frame
 from workbench.inspection.sampling import sampling_frame
 from workbench.inspection.trajectories import trajectory_frame
 from workbench.measures import marked
@@ -48,39 +50,8 @@ def _examples(
     return example_frame(episode, task)
 
 
-def _columns(function: Callable[..., Any]) -> dict[str, str]:
-    """What each column holds, as the function's own help says it.
-
-    >>> list(_columns(influence_frame))[:3]
-    ['task', 'example', 'target']
-    """
-    found: dict[str, str] = {}
-    names: list[str] = []
-    block = [*(inspect.getdoc(function) or "").split("\n\n"), "", ""][1]
-    for line in block.splitlines():
-        named = re.match(r"(\.{3}|[a-z_]+(?:, [a-z_]+)*) +(?=\S)", line)
-        if named and not line.startswith(" "):
-            names = named[1].split(", ")
-            found |= dict.fromkeys(names, line[named.end() :].strip())
-        else:
-            found |= {name: f"{found[name]} {line.strip()}" for name in names}
-    return found
-
-
-def _kind(
-    name: str,
-    make: Callable[..., pd.DataFrame],
-    sentence: str,
-    *,
-    documents: Callable[..., Any] | None = None,
-    **more: Any,
-) -> Inspection:
-    """One of the package's own: its columns are in its function's help, its figure has its name."""
-    return Inspection(name, make, _columns(documents or make), sentence, figure=name, **more)
-
-
 _ALL = (
-    _kind(
+    kind_of(
         "examples",
         _examples,
         "A task's examples as they are, and what was edited",
@@ -88,7 +59,7 @@ _ALL = (
         shows="tasks",
         view="stage",
     ),
-    _kind(
+    kind_of(
         "steps",
         step_frame,
         "Loss and metric of every task after every inner step",
@@ -96,31 +67,53 @@ _ALL = (
         view="loss",
         label="Loss",
     ),
-    _kind(
+    kind_of(
         "curves",
         curve_frame,
         "A regression task's truth, examples and adapted curves",
         view="stage",
     ),
-    _kind(
+    kind_of(
         "predictions",
         prediction_frame,
         "Which class each query is given after every inner step",
         view="stage",
     ),
-    _kind(
+    kind_of(
         "trajectories",
         trajectory_frame,
         "Where a control task's policy goes after every inner step",
         view="stage",
     ),
-    _kind(
+    kind_of(
         "pulls",
         pull_frame,
         "What was done in a control task, and what it paid",
         view="stage",
     ),
-    _kind(
+    kind_of(
+        "returns",
+        return_frame,
+        "What whole episodes of control brought, by episode or gradient step",
+        scope="episode",
+        view="export",
+    ),
+    kind_of(
+        "regret",
+        regret_frame,
+        "What a trial lost against who knows the task, move by move",
+        scope="episode",
+        view="export",
+    ),
+    kind_of(
+        "expectations",
+        expectation_frame,
+        "What a critic expected before each move, and the return that came",
+        scope="episode",
+        needs=(Expects,),
+        view="export",
+    ),
+    kind_of(
         "images",
         _images,
         "A classification task's images, and what they are taken for",
@@ -128,7 +121,7 @@ _ALL = (
         shows="outcome",
         view="export",
     ),
-    _kind(
+    kind_of(
         "norms",
         norm_frame,
         "How large weights, gradients and updates are, by step and layer",
@@ -137,7 +130,7 @@ _ALL = (
         view="layers",
         label="Layers",
     ),
-    _kind(
+    kind_of(
         "flow",
         flow_frame,
         "The meta-gradient on its way back through the inner steps",
@@ -148,7 +141,7 @@ _ALL = (
         view="flow",
         label="Flow",
     ),
-    _kind(
+    kind_of(
         "anatomy",
         anatomy_frame,
         "The meta-gradient's first order, and each step's correction",
@@ -159,7 +152,7 @@ _ALL = (
         view="anatomy",
         label="Anatomy",
     ),
-    _kind(
+    kind_of(
         "agreement",
         agreement_frame,
         "Cosines between the gradients of tasks, and of a task's shots",
@@ -168,7 +161,7 @@ _ALL = (
         view="agreement",
         label="Agreement",
     ),
-    _kind(
+    kind_of(
         "signal",
         signal_frame,
         "Signal to noise and conflict of those gradients, by layer",
@@ -176,7 +169,7 @@ _ALL = (
         shows="outcome",
         view="agreement",
     ),
-    _kind(
+    kind_of(
         "sampling",
         sampling_frame,
         "Signal to noise of a policy gradient, by its number of trajectories",
@@ -184,7 +177,7 @@ _ALL = (
         cost="slow",
         view="agreement",
     ),
-    _kind(
+    kind_of(
         "curvature",
         curvature_frame,
         "The largest eigenvalues of the loss's Hessian along the path",
@@ -193,7 +186,7 @@ _ALL = (
         cost="slow",
         view="landscape",
     ),
-    _kind(
+    kind_of(
         "landscape",
         landscape_frame,
         "Support and query loss in the plane of the path",
@@ -202,7 +195,7 @@ _ALL = (
         view="landscape",
         label="Landscape",
     ),
-    _kind(
+    kind_of(
         "influence",
         influence_frame,
         "What each support example does for the query",
@@ -211,7 +204,7 @@ _ALL = (
         shows="outcome",
         view="agreement",
     ),
-    _kind(
+    kind_of(
         "memory",
         memory_frame,
         "What queries read of a memory",
@@ -220,28 +213,28 @@ _ALL = (
         view="memory",
         label="Memory",
     ),
-    _kind(
+    kind_of(
         "slots",
         slot_frame,
         "What was written to a memory, when, and by which example",
         needs=(MemoryLearner,),
         view="memory",
     ),
-    _kind(
+    kind_of(
         "usage",
         usage_frame,
         "How full and how used each slot of a memory was",
         needs=(MemoryLearner,),
         view="memory",
     ),
-    _kind(
+    kind_of(
         "embedding",
         embedding_frame,
         "Where examples lie in the embedding",
         cost="slow",
         view="memory",
     ),
-    _kind(
+    kind_of(
         "certificate",
         certificate_frame,
         "The meta-gradient against finite differences",

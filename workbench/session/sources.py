@@ -11,7 +11,15 @@ from workbench.algorithms.base import Learner
 from workbench.errors import UserError, nearest
 from workbench.inspection import Tape
 from workbench.tasks import Shape, Tasks
-from workbench.training import Experiment, Run, preset, presets, run_of, shipped_runs
+from workbench.training import (
+    Experiment,
+    Run,
+    baselines,
+    preset,
+    presets,
+    run_of,
+    shipped_runs,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +71,14 @@ did you mean 'sinusoid-maml'?
         return _of_tape(Tape.load(path), name)
     if (path / "config.json").is_file() or name in shipped_runs():
         return _of_run(run_of(name), name)
-    if name in presets():
+    if name in baselines() or name in presets():
         experiment = preset(name)
         learner, tasks = experiment.build()
         note = f"not trained: train it by `workbench train {name}` and give the run's directory"
+        if name in baselines():
+            note = baselines()[name]
         return _of_experiment(name, note, experiment, learner.eval(), tasks)
-    known = sorted({*presets(), *shipped_runs()})
+    known = sorted({*presets(), *baselines(), *shipped_runs()})
     raise UserError(
         f"'{name}' is no run directory, .metatrace file or preset: {nearest(name, known)}"
     )

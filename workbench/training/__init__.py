@@ -5,6 +5,7 @@ preset       a ready-made experiment by name
 train        runs one, in a run directory or in memory
 Run          a run directory: its status, metrics, checkpoints; follow and stop it
 run_of       the run in a directory, or the trained one of that name that comes with the workbench
+baselines    what there is nothing to train of, by name: `run_of` finds them in a run's place
 evaluate     accuracy, error or reward on new tasks, after every inner step, with an interval
 compare      methods on identical tasks, paired
 """
@@ -14,7 +15,7 @@ from workbench.training.comparison import Comparison, compare
 from workbench.training.evaluation import Evaluation, evaluate
 from workbench.training.experiment import Experiment, TrainingSettings
 from workbench.training.loop import Outcome, train
-from workbench.training.presets import preset, presets
+from workbench.training.presets import baselines, preset, presets
 from workbench.training.runs import Run, Status
 from workbench.training.shipped import run_of, shipped_runs
 from workbench.training.trainer import Trainer
@@ -28,6 +29,7 @@ __all__ = [
     "Status",
     "Trainer",
     "TrainingSettings",
+    "baselines",
     "compare",
     "evaluate",
     "preset",

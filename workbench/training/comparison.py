@@ -20,6 +20,7 @@ from workbench.tasks.base import Shape, Split
 from workbench.training.evaluation import DEFAULT_SEED, Evaluation, evaluate, interval
 from workbench.training.experiment import Experiment
 from workbench.training.runs import Run
+from workbench.training.shipped import beside
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +136,10 @@ def compare(
     """Evaluate runs, each in its own test shape or all in `shape`, and compare them pair by pair.
 
     What they were trained on may differ; that they are tested on the same tasks is told by the
-    hash of the episodes. Runs equal but for their seed form one group, compared by its mean.
+    hash of the episodes. Baselines are tested on those of the first trained run. Runs equal but for
+    their seed form one group, compared by its mean.
     """
+    runs = beside(runs)
     experiments = comparable(runs)
     results: list[Evaluation] = []
     for run, experiment in zip(runs, experiments, strict=True):

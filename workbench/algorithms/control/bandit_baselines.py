@@ -11,7 +11,7 @@ t moves so far and m left, the arm is pulled of which the greatest is
 
 Gittins' index is that of an arm which stops paying with the trial, at discount g: at g = 1 the
 finite-horizon index; where m is large and g < 1, that of the tables. It is the wage at which going
-on with the arm is worth as much as leaving it for good, found by dynamic programming over all wages.
+on with the arm is worth as much as leaving it for good, by dynamic programming over all wages.
 """
 
 from __future__ import annotations

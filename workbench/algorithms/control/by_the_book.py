@@ -94,7 +94,7 @@ class ByTheBook(Learner):
         return Adapted({**after, **found}, seen, made.step)
 
     def predict(self, adapted: Adapted, x: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Action logits at observations `[task, example, observation]`: the best, evenly if even."""
+        """Action logits at `x [task, example, observation]`: the best, evenly where even."""
         worth = self.worth(adapted, x)
         best = (worth >= worth.amax(dim=-1, keepdim=True)).to(worth)
         greedy = best / best.sum(dim=-1, keepdim=True)

@@ -23,7 +23,7 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
-from workbench.algorithms.capabilities import Plays, Strays
+from workbench.algorithms.capabilities import Expects, Plays, Strays
 from workbench.algorithms.control import baseline
 from workbench.algorithms.control.surrogates import Surrogate, clipped, surrogate, weighted_mean
 from workbench.algorithms.control.trials import Fraction, environment
@@ -89,7 +89,7 @@ class MAMLRLSettings(GradientSettings):
         return MAMLRL(model.build(spec.input_shape, spec.outputs), self)
 
 
-class MAMLRL(GradientLearner, Plays, Strays):
+class MAMLRL(GradientLearner, Plays, Strays, Expects):
     """Learns the policy that a few steps along its own policy gradient adapt best.
 
     >>> from workbench.algorithms import adapt

@@ -150,8 +150,8 @@ class MDPBaseline(ByTheBook):
             best = pays + own.width * of_pays.sqrt()
             plan = backward_induction(best, leads, horizon, own.width * of_leads.sqrt())
         else:
-            true = (episode.task[name].double() for name in ("pays", "leads"))
-            plan = backward_induction(*true, horizon)
+            task = episode.task
+            plan = backward_induction(task["pays"].double(), task["leads"].double(), horizon)
         return plan.to(counts["visits"])
 
 

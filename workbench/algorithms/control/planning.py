@@ -43,7 +43,8 @@ def promised(leads: Tensor, slack: Tensor, worth: Tensor) -> Tensor:
 
     Half the slack goes to the best state, and is taken from the worst ones.
 
-    >>> promised(torch.tensor([[[[0.5, 0.5]]]]), torch.tensor([[[0.4]]]), torch.tensor([[0.0, 1.0]]))
+    >>> leads, slack = torch.tensor([[[[0.5, 0.5]]]]), torch.tensor([[[0.4]]])
+    >>> promised(leads, slack, torch.tensor([[0.0, 1.0]]))
     tensor([[[0.7000]]])
     """
     best_first = worth.argsort(dim=-1, descending=True)

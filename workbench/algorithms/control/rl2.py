@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.algorithms.capabilities import Acts
+from workbench.algorithms.capabilities import Acts, Expects
 from workbench.algorithms.control import trials
 from workbench.algorithms.control.trials import Fraction, Scale, Usual, Weight
 from workbench.algorithms.values import Adapted
@@ -60,7 +60,7 @@ class RL2Settings:
         return RL2(model.build(spec.input_shape, actions.size, numbers=numbers), self)
 
 
-class RL2(Acts):
+class RL2(Acts, Expects):
     """A recurrent policy that learns a task while it acts.
 
     >>> from workbench.algorithms import adapt

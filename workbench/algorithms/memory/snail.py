@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workbench.algorithms.capabilities import Acts, Embeds
+from workbench.algorithms.capabilities import Acts, Embeds, Expects
 from workbench.algorithms.classes import (
     indicator,
     labelled,
@@ -196,7 +196,7 @@ class SNAIL(ReadsSequences, MemoryLearner, Embeds):
         return logits, attentions
 
 
-class SNAILPolicy(ReadsSequences, Acts):
+class SNAILPolicy(ReadsSequences, Acts, Expects):
     """Reads the moments of a trial as a sequence, and acts.
 
     features  the size of a moment: observation, action, reward and done

@@ -14,7 +14,7 @@ from workbench.training.experiment import Experiment
 
 
 def presets() -> dict[str, str]:
-    """Every preset's name and its one line, those of your own methods last.
+    """What can be trained: every preset's name and its one line, your own methods' last.
 
     >>> presets()["digits-maml"]
     "MAML on scikit-learn's 8x8 digits, 2-way 1-shot"
@@ -22,13 +22,22 @@ def presets() -> dict[str, str]:
     return {name: line for name, (line, _) in (_built_in() | _own()).items()}
 
 
+def baselines() -> dict[str, str]:
+    """What there is nothing to train of, by name: it is evaluated, compared and shown as it is.
+
+    >>> baselines()["bandit-thompson"]
+    'by the book, nothing to train: Thompson sampling'
+    """
+    return {name: line for name, (line, _) in _by_the_book().items()}
+
+
 def preset(name: str) -> Experiment:
-    """A ready-made experiment by name: built in, or of a method in the folder `methods`.
+    """A ready-made experiment by name: built in, a baseline, or of a method in `methods`.
 
     >>> preset("sinusoid-maml").training.tasks
     25
     """
-    built_in = _built_in()
+    built_in = _built_in() | _by_the_book()
     if name in built_in:
         return built_in[name][1]
     own = _own()
@@ -45,6 +54,13 @@ def _built_in() -> dict[str, tuple[str, Experiment]]:
 
     parts = (sinusoid, images, shifts, control, navigation, optimizers)
     return {name: entry for part in parts for name, entry in part.PRESETS.items()}
+
+
+@cache
+def _by_the_book() -> dict[str, tuple[str, Experiment]]:
+    from workbench.training.presets import by_the_book
+
+    return by_the_book.PRESETS
 
 
 def _own() -> dict[str, tuple[str, Experiment]]:
