@@ -342,6 +342,9 @@ export interface Columns {
   predictions: "step" | "example" | "label" | "prediction" | "confidence" | "truth" | "correct";
   trajectories: "step" | "part" | "trajectory" | "move" | "point" | "x" | "y" | "reward" | "value";
   pulls: "step" | "move" | "arm" | "probability" | "pulled" | "reward" | "value" | "chance";
+  returns: "task" | "step" | "episode" | "trajectory" | "return" | "moves";
+  regret: "task" | "step" | "move" | "gap" | "regret";
+  expectations: "task" | "step" | "trajectory" | "move" | "value" | "return";
   images: "part" | "label" | "name" | "shot" | "image" | "prediction" | "confidence";
   norms: "task" | "step" | "layer" | "kind" | "norm";
   flow: "task" | "step" | "layer" | "order" | "norm";
