@@ -162,6 +162,8 @@ export interface SessionAbout {
   edits: number;
   /** Whether tasks have a goal that is a place, which can be moved. */
   aims: boolean;
+  /** Whether a simulator makes pictures of what is done. */
+  renders: boolean;
   undo: boolean;
   restored: boolean;
   lanes: Lane[];
@@ -341,6 +343,7 @@ export interface Columns {
   curves: "x" | "y" | "kind" | "step";
   predictions: "step" | "example" | "label" | "prediction" | "confidence" | "truth" | "correct";
   trajectories: "step" | "part" | "trajectory" | "move" | "point" | "x" | "y" | "reward" | "value";
+  rendered: "step" | "trajectory" | "move" | "image";
   pulls: "step" | "move" | "arm" | "probability" | "pulled" | "reward" | "value" | "chance";
   returns: "task" | "step" | "episode" | "trajectory" | "return" | "moves";
   regret: "task" | "step" | "move" | "gap" | "regret";

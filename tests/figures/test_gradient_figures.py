@@ -36,6 +36,7 @@ from workbench.figures import (
     query_predictions,
     reliability,
     render,
+    robot_pictures,
     support_influence,
 )
 
@@ -59,6 +60,7 @@ FIGURES = {
     "query_predictions": (query_predictions, examples.predictions, "truth"),
     "inner_rates": (inner_rates, examples.rates, "rate"),
     "arm_pulls": (arm_pulls, examples.pulls, "probability"),
+    "robot_pictures": (robot_pictures, examples.rendered, "move"),
     "policy_paths": (policy_paths, examples.trajectories, "reward"),
 }
 every_figure = pytest.mark.parametrize("name", FIGURES)

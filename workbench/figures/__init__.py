@@ -34,6 +34,7 @@ from workbench.figures.memories import embedding_map, memory_reads
 from workbench.figures.progress import learning_curves, loss_by_step, trend
 from workbench.figures.ranks import critical_difference
 from workbench.figures.rates import inner_rates
+from workbench.figures.robots import robot_pictures
 from workbench.figures.slots import memory_slots, memory_usage
 from workbench.figures.style import (
     FIRST_ORDER,
@@ -94,6 +95,7 @@ __all__ = [
     "regret_by_move",
     "reliability",
     "render",
+    "robot_pictures",
     "save",
     "support_influence",
     "training_diagnostics",

@@ -7,7 +7,10 @@ import pandas as pd
 
 from workbench.figures.examples_of_acting import expectations as expectations
 from workbench.figures.examples_of_acting import regret as regret
+from workbench.figures.examples_of_acting import rendered as rendered
 from workbench.figures.examples_of_acting import returns as returns
+from workbench.figures.examples_of_acting import sampling as sampling
+from workbench.figures.examples_of_acting import trajectories as trajectories
 
 
 def curves() -> pd.DataFrame:
@@ -373,32 +376,4 @@ def pulls() -> pd.DataFrame:
             got = float(reward) if arm == chosen else np.nan
             rows.append((step, step, arm, probability, arm == chosen, got, 3.0 - step / 3, chance))
     columns = ["step", "move", "arm", "probability", "pulled", "reward", "value", "chance"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def trajectories() -> pd.DataFrame:
-    """Three trajectories of five moves that come nearer to a goal with two inner steps."""
-    rng = np.random.default_rng(0)
-    goal = np.array([0.6, 0.3])
-    rows: list[tuple[object, ...]] = [(0, "goal", None, None, 0, *goal, np.nan, np.nan)]
-    for step, drawn in enumerate((0.0, 0.3, 0.5)):
-        for trajectory in range(3):
-            place, reward = np.zeros(2), np.nan
-            for move in range(6):
-                rows.append((step, "path", trajectory, move, 0, *place, reward, np.nan))
-                noise = rng.normal(0, 0.3 - 0.5 * drawn, 2)
-                place = place + drawn * (goal - place) + noise
-                reward = -4 * float(np.linalg.norm(goal - place))
-    columns = ["step", "part", "trajectory", "move", "point", "x", "y", "reward", "value"]
-    return pd.DataFrame(rows, columns=columns).astype({"trajectory": "Int64", "move": "Int64"})
-
-
-def sampling() -> pd.DataFrame:
-    """The signal to noise of a policy gradient in two layers, by the number of trajectories."""
-    rows = []
-    for layer, single in (("linear1", 0.24), ("head", 0.4), ("all", 0.3)):
-        for count in (1, 2, 5, 10, 20, 40):
-            ratio = single * count**0.5 * (1.2 if count == 10 else 1)
-            rows.append((layer, count, 0.5, 0.5 / ratio, ratio, 0.8 * ratio, 1.2 * ratio))
-    columns = ["layer", "trajectories", "signal", "noise", "ratio", "low", "high"]
     return pd.DataFrame(rows, columns=columns)

@@ -30,6 +30,7 @@ from workbench.figures.memories import embedding_map, memory_reads
 from workbench.figures.progress import learning_curves, loss_by_step
 from workbench.figures.ranks import critical_difference
 from workbench.figures.rates import inner_rates
+from workbench.figures.robots import robot_pictures
 from workbench.figures.slots import memory_slots, memory_usage
 from workbench.figures.style import PAPER, Plot, Style
 from workbench.figures.trajectories import policy_paths
@@ -49,6 +50,7 @@ DRAWN: dict[str, Callable[..., Plot]] = {
     "curves": adapted_curves,
     "predictions": query_predictions,
     "trajectories": policy_paths,
+    "rendered": robot_pictures,
     "pulls": arm_pulls,
     "returns": episode_returns,
     "regret": regret_by_move,

@@ -60,6 +60,7 @@ from workbench.inspection.kinds import KINDS, compute, inspections_of, listing, 
 from workbench.inspection.memory import embedding_frame, memory_frame, slot_frame, usage_frame
 from workbench.inspection.recall import recall_frame
 from workbench.inspection.regret import regret_frame
+from workbench.inspection.rendered import rendered_frame
 from workbench.inspection.results import (
     comparison_frame,
     evaluation_frame,
@@ -111,6 +112,7 @@ __all__ = [
     "recall_frame",
     "regret_frame",
     "reliability_frame",
+    "rendered_frame",
     "return_frame",
     "sampling_frame",
     "second_order",

@@ -33,6 +33,7 @@ from workbench.inspection.kind import kind_of
 from workbench.inspection.layers import lacking
 from workbench.inspection.memory import embedding_frame, memory_frame, slot_frame, usage_frame
 from workbench.inspection.regret import regret_frame
+from workbench.inspection.rendered import rendered_frame
 from workbench.inspection.returns import return_frame
 from workbench.inspection.sampling import sampling_frame
 from workbench.inspection.trajectories import trajectory_frame
@@ -84,6 +85,13 @@ _ALL = (
         trajectory_frame,
         "Where a control task's policy goes after every inner step",
         view="stage",
+    ),
+    kind_of(
+        "rendered",
+        rendered_frame,
+        "A robot on its way, as MuJoCo renders it",
+        cost="slow",
+        view="export",
     ),
     kind_of(
         "pulls",

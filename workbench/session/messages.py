@@ -104,6 +104,7 @@ class SessionAbout(TypedDict):
     limited: NotRequired[str]  # a limit that was reached, as a sentence
     edits: int
     aims: bool  # whether tasks have a goal that is a place, which can be moved
+    renders: bool  # whether a simulator makes pictures of what is done
     undo: bool
     restored: bool
     lanes: list[Lane]

@@ -13,6 +13,7 @@ from workbench.errors import UserError
 from workbench.fields import Field, describe
 from workbench.inspection.kinds import KINDS
 from workbench.inspection.layers import lacking
+from workbench.inspection.rendered import renders
 from workbench.inspection.tape import MEGABYTE, Tape
 from workbench.session import messages
 from workbench.session.session import Session
@@ -109,6 +110,7 @@ class Showing:
             "milliseconds": 1000 * session.seconds,
             "edits": len(session.state.edits_of(session.cursor.lane)),
             "aims": session.episode.task.get("goal", session.episode.seed).dim() == 2,
+            "renders": renders(session.episode),
             "undo": session.can_undo,
             "restored": session.restored,
             "lanes": [self._about_lane(lane) for lane in range(len(session.lanes))],

@@ -10,6 +10,7 @@ import type { Scale } from "../../ui/scales";
 import { panelOf } from "./CurveView";
 import { type Curves, some } from "./data";
 import type { Editor } from "./edits";
+import { Robot } from "./Robot";
 import { joined, meanSoFar, type Paths, returnOf, type Trajectory } from "./paths";
 
 const GHOSTS = 6; // earlier steps or episodes that are shown: more hide each other
@@ -75,6 +76,7 @@ export function PathsView(props: Props) {
     <div onPointerUp={(event) => panelOf(event.currentTarget)?.focus({ preventScroll: true })}>
       {paths.placed && <Plane {...props} run={run} move={move} />}
       {!paths.trial && <Moves asked={asked} move={move} last={last} run={run} />}
+      {store.about.value.renders && <Robot store={store} step={step} trial={paths.trial} />}
       <Rewards {...props} run={run} move={move} asked={asked} />
     </div>
   );
