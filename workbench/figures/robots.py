@@ -27,7 +27,9 @@ def robot_pictures(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     most = max(len(rows) for _, rows in groups)
     height, width = frame["image"].iloc[0].shape[:2]
     names = [_name(k, trial) for k, _ in groups]
-    with drawing(style, style.width.value / most * height / width * len(groups) * 1.25) as plot:
+    side = style.width.value / (most + 0.5)
+    with drawing(style, len(groups) * (side * height / width + 0.16 * style.scale)) as plot:
+        plot.set_layout_engine("constrained", w_pad=0.01, h_pad=0.01, wspace=0.03)
         panels = plot.subplots(len(groups), most, squeeze=False)
         for row, name, (_, rows) in zip(panels, names, groups, strict=True):
             for axes in row:

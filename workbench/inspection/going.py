@@ -96,9 +96,16 @@ def _trial(learner: Learner, episode: Episode, path: Sequence[Adapted], task: in
         if ended and adapted.step < episode.env.horizon:  # type: ignore[union-attr]
             trajectory, move = trajectory + 1, 0
             rows.append((adapted.step, trajectory, move, _NOTHING, _NOTHING, here))
-    *columns, states = zip(*rows, strict=True)
+    steps, trajectories, moves, rewards, values, states = zip(*rows, strict=True)
     state = {name: torch.stack([one[name] for one in states]) for name in states[0]}
-    return Going(*map(np.array, columns), state)
+    return Going(
+        np.array(steps),
+        np.array(trajectories),
+        np.array(moves),
+        np.array(rewards),
+        np.array(values),
+        state,
+    )
 
 
 def _later(numbers: Tensor) -> np.ndarray:
