@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import get_args
 
 import pytest
 import torch
 
-from tests.tasks.control.worlds import SMALL, small
+from tests.tasks.control.worlds import SMALL, Line, small
 from workbench.algorithms import MDPBaseline, MDPBaselineSettings, adapt
 from workbench.algorithms.control.mdp_baselines import MDPRule, dirichlet_draws
 from workbench.algorithms.control.planning import backward_induction
@@ -147,5 +148,10 @@ def test_refusals() -> None:
         MDPBaselineSettings(rule="psrll")
     with pytest.raises(UserError, match="use the tasks 'mdp'"):
         build("psrl").begin(open_tasks("bandit").sample(1, seed=0))
+    grid = open_tasks("grid").sample(1, seed=0, shape=Shape(ways=5, shots=1))
+    line = Episode(None, None, torch.arange(2), env=Line(), task={"goal": torch.zeros(2, 1)})
+    for episode in (grid, dataclasses.replace(grid, task={}), line):
+        with pytest.raises(UserError, match="use the tasks 'mdp'"):
+            build("psrl").begin(episode)
     with pytest.raises(UserError, match="prior_visits is 0"):
         MDPBaselineSettings(prior_visits=0)

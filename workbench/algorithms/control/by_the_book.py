@@ -73,9 +73,11 @@ class ByTheBook(Learner):
         """Nothing done and nothing counted yet."""
         method = type(self).__name__
         actions = trials.environment(episode, method).actions
-        like = next(t for t in episode.task.values() if t.is_floating_point())
+        numbers = (t for t in episode.task.values() if t.is_floating_point())
+        like = next(numbers, torch.zeros(()))
+        planned = self.begun(episode, like)  # or refused: what follows are tasks of its own
         values = trials.begun(episode, method, Discrete(actions.outputs), like)
-        return Adapted({**values, **self.begun(episode, like)})
+        return Adapted({**values, **planned})
 
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
         """Take the best action, and learn from what it brings."""
