@@ -103,6 +103,11 @@ def rollout(
         raise UserError(f"a rollout of {last - first} moves was asked for: ask for at least 1")
     state, moment, rows = place.state, place.moment, []
     alive = moment["done"].squeeze(-1) == 0 if ends else torch.ones_like(seed, dtype=torch.bool)
+    # of all moves at once, [move, ...]: small operations are most of what drawing costs
+    numbers = torch.arange(first, last, device=seed.device).view(-1, *[1] * seed.dim())
+    own = fold(seed, numbers + 1)  # as `fold` counts where it is given a number
+    drawn, worlds = fold(own, _ACTION), fold(own, _WORLD)
+    noise: Tensor | None = None
     for number in range(first, last):
         out, value, memory = policy(moment, memory)
         if number == 0 and out.shape[-1] != env.actions.outputs:
@@ -110,9 +115,10 @@ def rollout(
                 f"the policy gives {out.shape[-1]} numbers for an action and those of "
                 f"{_name(env)} need {env.actions.outputs}: build it for these tasks"
             )
-        own = fold(seed, number)
-        action = env.actions.choose(out, env.actions.noise(fold(own, _ACTION), out.dtype))
-        state, following, reward, done = env.step(task, state, action, fold(own, _WORLD))
+        if noise is None:
+            noise = env.actions.noise(drawn, out.dtype)
+        action = env.actions.choose(out, noise[number - first])
+        state, following, reward, done = env.step(task, state, action, worlds[number - first])
         if number == 0:
             wide = (*seed.shape, env.observation_size)
             found = {"observation": (following, wide), "reward": (reward, seed.shape)}
