@@ -3,8 +3,8 @@
     python -m benchmarks.moves
 
 A rollout by a policy that only draws, and a `SyncVectorEnv` of as many environments (without the
-checker) whose actions are drawn too, in turn, five times each; the best counts. One thread is timed
-by the processor's clock, so that a busy machine changes little, and two by the wall's.
+checker) whose actions are drawn too, in turn, three times each; the best counts. One thread is
+timed by the processor's clock, so that a busy machine changes little, and two by the wall's.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PEERS = {
     "ant": "Ant-v5",
 }
 TRAJECTORIES = (20, 400)
-ROUNDS, SECONDS = 5, 0.4  # how often each is timed, and for how long at least
+ROUNDS, SECONDS = 3, 0.25  # how often each is timed, and for how long at least
 MOVES = 20  # of a rollout
 
 
