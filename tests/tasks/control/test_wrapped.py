@@ -86,7 +86,7 @@ def test_trajectories_of_a_task_are_of_its_own_environment() -> None:
         length=4,
     )
     assert found.reward.shape == (2, 3, 4)
-    assert made[-1] == [int(seed) for seed in episode.seed for _ in range(3)]
+    assert made[-1] == [int(one) for one in episode.task["which"] for _ in range(3)]
     begins = found.observation[..., 0, :].flatten(0, 1)
     assert len({str(row.tolist()) for row in begins}) == 6
 
