@@ -45,6 +45,8 @@ export interface Cursor {
   part: "support" | "query";
   example: number;
   layer: string;
+  /** When a browser moved it there, by its count; 0 is a move by Python, which no panel overrules. */
+  moved: number;
 }
 
 /** The control of a field, as plain data. */

@@ -114,7 +114,7 @@ class SessionPanel(Exporting, Panel):
     @traitlets.observe("cursor")
     def _on_cursor(self, change: Any) -> None:
         """The browser moved the cursor; the session tells the other panels."""
-        if change["new"] != self._showing.cursor():
+        if {**change["new"], "moved": 0} != {**self._showing.cursor(), "moved": 0}:
             self._desk.hand(lambda: self.shown.move(**dict(self.cursor)))
 
     # ---- commands -----------------------------------------------------------------------------
