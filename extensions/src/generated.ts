@@ -203,7 +203,8 @@ export interface Validation {
 
 /** How a run stands. */
 export interface RunSummary {
-  learner: string;
+  /** The class of its learner, which is called by the run. */
+  method: string;
   tasks: string;
   seed: number;
   iteration: number;
@@ -226,7 +227,7 @@ export interface RunSummary {
 
 /** A run of the training panel. */
 export interface ListedRun {
-  learner: string;
+  method: string;
   tasks: string;
   seed: number;
   iteration: number;

@@ -151,7 +151,7 @@ class Followed:
         """What the panel says of it, as plain data."""
         one, pace = self.experiment, self.pace
         return {
-            "learner": type(one.learner).__name__.removesuffix("Settings") if one else "",
+            "method": type(one.learner).__name__.removesuffix("Settings") if one else "",
             "tasks": one.tasks if one else "",
             "seed": one.seed if one else 0,
             "iterations": one.training.iterations if one else 0,

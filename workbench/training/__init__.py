@@ -16,7 +16,7 @@ from workbench.training.experiment import Experiment, TrainingSettings
 from workbench.training.loop import Outcome, train
 from workbench.training.presets import preset, presets
 from workbench.training.runs import Run, Status
-from workbench.training.shipped import run_of, shipped_runs
+from workbench.training.shipped import name_of, run_of, shipped_runs
 from workbench.training.trainer import Trainer
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "TrainingSettings",
     "compare",
     "evaluate",
+    "name_of",
     "preset",
     "presets",
     "resume_in_background",
