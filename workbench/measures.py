@@ -150,6 +150,7 @@ def marked(frame: DataFrame, sentences: Mapping[str, str]) -> DataFrame:
     {'MAML': 'task 0 diverged'}
     """
     found = {name: sentence for name, sentence in sentences.items() if sentence}
+    frame.attrs.pop(_ENDED, None)
     if found:
         frame.attrs[_ENDED] = found
     return frame

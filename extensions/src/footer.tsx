@@ -6,7 +6,7 @@ import { facts } from "./facts";
 import { type Store } from "./store";
 import { copyText, useFlash } from "./ui/hooks";
 import { keyName, type Keys, useKeys } from "./ui/keys";
-import { askExport } from "./views/dialogs";
+import { askExport, lanesOf } from "./views/dialogs";
 
 export function Footer({ store, keys }: { store: Store; keys: Keys }) {
   const line = useRef<HTMLElement>(null);
@@ -18,7 +18,7 @@ export function Footer({ store, keys }: { store: Store; keys: Keys }) {
   const hasSession = (about.lanes?.length ?? 0) > 0;
   const showCode = async () => {
     if (code.peek() !== null) code.value = null;
-    else code.value = String(await store.send("code"));
+    else code.value = String(await store.send("code", { lanes: lanesOf(store, "curves") }));
   };
   const undo = () => void store.send("undo").catch(() => {});
   const download = () => askExport(line.current, store);

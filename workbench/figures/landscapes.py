@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 
 from workbench.errors import UserError
-from workbench.figures.axes import asks_for_log, dress, mark_step, note
+from workbench.figures.axes import asks_for_log, dress, logarithmic, mark_step, note
 from workbench.figures.columns import ordered, require
 from workbench.figures.heat import SEQUENTIAL
 from workbench.figures.style import PAPER, Plot, Style, drawing
@@ -124,7 +124,7 @@ def loss_curvature(frame: pd.DataFrame, *, step: int | None = None, style: Style
     parts, tasks = ordered(frame["part"]), frame["task"].nunique()
     ranks = sorted(int(rank) for rank in frame["rank"].unique())
     means = frame.groupby(["part", "rank", "step"])["eigenvalue"].mean()
-    log = asks_for_log(means)
+    log = logarithmic(style, means)
     with drawing(style, style.height(0.62)) as plot:
         panels = plot.subplots(1, len(parts), sharex=True, sharey=True, squeeze=False)[0]
         said = []

@@ -136,8 +136,9 @@ def compare(
 ) -> Comparison:
     """Evaluate runs, or those in directories, and compare them pair by pair.
 
-    Each is tested in its own test shape, or all in `shape`. What they were trained on may differ; that they are tested on the same tasks is told by the
-    hash of the episodes. Runs equal but for their seed form one group, compared by its mean.
+    Each is tested in its own test shape, or all in `shape`. What they were trained on may differ;
+    that they are tested on the same tasks is told by the hash of the episodes. Runs equal but for
+    their seed form one group, compared by its mean.
     """
     opened = [run_of(run) for run in runs]
     experiments = comparable(opened)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from workbench.errors import UserError, nearest
@@ -26,10 +25,9 @@ def name_of(run: Run) -> str:
     >>> name_of(run_of("sinusoid-maml")), name_of(Run(Path("runs", "mine")))
     ('sinusoid-maml', 'runs/mine')
     """
-    place = Path(os.path.abspath(run.directory))  # `resolve` would follow links
-    if place.parent == Path(os.path.abspath(resources("data"))) / "runs":
+    place, here = run.directory.absolute(), Path.cwd()
+    if place.parent.resolve() == (resources("data") / "runs").resolve():
         return place.name
-    here = Path.cwd()
     return str(place.relative_to(here) if place.is_relative_to(here) else run.directory)
 
 

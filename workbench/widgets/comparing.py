@@ -179,7 +179,7 @@ class ComparePanel(Exporting, Panel):
         at = {"split": self.settings.split, "seed": seed, "first": first, "count": 1}
         return {"tasks": experiment.tasks, **sizes, **at}
 
-    def subject(self, kind: str) -> Subject:
+    def subject(self, kind: str, lanes: Sequence[int] | None = None) -> Subject:
         """The comparison, for export."""
         if self.result is None or self.about["working"] or self.about["stale"]:
             raise UserError("the comparison is not finished: compare first, and then export")

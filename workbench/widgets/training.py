@@ -10,6 +10,7 @@ import asyncio
 import functools
 import threading
 import weakref
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -306,7 +307,7 @@ class TrainPanel(Exporting, Panel):
         """The settings in which two runs differ."""
         return apart(self._run(first).experiment, self._run(second).experiment)
 
-    def subject(self, kind: str) -> Subject:
+    def subject(self, kind: str, lanes: Sequence[int] | None = None) -> Subject:
         """What is drawn, for export: training, diagnostics or the newest run's adaptation."""
         makers: dict[str, Any] = {
             "training": metrics_frame,

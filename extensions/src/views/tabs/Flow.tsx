@@ -7,6 +7,7 @@ import { Chart, type Series } from "../../ui/Chart";
 import { three } from "../../ui/format";
 import { HeatMap } from "../../ui/HeatMap";
 import { FIRST_ORDER, look, SECOND_ORDER } from "../../ui/palette";
+import { logOf } from "../dialogs";
 import { Inspected } from "../Inspected";
 import { layerOf, layersOf, lookup } from "../link";
 
@@ -66,6 +67,7 @@ function Way({ store, rows }: { store: Store; rows: Frame<Columns["flow"]> }) {
           x={{ label: "by the weights after inner step", integer: true }}
           y={{ label: "norm", scale: "log", switchable: true }}
           mark={cursor.step}
+          onLog={logOf(store, "flow")}
           onPick={({ x }) => store.move({ step: Math.max(Math.round(x), 0) })}
         />
         <HeatMap

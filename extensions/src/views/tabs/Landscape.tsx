@@ -10,6 +10,7 @@ import { three } from "../../ui/format";
 import { ColourKey, shares } from "../../ui/HeatMap";
 import { AFTER, INK, sequential, stepColour } from "../../ui/palette";
 import { type Scale } from "../../ui/scales";
+import { logOf } from "../dialogs";
 import { Inspected } from "../Inspected";
 import { finer, regular } from "../surface";
 
@@ -196,6 +197,7 @@ function Curvature({ store, frame }: { store: Store; frame: Frame<Columns["curva
       series={series}
       x={{ label: "inner step", integer: true }}
       y={{ label: "eigenvalue", switchable: true }}
+      onLog={logOf(store, "curvature")}
       mark={step}
       onPick={({ x }) => store.move({ step: Math.max(Math.round(x), 0) })}
     />

@@ -8,7 +8,8 @@ import { Chart, type Series } from "../../ui/Chart";
 import { BEFORE } from "../../ui/palette";
 import { Inspected } from "../Inspected";
 import { divergedIn, followed, laneColour } from "../stage/lanes";
-import { laneName } from "../../facts";
+import { courseOf, laneName } from "../../facts";
+import { logOf } from "../dialogs";
 
 export function Loss({ store }: { store: Store }) {
   return (
@@ -19,7 +20,12 @@ export function Loss({ store }: { store: Store }) {
         return (
           <div class="wb-columns">
             {shown.map((one) => (
-              <Course key={one.name} store={store} about={one} />
+              <Course
+                key={one.name}
+                store={store}
+                about={one}
+                first={one.name === courseOf(frame)}
+              />
             ))}
           </div>
         );
@@ -31,9 +37,11 @@ export function Loss({ store }: { store: Store }) {
 interface Props {
   store: Store;
   about: Measure;
+  /** Whether it is what the exported figure shows. */
+  first: boolean;
 }
 
-function Course({ store, about }: Props) {
+function Course({ store, about, first }: Props) {
   const measure = about.name;
   const label = labelOf(about);
   const fraction = about.unit === "%"; // here it is shown as it is
@@ -93,6 +101,7 @@ function Course({ store, about }: Props) {
         limits: diverged && !fraction ? [Math.min(...finite), 1.1 * Math.max(...finite)] : undefined,
       }}
       chance={about.chance ?? undefined}
+      onLog={first && !fraction ? logOf(store, "steps") : undefined}
       mark={step}
       onPick={({ x, series: found }) =>
         store.move({
