@@ -37,12 +37,13 @@ class Followed:
     rows        what has been measured so far
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, experiment: Experiment | None = None) -> None:
+        """A run by its files; one that has none yet by its experiment."""
         self.run = run
-        self.experiment: Experiment | None = None
+        self.experiment = experiment
         self.broken = ""
         try:
-            self.experiment = run.experiment
+            self.experiment = experiment or run.experiment
         except UserError as error:
             self.broken = str(error)
         self.status = Status("new")
