@@ -119,7 +119,7 @@ test("keys walk through the steps and go to the tabs", async () => {
 test("the loss of the step under the cursor is read out", async () => {
   await act(() => store.move({ step: 1, task: 1 }));
   expect(root.querySelector(".wb-readout")!.textContent).toContain(
-    "inner step 1 · support 1 · query 1.5",
+    "inner step 1 · support loss 1 · query loss 1.5",
   );
 });
 

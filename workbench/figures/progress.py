@@ -49,7 +49,7 @@ def loss_by_step(
 
     >>> from workbench.figures import examples
     >>> loss_by_step(examples.steps()).alt_text
-    'Query: loss over inner steps 0 to 5, mean of 40 tasks. MAML: 2.94 before, 0.0669 after the last
+    'Query loss over inner steps 0 to 5, mean of 40 tasks. MAML: 2.94 before, 0.0669 after the last
     step. pretrained: 2.85 before, 0.946 after the last step.'
     """
     axis = "move" if "move" in frame else "step"
@@ -69,7 +69,9 @@ def loss_by_step(
             colour, marker = style.lane(lanes[index]) if lanes else style.look(index)
             rows = data if method == "" else data[data["method"] == method]
             for part in parts:
-                label = ", ".join(word for word in (part if len(parts) > 1 else "", method) if word)
+                label = ", ".join(
+                    word for word in (shown.of(part) if len(parts) > 1 else "", method) if word
+                )
                 hollow = part == "query" and len(parts) > 1
                 _line(
                     axes,
@@ -290,7 +292,7 @@ def _describe_steps(
 ) -> str:
     last = int(data[axis].max())
     text = (
-        f"{part.capitalize()}: {measure.axis} over {_AXES[axis]}s "
+        f"{part.capitalize()} {measure.axis} over {_AXES[axis]}s "
         f"{int(data[axis].min())} to {last}, mean of {tasks} task{'s' if tasks != 1 else ''}."
     )
     for method in methods:

@@ -125,7 +125,7 @@ test("arrows step once each, with no message; Shift goes to the ends", () => {
   expect(store.cursor.value.step).toBe(1);
   press("ArrowRight", undefined, { shiftKey: true });
   expect(store.cursor.value.step).toBe(2);
-  expect(find("[role=slider]").getAttribute("aria-valuetext")).toBe("MAML, step 2 of 2, loss 1");
+  expect(find("[role=slider]").getAttribute("aria-valuetext")).toBe("MAML, step 2 of 2, query loss 1");
   expect(find(".wb-player [role=status]").textContent).toBe("step 2 of 2, loss 1");
   press("ArrowLeft", undefined, { shiftKey: true });
   expect(store.cursor.value.step).toBe(0);

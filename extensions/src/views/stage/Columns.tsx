@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import type { Columns } from "../../generated";
+import { courseName } from "../../facts";
 import type { Store } from "../../store";
 import { factorOf, labelOf } from "../../measure";
 import { three } from "../../ui/format";
@@ -266,7 +267,7 @@ export function Score({
   return (
     <>
       {mine.metric && <>{mine.metric} · </>}
-      {mine.name} {three(mine.value)}
+      {courseName(mine.name)} {three(mine.value)}
       {theirs && (
         <b class="wb-change">
           {" "}

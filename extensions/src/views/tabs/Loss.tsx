@@ -2,7 +2,7 @@
 
 import type { Measure } from "../../generated";
 import { type Frame } from "../../frame";
-import { labelOf, unitOf } from "../../measure";
+import { labelOf, ofPart, unitOf } from "../../measure";
 import { type Store } from "../../store";
 import { Chart, type Series } from "../../ui/Chart";
 import { BEFORE } from "../../ui/palette";
@@ -62,7 +62,7 @@ function Course({ store, about, first }: Props) {
             name: `task ${Number(other) + 1}`,
             thin: true,
             silent: true,
-            legend: "other tasks' query",
+            legend: `${ofPart(measure, "query")}, other tasks`,
             colour: BEFORE,
           });
           laneOf.push(place);
@@ -70,8 +70,8 @@ function Course({ store, about, first }: Props) {
       }
       const colour = laneColour(place);
       const hollow = part === "query";
-      const name =
-        lanes.length > 1 ? `${part}, ${laneName(store.about.value, place)}` : part;
+      const own = ofPart(measure, String(part));
+      const name = lanes.length > 1 ? `${own}, ${laneName(store.about.value, place)}` : own;
       series.push({
         ...line(rows.where({ task }), measure),
         name,
