@@ -27,7 +27,7 @@ export function Footer({ store, keys }: { store: Store; keys: Keys }) {
     ...(hasSession
       ? [
           { key: "c", help: "what was done, as Python", run: () => void showCode() },
-          { key: "e", help: "export", run: download },
+          ...(store.view === "export" ? [] : [{ key: "e", help: "export", run: download }]),
           { key: "z", help: "take the last change back", run: undo },
           { key: "Ctrl+z", help: "the same", run: undo },
         ]
@@ -63,9 +63,11 @@ export function Footer({ store, keys }: { store: Store; keys: Keys }) {
             >
               Code
             </button>
-            <button type="button" onClick={download} title="Save a picture, a table or a page (E)">
-              Export
-            </button>
+            {store.view !== "export" && ( // which is the dialog itself
+              <button type="button" onClick={download} title="Save a picture, a table or a page (E)">
+                Export
+              </button>
+            )}
           </span>
         )}
         <button

@@ -173,7 +173,7 @@ def _describe(frame: pd.DataFrame) -> str:
     if error.empty:
         return text
     first, last = error.iloc[0], error.iloc[-1]
-    return (
-        f"{text} Mean squared distance from the truth: {number(first)} before adaptation, "
-        f"{number(last)} after {steps[-1]} inner step{'s' if steps[-1] != 1 else ''}."
-    )
+    text += f" Mean squared distance from the truth: {number(first)} before adaptation"
+    if len(steps) > 1:
+        text += f", {number(last)} after {steps[-1]} inner step{'s' if steps[-1] != 1 else ''}"
+    return f"{text}."

@@ -31,6 +31,9 @@ const WHOLE = new Set(["html", "metatrace"]); // hold all of a session, whatever
 
 const [SEEN, ONE, ALL] = ["as on screen", "the lane under the cursor", "all lanes"] as const;
 
+// What is drawn over an axis of what is measured.
+const SCALED = ["steps", "norms", "flow", "anatomy", "curvature", "training", "diagnostics", "adaptation"];
+
 const SHEETS = ["train", "compare"]; // panels whose footer has no button for it
 
 /** What can be exported of what a panel shows. */
@@ -78,9 +81,9 @@ export function Exporter({ store, kind }: { store: Store; kind?: string }) {
   useEffect(() => void store.send("export_form").then((found) => (fields.value = found)), [store]);
   useEffect(() => {
     // Each view on the scale that it has on screen.
-    form.value = fields.value.map((one) =>
-      one.name === "scale" ? { ...one, value: scaleSeen(store, chosen.value) } : one,
-    );
+    form.value = fields.value
+      .filter((one) => one.name !== "scale" || SCALED.includes(chosen.value))
+      .map((one) => (one.name === "scale" ? { ...one, value: scaleSeen(store, chosen.value) } : one));
   }, [fields.value, chosen.value]);
   const asked = JSON.stringify([chosen.value, lanes, settings, store.about.value.lanes, store.cursor.value]);
   useEffect(() => {

@@ -6,7 +6,7 @@ import type { Columns } from "../../generated";
 import { courseName } from "../../facts";
 import type { Store } from "../../store";
 import { factorOf, labelOf } from "../../measure";
-import { three } from "../../ui/format";
+import { three, withUnit } from "../../ui/format";
 import { useKeys } from "../../ui/keys";
 import { Table } from "../../ui/Table";
 import { CurveView, panelOf } from "./CurveView";
@@ -238,8 +238,7 @@ function inWords({ metric }: Course, step: number): string {
   const value = metric?.values[step];
   if (!metric || value === undefined) return "";
   const { measure } = metric;
-  const unit = measure.unit && ` ${measure.unit}`;
-  return `${labelOf(measure)} ${three(factorOf(measure) * value)}${unit}`;
+  return `${labelOf(measure)} ${withUnit(factorOf(measure) * value, measure.unit)}`;
 }
 
 /** How many are right, or how large the loss is, at the cursor. */

@@ -37,7 +37,7 @@ export function PullList({ pulls, step, store }: { pulls: Pulls; step: number; s
 
 /** A probability for the eye; the exact one stands where the mouse rests. */
 const percent = (value = 0) =>
-  value > 0 && value < 0.001 ? "< 0.1 %" : `${(100 * value).toFixed(1)} %`;
+  value > 0 && value < 0.001 ? "< 0.1%" : `${(100 * value).toFixed(1)}%`;
 
 /** How likely each action is by move, and the value that the policy expects. */
 export function Beliefs({ pulls, step, store }: { pulls: Pulls; step: number; store: Store }) {
@@ -51,7 +51,7 @@ export function Beliefs({ pulls, step, store }: { pulls: Pulls; step: number; st
   const onPick = ({ x }: { x: number }) =>
     store.move({ step: pulls.pulls[Math.min(Math.round(x), moves.length) - 1]?.step ?? 0 });
   return (
-    <>
+    <div class="wb-beliefs">
       <ul class="wb-arms" aria-label={`${arms.length} ${pulls.what}s at step ${step}`}>
         {arms.map((arm) => (
           <li
@@ -117,6 +117,6 @@ export function Beliefs({ pulls, step, store }: { pulls: Pulls; step: number; st
         height={160}
         tight
       />
-    </>
+    </div>
   );
 }

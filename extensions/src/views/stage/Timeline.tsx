@@ -11,6 +11,7 @@ import { three } from "../../ui/format";
 import { sameList, steady, useUnique, useWidth } from "../../ui/hooks";
 import { type Course, frameOf, readCourse } from "./data";
 import {
+  below,
   every,
   followed,
   type Geometry,
@@ -40,7 +41,7 @@ export function Timeline({ store, stepper }: Props) {
     lanes.map(({ steps, diverged }, lane) => ({ steps, diverged, name: laneName(about, lane) })),
     width,
   );
-  const height = heightOf(lanes.length - 1, g) + 26;
+  const height = heightOf(lanes.length - 1, g) + 26 + below(g);
   const courses = lanes.map((_, lane) => readCourse(frameOf(store, "steps", lane), cursor.task));
   const here = courses[cursor.lane]?.values[cursor.step];
   const measure = courseName(courses[cursor.lane]?.name ?? "loss");

@@ -33,7 +33,7 @@ export function wayBack(first: number, last: number, steps: number): string {
   const many = steps === 1 ? "1 step" : `${steps} steps`;
   const how = `(${three(each)} times a step)`;
   if (factor < 0.1)
-    return `It vanishes: ${three(100 * factor)} % of its norm are left after ${many} back ${how}.`;
+    return `It vanishes: ${three(100 * factor)}% of its norm are left after ${many} back ${how}.`;
   if (factor > 10)
     return `It explodes: its norm is ${three(factor)} times as large after ${many} back ${how}.`;
   return `It comes through: its norm changes by a factor of ${three(factor)} over ${many} back ${how}.`;

@@ -43,7 +43,7 @@ function Plane({ store, frame }: { store: Store; frame: Frame<Columns["landscape
     <>
       <p>
         {y > 0
-          ? `The plane holds ${inPlane} % of the path's variance (${three(100 * x)} % along x, ${three(100 * y)} % along y).`
+          ? `The plane holds ${inPlane}% of the path's variance (${three(100 * x)}% along x, ${three(100 * y)}% along y).`
           : "The path is a line, along x; y is the direction in which the query loss falls fastest beside it."}
       </p>
       <div class="wb-columns">

@@ -54,6 +54,7 @@ function Course({ store, about, first }: Props) {
     const frame = store.frames.value[`${place}:steps`];
     if (!frame?.has(measure)) return;
     for (const [part, rows] of frame.groups<string>("part")) {
+      const own = ofPart(measure, String(part));
       if (place === lane && part !== "support") {
         for (const [other, ghost] of rows.groups("task")) {
           if (other === task) continue;
@@ -62,7 +63,7 @@ function Course({ store, about, first }: Props) {
             name: `task ${Number(other) + 1}`,
             thin: true,
             silent: true,
-            legend: `${ofPart(measure, "query")}, other tasks`,
+            legend: `${own}, other tasks`,
             colour: BEFORE,
           });
           laneOf.push(place);
@@ -70,7 +71,6 @@ function Course({ store, about, first }: Props) {
       }
       const colour = laneColour(place);
       const hollow = part === "query";
-      const own = ofPart(measure, String(part));
       const name = lanes.length > 1 ? `${own}, ${laneName(store.about.value, place)}` : own;
       series.push({
         ...line(rows.where({ task }), measure),
