@@ -47,12 +47,22 @@ class Measure:
 
     @property
     def words(self) -> str:
-        """Its label.
+        """Its label; the loss is called that, and then what it is.
 
-        >>> Measure("absolute_error").words
-        'absolute error'
+        >>> Measure("absolute_error").words, Measure("loss", label="cross-entropy").words
+        ('absolute error', 'loss: cross-entropy')
         """
+        if self.name == LOSS.name and self.label:
+            return f"{self.name}: {self.label}"
         return self.label or self.name.replace("_", " ")
+
+    def of(self, part: str) -> str:
+        """What a line is called that shows it on a part of the tasks, whose axis names it.
+
+        >>> LOSS.of("query"), ACCURACY.of("query")
+        ('query loss', 'query')
+        """
+        return f"{part} loss" if self.name == LOSS.name else part
 
     @property
     def axis(self) -> str:
@@ -150,6 +160,7 @@ def marked(frame: DataFrame, sentences: Mapping[str, str]) -> DataFrame:
     {'MAML': 'task 0 diverged'}
     """
     found = {name: sentence for name, sentence in sentences.items() if sentence}
+    frame.attrs.pop(_ENDED, None)
     if found:
         frame.attrs[_ENDED] = found
     return frame

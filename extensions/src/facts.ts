@@ -9,6 +9,9 @@ import { three } from "./ui/format";
 export const courseOf = (steps: Frame): string | undefined =>
   steps.has("loss") ? "loss" : steps.measures[0]?.name;
 
+/** What that column is called where it stands alone: it is of the query examples. */
+export const courseName = (name: string): string => (name === "loss" ? "query loss" : name);
+
 /** How many inner steps the lane under the cursor has. */
 export function stepsOf(about: About, cursor: Cursor): number {
   return about.lanes?.[cursor.lane]?.steps ?? 0;
@@ -39,7 +42,7 @@ export function facts(about: About, cursor: Cursor, steps: Frame | undefined): s
     const query = rows.where((row) => rows.at("part", row) !== "support");
     if (query.rows)
       found.push(
-        `${measure === "loss" ? "query loss" : measure} ${three(query.at(measure, 0) as number)}`,
+        `${courseName(measure)} ${three(query.at(measure, 0) as number)}`,
       );
   }
   if (about.milliseconds) found.push(`${three(Math.round(about.milliseconds))} ms`);

@@ -6,7 +6,7 @@ import { facts } from "./facts";
 import { type Store } from "./store";
 import { copyText, useFlash } from "./ui/hooks";
 import { keyName, type Keys, useKeys } from "./ui/keys";
-import { askExport } from "./views/dialogs";
+import { askExport, lanesOf } from "./views/dialogs";
 
 export function Footer({ store, keys }: { store: Store; keys: Keys }) {
   const line = useRef<HTMLElement>(null);
@@ -18,7 +18,7 @@ export function Footer({ store, keys }: { store: Store; keys: Keys }) {
   const hasSession = (about.lanes?.length ?? 0) > 0;
   const showCode = async () => {
     if (code.peek() !== null) code.value = null;
-    else code.value = String(await store.send("code"));
+    else code.value = String(await store.send("code", { lanes: lanesOf(store, "curves") }));
   };
   const undo = () => void store.send("undo").catch(() => {});
   const download = () => askExport(line.current, store);
@@ -27,7 +27,7 @@ export function Footer({ store, keys }: { store: Store; keys: Keys }) {
     ...(hasSession
       ? [
           { key: "c", help: "what was done, as Python", run: () => void showCode() },
-          { key: "e", help: "export", run: download },
+          ...(store.view === "export" ? [] : [{ key: "e", help: "export", run: download }]),
           { key: "z", help: "take the last change back", run: undo },
           { key: "Ctrl+z", help: "the same", run: undo },
         ]
@@ -63,9 +63,11 @@ export function Footer({ store, keys }: { store: Store; keys: Keys }) {
             >
               Code
             </button>
-            <button type="button" onClick={download} title="Save a picture, a table or a page (E)">
-              Export
-            </button>
+            {store.view !== "export" && ( // which is the dialog itself
+              <button type="button" onClick={download} title="Save a picture, a table or a page (E)">
+                Export
+              </button>
+            )}
           </span>
         )}
         <button

@@ -45,6 +45,8 @@ export interface Cursor {
   part: "support" | "query";
   example: number;
   layer: string;
+  /** When a browser moved it there, by its count; 0 is a move by Python, which no panel overrules. */
+  moved: number;
 }
 
 /** The control of a field, as plain data. */
@@ -205,7 +207,8 @@ export interface Validation {
 
 /** How a run stands. */
 export interface RunSummary {
-  learner: string;
+  /** The class of its learner, which is called by the run. */
+  method: string;
   tasks: string;
   seed: number;
   iteration: number;
@@ -228,7 +231,7 @@ export interface RunSummary {
 
 /** A run of the training panel. */
 export interface ListedRun {
-  learner: string;
+  method: string;
   tasks: string;
   seed: number;
   iteration: number;

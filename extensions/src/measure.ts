@@ -18,7 +18,10 @@ export const factorOf = ({ unit }: Measure) => (unit === "%" ? 100 : 1);
 export const chanceOf = (measure: Measure) =>
   measure.chance === null ? undefined : factorOf(measure) * measure.chance;
 export const unitOf = ({ unit }: Measure) => unit || undefined;
-export const labelOf = ({ label, name }: Measure) => label || name.replaceAll("_", " ");
+export const labelOf = ({ label, name }: Measure) =>
+  name === "loss" && label ? `loss: ${label}` : label || name.replaceAll("_", " ");
+/** What a line is called that shows it on a part of the tasks, whose axis names it. */
+export const ofPart = (name: string, part: string) => (name === "loss" ? `${part} loss` : part);
 /** Errors fall by orders of magnitude. */
 export const scaleOf = ({ better, unit }: Measure) =>
   better === "lower" && unit !== "%" ? "log" : "linear";

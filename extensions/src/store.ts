@@ -55,12 +55,12 @@ export const START: Cursor = {
   part: "query",
   example: 0,
   layer: "all",
+  moved: 0,
 };
 
 const BUS = "workbench:cursor";
 const GONE = "the kernel is gone: run the cell again";
 const TO_PYTHON = 100; // milliseconds between two cursors that Python is told
-const ECHO = 1000; // milliseconds in which a cursor that comes back is taken for an echo
 
 interface Waiting {
   args: object;
@@ -115,11 +115,13 @@ export function makeStore(model: Model): Store {
   listen("change:progress", () => (progress.value = filled(model.get("progress"))));
 
   // The cursor. Python tells every panel of what one of them told it; while somebody scrubs, such
-  // an echo is older than what is shown, and must not pull the cursor back.
-  const visited = new Map<string, number>();
+  // an echo is older than what is shown, and must not pull the cursor back. Moves in the page are
+  // counted, so that an echo is known by its count, and never taken for a move by Python, which has
+  // none.
+  let newest = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let told = 0;
-  const key = (value: Cursor) => JSON.stringify(Object.entries(value).sort());
+  const key = (value: Cursor) => JSON.stringify(Object.entries({ ...value, moved: 0 }).sort());
   const show = (value: Cursor) => {
     if (key(value) !== key(cursor.peek())) cursor.value = value;
   };
@@ -133,19 +135,16 @@ export function makeStore(model: Model): Store {
   const visit = (event: Event) => {
     const { session: whose, cursor: where } = (event as CustomEvent).detail;
     if (whose !== session) return;
-    const now = performance.now();
-    for (const [old, time] of visited) if (now - time > ECHO) visited.delete(old);
-    visited.set(key(where), now);
+    newest = where.moved;
     show(where);
   };
   document.addEventListener(BUS, visit, { signal: ended.signal });
   listen("change:cursor", () => {
     const value = { ...START, ...model.get("cursor") };
-    const time = visited.get(key(value));
-    if (time === undefined || performance.now() - time > ECHO) show(value);
+    if (value.moved === 0 || value.moved >= newest) show(value);
   });
   const move = (change: Partial<Cursor>) => {
-    const value = { ...cursor.peek(), ...change };
+    const value = { ...cursor.peek(), ...change, moved: Math.max(Date.now(), newest + 1) };
     if (key(value) === key(cursor.peek())) return;
     document.dispatchEvent(new CustomEvent(BUS, { detail: { session, cursor: value } }));
     const rest = told + TO_PYTHON - performance.now();
@@ -160,7 +159,6 @@ export function makeStore(model: Model): Store {
   const ask = (command: string, who: Waiting, queue: string) => {
     if (lost.peek()) return who.reject(new Error(GONE));
     if (timer !== undefined) tellPython(); // a command is meant where the cursor is
-    visited.clear(); // and may move it
     const id = ++number;
     asked.set(id, { command, who, queue });
     if (queue) underWay.add(queue);

@@ -119,7 +119,7 @@ test("keys walk through the steps and go to the tabs", async () => {
 test("the loss of the step under the cursor is read out", async () => {
   await act(() => store.move({ step: 1, task: 1 }));
   expect(root.querySelector(".wb-readout")!.textContent).toContain(
-    "inner step 1 · support 1 · query 1.5",
+    "inner step 1 · support loss 1 · query loss 1.5",
   );
 });
 
@@ -140,9 +140,9 @@ test("a cell of the layers moves the cursor, and the cursor is marked there", as
 
 test("anatomy answers for the layer under the cursor", async () => {
   await press("4");
-  expect(root.querySelector(".wb-answer")!.textContent).toContain("25 %");
+  expect(root.querySelector(".wb-answer")!.textContent).toContain("25%");
   await act(() => store.move({ layer: "head" }));
-  expect(root.querySelector(".wb-answer")!.textContent).toContain("in head? 0.25 % Hardly");
+  expect(root.querySelector(".wb-answer")!.textContent).toContain("in head? 0.25% Hardly");
   expect(model.sent).toEqual([]); // the certificate waits to be asked for
 });
 
@@ -152,7 +152,7 @@ test("the answer in words", () => {
   expect(answer(2, 1, 0).words).toContain("Very much so");
   expect(answer(0, 0, NaN).number).toBe("–");
   expect(wayBack(0.001, 1, 10)).toContain(
-    "vanishes: 0.1 % of its norm are left after 10 steps back (0.501 times",
+    "vanishes: 0.1% of its norm are left after 10 steps back (0.501 times",
   );
   expect(wayBack(1000, 1, 1)).toContain(
     "explodes: its norm is 1,000 times as large after 1 step back",
@@ -181,7 +181,7 @@ test("what is open is asked for once, and shown when it comes", async () => {
   );
   model.answer(0, { result: null });
   await settled();
-  expect(root.querySelector(".wb-answer")!.textContent).toContain("It vanishes: 6.25 %");
+  expect(root.querySelector(".wb-answer")!.textContent).toContain("It vanishes: 6.25%");
   expect(model.sent.length).toBe(1);
 });
 

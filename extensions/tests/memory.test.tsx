@@ -193,7 +193,7 @@ test("what a change did, in numbers and words", () => {
 test("a slot in words", () => {
   const [slot] = memoryAfter(2, frame(SLOTS), frame(USAGE));
   expect(describeSlot(slot!, ["a", "b"], "query 1: reads 0.9")).toBe(
-    "slot 1, a, written by 66.7 % support 1 (step 1), 33.3 % support 2 (step 2), usage 0.7, " +
+    "slot 1, a, written by 66.7% support 1 (step 1), 33.3% support 2 (step 2), usage 0.7, " +
       "query 1: reads 0.9",
   );
 });

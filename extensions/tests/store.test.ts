@@ -27,7 +27,7 @@ test("a move is seen at once by the panels of the session, and by no other", () 
     makeStore,
   );
   a!.move({ step: 3, layer: "head" });
-  expect(b!.cursor.value).toEqual({ ...START, step: 3, layer: "head" });
+  expect(b!.cursor.value).toMatchObject({ ...START, step: 3, layer: "head", moved: expect.any(Number) });
   expect(c!.cursor.value).toEqual(START);
   for (const store of [a!, b!, c!]) store.dispose();
 });
@@ -55,12 +55,24 @@ test("an echo does not pull the cursor back, a move by Python does move it", () 
   store.move({ step: 2 });
   model.python("cursor", echo);
   expect(store.cursor.value.step).toBe(2);
-  model.python("cursor", { ...echo, step: 9 });
+  model.python("cursor", { ...echo, step: 9, moved: 0 });
   expect(store.cursor.value.step).toBe(9);
-  vi.advanceTimersByTime(2000);
-  model.python("cursor", echo);
+  model.python("cursor", { ...echo, moved: 0 }); // to where the page was a moment ago
   expect(store.cursor.value.step).toBe(1);
   store.dispose();
+});
+
+test("what Python makes of the last move is shown, such as the end of a shorter lane", () => {
+  const model = new FakeModel();
+  const [store, other] = [makeStore(model), makeStore(new FakeModel())];
+  store.move({ step: 7 });
+  const told = { ...store.cursor.value };
+  model.python("cursor", { ...told, step: 5 });
+  expect(store.cursor.value.step).toBe(5);
+  other.move({ step: 3 });
+  model.python("cursor", { ...told, step: 5 }); // older than what another panel did since
+  expect(store.cursor.value.step).toBe(3);
+  for (const one of [store, other]) one.dispose();
 });
 
 test("a command comes after the cursor it is meant at, and its answer may move the cursor", async () => {

@@ -144,6 +144,36 @@ def test_what_is_exported_is_on_screen(stage: Shown):
     stage.press("c")
 
 
+def test_lanes_and_the_scale_are_exported_as_they_are_on_screen(stage: Shown):
+    stage.press("b")
+    until(lambda: stage.notebook.value("len(session.lanes)") == 2, "a branch")
+    stage.press("d", "e")
+    dialog = stage.at.get_by_role("dialog", name="Export")
+    words = dialog.locator(".wb-words")
+    until(lambda: words.count() and "branch 1: " in words.inner_text(), "both lanes")
+    code = dialog.locator(".wb-code pre").first
+    assert ", lanes=[0, 1]" in (code.text_content() or "")
+    assert dialog.get_by_text("scale", exact=True).count() == 0  # which changes nothing here
+    dialog.get_by_label("lanes", exact=True).select_option(value="the lane under the cursor")
+    until(lambda: "branch 1: " not in words.inner_text(), "one lane alone")
+    stage.page.keyboard.press("Escape")
+    stage.press("c")
+    listed = stage.at.locator(".wb-code pre").first.inner_text()
+    assert listed.splitlines()[-1] == 'session.draw("curves", lanes=[0, 1])'
+    stage.press("c", "d", "1")
+    switch = stage.column("Why").get_by_role("button", name="log y").first
+    before = switch.get_attribute("aria-pressed")
+    switch.click()
+    stage.press("e")
+    dialog.get_by_label("view", exact=True).select_option("steps")
+    until(lambda: "Query loss" in words.inner_text(), "the losses")
+    scale = "linear" if before == "true" else "log"
+    until(lambda: f'scale="{scale}"' in (code.text_content() or ""), "the scale on screen")
+    assert "support loss, sinusoid-maml" in stage.column("Why").inner_text()
+    stage.page.keyboard.press("Escape")
+    switch.click()
+
+
 def test_everything_counts_from_one_and_the_start_is_no_step(stage: Shown):
     stage.press("Shift+ArrowLeft")
     now = stage.at.locator(".wb-now-step")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from playwright.sync_api import Locator, Page
@@ -123,6 +124,24 @@ def test_a_slot_is_filled_with_another(panel: Shown):
     assert notebook.value("len(session.lanes)") == 2
 
 
+def test_before_the_first_step_there_is_nothing(panel: Shown):
+    panel.press("ArrowLeft")
+    assert "holds nothing" in (rows(panel).nth(0).get_attribute("aria-label") or "")
+    panel.button("To the last step").click()
+    assert "written by" in (rows(panel).nth(0).get_attribute("aria-label") or "")
+
+
+def test_what_the_kernel_does_is_shown_however_soon_after_a_key(panel: Shown):
+    notebook = panel.notebook
+    for _ in range(3):  # where a moment ago the page was itself, which is no echo of it
+        for key, step in (("ArrowLeft", 0), ("ArrowRight", 1)):
+            panel.press(key)
+            until(partial(notebook.value, f"session.cursor.step == {step}"), "Python's cursor")
+        notebook.run("session.move(lane=0); session.move(lane=1, step=1)")
+        until(lambda: rows(panel).count() == 5, "the slots of the lane that Python chose")
+        assert notebook.value("session.cursor.lane") == 1
+
+
 def test_prototypes_are_read_by_distance(panel: Shown):
     panel.button("glyphs-protonet").click()
     panel.settle()
@@ -133,11 +152,3 @@ def test_prototypes_are_read_by_distance(panel: Shown):
     assert (
         panel.at.get_by_role("region", name="what queries read").locator("tbody tr").count() == 50
     )
-
-
-def test_before_the_first_step_there_is_nothing(panel: Shown):
-    panel.press("ArrowLeft")
-    assert "holds nothing" in (rows(panel).nth(0).get_attribute("aria-label") or "")
-    panel.button("To the last step").click()
-    assert "written by" in (rows(panel).nth(0).get_attribute("aria-label") or "")
-    panel.settle()  # what the click still tells the kernel must not come after what follows

@@ -52,11 +52,11 @@ def test_a_receipt_comes_back_as_it_was(plot, format, tmp_path):
 def test_the_description_is_in_the_file(plot, format):
     content = render(plot, format, AWKWARD)
     if format == "svg":
-        assert b"<dc:description>Query: loss" in content
+        assert b"<dc:description>Query loss" in content
     elif format == "pdf":
-        assert b"/Subject (Query: loss" in content
+        assert b"/Subject (Query loss" in content
     else:
-        assert b"Description\x00Query: loss" in content
+        assert b"Description\x00Query loss" in content
 
 
 def test_a_receipt_of_a_frame_names_version_and_data():

@@ -207,6 +207,7 @@ def test_comparison_pairs_and_groups(tiny: Experiment, tmp_path: Path) -> None:
     assert [len(group.runs) for group in result.groups] in ([2, 1], [1, 2])
     group = next(g for g in result.groups if len(g.runs) == 2)
     assert group.seeds == (0, 1)
+    assert {g.name for g in result.groups} == {str(tmp_path / "a"), str(tmp_path / "c")}
     record = group.to_record()
     means = torch.tensor(record["means_of_seeds"])
     assert record["sd_seeds"] == pytest.approx(float(means.std()))
@@ -236,7 +237,7 @@ def test_only_runs_with_the_same_test_tasks_are_compared(tiny: Experiment, tmp_p
     result = compare([first, Run(tmp_path / "other shape")], episodes=4, shape=ten_shots)
     assert len(result.groups) == 2
     with pytest.raises(UserError, match="at least two"):
-        compare([first])
+        compare([str(tmp_path / "a")])
 
 
 def test_the_same_test_tasks_are_compared_by_whatever_name(
@@ -244,7 +245,7 @@ def test_the_same_test_tasks_are_compared_by_whatever_name(
 ) -> None:
     for name, tasks in {"a": "sinusoid", "b": "sinusoid:maml"}.items():
         train(dataclasses.replace(tiny, tasks=tasks), tmp_path / name, progress=False)
-    result = compare([Run(tmp_path / "a"), Run(tmp_path / "b")], episodes=4)
+    result = compare([Run(tmp_path / "a"), tmp_path / "b"], episodes=4)
     assert len(result.groups) == 2
 
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -338,3 +339,36 @@ def test_a_stop_does_not_wait_for_a_compilation(
         )
     monkeypatch.undo()
     assert train(run=run, resume=True, progress=False).state == "finished"
+
+
+@pytest.mark.parametrize("ask", ["file", "signal"])
+def test_nor_for_one_in_the_middle_of_a_training(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: str
+) -> None:
+    """Such as for tasks of another shape: then the outer steps that were made are kept."""
+    settings = dataclasses.replace(tiny.training, compiled="on")
+    run = Run.create(dataclasses.replace(tiny, training=settings), tmp_path / "run")
+    made = Trainer.update
+
+    def compiles(function: Any, tensors: object) -> Any:
+        return lambda *given: function(given)
+
+    def waits(function: object, tensors: object) -> None:
+        (run.directory / "stop").touch() if ask == "file" else signal.raise_signal(signal.SIGTERM)
+        subprocess.run(["sleep", "30"], check=False)
+
+    def update(trainer: Trainer) -> None:
+        if trainer.iteration == 3:
+            trainer.meta_gradients._compiled._functions.clear()  # type: ignore[union-attr]
+            monkeypatch.setattr("workbench.innerloop.compiled._compile", waits)
+        made(trainer)
+
+    monkeypatch.setattr("workbench.innerloop.compiled._refusal", lambda: None)
+    monkeypatch.setattr("workbench.innerloop.compiled._compile", compiles)
+    monkeypatch.setattr(Trainer, "update", update)
+    started = time.monotonic()
+    outcome = train(run=run, resume=True, progress=False)
+    assert time.monotonic() - started < 15
+    assert (outcome.state, outcome.iteration) == ("interrupted", 3)
+    assert run.status().state == "interrupted"
+    assert run.checkpoint("latest")[0].header["iteration"] == 3

@@ -244,3 +244,20 @@ def test_a_table_is_latex():
     powers = latex_table(pd.DataFrame({"x": [1e-4, 2e9, -0.5, 12345.6]}))
     for expected in ("$10^{-4}$", r"$2 \times 10^{9}$", "$-0.5$", "$12{,}300$"):
         assert expected in powers
+
+
+def test_an_export_is_of_the_lanes_and_on_the_scale_that_are_asked_for(folder: Path):
+    session = sine()
+    panel = SessionPanel("stage", session)
+    asked = {"lanes": [0, 1], "format": "png", "scale": "linear"}
+    for kind in ("curves", "steps"):
+        shown = panel.preview(kind, **asked)
+        assert "branch 1: inner rate 0.05" in str(shown["words"])
+        code = panel.export(kind, name=f"{kind}.png", **asked)["code"]
+        before = (folder / "figures" / f"{kind}.png").read_bytes()
+        exec(code, {})
+        assert (folder / "figures" / f"{kind}.png").read_bytes() == before
+    assert ", lanes=" not in code  # of losses all lanes are shown anyway
+    assert 'scale="linear"' in code
+    assert panel.preview("curves", lanes=[1], format="csv")["code"].count("lanes=") == 0
+    panel.close()

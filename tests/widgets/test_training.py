@@ -9,6 +9,7 @@ import json
 import shlex
 import subprocess
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -138,6 +139,35 @@ def test_what_cannot_be_trained_is_refused_before_a_directory_is_made(panel: Tra
     panel.vary(tasks="bandit")
     assert "choose other tasks or another learner" in answer(panel, "start")["error"]
     assert not Path("runs").exists()
+
+
+def test_a_start_holds_the_kernel_for_nothing(panel: TrainPanel, monkeypatch: pytest.MonkeyPatch):
+    """What is imported and tried first takes seconds: in a kernel the panel says so and goes on."""
+    gate = threading.Event()
+
+    def slowly(experiment: Experiment) -> None:
+        assert gate.wait(30)
+        if experiment.tasks == "bandit":
+            raise UserError("MAML learns from other tasks")
+
+    monkeypatch.setattr("workbench.widgets.training.tried", slowly)
+    monkeypatch.setattr("workbench.widgets.training.resume_in_background", lambda run: run)
+
+    async def kernel() -> None:
+        own = TrainPanel()
+        assert answer(own, "start")["result"] == "sinusoid-maml"
+        assert shown(own, "sinusoid-maml")["state"] == "starting"
+        own.vary(tasks="bandit")
+        assert own.about["name"] == answer(own, "start")["result"] == "sinusoid-maml-2"
+        assert not Path("runs").exists()
+        gate.set()
+        while own._starting:
+            await asyncio.sleep(0.01)
+        assert "learns from other tasks" in own.problem["text"]
+        assert [run["name"] for run in own.about["runs"]] == ["sinusoid-maml"]
+        own.close()
+
+    asyncio.run(kernel())
 
 
 # ---- runs -------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ def evaluate(arguments: list[str]) -> int:
     """Measure a run on new tasks."""
     from workbench.tasks import open_tasks
     from workbench.training import evaluate as measure
-    from workbench.training import run_of
+    from workbench.training import name_of, run_of
     from workbench.training.evaluation import DEFAULT_SEED, check_alike
 
     def form(
@@ -81,7 +81,7 @@ def evaluate(arguments: list[str]) -> int:
         if json:
             say_json(result.to_record())
             return
-        about = f"{result.learner} on {result.tasks}:{result.scheme}, {result.split} split"
+        about = f"{name_of(opened)} on {result.tasks}:{result.scheme}, {result.split} split"
         mode = ", transductive" if result.transductive else ""
         say(f"{about}, {len(result.values)} tasks{mode}")
         for step, column in enumerate(result.values.unbind(dim=1)):

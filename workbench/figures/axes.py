@@ -65,6 +65,15 @@ def asks_for_log(values: pd.Series | np.ndarray) -> bool:
     return bool(len(finite) and finite.min() > 0 and finite.max() > 30 * finite.min())
 
 
+def logarithmic(style: Style, values: pd.Series | np.ndarray) -> bool:
+    """Whether the axis of what is measured is logarithmic: as the style says, or values ask for.
+
+    >>> logarithmic(Style(), np.array([0.01, 1.0])), logarithmic(Style(log=False), np.ones(2))
+    (True, False)
+    """
+    return asks_for_log(values) if style.log is None else style.log
+
+
 def dress(axis: Axis, *, log: bool = False, whole: bool = False, most: int = 6) -> None:
     """Give an axis its scale and its tick labels; `whole` keeps ticks to whole numbers.
 
@@ -82,14 +91,14 @@ def dress(axis: Axis, *, log: bool = False, whole: bool = False, most: int = 6) 
     axis.set_major_formatter(ThreeDigits())
 
 
-def dress_measure(axes: Axes, measure: Measure, values: pd.Series, colour: str) -> None:
+def dress_measure(axes: Axes, measure: Measure, values: pd.Series, style: Style) -> None:
     """Give the upright axis a measure's label and scale, and a dotted line where guessing is.
 
     `values` are those that are shown, times the measure's factor.
     """
-    log = measure.unit != "%" and asks_for_log(values)
+    log = measure.unit != "%" and logarithmic(style, values)
     if measure.chance is not None and not (log and measure.chance <= 0):
-        axes.axhline(measure.chance * measure.factor, color=colour, linestyle=":", zorder=0)
+        axes.axhline(measure.chance * measure.factor, color=style.before, linestyle=":", zorder=0)
     axes.set_ylabel(measure.axis)
     dress(axes.yaxis, log=log)
 

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 
 from workbench.errors import UserError
 from workbench.figures.axes import (
-    asks_for_log,
     dress,
+    logarithmic,
     note,
     short,
     two_lines,
@@ -55,7 +55,7 @@ def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Styl
     with drawing(style, (0.3 * len(methods) + 0.95) * style.scale) as plot:
         panels = 2 if len(methods) > 1 else 1
         row = plot.subplots(1, panels, sharey=True, squeeze=False)[0]
-        log = measure.unit != "%" and asks_for_log(tasks.groupby("method")["value"].mean())
+        log = measure.unit != "%" and logarithmic(style, tasks.groupby("method")["value"].mean())
         if log:
             dress(row[0].xaxis, log=True)
         _points(row[0], tasks, "value", methods, style)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,13 +17,21 @@ from workbench.numbers import number
 _MOST = 20  # query points that are drawn
 
 
-def adapted_curves(frame: pd.DataFrame, *, step: int | None = None, style: Style = PAPER) -> Plot:
+def adapted_curves(
+    frame: pd.DataFrame,
+    *,
+    step: int | None = None,
+    lanes: Sequence[int] = (),
+    style: Style = PAPER,
+) -> Plot:
     """The curve of one task before adaptation, at every inner step, and after.
 
     frame  columns x, y, kind (truth, support, query or prediction) and step (of a prediction),
            as `workbench.inspection.curve_frame` makes them. A column `method`, if there is one,
            gives every method its own panel, all on the same axes.
     step   the inner step that is shown strong, by default the last; later ones are left out
+    lanes  numbers of the lanes that the methods are, for their colours; of two, each panel has the
+           other's curve too, dashed
 
     >>> from workbench.figures import examples
     >>> adapted_curves(examples.curves()).alt_text
@@ -38,10 +48,11 @@ def adapted_curves(frame: pd.DataFrame, *, step: int | None = None, style: Style
     span = _span(frame)
     if step is not None:
         frame = frame[frame["step"].isna() | (frame["step"] <= step).fillna(False)]
+    colours = [style.lane(number)[0] for number in lanes]
     if "method" not in frame:
         with drawing(style, style.height(0.66)) as plot:
             axes = plot.subplots()
-            _draw(axes, frame, style)
+            _draw(axes, frame, style, *colours)
             axes.set_ylim(span)
             dress(axes.yaxis)
             plot.key(axes)
@@ -51,9 +62,11 @@ def adapted_curves(frame: pd.DataFrame, *, step: int | None = None, style: Style
     panels = [(str(name), part) for name, part in frame.groupby("method", sort=False)]
     with drawing(style, style.height(1.05 / max(len(panels), 2) + 0.14)) as plot:
         row = plot.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
-        for axes, (name, part) in zip(row, panels, strict=True):
-            _draw(axes, part, style)
-            note(axes, name, style.ink)
+        for place, (axes, (name, part)) in enumerate(zip(row, panels, strict=True)):
+            _draw(axes, part, style, *colours[place : place + 1])
+            if len(lanes) == len(panels) == 2:
+                _draw_other(axes, panels[1 - place][1], style)
+            note(axes, name, colours[place] if lanes else style.ink)
             if axes is not row[0]:
                 axes.set_ylabel("")
         row[0].set_ylim(span)
@@ -78,7 +91,15 @@ def _span(frame: pd.DataFrame) -> tuple[float, float]:
     )
 
 
-def _draw(axes: Axes, frame: pd.DataFrame, style: Style) -> None:
+def _draw_other(axes: Axes, frame: pd.DataFrame, style: Style) -> None:
+    """The other lane's curve after the same step, or its last."""
+    curves = frame[frame["kind"] == "prediction"]
+    curve = curves[curves["step"] == curves["step"].max()].sort_values("x")
+    width = 1.2 * style.scale
+    axes.plot(curve["x"], curve["y"], "--", color=style.ink, lw=width, label="the other", zorder=4)
+
+
+def _draw(axes: Axes, frame: pd.DataFrame, style: Style, lane: str = "") -> None:
     kinds = {str(kind): part.sort_values("x") for kind, part in frame.groupby("kind")}
     prediction = kinds["prediction"]
     steps = sorted(int(step) for step in prediction["step"].unique())
@@ -105,7 +126,7 @@ def _draw(axes: Axes, frame: pd.DataFrame, style: Style) -> None:
         axes.plot(curve["x"], curve["y"], color=colour, lw=1.4 * scale, label=label, zorder=3)
     curve = prediction[prediction["step"] == last]
     label = f"step {last}" if last else "before"
-    colour = style.after if last else style.before
+    colour = (lane or style.after) if last else style.before
     axes.plot(curve["x"], curve["y"], color=colour, lw=1.9 * scale, label=label, zorder=5)
     if "query" in kinds:
         _points(axes, kinds["query"], style, "query", style.ground)
@@ -152,7 +173,7 @@ def _describe(frame: pd.DataFrame) -> str:
     if error.empty:
         return text
     first, last = error.iloc[0], error.iloc[-1]
-    return (
-        f"{text} Mean squared distance from the truth: {number(first)} before adaptation, "
-        f"{number(last)} after {steps[-1]} inner step{'s' if steps[-1] != 1 else ''}."
-    )
+    text += f" Mean squared distance from the truth: {number(first)} before adaptation"
+    if len(steps) > 1:
+        text += f", {number(last)} after {steps[-1]} inner step{'s' if steps[-1] != 1 else ''}"
+    return f"{text}."

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 
 from workbench.answers import second_order
 from workbench.errors import UserError
-from workbench.figures.axes import asks_for_log, dress, mark_step, note, short
+from workbench.figures.axes import dress, logarithmic, mark_step, note, short
 from workbench.figures.columns import ordered, require
 from workbench.figures.heat import heat
 from workbench.figures.style import FIRST_ORDER, PAPER, SECOND_ORDER, Plot, Style, drawing
@@ -67,7 +67,7 @@ def gradient_flow(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             ends = f"{end} at the last step, {first} before adaptation"
             said.append(f"{label} {ends}")
         top.set_ylabel("meta-gradient")
-        dress(top.yaxis, log=asks_for_log(means.xs("all", level="layer")))
+        dress(top.yaxis, log=logarithmic(style, means.xs("all", level="layer")))
         over = f"mean over {number(tasks)} tasks" if tasks > 1 else "one task"
         note(top, f"norm at each step's value, {over}", style.before)
         table = means[orders[0]].unstack("step").loc[layers].sort_index(axis=1)
@@ -133,7 +133,7 @@ def gradient_anatomy(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         bottom.set_xlabel("inner step whose Hessian corrects")
         bottom.set_ylabel("norm / whole")
         dress(bottom.xaxis, whole=True)
-        dress(bottom.yaxis, log=asks_for_log(np.append(norms.to_numpy(dtype=float), first)))
+        dress(bottom.yaxis, log=logarithmic(style, np.append(norms.to_numpy(dtype=float), first)))
         cosine = float(whole.loc["first order", "cosine"])
         note(bottom, f"cosine of first order with the whole: {number(cosine)}", style.before)
         plot.key(top)
@@ -248,4 +248,4 @@ def _norms(axes: Axes, means: pd.Series, layers: Sequence[str], style: Style) ->
         line = means[layer].sort_index()
         few = marker if len(line) <= 20 else ""
         axes.plot(line.index, line, color=colour, marker=few, label=short(layer))
-    dress(axes.yaxis, log=asks_for_log(means))
+    dress(axes.yaxis, log=logarithmic(style, means))

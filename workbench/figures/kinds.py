@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -27,6 +27,7 @@ from workbench.figures.influences import support_influence
 from workbench.figures.landscapes import loss_curvature, loss_landscape
 from workbench.figures.losses import loss_shape
 from workbench.figures.memories import embedding_map, memory_reads
+from workbench.figures.pages import one_below_another
 from workbench.figures.progress import learning_curves, loss_by_step
 from workbench.figures.ranks import critical_difference
 from workbench.figures.rates import inner_rates
@@ -37,11 +38,17 @@ from workbench.figures.trajectories import policy_paths
 from workbench.figures.watching import adaptation_progress, training_diagnostics
 
 
-def _steps(frame: pd.DataFrame, *, step: int | None = None, style: Style = PAPER) -> Plot:
+def _steps(
+    frame: pd.DataFrame,
+    *,
+    step: int | None = None,
+    lanes: Sequence[int] = (),
+    style: Style = PAPER,
+) -> Plot:
     """The first thing that was measured: the loss, where there is one."""
     places = ("method", "seed", "task", "step", "part")
     measure = next((str(name) for name in frame if name not in places), "loss")
-    return loss_by_step(frame, measure=measure, step=step, style=style)
+    return loss_by_step(frame, measure=measure, step=step, lanes=lanes, style=style)
 
 
 DRAWN: dict[str, Callable[..., Plot]] = {
@@ -87,11 +94,15 @@ def draw(
     *,
     style: Style = PAPER,
     step: int | None = None,
+    lanes: Sequence[int] = (),
     **options: Any,
 ) -> Plot:
     """A frame drawn by the figure of that name, or by a function of frame and `style`.
 
     step     the inner step that is looked at, for figures that show one
+    lanes    numbers of a session's lanes that the frame is of, in its order, with a column `method`
+             where they are several: figures that show lanes together give them their colours, and
+             others stand one below the other
     options  of the figure itself
 
     >>> from workbench.figures import examples
@@ -103,8 +114,15 @@ def draw(
     if isinstance(figure, str) and figure not in DRAWN:
         raise UserError(f"'{figure}' has no figure, only its frame: {nearest(figure, list(DRAWN))}")
     function = DRAWN[figure] if isinstance(figure, str) else figure
-    more = {"step": step} if "step" in inspect.signature(function).parameters else {}
-    plot = function(frame, style=style, **more, **options)
+    known = inspect.signature(function).parameters
+    more = {"step": step, "lanes": lanes}
+    options |= {name: value for name, value in more.items() if name in known}
+    apart = len(lanes) > 1 and "lanes" not in known
+    plot = (
+        one_below_another(function, frame, style=style, **options)
+        if apart
+        else function(frame, style=style, **options)
+    )
     if not isinstance(plot, Plot):
         name = getattr(function, "__name__", "the figure")
         raise UserError(

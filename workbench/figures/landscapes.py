@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 
 from workbench.errors import UserError
-from workbench.figures.axes import asks_for_log, dress, mark_step, note
+from workbench.figures.axes import asks_for_log, dress, logarithmic, mark_step, note
 from workbench.figures.columns import ordered, require
 from workbench.figures.heat import SEQUENTIAL
 from workbench.figures.style import PAPER, Plot, Style, drawing
+from workbench.measures import LOSS
 from workbench.numbers import number
 
 
@@ -24,9 +25,9 @@ def loss_landscape(frame: pd.DataFrame, *, step: int | None = None, style: Style
 
     >>> from workbench.figures import examples
     >>> loss_landscape(examples.landscape()).alt_text
-    'Loss in the plane of the path, which explains 97% of its variance. Support: 4.83 before
-    adaptation, 0.366 after 5 inner steps. Query: 5.7 before adaptation, 0.508 after 5 inner
-    steps.'
+    'Loss in the plane of the path, which explains 97% of its variance. Support loss: 4.83
+    before adaptation, 0.366 after 5 inner steps. Query loss: 5.7 before adaptation, 0.508 after 5
+    inner steps.'
     """
     columns = ["kind", "x", "y", "step", "part", "loss", "explained_x", "explained_y"]
     require(frame, "loss_landscape", columns, "landscape_frame", ["x", "y", "loss"])
@@ -50,11 +51,11 @@ def loss_landscape(frame: pd.DataFrame, *, step: int | None = None, style: Style
                 )
             path = frame[(frame["kind"] == "path") & (frame["part"] == part)].sort_values("step")
             _walk(axes, path, step, style)
-            note(axes, part, style.ink)
+            note(axes, LOSS.of(part), style.ink)
             start, end = path["loss"].iloc[0], path["loss"].iloc[-1]
             said.append(
-                f"{part.capitalize()}: {number(start)} before adaptation, {number(end)} after "
-                f"{int(path['step'].max())} inner steps."
+                f"{LOSS.of(part).capitalize()}: {number(start)} before adaptation, {number(end)} "
+                f"after {int(path['step'].max())} inner steps."
             )
         panels[0].set_ylabel(f"direction 2 ({number(100 * share[1], 2)}%)")
         plot.supxlabel(f"direction 1 ({number(100 * share[0], 2)}%)", fontsize=style.text_size)
@@ -124,7 +125,7 @@ def loss_curvature(frame: pd.DataFrame, *, step: int | None = None, style: Style
     parts, tasks = ordered(frame["part"]), frame["task"].nunique()
     ranks = sorted(int(rank) for rank in frame["rank"].unique())
     means = frame.groupby(["part", "rank", "step"])["eigenvalue"].mean()
-    log = asks_for_log(means)
+    log = logarithmic(style, means)
     with drawing(style, style.height(0.62)) as plot:
         panels = plot.subplots(1, len(parts), sharex=True, sharey=True, squeeze=False)[0]
         said = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ def loss_by_step(
     *,
     measure: str = "loss",
     step: int | None = None,
+    lanes: Sequence[int] = (),
     style: Style = PAPER,
 ) -> Plot:
     """The mean of a measure over tasks after every inner step, with its 95% interval.
@@ -42,10 +44,12 @@ def loss_by_step(
              several apart
     measure  which column to show: loss, accuracy, or any other metric
     step     the inner step that is looked at: a thin line
+    lanes    numbers of the lanes that the methods are, for their colours: then support and query
+             of each are shown, as panels show them
 
     >>> from workbench.figures import examples
     >>> loss_by_step(examples.steps()).alt_text
-    'Query: loss over inner steps 0 to 5, mean of 40 tasks. MAML: 2.94 before, 0.0669 after the last
+    'Query loss over inner steps 0 to 5, mean of 40 tasks. MAML: 2.94 before, 0.0669 after the last
     step. pretrained: 2.85 before, 0.946 after the last step.'
     """
     axis = "move" if "move" in frame else "step"
@@ -54,18 +58,20 @@ def loss_by_step(
     shown = measure_in(frame, measure)
     data = frame.assign(_value=frame[measure] * shown.factor)
     methods = ordered(data["method"]) if "method" in data else [""]
-    # Several methods: the query alone, or the lines could not be told apart.
+    # Many methods: the query alone, or the lines could not be told apart.
     parts = ordered(data["part"])
-    if len(methods) > 1 and "query" in parts:
+    if len(methods) > 1 and not lanes and "query" in parts:
         parts = ["query"]
     data = _whole(data[data["part"].isin(parts)], axis)
     with drawing(style, style.height(0.62)) as plot:
         axes = plot.subplots()
         for index, method in enumerate(methods):
-            colour, marker = style.look(index)
+            colour, marker = style.lane(lanes[index]) if lanes else style.look(index)
             rows = data if method == "" else data[data["method"] == method]
             for part in parts:
-                label = " ".join(word for word in (method, part if len(parts) > 1 else "") if word)
+                label = ", ".join(
+                    word for word in (shown.of(part) if len(parts) > 1 else "", method) if word
+                )
                 hollow = part == "query" and len(parts) > 1
                 _line(
                     axes,
@@ -90,7 +96,7 @@ def loss_by_step(
         axes.set_xlabel(_AXES[axis])
         means = data.groupby([*(["method"] if methods != [""] else []), "part", axis])["_value"]
         dress(axes.xaxis, whole=True)
-        dress_measure(axes, shown, means.mean(), style.before)
+        dress_measure(axes, shown, means.mean(), style)
         _keep_in_sight(axes, data, axis, list(diverged_in(frame)))
         if parts == ["query"]:
             axes.set_ylabel(f"query {shown.axis}")
@@ -156,7 +162,7 @@ def trend(frame: pd.DataFrame, *, by: str, measure: str = "accuracy", style: Sty
         axes.set_xlabel(by)
         dress(axes.xaxis, log=log, whole=not log)
         means = data.groupby([*(["method"] if methods != [""] else []), by])["_value"].mean()
-        dress_measure(axes, shown, means, style.before)
+        dress_measure(axes, shown, means, style)
         plot.key(axes)
         span = f"{number(frame[by].min())} to {number(frame[by].max())}"
         start = f"{shown.axis} by {by} {span}, mean of {number(tasks)} tasks"
@@ -199,7 +205,7 @@ def learning_curves(
                     axes, own, method, measure_in(frame, metric), index, seeds, by, smoothing, style
                 )
             measure = measure_in(frame, metric)
-            dress_measure(axes, measure, measure.factor * rows["value"], style.before)
+            dress_measure(axes, measure, measure.factor * rows["value"], style)
         column[-1].set_xlabel(ALONG[by])
         dress(column[-1].xaxis)
         over = f"{seeds} seeds" if seeds > 1 else "validation tasks"
@@ -286,7 +292,7 @@ def _describe_steps(
 ) -> str:
     last = int(data[axis].max())
     text = (
-        f"{part.capitalize()}: {measure.axis} over {_AXES[axis]}s "
+        f"{part.capitalize()} {measure.axis} over {_AXES[axis]}s "
         f"{int(data[axis].min())} to {last}, mean of {tasks} task{'s' if tasks != 1 else ''}."
     )
     for method in methods:

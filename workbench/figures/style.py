@@ -11,6 +11,7 @@ import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -19,7 +20,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase, SubFigure
+from matplotlib.gridspec import SubplotSpec
 
 # Okabe and Ito's eight colours; the first stands for black on paper and white on a dark ground.
 OKABE_ITO = {
@@ -57,7 +59,8 @@ class ColumnWidth(Enum):
 
 @dataclass(frozen=True)
 class Style:
-    """How a figure looks: its width, and whether it stands on a dark ground.
+    """How a figure looks: its width, whether it stands on a dark ground, and the scale of what is
+    measured: logarithmic or not, and by default where its range asks for that.
 
     >>> Style(ColumnWidth.SLIDE, dark=True).text_size
     18.0
@@ -65,6 +68,7 @@ class Style:
 
     width: ColumnWidth = ColumnWidth.SINGLE
     dark: bool = False
+    log: bool | None = None
 
     @property
     def text_size(self) -> float:
@@ -125,6 +129,12 @@ class Style:
         name = _ORDER[number % 8]
         colour = self.ink if name == "ink" else OKABE_ITO[name]
         return colour, _MARKERS[(number // 8 + number) % 8]
+
+    def lane(self, number: int) -> tuple[str, str]:
+        """Colour and marker of a lane as panels have it: the first is what is after adaptation."""
+        if number == 0:
+            return self.after, _MARKERS[0]
+        return self.look((number - 1) % 6)[0], _MARKERS[number % 8]
 
     def rc(self) -> dict[str, Any]:
         """Matplotlib's settings for this style."""
@@ -191,19 +201,11 @@ class Style:
 PAPER = Style()  # one column of a paper: the default of every figure
 
 
-class Plot(Figure):
-    """A Matplotlib figure that keeps its style and says in words what it shows.
+class Keyed(FigureBase):
+    """A figure, or a part of one, with a legend as figures here have it."""
 
-    It has no part in pyplot's registry, so it can be made on any thread and leaks nothing. A
-    notebook shows it as it is.
-    """
-
-    def __init__(self, style: Style, height: float) -> None:
-        """A blank figure of the style's width and a height in inches."""
-        with style.applied():
-            super().__init__(figsize=(style.width.value, height), layout="constrained")
-        self.style = style
-        self.alt_text = ""
+    style: Style
+    alt_text: str
 
     def key(self, *axes: Axes) -> None:
         """A legend above everything, in as many columns as the width allows.
@@ -218,10 +220,33 @@ class Plot(Figure):
         if len(entries) > 1:
             columns = _columns(list(entries), self.style.width.value / self.style.scale)
             more = -(-len(entries) // columns) - 1
-            self.set_figheight(self.get_figheight() + 0.15 * self.style.scale * more)
+            self.grow(0.15 * self.style.scale * more)
             self.legend(
                 list(entries.values()), list(entries), loc="outside upper left", ncols=columns
             )
+
+    def grow(self, inches: float) -> None:
+        """Be so much higher."""
+        raise NotImplementedError
+
+
+class Plot(Keyed, Figure):
+    """A Matplotlib figure that keeps its style and says in words what it shows.
+
+    It has no part in pyplot's registry, so it can be made on any thread and leaks nothing. A
+    notebook shows it as it is.
+    """
+
+    def __init__(self, style: Style, height: float) -> None:
+        """A blank figure of the style's width and a height in inches."""
+        with style.applied():
+            super().__init__(figsize=(style.width.value, height), layout="constrained")
+        self.style = style
+        self.alt_text = ""
+
+    def grow(self, inches: float) -> None:
+        """Be so much higher."""
+        self.set_figheight(self.get_figheight() + inches)
 
     def draw(self, renderer: Any) -> None:
         """Draw under the figure's own style, whatever the settings around it are."""
@@ -253,8 +278,38 @@ def _columns(labels: list[str], width: float) -> int:
     return 1
 
 
+class Part(Keyed, SubFigure):
+    """A place on a page for what is a figure of its own elsewhere."""
+
+    def __init__(self, page: Plot, place: SubplotSpec) -> None:
+        """A blank part of a page, as high as its place."""
+        super().__init__(page, place)
+        self.style, self.alt_text = page.style, ""
+        page.subfigs.append(self)
+
+    def grow(self, inches: float) -> None:
+        """Nothing: its place is as high as the figure came to be by itself."""
+
+    def set_layout_engine(self, layout: str) -> None:
+        """Nothing: the page has one."""
+
+
+_PLACE: ContextVar[Part | None] = ContextVar("place", default=None)
+
+
+@contextmanager
+def drawn_on(part: Part) -> Iterator[None]:
+    """What is drawn meanwhile is drawn there."""
+    before = _PLACE.set(part)
+    try:
+        yield
+    finally:
+        _PLACE.reset(before)
+
+
 @contextmanager
 def drawing(style: Style, height: float) -> Iterator[Plot]:
     """A blank figure of a height in inches, to draw on under its style."""
+    part = _PLACE.get()
     with style.applied():
-        yield Plot(style, height)
+        yield Plot(style, height) if part is None else part  # type: ignore[misc]

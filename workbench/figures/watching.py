@@ -50,7 +50,7 @@ def training_diagnostics(
                 axes.plot(line[by], values, color=colour, linewidth=1.1 * style.scale, label=name)
             axes.set_title(quantity, fontsize=0.875 * style.text_size)
             dress(axes.xaxis)
-            dress(axes.yaxis)
+            dress(axes.yaxis, log=style.log is True)
             said.append(f"{quantity}: last {number(own['value'].dropna().iloc[-1:].mean())}.")
         for axes in grid.flat[len(quantities) :]:
             axes.set_visible(False)
@@ -97,7 +97,7 @@ def adaptation_progress(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         words = "inner step" if axis == "step" else axis
         axes.set_xlabel(words)
         dress(axes.xaxis, whole=True)
-        dress_measure(axes, measure, frame["_value"], style.before)
+        dress_measure(axes, measure, frame["_value"], style)
         first, last = (
             frame[frame["iteration"] == frame["iteration"].agg(end)]["_value"].iloc[[0, -1]]
             for end in ("min", "max")

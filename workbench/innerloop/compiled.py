@@ -11,6 +11,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,11 +45,16 @@ class Compiled:
 
     `function` must be pure, and give the gradients it gives by itself (its result is detached).
     What a graph is held against, and what runs where there is none, is `eager`: the same numbers
-    by the text itself, as they come without any tensor being given from outside.
+    by the text itself, as they come without any tensor being given from outside. `waiting` is
+    entered while it compiles, which takes long.
     """
 
-    def __init__(self, function: Function) -> None:
-        self.function = function
+    def __init__(
+        self,
+        function: Function,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self.function, self.waiting = function, waiting
         self.certificates: list[Certificate] = []
         self.refusal: str | None = _refusal()
         self._graphs: dict[object, Function] = {}
@@ -70,7 +76,8 @@ class Compiled:
         """Compile for these shapes; the eager result is returned, and judges the compiled one."""
         start = time.perf_counter()
         try:
-            graph = _compile(self.function, tensors)
+            with self.waiting():
+                graph = _compile(self.function, tensors)
             with torch.no_grad():
                 found = graph(*tensors)  # type: ignore[arg-type]
         except Exception as error:  # any failure of the compiler means: stay eager, and say so

@@ -37,12 +37,13 @@ class Followed:
     rows        what has been measured so far
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, experiment: Experiment | None = None) -> None:
+        """A run by its files; one that has none yet by its experiment."""
         self.run = run
-        self.experiment: Experiment | None = None
+        self.experiment = experiment
         self.broken = ""
         try:
-            self.experiment = run.experiment
+            self.experiment = experiment or run.experiment
         except UserError as error:
             self.broken = str(error)
         self.status = Status("new")
@@ -151,7 +152,7 @@ class Followed:
         """What the panel says of it, as plain data."""
         one, pace = self.experiment, self.pace
         return {
-            "learner": type(one.learner).__name__.removesuffix("Settings") if one else "",
+            "method": type(one.learner).__name__.removesuffix("Settings") if one else "",
             "tasks": one.tasks if one else "",
             "seed": one.seed if one else 0,
             "iterations": one.training.iterations if one else 0,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from workbench.errors import UserError
 from workbench.figures import PAPER, Plot, Style, draw
-from workbench.inspection import KINDS, Inspection, Tape, example_frame
+from workbench.inspection import KINDS, Inspection, Tape, example_frame, stacked
 from workbench.inspection.kinds import compute, inspection_named
 from workbench.session.code import code_of
 from workbench.session.recording import Recorder
@@ -23,6 +25,7 @@ _SEEN = {
     "classification": ("images", "predictions"),
     "control": ("trajectories", "pulls", "steps"),
 }
+_IN_THE_MIDDLE = {kind for kinds in _SEEN.values() for kind in kinds}
 
 
 class Looking:
@@ -91,10 +94,23 @@ class Looking:
         """The ways to look at the current lane's adaptation, by name."""
         return self.tape.inspections if self.sources else dict(KINDS)
 
-    def frame(self, kind: str, lane: int | None = None, task: int | None = None) -> pd.DataFrame:
-        """The frame of a kind of inspection, by default of the current lane and task."""
+    def frame(
+        self, kind: str, lane: int | Sequence[int] | None = None, task: int | None = None
+    ) -> pd.DataFrame:
+        """The frame of a kind of inspection, by default of the current lane and task.
+
+        Of several lanes it is one frame, whose column `method` tells them apart.
+        """
         lane = self.cursor.lane if lane is None else lane
         task = self.cursor.task if task is None else task
+        if not isinstance(lane, int):
+            for one in lane:
+                if not 0 <= one < len(self.lanes):
+                    raise UserError(f"there is no lane {one}: choose 0 to {len(self.lanes) - 1}")
+            if len(lane) == 1:
+                return self.frame(kind, lane[0], task)
+            frames = {self.state.name_of(one): self.frame(kind, one, task) for one in lane}
+            return stacked(frames)
         with one_at_a_time():
             if kind == "examples":
                 return example_frame(self.episode_of(lane), task=task)
@@ -103,8 +119,29 @@ class Looking:
                 return compute(kind, tape.learner, tape.episode, tape[: step + 1], task)
             return tape.frame(kind, task=task)
 
-    def draw(self, kind: str | None = None, *, style: Style = PAPER) -> Plot:
-        """The figure of what is looked at: of the current lane and task, at the current step.
+    def beside(self, kind: str) -> tuple[int, ...]:
+        """The lanes that a figure of this kind shows, unless others are asked for, as panels do:
+        losses those of all, and what the stage's middle shows those of two learners, where there
+        are several."""
+        here, last = self.cursor.lane, len(self.lanes) - 1
+        if kind == "steps":
+            return tuple(range(last + 1))
+        if kind not in _IN_THE_MIDDLE or sum(lane.parent is None for lane in self.lanes) < 2:
+            return (here,)
+        parent = self.lanes[here].parent
+        other = parent if parent is not None else 0 if here == last else last
+        return tuple(sorted((here, other)))
+
+    def draw(
+        self,
+        kind: str | None = None,
+        *,
+        lanes: Sequence[int] | None = None,
+        style: Style = PAPER,
+    ) -> Plot:
+        """The figure of what is looked at: of the current task, at the current step.
+
+        lanes  whose adaptations it shows, by default those of `beside`
 
         >>> from workbench.session.session import Session
         >>> session = Session("sinusoid-maml", count=2, queries=5)
@@ -113,8 +150,10 @@ class Looking:
         '0.647 after 2 inner steps.'
         """
         kind = self.seen if kind is None else kind
+        lanes = self.beside(kind) if lanes is None else tuple(lanes)
         figure = inspection_named(kind, self.inspections).figure
-        return draw(figure, self.frame(kind), style=style, step=self.cursor.step)
+        frame = self.frame(kind, lanes)
+        return draw(figure, frame, style=style, step=self.cursor.step, lanes=lanes)
 
     @property
     def seen(self) -> str:
@@ -129,9 +168,11 @@ class Looking:
             return kind
         return "steps"
 
-    def code(self, kind: str | None = None) -> str:
+    def code(self, kind: str | None = None, lanes: Sequence[int] | None = None) -> str:
         """Lines of Python that make this session again, and draw what is seen; or with a kind make
         its frame.
+
+        lanes  whose adaptations are drawn, or in the frame
 
         >>> from workbench.session.session import Session
         >>> print(Session("sinusoid-maml", seed=3, count=2).code("steps"))
@@ -140,9 +181,12 @@ class Looking:
         session = Session("sinusoid-maml", count=2, seed=3)
         frame = session.frame("steps")
         """
-        last = (
-            f'session.draw("{self.seen}")' if kind is None else f'frame = session.frame("{kind}")'
-        )
+        if kind is None:
+            usual = lanes is None or tuple(lanes) == self.beside(self.seen)
+            last = f'session.draw("{self.seen}"{"" if usual else f", lanes={list(lanes or ())}"})'
+        else:
+            usual = lanes is None or list(lanes) == [self.cursor.lane]
+            last = f'frame = session.frame("{kind}"{"" if usual else f", {list(lanes or ())}"})'
         return f"{self.lines()}\n{last}"
 
     def lines(self) -> str:

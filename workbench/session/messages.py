@@ -137,7 +137,7 @@ class Validation(TypedDict):
 class RunSummary(TypedDict):
     """How a run stands."""
 
-    learner: str
+    method: str  # the class of its learner, which is called by the run
     tasks: str
     seed: int
     iteration: int

@@ -251,8 +251,9 @@ class Session(Looking):
             if given not in names:
                 raise UserError(f"the cursor has no '{given}': {nearest(given, names)}")
         before = self.cursor
-        self.cursor = self._within(dataclasses.replace(before, **cursor))
-        if self.cursor != before:
+        there = self._within(dataclasses.replace(before, **{"moved": 0, **cursor}))
+        if there != before:
+            self.cursor = there
             other = (self.cursor.task, self.cursor.lane) != (before.task, before.lane)
             self._tell("task" if other else "cursor")
 

@@ -15,6 +15,7 @@ from workbench.training import (
     Experiment,
     Run,
     baselines,
+    name_of,
     preset,
     presets,
     run_of,
@@ -58,7 +59,7 @@ did you mean 'sinusoid-maml'?
     if isinstance(given, Learner):
         return Source(type(given).__name__, "your own learner", given.eval(), found_by_name=False)
     if isinstance(given, Run):
-        return _of_run(given, str(given.directory))
+        return _of_run(given)
     if isinstance(given, Tape):
         return dataclasses.replace(_of_tape(given, given.learner_name), found_by_name=False)
     if not isinstance(given, str | Path):
@@ -70,7 +71,7 @@ did you mean 'sinusoid-maml'?
     if path.suffix == ".metatrace":
         return _of_tape(Tape.load(path), name)
     if (path / "config.json").is_file() or name in shipped_runs():
-        return _of_run(run_of(name), name)
+        return _of_run(run_of(name))
     if name in baselines() or name in presets():
         experiment = preset(name)
         learner, tasks = experiment.build()
@@ -84,10 +85,10 @@ did you mean 'sinusoid-maml'?
     )
 
 
-def _of_run(run: Run, name: str) -> Source:
+def _of_run(run: Run) -> Source:
     learner, tasks = run.load()
     note = f"trained for {run.checkpoint()[0].header['iteration']:,} outer steps"
-    return _of_experiment(name, note, run.experiment, learner, tasks)
+    return _of_experiment(name_of(run), note, run.experiment, learner, tasks)
 
 
 def _of_experiment(

@@ -105,6 +105,8 @@ class Cursor:
     part: Literal["support", "query"] = "support"
     example: int = 0
     layer: str = "all"
+    # when a browser moved it there, by its count; 0 is a move by Python, which no panel overrules
+    moved: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

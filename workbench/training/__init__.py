@@ -17,7 +17,7 @@ from workbench.training.experiment import Experiment, TrainingSettings
 from workbench.training.loop import Outcome, train
 from workbench.training.presets import baselines, preset, presets
 from workbench.training.runs import Run, Status
-from workbench.training.shipped import run_of, shipped_runs
+from workbench.training.shipped import name_of, run_of, shipped_runs
 from workbench.training.trainer import Trainer
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "baselines",
     "compare",
     "evaluate",
+    "name_of",
     "preset",
     "presets",
     "resume_in_background",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,12 +21,12 @@ from workbench.tasks.base import Shape, Split
 from workbench.training.evaluation import DEFAULT_SEED, Evaluation, evaluate, interval
 from workbench.training.experiment import Experiment
 from workbench.training.runs import Run
-from workbench.training.shipped import beside
+from workbench.training.shipped import beside, name_of, run_of
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Runs that are equal but for their seed."""
+    """Runs that are equal but for their seed, called by the first of them."""
 
     name: str
     runs: tuple[str, ...]
@@ -125,7 +126,7 @@ class Comparison:
 
 
 def compare(
-    runs: Sequence[Run],
+    runs: Sequence[Run | Path | str],
     *,
     episodes: int = 600,
     split: Split = "test",
@@ -133,16 +134,16 @@ def compare(
     shape: Shape | None = None,
     inductive: bool | None = None,
 ) -> Comparison:
-    """Evaluate runs, each in its own test shape or all in `shape`, and compare them pair by pair.
+    """Evaluate runs, or those in directories, and compare them pair by pair.
 
-    What they were trained on may differ; that they are tested on the same tasks is told by the
-    hash of the episodes. Baselines are tested on those of the first trained run. Runs equal but for
-    their seed form one group, compared by its mean.
+    Each is tested in its own test shape, or all in `shape`; baselines on those of the first trained
+    run. What they were trained on may differ; that they are tested on the same tasks is told by the
+    hash of the episodes. Runs equal but for their seed form one group, compared by its mean.
     """
-    runs = beside(runs)
-    experiments = comparable(runs)
+    opened = beside([run_of(run) for run in runs])
+    experiments = comparable(opened)
     results: list[Evaluation] = []
-    for run, experiment in zip(runs, experiments, strict=True):
+    for run, experiment in zip(opened, experiments, strict=True):
         learner, tasks = run.load()
         results.append(
             evaluate(
@@ -156,8 +157,8 @@ def compare(
                 every_step=False,
             )
         )
-        _check_same_tasks(runs, results)  # before the next run takes its time
-    return paired(runs, experiments, results)
+        _check_same_tasks(opened, results)  # before the next run takes its time
+    return paired(opened, experiments, results)
 
 
 def comparable(runs: Sequence[Run]) -> list[Experiment]:
@@ -203,14 +204,12 @@ def paired(
     for i, experiment in enumerate(experiments):
         key = str(dataclasses.replace(experiment, seed=0).to_record())
         members.setdefault(key, []).append(i)
-    methods = [results[found[0]].learner for found in members.values()]
     groups = []
-    for method, found in zip(methods, members.values(), strict=True):
-        names = tuple(str(runs[i].directory) for i in found)
+    for found in members.values():
         groups.append(
             Group(
-                name=method if methods.count(method) == 1 else f"{method} ({names[0]})",
-                runs=names,
+                name=name_of(runs[found[0]]),
+                runs=tuple(name_of(runs[i]) for i in found),
                 seeds=tuple(experiments[i].seed for i in found),
                 evaluations=tuple(results[i] for i in found),
             )

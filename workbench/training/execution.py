@@ -10,7 +10,7 @@ import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal, TypeVar
 
 import torch
@@ -63,9 +63,13 @@ class MetaGradients:
         self.learner, self.tasks_per_chunk, self.threads = learner, tasks_per_chunk, threads
         wanted = compiled == "on" or (compiled == "auto" and _pays(learner, iterations))
         self.carried: Adapted | None = None
+        self.compiling: Callable[[], AbstractContextManager[None]] = nullcontext  # around it
         self._changes = "" if not wanted else _changing(learner)
         compiles = wanted and not self._changes
-        self._compiled = _CompiledMetaGradient(learner) if compiles else None
+        self._compiled = _CompiledMetaGradient(learner, self._waiting) if compiles else None
+
+    def _waiting(self) -> AbstractContextManager[None]:
+        return self.compiling()
 
     @property
     def path(self) -> Literal["compiled", "eager"]:
@@ -211,8 +215,10 @@ def _pays(learner: nn.Module, iterations: int) -> bool:
 class _CompiledMetaGradient:
     """The learner's estimator as a function of tensors, compiled for each kind of episode."""
 
-    def __init__(self, learner: Learner) -> None:
-        self.learner = learner
+    def __init__(
+        self, learner: Learner, waiting: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        self.learner, self.waiting = learner, waiting
         self.refusal: str | None = None
         self._functions: dict[object, Compiled] = {}
         self._ends: dict[object, Adapted | None] = {}  # names and step of what is carried on
@@ -231,7 +237,7 @@ class _CompiledMetaGradient:
             return [*(own.gradients[n] for n in self._parameters), own.losses, *following]
 
         if key not in self._functions:
-            self._functions[key] = Compiled(self._function(episode, carried))
+            self._functions[key] = Compiled(self._function(episode, carried), self.waiting)
         compiled = self._functions[key]
         parameters = [p.detach() for p in self._parameters.values()]
         found = compiled([*parameters, *tensors.values(), *values.values()], eager)

@@ -13,6 +13,10 @@ from workbench.training.runs import Run
 _LOOK_SECONDS = 0.25  # between looks at the stop file while nobody else looks at it
 
 
+class Stopped(KeyboardInterrupt):
+    """A request that ended at once what was being waited for."""
+
+
 class Interrupts:
     """Turns SIGINT and SIGTERM into a request, so that a checkpoint can be written first."""
 
@@ -23,20 +27,22 @@ class Interrupts:
 
     def _request(self, signum: int, frame: Any) -> None:
         if self._at_once:
-            raise KeyboardInterrupt("stopped before an outer step was made")
+            raise Stopped("stopped before an outer step was made")
         if self.requested:  # asked twice: no patience left
             raise KeyboardInterrupt("interrupted twice")
         self.requested = True
 
     @contextmanager
     def at_once(self, run: Run | None) -> Iterator[None]:
-        """While there is nothing to save, such as in a compilation, a request ends it at once.
+        """While nothing changes that is kept, such as in a compilation, a request ends it at once.
 
         The run's stop file, which nobody looks at meanwhile, is a request too.
         """
         if not self._before:
             yield
             return
+        if self.requested:
+            raise Stopped("stopped before an outer step was made")
         main, done = threading.get_ident(), threading.Event()
 
         def look() -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from workbench.tasks import Tasks
 from workbench.training.checkpoints import check_header, save_checkpoint
 from workbench.training.execution import use_threads
 from workbench.training.experiment import Experiment, check_present
-from workbench.training.interrupts import Interrupts
+from workbench.training.interrupts import Interrupts, Stopped
 from workbench.training.room import fitting
 from workbench.training.runs import Run, State
 from workbench.training.trainer import Best, Diverged, Trainer, tried, versions
@@ -76,6 +77,8 @@ def train(
                     built = experiment.build() if run is None else run.build(experiment)
                 with interrupts.at_once(run):
                     session.prepare(built)
+                gradients = session.trainer.meta_gradients
+                gradients.compiling = partial(interrupts.at_once, run)
                 return session.train()
         except BaseException as error:
             session.failed(error)
@@ -204,7 +207,11 @@ class _Session:
         with self._bar() as bar:
             drawn = trainer.iteration
             while not trainer.finished:
-                trainer.update()
+                try:
+                    trainer.update()
+                except Stopped:  # while it compiled for a new shape: the last outer step is kept
+                    state = "interrupted"
+                    break
                 i = trainer.iteration
                 if i % settings.log_every == 0 or i == settings.iterations:
                     self._add(trainer.row())

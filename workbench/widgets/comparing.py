@@ -29,7 +29,7 @@ from workbench.session.session import Session
 from workbench.session.state import MOST_STEPS
 from workbench.session.wire import to_wire
 from workbench.tasks.base import Split
-from workbench.training import Comparison, Run, run_of, shipped_runs
+from workbench.training import Comparison, Run, name_of, run_of, shipped_runs
 from workbench.training.comparison import Group, comparable, paired
 from workbench.training.evaluation import DEFAULT_SEED, drawn_at, evaluations, interval
 from workbench.widgets.exporting import Exporting, Subject
@@ -142,10 +142,10 @@ class ComparePanel(Exporting, Panel):
         The two methods of a pair are lanes there, at the step at which they differ most.
         """
         given = self.sampling(task)
-        name_of = {str(run_of(name).directory): name for name in self.names}
+        names = [name_of(run_of(name)) for name in self.names]
         two = self._two(pair)
-        first, *others = [name_of[group.runs[0]] for group in two] or self.names[:1]
-        rest = [name for name in self.names if name not in (first, *others)]
+        first, *others = [group.name for group in two] or names[:1]
+        rest = [name for name in names if name not in (first, *others)]
         session = Session(first, *others, *rest, **given)
         for other in others:
             session.choose(other)
@@ -179,7 +179,7 @@ class ComparePanel(Exporting, Panel):
         at = {"split": self.settings.split, "seed": seed, "first": first, "count": 1}
         return {"tasks": experiment.tasks, **sizes, **at}
 
-    def subject(self, kind: str) -> Subject:
+    def subject(self, kind: str, lanes: Sequence[int] | None = None) -> Subject:
         """The comparison, for export."""
         if self.result is None or self.about["working"] or self.about["stale"]:
             raise UserError("the comparison is not finished: compare first, and then export")

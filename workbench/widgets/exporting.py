@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from workbench.session.session import Session
 
 Format = Literal["pdf", "svg", "png", "csv", "tex", "metatrace", "html"]
+Scale = Literal["automatic", "log", "linear"]
 FOLDER = Path("figures")  # beside the notebook
 
 _MEDIA = {
@@ -52,6 +53,7 @@ class ExportSettings:
     format: Format = "pdf"
     width: Literal["single", "double", "slide"] = "single"  # a paper's column, its page, a slide
     dark: bool = False  # on a dark ground
+    scale: Scale = "automatic"  # of what is measured: automatic is log where the range asks for it
 
     def __post_init__(self) -> None:
         check_fields(self, "export")
@@ -59,7 +61,8 @@ class ExportSettings:
     @property
     def style(self) -> Style:
         """How the figure is drawn."""
-        return Style(ColumnWidth[self.width.upper()], self.dark)
+        log = None if self.scale == "automatic" else self.scale == "log"
+        return Style(ColumnWidth[self.width.upper()], self.dark, log)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +75,7 @@ class Subject:
     session        for formats that hold a whole session
     figure         draws it: see `workbench.figures.draw`
     step           the inner step that is looked at
+    lanes          of the session that the frame is of
     options        of the figure
     """
 
@@ -83,21 +87,25 @@ class Subject:
     session: Session | None = None
     figure: str | Callable[..., Plot] | None = None
     step: int | None = None
+    lanes: Sequence[int] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @staticmethod
-    def of(session: Session, kind: str) -> Subject:
-        """A kind of inspection of a session's current lane and task, at the current step."""
+    def of(session: Session, kind: str, lanes: Sequence[int] | None = None) -> Subject:
+        """A kind of inspection of some lanes, by default those that are drawn, at the current task
+        and step."""
         source = session.source
+        lanes = session.beside(kind) if lanes is None else tuple(lanes)
         return Subject(
             kind,
-            session.frame(kind),
-            session.code(kind),
+            session.frame(kind, lanes),
+            session.code(kind, lanes),
             session.state.sampling.seed,
             {} if source is None else source.about.get("experiment", {}),
             session,
             inspection_named(kind, session.inspections).figure,
             session.cursor.step,
+            lanes,
         )
 
     @property
@@ -109,7 +117,14 @@ class Subject:
 
     def plot(self, settings: ExportSettings) -> Plot:
         """The figure."""
-        return draw(self.figure, self.frame, style=settings.style, step=self.step, **self.options)
+        return draw(
+            self.figure,
+            self.frame,
+            style=settings.style,
+            step=self.step,
+            lanes=self.lanes,
+            **self.options,
+        )
 
     def content(self, settings: ExportSettings) -> bytes:
         """The file's bytes."""
@@ -136,9 +151,20 @@ class Subject:
 
 
 def export(
-    session: Session, kind: str, path: Path | str, *, width: str = "single", dark: bool = False
+    session: Session,
+    kind: str,
+    path: Path | str,
+    *,
+    lanes: Sequence[int] | None = None,
+    width: str = "single",
+    dark: bool = False,
+    scale: Scale = "automatic",
 ) -> Path:
     """Write what a session shows to a file, with its receipt; the ending chooses the format.
+
+    lanes  whose adaptations it shows, by default those that `Session.draw` does
+    width  single, double or slide
+    scale  log, linear or automatic, of what is measured
 
     >>> import tempfile
     >>> from workbench.widgets import Session
@@ -148,10 +174,11 @@ def export(
     'curves.pdf'
     """
     path = Path(path)
-    asked = {"format": path.suffix.lstrip(".").lower(), "width": width, "dark": dark}
+    format = path.suffix.lstrip(".").lower()
+    asked = {"format": format, "width": width, "dark": dark, "scale": scale}
     settings = with_values(ExportSettings(), asked)
     with one_at_a_time():
-        _write(path, Subject.of(session, kind).content(settings))
+        _write(path, Subject.of(session, kind, lanes).content(settings))
     return path
 
 
@@ -164,8 +191,8 @@ def _write(path: Path, content: bytes) -> None:
 class Exporting:
     """What a panel needs to export: `subject` says what of."""
 
-    def subject(self, kind: str) -> Subject:
-        """What is exported under that name."""
+    def subject(self, kind: str, lanes: Sequence[int] | None = None) -> Subject:
+        """What is exported under that name; of these lanes, where it is a session's."""
         raise NotImplementedError
 
     @command
@@ -174,10 +201,10 @@ class Exporting:
         return describe(ExportSettings())
 
     @command
-    def preview(self, kind: str, **settings: Any) -> Preview:
+    def preview(self, kind: str, lanes: list[int] | None = None, **settings: Any) -> Preview:
         """What the file will be: its picture or its text, in words, and its receipt."""
         chosen = with_values(ExportSettings(), settings)
-        subject = self.subject(kind)
+        subject = self.subject(kind, lanes)
         about: Preview = {
             "name": _free(kind, chosen.format),
             "folder": str(FOLDER),
@@ -200,6 +227,7 @@ class Exporting:
     def export(
         self,
         kind: str,
+        lanes: list[int] | None = None,
         name: str = "",
         replace: bool = False,
         download: bool = False,
@@ -213,7 +241,7 @@ class Exporting:
             raise UserError(f"'{name}' names no {chosen.format} file: end it in .{chosen.format}")
         if path.exists() and not (replace or download):
             raise UserError(f"{path} exists: choose another name, or replace it")
-        subject = self.subject(kind)
+        subject = self.subject(kind, lanes)
         content = subject.content(chosen)
         about: Exported = {
             "path": str(path),
@@ -229,7 +257,10 @@ class Exporting:
         """The lines that write the file again."""
         more = "" if settings.width == "single" else f', width="{settings.width}"'
         more += ", dark=True" if settings.dark else ""
+        more += "" if settings.scale == "automatic" else f', scale="{settings.scale}"'
         if subject.session is not None:
+            if tuple(subject.lanes) != subject.session.beside(subject.kind):
+                more = f", lanes={list(subject.lanes)}{more}"
             lines = subject.session.lines().replace(
                 "import Session\n", "import Session, export\n", 1
             )
@@ -245,7 +276,8 @@ class Exporting:
                 f'{subject.code}\nPath("{path}").write_text(latex_table(frame))'
             )
         options = "".join(f"{name}={value!r}, " for name, value in subject.options.items())
-        style = f"Style(ColumnWidth.{settings.width.upper()}, dark={settings.dark})"
+        log = "" if settings.scale == "automatic" else f", log={settings.scale == 'log'}"
+        style = f"Style(ColumnWidth.{settings.width.upper()}, dark={settings.dark}{log})"
         return (
             "from workbench.figures import ColumnWidth, Style, draw\n"
             f"{subject.code}\n"

@@ -10,6 +10,7 @@ import asyncio
 import functools
 import threading
 import weakref
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,21 +21,16 @@ import traitlets
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields, describe, with_values
 from workbench.files import plain_name
-from workbench.inspection import (
-    diagnostics_frame,
-    metrics_frame,
-    progress_frame,
-    seeds_frame,
-    stacked,
-)
+from workbench.inspection import metrics_frame, seeds_frame
 from workbench.session.drafts import Draft
 from workbench.session.following import Followed, apart, found_in
-from workbench.session.messages import ListedRun, SettingApart, TrainAbout
+from workbench.session.messages import ListedRun, Problem, SettingApart, TrainAbout
 from workbench.session.wire import WireFrame, to_wire
 from workbench.training import Run, presets, resume_in_background
 from workbench.training.loop import check_goes_on
 from workbench.training.runs import TRASH
 from workbench.training.trainer import tried
+from workbench.widgets.drawn import subject_of
 from workbench.widgets.exporting import Exporting, Subject
 from workbench.widgets.panel import Panel, command
 
@@ -79,7 +75,7 @@ class TrainPanel(Exporting, Panel):
         self.looks = Looks()
         self.runs: dict[str, Followed] = {}
         self._drawn: dict[str, bool] = {}  # which curves were asked for, and which put away
-        self._starting: set[str] = set()
+        self._starting: dict[str, Followed] = {}
         self._closed = False
         self._following: asyncio.Task[None] | None = None
         super().__init__("train")
@@ -147,17 +143,18 @@ class TrainPanel(Exporting, Panel):
     def _about(self, drawn: list[str]) -> TrainAbout:
         runs: list[ListedRun] = []
         groups = self._groups()
-        for name, one in reversed(self.runs.items()):
+        for name, one in reversed((self._starting | self.runs).items()):
             summary = one.summary()
             if name in self._starting and not one.alive:
-                summary |= {"state": "starting", "reason": ""}
+                reason = "" if name in self.runs else "trying whether it can be trained"
+                summary |= {"state": "starting", "reason": reason}
             resumes = summary["state"] in _ENDED and one.experiment is not None
             runs.append(
                 {
                     "name": name,
                     "drawn": name in drawn,
                     "resumes": resumes,
-                    "group": groups[name],
+                    "group": groups.get(name, name),
                     **summary,
                 }
             )
@@ -178,7 +175,7 @@ class TrainPanel(Exporting, Panel):
 
     def _free_name(self) -> str:
         name, number = self.draft.preset, 1
-        while (self.folder / name).exists():
+        while (self.folder / name).exists() or name in self._starting:
             number += 1
             name = f"{self.draft.preset}-{number}"
         return name
@@ -224,10 +221,15 @@ class TrainPanel(Exporting, Panel):
     def start(self) -> str:
         """Train what the settings say in a process of its own, which outlives the kernel."""
         experiment = self.draft.experiment
-        tried(experiment)  # what cannot be trained is refused before a file is written
-        run = Run.create(experiment, self.folder / (self.name or self._free_name()))
+        run = Run(self.folder / (self.name or self._free_name()))
+
+        def make() -> Run:
+            tried(experiment)  # what cannot be trained is refused before a file is written
+            return Run.create(experiment, run.directory)
+
+        self._begin(Followed(run, experiment), make)
         self.name = ""
-        self._begin(run)
+        self._show()
         return run.directory.name
 
     # ---- commands: the runs that there are ----------------------------------------------------
@@ -248,7 +250,7 @@ class TrainPanel(Exporting, Panel):
         if state == "finished":
             raise UserError(f"{run.directory} is finished: start a longer one under another name")
         check_goes_on(run)
-        self._begin(run)
+        self._begin(self.runs[name], lambda: run)
 
     @command
     def draw(self, name: str, drawn: bool = True) -> None:
@@ -306,72 +308,49 @@ class TrainPanel(Exporting, Panel):
         """The settings in which two runs differ."""
         return apart(self._run(first).experiment, self._run(second).experiment)
 
-    def subject(self, kind: str) -> Subject:
+    def subject(self, kind: str, lanes: Sequence[int] | None = None) -> Subject:
         """What is drawn, for export: training, diagnostics or the newest run's adaptation."""
-        makers: dict[str, Any] = {
-            "training": metrics_frame,
-            "diagnostics": diagnostics_frame,
-            "adaptation": progress_frame,
-        }
         held = {"training": "run", "diagnostics": "inside", "adaptation": "adaptation"}
         frames = self._frames(drawn := self._names_drawn())
         named = [name for name in drawn if f"{held[kind]}:{name}" in frames]
         if not named:
             raise UserError("no curve is drawn: start a run, or draw one of those that there are")
-        make, maker = makers[kind], makers[kind].__name__
         places = {name: str(self.runs[name].run.directory) for name in named}
-        if kind == "adaptation":
-            path = places[named[-1]]
-            code = f'from workbench.inspection import {maker}\n\nframe = {maker}("{path}")'
-            return Subject(kind, make(path), code, figure=kind)
-        options: dict[str, Any] = {} if self.looks.along == "outer step" else {"by": "seconds"}
-        options |= {"smoothing": self.looks.smoothing} if self.looks.smoothing else {}
-        groups = {name: name for name in named}
-        for group, members in (self._bands(named) if self.looks.seeds == "band" else {}).items():
-            groups |= dict.fromkeys(members, group)
-        together: dict[str, dict[int, str]] = {}  # by group and seed
-        for name, group in groups.items():
-            seeds = together.setdefault(group, {})
-            seeds[len(seeds)] = places[name]
-        text, several = [], any(len(seeds) > 1 for seeds in together.values())
-        for group, seeds in together.items():
-            inner = ", ".join(f'{seed}: {maker}("{path}")' for seed, path in seeds.items())
-            one = f'stacked({{{inner}}}, "seed")' if several else f'{maker}("{seeds[0]}")'
-            text.append(f'"{group}": {one}')
-        code = (
-            f"from workbench.inspection import {maker}, stacked\n\n"
-            f"frame = stacked({{{', '.join(text)}}})"
-        )
-        frame = stacked(
-            {
-                group: stacked({seed: make(path) for seed, path in seeds.items()}, "seed")
-                if several
-                else make(seeds[0])
-                for group, seeds in together.items()
-            }
-        )
-        return Subject(kind, frame, code, figure=kind, options=options)
+        bands = self._bands(named) if self.looks.seeds == "band" else {}
+        by = "iteration" if self.looks.along == "outer step" else "seconds"
+        return subject_of(kind, places, bands, by, self.looks.smoothing)
 
     def _run(self, name: str) -> Run:
         if name not in self.runs:
             raise UserError(f"there is no run '{name}' in {self.folder}: look again")
         return self.runs[name].run
 
-    def _begin(self, run: Run) -> None:
-        """Start the run's process; importing takes it seconds, for which the kernel is not held."""
-        name = run.directory.name
-        self._starting.add(name)
+    def _begin(self, one: Followed, make: Callable[[], Run]) -> None:
+        """Start a run's process; importing takes it and us seconds, in which the kernel is free."""
+        name = one.run.directory.name
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:  # outside a kernel nobody waits: what is refused is refused here
+            made = make()
+            make = lambda: made  # noqa: E731
+        self._starting[name] = one
 
         def begin() -> None:
+            problem: Problem | None = None
             try:
-                resume_in_background(run)
+                resume_in_background(make())
+            except UserError as error:
+                problem = {"text": str(error)}
+            except Exception as error:  # a fault of the workbench: said where it is seen
+                problem = {"text": f"{type(error).__name__}: {error}"}
             finally:
-                self._desk.hand(begun)
+                self._desk.hand(functools.partial(begun, problem))
 
-        def begun() -> None:
-            self._starting.discard(name)
+        def begun(problem: Problem | None) -> None:
+            del self._starting[name]
             if not self._closed:
                 self.look()
+                self.problem = {**problem} if problem else self.problem
 
         threading.Thread(target=begin, daemon=True).start()
         self.look()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import traitlets
@@ -114,7 +115,7 @@ class SessionPanel(Exporting, Panel):
     @traitlets.observe("cursor")
     def _on_cursor(self, change: Any) -> None:
         """The browser moved the cursor; the session tells the other panels."""
-        if change["new"] != self._showing.cursor():
+        if {**change["new"], "moved": 0} != {**self._showing.cursor(), "moved": 0}:
             self._desk.hand(lambda: self.shown.move(**dict(self.cursor)))
 
     # ---- commands -----------------------------------------------------------------------------
@@ -176,12 +177,12 @@ class SessionPanel(Exporting, Panel):
             raise UserError(refusal)
 
     @command
-    def code(self, kind: str | None = None) -> str:
-        return self.shown.code(kind)
+    def code(self, kind: str | None = None, lanes: list[int] | None = None) -> str:
+        return self.shown.code(kind, lanes)
 
-    def subject(self, kind: str) -> Subject:
-        """What is exported: a kind, of the current lane and task."""
-        return Subject.of(self.shown, kind)
+    def subject(self, kind: str, lanes: Sequence[int] | None = None) -> Subject:
+        """What is exported: a kind, of these lanes and the current task."""
+        return Subject.of(self.shown, kind, lanes)
 
 
 def _told(panel: weakref.ref[SessionPanel], topic: str) -> None:

@@ -1,7 +1,7 @@
 /** Lines, points, bands and bars over two axes, with what is under the mouse in words. */
 
 import { type ComponentChildren, type TargetedPointerEvent } from "preact";
-import { useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Axes } from "./Axes";
 import { three, withUnit } from "./format";
 import { useUnique, useWidth } from "./hooks";
@@ -37,6 +37,8 @@ interface Props {
   /** The part of the x axis that is shown; null is all. It is dragged out, and turned by keys. */
   window?: Window | null;
   onWindow?: (window: Window | null) => void;
+  /** Hears on which scale the y axis is now. */
+  onLog?: (log: boolean) => void;
   /** Bars of several series stand at the same places and not side by side. */
   overlaid?: boolean;
 }
@@ -62,6 +64,8 @@ export function Chart(given: Props) {
   const asks =
     props.y.scale === undefined && props.y.switchable && asksForLog(inSight(ys, props.y.limits));
   const axes = { x: switched(props.x, logs.x), y: switched(props.y, logs.y ?? (asks || undefined)) };
+  const log = axes.y.scale === "log";
+  useEffect(() => props.onLog?.(log), [log]);
   const hasBars = series.some((one) => one.kind === "bars") && axes.y.scale !== "log";
   const box = {
     left: axes.y.names ? 84 : 50,

@@ -60,7 +60,7 @@ const powerOfTen = (exponent: number) =>
 
 /** A number and its unit; words that count things have none. */
 export function withUnit(value: number | null | undefined, unit = ""): string {
-  return unit ? `${three(value)} ${unit}` : three(value);
+  return `${three(value)}${unit === "%" || !unit ? "" : " "}${unit}`;
 }
 
 /** A name as it reads in a picture: the middle goes where it is long. */

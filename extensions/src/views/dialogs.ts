@@ -2,6 +2,43 @@
 
 import type { Store } from "../store";
 
+/** What a panel shows beside what Python knows of: what is exported is that too. */
+export interface Seen {
+  /** The lanes that stand side by side; null where there is one alone. */
+  lanes: number[] | null;
+  /** By kind of frame and chart, whether the axis of what is measured is logarithmic now. */
+  logs: Map<string, Map<string, boolean>>;
+}
+
+const SEEN = new WeakMap<Store, Seen>();
+
+export function seenIn(store: Store): Seen {
+  const known = SEEN.get(store) ?? { lanes: null, logs: new Map() };
+  SEEN.set(store, known);
+  return known;
+}
+
+/** For a chart to say on which scale it shows a kind. */
+export const logOf = (store: Store, kind: string, chart = "") => (log: boolean) => {
+  const { logs } = seenIn(store);
+  if (!logs.has(kind)) logs.set(kind, new Map());
+  logs.get(kind)!.set(chart, log);
+};
+
+/** On which scale a kind is on screen; automatic where it is not, or charts of it differ. */
+export function scaleSeen(store: Store, kind: string): "automatic" | "log" | "linear" {
+  const found = new Set(seenIn(store).logs.get(kind)?.values());
+  return found.size === 1 ? (found.has(true) ? "log" : "linear") : "automatic";
+}
+
+const IN_THE_MIDDLE = ["curves", "images", "predictions", "pulls"]; // of a stage, side by side
+
+/** The lanes that a kind shows on screen; undefined where Python knows as well. */
+export function lanesOf(store: Store, kind: string): number[] | undefined {
+  if (store.view !== "stage" || !IN_THE_MIDDLE.includes(kind)) return undefined;
+  return seenIn(store).lanes ?? [store.cursor.peek().lane];
+}
+
 /** Somebody wants a view as a file: the export dialog listens. */
 export const EXPORT = "workbench:export";
 

@@ -3,14 +3,14 @@
 import { useSignal } from "@preact/signals";
 import { type ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { stepsOf } from "../facts";
+import { laneName, stepsOf } from "../facts";
 import type { Exported, Field, Preview } from "../generated";
 import { type Store } from "../store";
 import { type Value } from "../ui/fields";
 import { Form } from "../ui/Form";
 import { copyText, useFlash, useUnique } from "../ui/hooks";
 import { useKeys } from "../ui/keys";
-import { EXPORT, type ExportAsked } from "./dialogs";
+import { EXPORT, type ExportAsked, lanesOf, scaleSeen } from "./dialogs";
 import "./export.css";
 
 /** What results are called, which are no inspections. */
@@ -28,6 +28,11 @@ const called = (store: Store, kind: string) =>
   kind;
 
 const WHOLE = new Set(["html", "metatrace"]); // hold all of a session, whatever the view
+
+const [SEEN, ONE, ALL] = ["as on screen", "the lane under the cursor", "all lanes"] as const;
+
+// What is drawn over an axis of what is measured.
+const SCALED = ["steps", "norms", "flow", "anatomy", "curvature", "training", "diagnostics", "adaptation"];
 
 const SHEETS = ["train", "compare"]; // panels whose footer has no button for it
 
@@ -66,12 +71,28 @@ export function Exporter({ store, kind }: { store: Store; kind?: string }) {
   const settings = Object.fromEntries(form.value.map((field) => [field.name, field.value]));
   const format = String(settings.format ?? "pdf");
 
-  useEffect(() => void store.send("export_form").then((fields) => (form.value = fields)), [store]);
-  const asked = JSON.stringify([chosen.value, settings, store.about.value.lanes, store.cursor.value]);
+  const fields = useSignal<Field[]>([]);
+  const which = useSignal<string>(SEEN); // lanes
+  const here = store.cursor.value.lane;
+  const lanes =
+    which.value === ALL
+      ? store.about.value.lanes?.map((_, lane) => lane)
+      : which.value === SEEN
+        ? lanesOf(store, chosen.value)
+        : [here];
+
+  useEffect(() => void store.send("export_form").then((found) => (fields.value = found)), [store]);
+  useEffect(() => {
+    // Each view on the scale that it has on screen.
+    form.value = fields.value
+      .filter((one) => one.name !== "scale" || SCALED.includes(chosen.value))
+      .map((one) => (one.name === "scale" ? { ...one, value: scaleSeen(store, chosen.value) } : one));
+  }, [fields.value, chosen.value]);
+  const asked = JSON.stringify([chosen.value, lanes, settings, store.about.value.lanes, store.cursor.value]);
   useEffect(() => {
     if (!form.value.length) return;
     exists.value = false;
-    store.send("preview", { kind: chosen.value, ...settings }, { latest: true }).then(
+    store.send("preview", { kind: chosen.value, lanes, ...settings }, { latest: true }).then(
       (found: Preview) => {
         preview.value = found;
         name.value = found.name;
@@ -83,7 +104,7 @@ export function Exporter({ store, kind }: { store: Store; kind?: string }) {
 
   const write = (options: object) =>
     store
-      .send("export", { kind: chosen.value, name: name.value, ...options, ...settings })
+      .send("export", { kind: chosen.value, lanes, name: name.value, ...options, ...settings })
       .then((made: Exported) => {
         if (made.content) keep(made.content, made.media ?? "", name.value);
         const size = made.bytes < 1e6 ? `${Math.ceil(made.bytes / 1e3)} kB` : `${(made.bytes / 1e6).toFixed(1)} MB`;
@@ -107,6 +128,20 @@ export function Exporter({ store, kind }: { store: Store; kind?: string }) {
             ))}
           </select>
         </div>
+        {(store.about.value.lanes?.length ?? 0) > 1 && (
+          <div class="wb-field">
+            <label for={`${id}-lanes`}>lanes</label>
+            <select
+              id={`${id}-lanes`}
+              value={which.value}
+              onChange={(event) => (which.value = event.currentTarget.value)}
+            >
+              <option value={SEEN}>{SEEN}</option>
+              <option value={ONE}>only {laneName(store.about.value, here)}</option>
+              <option value={ALL}>{ALL}</option>
+            </select>
+          </div>
+        )}
         <Step store={store} />
         <Form
           title="How the file looks"

@@ -8,6 +8,7 @@ import type { Store } from "../store";
 import { useKeys } from "../ui/keys";
 import { Gradients } from "./gradients";
 import { Behind } from "./Inspected";
+import { seenIn } from "./dialogs";
 import { isBehind } from "./link";
 import { Column, DoesOf, EpisodeOf, keepFocus, Score } from "./stage/Columns";
 import { Choices, Drawer } from "./stage/Controls";
@@ -34,6 +35,8 @@ export function Stage({ store }: { store: Store }) {
     if (lanes.length < 2) stepper.compare(false);
   }, [lanes.length]);
   const other = stepper.different.value ? stepper.other : null;
+  const here = store.cursor.value.lane;
+  seenIn(store).lanes = other === null ? null : [here, other].sort((a, b) => a - b);
   const behind = isBehind(store.about.value, store.cursor.value);
   return (
     <div class="wb-stage">

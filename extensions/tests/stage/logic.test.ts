@@ -154,7 +154,7 @@ test("predictions are found by step and example, and said in words", () => {
   const query = readExamples(examples)[2]!;
   expect(described(query, ["a", "b"], { prediction: 1, confidence: 0.6 })).toMatchObject({
     state: "wrong",
-    label: "query a 1: taken for b, 60 %, wrong",
+    label: "query a 1: taken for b, 60%, wrong",
     colour: look(1).colour,
   });
   const right = { prediction: 0, confidence: 0.9 };

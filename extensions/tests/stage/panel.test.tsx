@@ -125,7 +125,7 @@ test("arrows step once each, with no message; Shift goes to the ends", () => {
   expect(store.cursor.value.step).toBe(1);
   press("ArrowRight", undefined, { shiftKey: true });
   expect(store.cursor.value.step).toBe(2);
-  expect(find("[role=slider]").getAttribute("aria-valuetext")).toBe("MAML, step 2 of 2, loss 1");
+  expect(find("[role=slider]").getAttribute("aria-valuetext")).toBe("MAML, step 2 of 2, query loss 1");
   expect(find(".wb-player [role=status]").textContent).toBe("step 2 of 2, loss 1");
   press("ArrowLeft", undefined, { shiftKey: true });
   expect(store.cursor.value.step).toBe(0);
@@ -236,10 +236,10 @@ test("a bandit shows pulls, probabilities and rewards", () => {
   };
   mount(made);
   expect(all(".wb-pulls li").map((one) => one.textContent)).toEqual(["1arm 21", "2arm 10"]);
-  expect(all(".wb-arms .wb-figure").map((one) => one.textContent)).toEqual(["25.0 %", "75.0 %"]);
+  expect(all(".wb-arms .wb-figure").map((one) => one.textContent)).toEqual(["25.0%", "75.0%"]);
   click(all(".wb-pulls button")[1]!);
   expect(store.cursor.value.step).toBe(2);
-  expect(all(".wb-arms .wb-figure").map((one) => one.textContent)).toEqual(["50.0 %", "50.0 %"]);
+  expect(all(".wb-arms .wb-figure").map((one) => one.textContent)).toEqual(["50.0%", "50.0%"]);
 });
 
 test("trajectories are shown, chosen, gone through by move, and their goal is moved by keys", () => {
@@ -295,7 +295,7 @@ test("a trial whose steps make several moves goes by moves", () => {
   expect(moves).toEqual(["1action 21", "2action 10", "3action 12"]);
   click(all(".wb-pulls button")[2]!);
   expect(store.cursor.value.step).toBe(2);
-  expect(all(".wb-arms .wb-figure").map((one) => one.textContent)).toEqual(["12.5 %", "87.5 %"]);
+  expect(all(".wb-arms .wb-figure").map((one) => one.textContent)).toEqual(["12.5%", "87.5%"]);
 });
 
 test("the builder goes through the tasks, and keeps an episode in a file", () => {

@@ -180,7 +180,7 @@ function Said({ prediction, confidence, names, turned }: SaidProps) {
     <span class="wb-holds">
       <Class label={prediction} names={names} />
       {turned ? <strong>{names[prediction]}</strong> : names[prediction]}
-      <span class="wb-figure wb-quiet">{three(100 * confidence)} %</span>
+      <span class="wb-figure wb-quiet">{three(100 * confidence)}%</span>
     </span>
   );
 }

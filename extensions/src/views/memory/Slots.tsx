@@ -151,7 +151,7 @@ function Bar({ share, greyed }: { share: number; greyed?: boolean }) {
 export function describeSlot(slot: Slot, names: string[], read: string): string {
   const whole = slot.writers.reduce((sum, one) => sum + one.weight, 0);
   const parts = slot.writers.slice(0, WRITERS).map(({ example, weight, step }) => {
-    const share = slot.writers.length > 1 ? `${three((100 * weight) / whole)} % ` : "";
+    const share = slot.writers.length > 1 ? `${three((100 * weight) / whole)}% ` : "";
     return `${share}support ${example + 1} (step ${step})`;
   });
   const rest = slot.writers.length - parts.length;

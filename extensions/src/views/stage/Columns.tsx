@@ -3,9 +3,10 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import type { Columns } from "../../generated";
+import { courseName } from "../../facts";
 import type { Store } from "../../store";
 import { factorOf, labelOf } from "../../measure";
-import { three } from "../../ui/format";
+import { three, withUnit } from "../../ui/format";
 import { useKeys } from "../../ui/keys";
 import { Table } from "../../ui/Table";
 import { CurveView, panelOf } from "./CurveView";
@@ -273,8 +274,7 @@ function inWords({ metric }: Course, step: number): string {
   const value = metric?.values[step];
   if (!metric || value === undefined) return "";
   const { measure } = metric;
-  const unit = measure.unit && ` ${measure.unit}`;
-  return `${labelOf(measure)} ${three(factorOf(measure) * value)}${unit}`;
+  return `${labelOf(measure)} ${withUnit(factorOf(measure) * value, measure.unit)}`;
 }
 
 /** How many are right, or how large the loss is, at the cursor. */
@@ -302,7 +302,7 @@ export function Score({
   return (
     <>
       {mine.metric && <>{mine.metric} · </>}
-      {mine.name} {three(mine.value)}
+      {courseName(mine.name)} {three(mine.value)}
       {theirs && (
         <b class="wb-change">
           {" "}

@@ -69,7 +69,7 @@ export function Listed({ title, examples, cursor, onPick, names = [], judged, ag
             {example.edited && <span class="wb-badge">{example.edited}</span>}
             {found && (
               <span class="wb-end wb-figure">
-                {names[found.prediction] ?? `class ${found.prediction + 1}`} · {three(100 * found.confidence)} %
+                {names[found.prediction] ?? `class ${found.prediction + 1}`} · {three(100 * found.confidence)}%
               </span>
             )}
           </li>

@@ -35,7 +35,7 @@ export function described(
   const changed = other !== undefined && other.prediction !== judged.prediction;
   return {
     label:
-      `${base}: taken for ${said}, ${three(100 * judged.confidence)} %${right ? "" : ", wrong"}` +
+      `${base}: taken for ${said}, ${three(100 * judged.confidence)}%${right ? "" : ", wrong"}` +
       (changed
         ? `; the other lane says ${names[other.prediction] ?? `class ${other.prediction + 1}`}`
         : ""),

@@ -37,7 +37,7 @@ export function PullList({ pulls, step, store }: { pulls: Pulls; step: number; s
 
 /** A probability for the eye; the exact one stands where the mouse rests. */
 const percent = (value = 0) =>
-  value > 0 && value < 0.001 ? "< 0.1 %" : `${(100 * value).toFixed(1)} %`;
+  value > 0 && value < 0.001 ? "< 0.1%" : `${(100 * value).toFixed(1)}%`;
 
 interface Believed {
   pulls: Pulls;
@@ -62,7 +62,7 @@ export function Beliefs(props: Believed) {
   const rewards = pulls.pulls.map((pull) => (sum += pull.reward));
   const values = pulls.pulls.some((pull) => pull.value !== null);
   return (
-    <>
+    <div class="wb-beliefs">
       <Likely {...props} />
       <Chart
         title="Reward"
@@ -87,7 +87,7 @@ export function Beliefs(props: Believed) {
         height={160}
         tight
       />
-    </>
+    </div>
   );
 }
 

@@ -4,13 +4,14 @@ import { line } from "d3-shape";
 import { scaleLinear, scaleLog } from "d3-scale";
 import type { TargetedPointerEvent } from "preact";
 import { useRef } from "preact/hooks";
-import { laneName, stepName } from "../../facts";
+import { courseName, laneName, stepName } from "../../facts";
 import type { Lane } from "../../generated";
 import type { Store } from "../../store";
 import { three } from "../../ui/format";
 import { sameList, steady, useUnique, useWidth } from "../../ui/hooks";
 import { type Course, frameOf, readCourse } from "./data";
 import {
+  below,
   every,
   followed,
   type Geometry,
@@ -40,10 +41,10 @@ export function Timeline({ store, stepper }: Props) {
     lanes.map(({ steps, diverged }, lane) => ({ steps, diverged, name: laneName(about, lane) })),
     width,
   );
-  const height = heightOf(lanes.length - 1, g) + 26;
+  const height = heightOf(lanes.length - 1, g) + 26 + below(g);
   const courses = lanes.map((_, lane) => readCourse(frameOf(store, "steps", lane), cursor.task));
   const here = courses[cursor.lane]?.values[cursor.step];
-  const measure = courses[cursor.lane]?.name ?? "loss";
+  const measure = courseName(courses[cursor.lane]?.name ?? "loss");
 
   const at = (event: TargetedPointerEvent<SVGSVGElement>) => {
     const frame = event.currentTarget.getBoundingClientRect();
@@ -209,7 +210,7 @@ function CoursesNow({ courses, lanes, g, current }: CoursesProps) {
   return (
     <g>
       <text class="wb-lane-name" x={0} y={g.curve / 2 + 12}>
-        {name === "loss" ? "query loss" : name}
+        {courseName(name)}
         {"base" in y ? " (log)" : ""}
       </text>
       {[high, low].map((value) => (

@@ -15,7 +15,7 @@ export interface Geometry {
   lanes: number;
 }
 
-const LETTER = 6.5; // pixels of a letter of a lane's name, about
+const LETTER = 7.1; // pixels of a letter of a lane's name, about: the current one is bold
 const LINE = 14;
 
 /** The geometry of a timeline of this width, with room for the lanes' names in full. */
@@ -74,6 +74,9 @@ export function placeOf(step: number, g: Geometry): number {
 export function heightOf(lane: number, g: Geometry): number {
   return g.curve + 16 + lane * g.gap;
 }
+
+/** Room that the last lane's name takes, of several lines, above the numbers of the steps. */
+export const below = (g: Geometry): number => Math.max((g.gap - 8 - 2 * LINE) / 2, 0);
 
 /** The step that is nearest to a place; of this lane, so never beyond its end. */
 export function stepAt(place: number, steps: number, g: Geometry): number {

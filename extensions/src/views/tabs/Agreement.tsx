@@ -142,7 +142,7 @@ function Signal({ store, frame }: { store: Store; frame: Frame<Columns["signal"]
   const conflict = lookup(frame, ["between", "layer"], "conflict");
   const places = names.map((_, place) => place);
   const layer = layerOf(frame, store.cursor.value);
-  const said = kinds.map((k) => `${three(100 * conflict(k, layer))} % of the pairs of ${k}`);
+  const said = kinds.map((k) => `${three(100 * conflict(k, layer))}% of the pairs of ${k}`);
   const bars = (value: typeof ratio) =>
     kinds.map((kind, place) => ({
       name: `between ${kind}`,

@@ -38,7 +38,7 @@ export function answer(
   const length = Number.isFinite(first) ? ` and be ${three(first / full)} times as long` : "";
   const turned = `first order alone would point ${three(angle)}° away from the exact meta-gradient${length}`;
   if (!Number.isFinite(part)) return { number: "–", words: "the meta-gradient is zero here" };
-  const number = `${three(100 * part)} %`;
+  const number = `${three(100 * part)}%`;
   if (part < 0.01) return { number, words: `Hardly second order: ${turned}` };
   if (part < 0.1) return { number, words: `A little: ${turned}` };
   if (part < 0.5) return { number, words: `Yes, it is second order: ${turned}` };

@@ -7,6 +7,7 @@ import { Chart, type Series } from "../../ui/Chart";
 import { three } from "../../ui/format";
 import { HeatMap } from "../../ui/HeatMap";
 import { FIRST_ORDER, look, SECOND_ORDER } from "../../ui/palette";
+import { logOf } from "../dialogs";
 import { Inspected } from "../Inspected";
 import { layerOf, layersOf, lookup } from "../link";
 
@@ -32,7 +33,7 @@ export function wayBack(first: number, last: number, steps: number): string {
   const many = steps === 1 ? "1 step" : `${steps} steps`;
   const how = `(${three(each)} times a step)`;
   if (factor < 0.1)
-    return `It vanishes: ${three(100 * factor)} % of its norm are left after ${many} back ${how}.`;
+    return `It vanishes: ${three(100 * factor)}% of its norm are left after ${many} back ${how}.`;
   if (factor > 10)
     return `It explodes: its norm is ${three(factor)} times as large after ${many} back ${how}.`;
   return `It comes through: its norm changes by a factor of ${three(factor)} over ${many} back ${how}.`;
@@ -66,6 +67,7 @@ function Way({ store, rows }: { store: Store; rows: Frame<Columns["flow"]> }) {
           x={{ label: "by the weights after inner step", integer: true }}
           y={{ label: "norm", scale: "log", switchable: true }}
           mark={cursor.step}
+          onLog={logOf(store, "flow")}
           onPick={({ x }) => store.move({ step: Math.max(Math.round(x), 0) })}
         />
         <HeatMap

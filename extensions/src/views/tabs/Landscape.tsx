@@ -10,6 +10,7 @@ import { three } from "../../ui/format";
 import { ColourKey, shares } from "../../ui/HeatMap";
 import { AFTER, INK, sequential, stepColour } from "../../ui/palette";
 import { type Scale } from "../../ui/scales";
+import { logOf } from "../dialogs";
 import { Inspected } from "../Inspected";
 import { finer, regular } from "../surface";
 
@@ -42,7 +43,7 @@ function Plane({ store, frame }: { store: Store; frame: Frame<Columns["landscape
     <>
       <p>
         {y > 0
-          ? `The plane holds ${inPlane} % of the path's variance (${three(100 * x)} % along x, ${three(100 * y)} % along y).`
+          ? `The plane holds ${inPlane}% of the path's variance (${three(100 * x)}% along x, ${three(100 * y)}% along y).`
           : "The path is a line, along x; y is the direction in which the query loss falls fastest beside it."}
       </p>
       <div class="wb-columns">
@@ -196,6 +197,7 @@ function Curvature({ store, frame }: { store: Store; frame: Frame<Columns["curva
       series={series}
       x={{ label: "inner step", integer: true }}
       y={{ label: "eigenvalue", switchable: true }}
+      onLog={logOf(store, "curvature")}
       mark={step}
       onPick={({ x }) => store.move({ step: Math.max(Math.round(x), 0) })}
     />

@@ -7,6 +7,7 @@ import { type Store } from "../../store";
 import { Chart, type Series } from "../../ui/Chart";
 import { HeatMap } from "../../ui/HeatMap";
 import { AFTER, BEFORE } from "../../ui/palette";
+import { logOf } from "../dialogs";
 import { Inspected } from "../Inspected";
 import { layerOf, layersOf, lookup } from "../link";
 
@@ -92,6 +93,7 @@ function Norms({ store, rows, kind }: { store: Store; rows: Frame<Columns["norms
         x={{ label: "inner step", integer: true }}
         y={{ label: `norm of the ${kind}`, scale: "log", switchable: true }}
         mark={cursor.step}
+        onLog={logOf(store, "norms")}
         description="Grey: the other layers"
         onPick={({ x, series: found }) => {
           const name = series[found]?.name;

@@ -2,13 +2,14 @@
 
 import type { Measure } from "../../generated";
 import { type Frame } from "../../frame";
-import { labelOf, unitOf } from "../../measure";
+import { labelOf, ofPart, unitOf } from "../../measure";
 import { type Store } from "../../store";
 import { Chart, type Series } from "../../ui/Chart";
 import { BEFORE } from "../../ui/palette";
 import { Inspected } from "../Inspected";
 import { divergedIn, followed, laneColour } from "../stage/lanes";
-import { laneName } from "../../facts";
+import { courseOf, laneName } from "../../facts";
+import { logOf } from "../dialogs";
 
 export function Loss({ store }: { store: Store }) {
   return (
@@ -19,7 +20,12 @@ export function Loss({ store }: { store: Store }) {
         return (
           <div class="wb-columns">
             {shown.map((one) => (
-              <Course key={one.name} store={store} about={one} />
+              <Course
+                key={one.name}
+                store={store}
+                about={one}
+                first={one.name === courseOf(frame)}
+              />
             ))}
           </div>
         );
@@ -31,9 +37,11 @@ export function Loss({ store }: { store: Store }) {
 interface Props {
   store: Store;
   about: Measure;
+  /** Whether it is what the exported figure shows. */
+  first: boolean;
 }
 
-function Course({ store, about }: Props) {
+function Course({ store, about, first }: Props) {
   const measure = about.name;
   const label = labelOf(about);
   const fraction = about.unit === "%"; // here it is shown as it is
@@ -47,6 +55,7 @@ function Course({ store, about }: Props) {
     const frame = store.frames.value[`${place}:steps`];
     if (!frame?.has(measure)) return;
     for (const [part, rows] of frame.groups<string>("part")) {
+      const own = ofPart(measure, String(part));
       if (place === lane && part !== "support") {
         for (const [other, ghost] of rows.groups("task")) {
           if (other === task) continue;
@@ -55,7 +64,7 @@ function Course({ store, about }: Props) {
             name: `task ${Number(other) + 1}`,
             thin: true,
             silent: true,
-            legend: part === "trial" ? "other tasks" : "other tasks' query",
+            legend: `${own}, other tasks`,
             colour: BEFORE,
           });
           laneOf.push(place);
@@ -63,8 +72,7 @@ function Course({ store, about }: Props) {
       }
       const colour = laneColour(place);
       const hollow = part === "query";
-      const name =
-        lanes.length > 1 ? `${part}, ${laneName(store.about.value, place)}` : part;
+      const name = lanes.length > 1 ? `${own}, ${laneName(store.about.value, place)}` : own;
       series.push({
         ...line(rows.where({ task }), measure),
         name,
@@ -94,6 +102,7 @@ function Course({ store, about }: Props) {
         limits: diverged && !fraction ? [Math.min(...finite), 1.1 * Math.max(...finite)] : undefined,
       }}
       chance={about.chance ?? undefined}
+      onLog={first && !fraction ? logOf(store, "steps") : undefined}
       mark={step}
       onPick={({ x, series: found }) =>
         store.move({

@@ -83,7 +83,7 @@ function Cloud({ store, frame }: { store: Store; frame: Frame<Columns["embedding
   return (
     <Chart
       title={`Embedding after step ${step}`}
-      description={`Solid: support, hollow: query; on two principal directions, which hold ${three(explained)} % of the variance`}
+      description={`Solid: support, hollow: query; on two principal directions, which hold ${three(explained)}% of the variance`}
       height={280}
       quietLegend={series.length > 10}
       series={series}

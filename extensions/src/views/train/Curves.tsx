@@ -10,6 +10,7 @@ import { Form } from "../../ui/Form";
 import { look, stepColour } from "../../ui/palette";
 import { smoothed } from "../../ui/smooth";
 import { type Window } from "../../ui/window";
+import { logOf } from "../dialogs";
 
 const AXIS = {
   iteration: { label: "outer step", integer: true },
@@ -119,6 +120,7 @@ function Learning({ store, runs, view }: Shown) {
           x={AXIS[view.by]}
           y={{ label: metric, unit: unitOf(measure), scale: scaleOf(measure), switchable: true }}
           chance={chanceOf(measure)}
+          onLog={measure.unit === "%" ? undefined : logOf(store, "training", metric)}
           window={view.window.value}
           onWindow={(next) => (view.window.value = next)}
         />
@@ -197,6 +199,7 @@ function Inside({ store, runs, view }: Shown) {
             })}
             x={AXIS[view.by]}
             y={{ label: quantity, switchable: true }}
+            onLog={logOf(store, "diagnostics", quantity)}
             window={view.window.value}
             onWindow={(next) => (view.window.value = next)}
           />
@@ -248,6 +251,7 @@ function Adaptations({ store, runs }: { store: Store; runs: ListedRun[] }) {
         x={{ label: axis === "step" ? "inner step" : "move", integer: true }}
         y={{ label: metric!, unit: unitOf(measure), scale: scaleOf(measure), switchable: true }}
         chance={chanceOf(measure)}
+        onLog={measure.unit === "%" ? undefined : logOf(store, "adaptation")}
       />
     </section>
   );

@@ -54,7 +54,7 @@ export function Runs({ store }: { store: Store }) {
                     </svg>
                   </label>
                 </td>
-                <td title={`${run.learner} on ${run.tasks}, seed ${run.seed}`}>
+                <td title={`method ${run.method}, tasks ${run.tasks}, seed ${run.seed}`}>
                   {run.name}
                   {run.note && <div class="wb-reason">{run.note}</div>}
                 </td>
