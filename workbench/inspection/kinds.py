@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -36,6 +35,7 @@ from workbench.inspection.regret import regret_frame
 from workbench.inspection.rendered import rendered_frame
 from workbench.inspection.returns import return_frame
 from workbench.inspection.sampling import sampling_frame
+from workbench.inspection.tidy import finite
 from workbench.inspection.trajectories import trajectory_frame
 from workbench.measures import marked
 from workbench.tasks.episode import Episode
@@ -392,13 +392,4 @@ def compute(
         ends = [path[k].step if k < len(path) else path[-1].step + 1 for k in ended.lengths]
         frame = frame[frame["step"] < frame["task"].map(dict(enumerate(ends)))]
         frame = frame.reset_index(drop=True)
-    return marked(_finite(frame), {"": ended.sentence(shown)} if bad else {})
-
-
-def _finite(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with what is infinite missing."""
-    for name, column in frame.items():
-        numbers = column.to_numpy() if column.dtype.kind == "f" else None
-        if numbers is not None and np.isinf(numbers).any():
-            frame = frame.assign(**{str(name): np.where(np.isinf(numbers), np.nan, numbers)})
-    return frame
+    return marked(finite(frame), {"": ended.sentence(shown)} if bad else {})

@@ -36,3 +36,12 @@ def table(pieces: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
                 for one in (value.tolist() if isinstance(value, np.ndarray) else [value] * length)
             ]
     return pd.DataFrame(columns)
+
+
+def finite(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with what is infinite missing."""
+    for name, column in frame.items():
+        numbers = column.to_numpy() if column.dtype.kind == "f" else None
+        if numbers is not None and np.isinf(numbers).any():
+            frame = frame.assign(**{str(name): np.where(np.isinf(numbers), np.nan, numbers)})
+    return frame
