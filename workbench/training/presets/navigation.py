@@ -24,8 +24,8 @@ _MAML = Experiment(
     model=GaussianSettings(),
     learner=MAMLRLSettings(),
     training=TrainingSettings(
-        iterations=1_000, tasks=20, rate=1e-3, log_every=50,
-        validate_every=250, validation_tasks=40, diagnose_every=0,
+        iterations=1_000, tasks=20, rate=2e-3, schedule="linear", compiled="off",
+        log_every=50, validate_every=250, validation_tasks=40, diagnose_every=0,
     ),
     estimator=PPO(epochs=5, minibatches=1, clip=0.3),
 )  # fmt: skip
@@ -59,7 +59,7 @@ PRESETS: dict[str, tuple[str, Experiment]] = {
             _MAML,
             estimator=TrustRegion(),
             training=replace(
-                _MAML.training, optimizer="SGD", rate=1.0,
+                _MAML.training, optimizer="SGD", rate=1.0, schedule="constant",
                 iterations=200, log_every=10, validate_every=50,
             ),
         ),
