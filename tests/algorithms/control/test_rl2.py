@@ -82,8 +82,8 @@ def test_actions_that_are_numbers_are_drawn_by_mean_and_held_deviation() -> None
     for adapted in path[1:]:
         mean, logarithm = adapted.seen["out"].chunk(2, dim=-1)
         assert adapted.seen["action"].shape == (4000, 1)
-        assert torch.allclose(logarithm.exp(), torch.tensor(0.1).double())
-        away = (adapted.seen["action"] - mean).detach() / 0.1
+        assert torch.allclose(logarithm.exp(), torch.tensor(0.3).double())
+        away = (adapted.seen["action"] - mean).detach() / 0.3
         assert float(away.mean()) == pytest.approx(0, abs=0.05)
         assert float(away.std()) == pytest.approx(1, abs=0.05)
         assert "probabilities" not in adapted.seen
