@@ -1,14 +1,24 @@
 """Plain `nn.Module`s, and the settings that build them for tasks of any size.
 
 MLP, Conv4        classifiers, regressors, or embeddings (without a head)
+NGramMLP, TextCNN, TextTransformer      the same for texts
 Policy        a recurrent policy with memory and its value function
 """
 
 from workbench.models.conv4 import Conv4, Conv4Settings
 from workbench.models.mlp import MLP, MLPSettings
 from workbench.models.policy import Policy, PolicySettings
+from workbench.models.text import (
+    NGramMLP,
+    NGramMLPSettings,
+    TextCNN,
+    TextCNNSettings,
+    TextTransformer,
+    TextTransformerSettings,
+)
 
-ModelSettings = MLPSettings | Conv4Settings | PolicySettings
+TextSettings = NGramMLPSettings | TextCNNSettings | TextTransformerSettings
+ModelSettings = MLPSettings | Conv4Settings | PolicySettings | TextSettings
 
 __all__ = [
     "MLP",
@@ -16,6 +26,12 @@ __all__ = [
     "Conv4Settings",
     "MLPSettings",
     "ModelSettings",
+    "NGramMLP",
+    "NGramMLPSettings",
     "Policy",
     "PolicySettings",
+    "TextCNN",
+    "TextCNNSettings",
+    "TextTransformer",
+    "TextTransformerSettings",
 ]

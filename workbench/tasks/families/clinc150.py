@@ -1,0 +1,198 @@
+"""CLINC150: what people ask an assistant, 150 intents of ten domains, 150 sentences each.
+
+Larson et al. (2019), An evaluation dataset for intent classification and out-of-scope prediction.
+Classes are divided at random, 90, 30 and 30, or, which is harder, by domain: six, two and two.
+
+With `/none` each task is also asked sentences that belong to none of its classes (the set's own
+sentences out of scope). They have weight 0, so that neither loss nor accuracy counts them; the
+metric `auroc` does: how often the largest logit of a sentence in scope is above that of one out of
+scope (Hendrycks et al., 2022, Scaling out-of-distribution detection).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from workbench.errors import UserError, nearest
+from workbench.randomness import fold, permutation
+from workbench.tasks import data
+from workbench.tasks.base import Shape, Split
+from workbench.tasks.episode import Episode, Examples
+from workbench.tasks.objectives import CrossEntropy, Metric
+from workbench.tasks.sampler import ClassSplit, distinct
+from workbench.tasks.text import Texts, encoded, read_json, text_bank
+
+FILE = "clinc150/data_full.json"
+LENGTH = 96  # characters; one sentence in two hundred is longer
+SCHEMES = ("intents", "domains")
+
+DOMAINS = {
+    "banking": "freeze_account routing pin_change bill_due pay_bill account_blocked interest_rate "
+    "min_payment bill_balance transfer order_checks balance spending_history transactions "
+    "report_fraud",
+    "credit_cards": "replacement_card_duration expiration_date damaged_card improve_credit_score "
+    "report_lost_card card_declined credit_limit_change apr redeem_rewards credit_limit "
+    "rewards_balance application_status credit_score new_card international_fees",
+    "kitchen_and_dining": "food_last confirm_reservation how_busy ingredients_list calories "
+    "nutrition_info recipe restaurant_reviews restaurant_reservation meal_suggestion "
+    "restaurant_suggestion cancel_reservation ingredient_substitution cook_time "
+    "accept_reservations",
+    "home": "what_song play_music todo_list_update reminder reminder_update calendar_update "
+    "order_status update_playlist shopping_list calendar next_song order todo_list "
+    "shopping_list_update smart_home",
+    "auto_and_commute": "current_location oil_change_when oil_change_how uber traffic "
+    "tire_pressure schedule_maintenance gas mpg distance directions last_maintenance gas_type "
+    "tire_change jump_start",
+    "travel": "plug_type travel_notification translate flight_status international_visa timezone "
+    "exchange_rate travel_suggestion travel_alert vaccines lost_luggage book_flight book_hotel "
+    "carry_on car_rental",
+    "utility": "weather alarm date find_phone share_location timer make_call calculator "
+    "definition measurement_conversion flip_coin spelling time roll_dice text",
+    "work": "pto_request_status next_holiday insurance_change insurance meeting_schedule payday "
+    "taxes income rollover_401k pto_balance pto_request w2 schedule_meeting direct_deposit "
+    "pto_used",
+    "small_talk": "who_made_you meaning_of_life who_do_you_work_for do_you_have_pets "
+    "what_are_your_hobbies fun_fact what_is_your_name where_are_you_from goodbye thank_you "
+    "greeting tell_joke are_you_a_bot how_old_are_you what_can_i_ask_you",
+    "meta": "change_speed user_name whisper_mode yes change_volume no change_language repeat "
+    "change_accent cancel sync_device change_user_name change_ai_name reset_settings maybe",
+}
+
+_SPLIT_SEED = 0
+_OUTSIDE = 21  # the use made of a task's seed, beside the sampler's
+_PARTS = ("train", "val", "test")  # of the file; which of them a sentence is in plays no part here
+_OUT_OF_SCOPE: dict[Split, str] = {
+    "train": "oos_train",
+    "validation": "oos_val",
+    "test": "oos_test",
+}
+_CURE = "run `workbench data fetch clinc150`, or get data_full.json again"
+
+
+@dataclass(frozen=True)
+class Intents:
+    """CLINC150 as it was read: the sentences of each intent, and those out of scope."""
+
+    sentences: Mapping[str, list[str]]
+    outside: Mapping[Split, list[str]]
+
+
+class NoneOfThese(CrossEntropy):
+    """Cross-entropy, and how well the largest logit tells what belongs to none of the classes."""
+
+    metrics = (*CrossEntropy.metrics, Metric("auroc", "higher", "%", 0.5, lambda p, e: auroc(p, e)))
+
+
+class WithNone(Texts):
+    """Intents, with as many sentences out of scope in the query as a class has there."""
+
+    def __init__(self, *args: object, outside: Mapping[Split, Tensor], **how: object) -> None:
+        super().__init__(*args, **how)  # type: ignore[arg-type]
+        self.outside = outside
+        self.objective = NoneOfThese()
+
+    def sample(
+        self, n: int, *, seed: int, split: Split = "train", shape: Shape | None = None
+    ) -> Episode:
+        shape = shape or self.default_shape
+        episode = super().sample(n, seed=seed, split=split, shape=shape)
+        query, stock = episode.query, self.outside[split]
+        rows = distinct(fold(episode.seed, _OUTSIDE), torch.tensor([len(stock)]), shape.queries)
+        none = torch.zeros_like(rows)
+        query = Examples(
+            torch.cat([query.x, stock[rows]], dim=1),
+            torch.cat([query.y, none], dim=1),
+            torch.cat([query.counts(), none.to(query.counts())], dim=1),
+        )
+        index = torch.cat([episode.info["query_index"], none - 1], dim=1)
+        return replace(episode, query=query, info={**episode.info, "query_index": index})
+
+    def check(self, shape: Shape, split: Split = "train") -> None:
+        super().check(shape, split)
+        if shape.queries > len(self.outside[split]):
+            raise UserError(
+                f"queries is {shape.queries} and the split '{split}' has "
+                f"{len(self.outside[split])} sentences out of scope: ask for at most as many"
+            )
+
+
+def auroc(prediction: Tensor, examples: Examples) -> Tensor:
+    """Each task's area under the ROC curve of the largest logit: sentences in scope against others.
+
+    Out of scope is what has weight 0 and holds a text; an example that only pads holds none.
+
+    >>> x, weight = torch.tensor([[[7], [7], [7], [0]]]), torch.tensor([[1.0, 1.0, 0.0, 0.0]])
+    >>> logits = torch.tensor([[[2.0, 0.0], [0.0, 1.0], [1.0, 0.0], [9.0, 9.0]]])
+    >>> auroc(logits, Examples(x, torch.zeros(1, 4, dtype=torch.int64), weight))
+    tensor([0.7500])
+    """
+    score, counts = prediction.amax(dim=-1), examples.counts()
+    outside = (counts == 0) & (examples.x != 0).any(dim=-1)
+    pairs = (counts > 0).unsqueeze(2) & outside.unsqueeze(1)
+    gap = score.unsqueeze(2) - score.unsqueeze(1)
+    above = ((gap > 0).to(score) + 0.5 * (gap == 0).to(score)) * pairs
+    return above.sum(dim=(1, 2)) / pairs.sum(dim=(1, 2)).clamp(min=1)
+
+
+def open_clinc150(scheme: str, options: list[str]) -> Texts:
+    """CLINC150's tasks: its classes divided by intent, or by domain."""
+    for option in options:
+        if option != "none":
+            raise UserError(f"clinc150 has no option '{option}': {nearest(option, ['none'])}")
+    found = read_intents(data.require("clinc150", FILE))
+    names = [(domain, intent) for domain, intents in DOMAINS.items() for intent in intents.split()]
+    bank = text_bank(
+        {intent: found.sentences[intent] for _, intent in names},
+        [domain for domain, _ in names],
+        LENGTH,
+    )
+    of = [intent if scheme == "intents" else domain for domain, intent in names]
+    kinds = sorted(set(of))
+    order = permutation(torch.tensor([_SPLIT_SEED]), len(kinds))[0].tolist()
+    rows: dict[Split, list[int]] = {}
+    start = 0
+    for split, tenths in (("train", 6), ("validation", 2), ("test", 2)):
+        end = start + len(kinds) * tenths // 10
+        own = {kinds[place] for place in order[start:end]}
+        rows[split] = [row for row, kind in enumerate(of) if kind in own]  # type: ignore[index]
+        start = end
+    splits = {split: ClassSplit.of(own) for split, own in rows.items()}
+    if not options:
+        return Texts(bank, splits, name="clinc150", scheme=scheme)
+    outside = {split: encoded(texts, LENGTH) for split, texts in found.outside.items()}
+    return WithNone(bank, splits, name="clinc150", scheme=f"{scheme}/none", outside=outside)
+
+
+def read_intents(path: Path) -> Intents:
+    """The sentences of `data_full.json`; what is not in its form is refused in a sentence."""
+    held = read_json(path, _CURE)
+    parts = [*_PARTS, *_OUT_OF_SCOPE.values()]
+    if not isinstance(held, dict) or not set(parts) <= set(held):
+        raise UserError(f"{path} has not the parts {', '.join(parts)}: {_CURE}")
+    for part in parts:
+        pairs = held[part]
+        good = isinstance(pairs, list) and all(
+            isinstance(pair, list) and len(pair) == 2 and all(isinstance(w, str) for w in pair)
+            for pair in pairs
+        )
+        if not good:
+            raise UserError(f"'{part}' of {path} is no list of [sentence, intent]: {_CURE}")
+    known = [intent for intents in DOMAINS.values() for intent in intents.split()]
+    sentences: dict[str, list[str]] = {intent: [] for intent in known}
+    for part in _PARTS:
+        for sentence, intent in held[part]:
+            if intent not in sentences:
+                raise UserError(f"'{part}' of {path} has the unknown intent '{intent}': {_CURE}")
+            sentences[intent].append(sentence)
+    empty = [intent for intent, own in sentences.items() if not own]
+    if empty:
+        raise UserError(
+            f"{path} has no sentence of {len(empty)} of the 150 intents, '{empty[0]}' first: {_CURE}"
+        )
+    outside = {split: [one for one, _ in held[part]] for split, part in _OUT_OF_SCOPE.items()}
+    return Intents(sentences, outside)
