@@ -6,7 +6,7 @@ n-grams within a word are hashed to rows of one table, so that words never met i
 vectors too (Weinberger et al., 2009, Feature hashing; Bojanowski et al., 2017, Enriching word
 vectors with subword information). What only pads is left out of every sum.
 
-    NGramMLP         mean of the vectors of n-grams, words and pairs of words, then an MLP
+    NGramMLP         n-grams, words and pairs of words by how much they count, beside an MLP
     TextCNN          a convolution over words and the largest of each filter (Kim, 2014)
     TextTransformer  self-attention between words (Vaswani et al., 2017), and their mean
 """
@@ -26,7 +26,8 @@ from workbench.fields import Range, check_fields
 from workbench.randomness import fold
 
 _SPACE = 32  # this code point and those below part words
-_GRAM, _WORD, _PAIR = range(3)  # what a hash is of
+_GRAM, _WORD, _PAIR, _BIN = range(4)  # what a hash is of
+_LENGTH = 5.0  # where the length of a text's vector starts
 
 Buckets = Annotated[int, Range(2, span=(512, 65_536), log=True)]
 Width = Annotated[int, Range(1, span=(8, 256))]
@@ -130,9 +131,14 @@ def mean_of(vectors: Tensor, there: Tensor) -> Tensor:
 
 
 class NGramMLP(nn.Module):
-    """The mean of the vectors of a text's n-grams, words and pairs of words, then an MLP.
+    """A text's n-grams, words and pairs of words, each as much as it counts, and an MLP on them.
 
-    >>> net = NGramMLP(2, buckets=50, width=8, hidden=(4,))
+    How much each counts is learned: e^a, with an `a` for each row of a table, and one for each
+    kind. They are added up, with a sign, at the places of a vector of `bins` numbers, which is
+    brought to one length (a learned one). It stands beside what the MLP makes of it, in front of
+    the head: rare words are compared as they are, common ones by what was learned of them.
+
+    >>> net = NGramMLP(2, buckets=50, bins=8, hidden=(4,))
     >>> texts = torch.tensor([[72, 105, 0], [72, 105, 33]])
     >>> bool((net(texts[:1]) == net(texts[:1, :2])).all())  # padding changes nothing
     True
@@ -141,34 +147,43 @@ class NGramMLP(nn.Module):
     def __init__(
         self,
         outputs: int | None,
-        buckets: int = 8192,
-        width: int = 64,
+        buckets: int = 65_536,
+        bins: int = 2048,
         hidden: tuple[int, ...] = (128,),
         words: int = 32,
         radius: int = 2,
     ) -> None:
-        NGramMLPSettings(buckets, width, hidden, words, radius)  # refuses what there is not
+        NGramMLPSettings(buckets, bins, hidden, words, radius)  # refuses what there is not
         super().__init__()
-        self.words, self.buckets, self.radius = words, buckets, radius
-        self.table = _table(buckets, width)
-        self.norm = nn.LayerNorm(width)
+        self.words, self.buckets, self.bins, self.radius = words, buckets, bins, radius
+        self.counts = nn.Embedding(buckets, 1)
+        nn.init.zeros_(self.counts.weight)
+        self.kinds = nn.Parameter(torch.zeros(radius + 2))
+        self.length = nn.Parameter(torch.tensor([_LENGTH]))
         self.layers = nn.ModuleList(
-            nn.Linear(a, b) for a, b in zip((width, *hidden), hidden, strict=False)
+            nn.Linear(a, b) for a, b in zip((bins, *hidden), hidden, strict=False)
         )
-        _head(self, (width, *hidden)[-1], outputs)
+        _head(self, bins + (hidden[-1] if hidden else 0), outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Of texts `[example, character]`."""
         found = hashed(x, self.words, self.radius)
         one, two = found.words[..., :-1], found.words[..., 1:]
-        every = [found.grams.flatten(-2), found.words, fold(one, _PAIR, two)]
-        letters = (x > _SPACE).unsqueeze(-1).expand_as(found.grams).flatten(-2)
-        there = torch.cat([letters, found.there, found.there[..., 1:]], dim=-1)
-        vectors = self.table(torch.cat(every, dim=-1) % self.buckets)
-        y = self.norm(mean_of(vectors, there.to(vectors)))
+        every = [*found.grams.unbind(-1), found.words, fold(one, _PAIR, two)]
+        there = [*[x > _SPACE] * self.radius, found.there, found.there[..., 1:]]
+        sizes = [kind.shape[-1] for kind in every]
+        hashes = torch.cat(every, dim=-1)
+        of_kind = torch.cat([k.expand(n) for k, n in zip(self.kinds, sizes, strict=True)])
+        counts = (self.counts(hashes % self.buckets).squeeze(-1) + of_kind).exp()
+        sign = (hashes >> 32) % 2 * 2 - 1
+        parts = counts * (torch.cat(there, dim=-1) * sign)
+        places = fold(hashes, _BIN) % self.bins
+        vector = parts.new_zeros(*x.shape[:-1], self.bins).scatter_add(-1, places, parts)
+        size = vector.square().sum(dim=-1, keepdim=True)
+        y = vector = self.length * vector * (size + 1e-6).rsqrt()
         for layer in self.layers:
             y = layer(y).relu()
-        return self.head(y)
+        return self.head(torch.cat([vector, y], dim=-1) if len(self.layers) else vector)
 
 
 class TextCNN(nn.Module):
@@ -271,10 +286,12 @@ def _check_texts(input_shape: tuple[int, ...], name: str) -> None:
 
 @dataclass(frozen=True)
 class NGramMLPSettings:
-    """Hashed n-grams and words, averaged, then a multilayer perceptron."""
+    """Hashed n-grams and words, weighted, beside a multilayer perceptron on them."""
 
-    buckets: Buckets = 8192  # rows of the table that words and n-grams are hashed to
-    width: Width = 64  # of a row
+    # rows of the table of how much each counts
+    buckets: Annotated[int, Range(2, span=(512, 262_144), log=True)] = 65_536
+    # numbers of a text's vector, to which n-grams are hashed
+    bins: Annotated[int, Range(2, span=(128, 8_192), log=True)] = 2048
     hidden: Annotated[tuple[int, ...], Range(1)] = (128,)  # width of each hidden layer
     words: Words = 32  # of a text that are read as words
     radius: Radius = 2  # n-grams of 3, 5, ... characters, up to so many on each side
@@ -285,7 +302,7 @@ class NGramMLPSettings:
     def build(self, input_shape: tuple[int, ...], outputs: int | None) -> NGramMLP:
         """The module for texts; an embedding where `outputs` is None."""
         _check_texts(input_shape, "NGramMLP")
-        return NGramMLP(outputs, self.buckets, self.width, self.hidden, self.words, self.radius)
+        return NGramMLP(outputs, self.buckets, self.bins, self.hidden, self.words, self.radius)
 
 
 @dataclass(frozen=True)

@@ -116,8 +116,8 @@ def read_pairs(
     lines = read_text(path, cure).replace("\r\n", "\n").split("\n")
     if tuple(lines[0].split("\t")) != header:
         raise UserError(
-            f"{path} begins with '{lines[0][:40]}' and not with the columns {' and '.join(header)}, "
-            f"a tab between them: {cure}"
+            f"{path} begins with '{lines[0][:40]}' and not with the columns "
+            f"{' and '.join(header)}, a tab between them: {cure}"
         )
     found: dict[str, list[str]] = {label: [] for label in labels}
     for number, line in enumerate(lines[1:], start=2):

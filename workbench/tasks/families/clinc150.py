@@ -192,7 +192,7 @@ def read_intents(path: Path) -> Intents:
     empty = [intent for intent, own in sentences.items() if not own]
     if empty:
         raise UserError(
-            f"{path} has no sentence of {len(empty)} of the 150 intents, '{empty[0]}' first: {_CURE}"
+            f"{path} has no sentence of {len(empty)} intents ('{empty[0]}' among them): {_CURE}"
         )
     outside = {split: [one for one, _ in held[part]] for split, part in _OUT_OF_SCOPE.items()}
     return Intents(sentences, outside)
