@@ -231,7 +231,8 @@ def _gap(tasks: str, shots: int, of: dict[str, Tensor]) -> str:
     seeds = of[ours][:fewest].mean(dim=1) - of[theirs][:fewest].mean(dim=1)
     return (
         f"- {tasks}, K = {shots}: {ours} minus {theirs} {apart.mean():+.2f} ± "
-        f"{interval(apart):.2f} over {apart.numel()} tasks ({' '.join(f'{s:+.1f}' for s in seeds)} by seed)"
+        f"{interval(apart):.2f} over {apart.numel()} tasks "
+        f"({' '.join(f'{s:+.1f}' for s in seeds)} by seed)"
     )
 
 

@@ -124,6 +124,9 @@ def test_all_names_can_be_asked_for() -> None:
         "mdp",
         "recurring",
         "quadratics",
+        "grammar",
+        "clinc150",
+        "afrisenti",
     }
 
 

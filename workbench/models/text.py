@@ -27,6 +27,7 @@ from workbench.randomness import fold
 
 _SPACE = 32  # this code point and those below part words
 _GRAM, _WORD, _PAIR, _BIN = range(4)  # what a hash is of
+_GAIN = 10.0  # of how much an n-gram counts, over other weights
 _LENGTH = 5.0  # where the length of a text's vector starts
 
 Buckets = Annotated[int, Range(2, span=(512, 65_536), log=True)]
@@ -133,8 +134,8 @@ def mean_of(vectors: Tensor, there: Tensor) -> Tensor:
 class NGramMLP(nn.Module):
     """A text's n-grams, words and pairs of words, each as much as it counts, and an MLP on them.
 
-    How much each counts is learned: e^a, with an `a` for each row of a table, and one for each
-    kind. They are added up, with a sign, at the places of a vector of `bins` numbers, which is
+    How much each counts is learned: e^10a, with an `a` for each row of a table and one for each
+    kind, which so move faster than what they are followed by. They are added up, with a sign, at the places of a vector of `bins` numbers, which is
     brought to one length (a learned one). It stands beside what the MLP makes of it, in front of
     the head: rare words are compared as they are, common ones by what was learned of them.
 
@@ -147,7 +148,7 @@ class NGramMLP(nn.Module):
     def __init__(
         self,
         outputs: int | None,
-        buckets: int = 65_536,
+        buckets: int = 524_288,
         bins: int = 2048,
         hidden: tuple[int, ...] = (128,),
         words: int = 32,
@@ -174,7 +175,7 @@ class NGramMLP(nn.Module):
         sizes = [kind.shape[-1] for kind in every]
         hashes = torch.cat(every, dim=-1)
         of_kind = torch.cat([k.expand(n) for k, n in zip(self.kinds, sizes, strict=True)])
-        counts = (self.counts(hashes % self.buckets).squeeze(-1) + of_kind).exp()
+        counts = (_GAIN * (self.counts(hashes % self.buckets).squeeze(-1) + of_kind)).exp()
         sign = (hashes >> 32) % 2 * 2 - 1
         parts = counts * (torch.cat(there, dim=-1) * sign)
         places = fold(hashes, _BIN) % self.bins
@@ -289,7 +290,7 @@ class NGramMLPSettings:
     """Hashed n-grams and words, weighted, beside a multilayer perceptron on them."""
 
     # rows of the table of how much each counts
-    buckets: Annotated[int, Range(2, span=(512, 262_144), log=True)] = 65_536
+    buckets: Annotated[int, Range(2, span=(512, 1_048_576), log=True)] = 524_288
     # numbers of a text's vector, to which n-grams are hashed
     bins: Annotated[int, Range(2, span=(128, 8_192), log=True)] = 2048
     hidden: Annotated[tuple[int, ...], Range(1)] = (128,)  # width of each hidden layer

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -88,6 +88,20 @@ def decoded(points: Any) -> str:
 
 
 # ---- reading files ------------------------------------------------------------------------------
+
+
+class Stamp(NamedTuple):
+    """A file as it is now: what was read of it holds as long as this is the same."""
+
+    path: Path
+    changed: int
+    size: int
+
+    @staticmethod
+    def of(path: Path) -> Stamp:
+        """Of a file that is there."""
+        about = path.stat()
+        return Stamp(path, about.st_mtime_ns, about.st_size)
 
 
 def read_text(path: Path, cure: str) -> str:

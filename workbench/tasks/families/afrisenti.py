@@ -7,13 +7,15 @@ tested, or validated, were never seen in training. Classes have the same number 
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from workbench.errors import UserError, nearest
 from workbench.tasks import data
+from workbench.tasks.bank import ClassBank
 from workbench.tasks.base import Shape, Split
 from workbench.tasks.sampler import ClassSplit
-from workbench.tasks.text import Texts, plain, read_pairs, text_bank
+from workbench.tasks.text import Stamp, Texts, plain, read_pairs, text_bank
 
 LANGUAGES = {
     "amh": "Amharic",
@@ -28,6 +30,7 @@ LANGUAGES = {
 LABELS = ("negative", "neutral", "positive")
 PARTS = ("train", "dev", "test")  # of a language's files; they are put together
 LENGTH = 140  # characters; one tweet in ten of the longest language goes on
+_FILES = [(language, part) for language in LANGUAGES for part in PARTS]
 _DEFAULT = ("pcm", "tso")  # tested unless others are named
 
 
@@ -49,23 +52,17 @@ def open_afrisenti(options: list[str]) -> Texts:
             "leaves none to train or to validate: name at most 6"
         )
     validated = next((one for one in rest if one > tested[-1]), rest[0])
-    splits: dict[Split, ClassSplit] = {}
-    names = {f"{language}/{label}": language for language in LANGUAGES for label in LABELS}
-    texts = {language: read_language(language) for language in LANGUAGES}
-    bank = text_bank(
-        {name: texts[language][name.split("/")[1]] for name, language in names.items()},
-        tuple(names.values()),
-        LENGTH,
-    )
+    paths = [data.require("afrisenti", f"afrisenti/{one}/{part}.tsv") for one, part in _FILES]
+    bank = _bank(tuple(Stamp.of(path) for path in paths))
     own: dict[Split, list[str]] = {
         "train": [one for one in rest if one != validated],
         "validation": [validated],
         "test": tested,
     }
-    for split, languages in own.items():
-        splits[split] = ClassSplit.of(
-            [row for row, language in enumerate(names.values()) if language in languages]
-        )
+    splits = {
+        split: ClassSplit.of([row for row, of in enumerate(bank.groups) if of in languages])
+        for split, languages in own.items()
+    }
     return Texts(
         bank,
         splits,
@@ -77,15 +74,19 @@ def open_afrisenti(options: list[str]) -> Texts:
     )
 
 
-def read_language(language: str) -> dict[str, list[str]]:
-    """A language's tweets of each label; one that stands twice has the label that it had first."""
-    labels: dict[str, str] = {}
-    for part in PARTS:
-        path = data.require("afrisenti", f"afrisenti/{language}/{part}.tsv")
-        for label, tweets in read_tweets(path).items():
+@functools.lru_cache(maxsize=1)
+def _bank(stamps: tuple[Stamp, ...]) -> ClassBank:
+    """Every tweet by language and label; one that stands twice has the label that it had first."""
+    labels: dict[str, dict[str, str]] = {language: {} for language in LANGUAGES}
+    for (language, _), stamp in zip(_FILES, stamps, strict=True):
+        for label, tweets in read_tweets(stamp.path).items():
             for tweet in tweets:
-                labels.setdefault(plain(tweet)[:LENGTH], label)
-    return {label: [t for t, own in labels.items() if own == label] for label in LABELS}
+                labels[language].setdefault(plain(tweet)[:LENGTH], label)
+    classes: dict[str, list[str]] = {f"{one}/{label}": [] for one in LANGUAGES for label in LABELS}
+    for language, told in labels.items():
+        for tweet, label in told.items():
+            classes[f"{language}/{label}"].append(tweet)
+    return text_bank(classes, [name.split("/")[0] for name in classes], LENGTH)
 
 
 def read_tweets(path: Path) -> dict[str, list[str]]:

@@ -11,6 +11,7 @@ scope (Hendrycks et al., 2022, Scaling out-of-distribution detection).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,11 +22,12 @@ from torch import Tensor
 from workbench.errors import UserError, nearest
 from workbench.randomness import fold, permutation
 from workbench.tasks import data
+from workbench.tasks.bank import ClassBank
 from workbench.tasks.base import Shape, Split
 from workbench.tasks.episode import Episode, Examples
 from workbench.tasks.objectives import CrossEntropy, Metric
 from workbench.tasks.sampler import ClassSplit, distinct
-from workbench.tasks.text import Texts, encoded, read_json, text_bank
+from workbench.tasks.text import Stamp, Texts, encoded, read_json, text_bank
 
 FILE = "clinc150/data_full.json"
 LENGTH = 96  # characters; one sentence in two hundred is longer
@@ -144,14 +146,8 @@ def open_clinc150(scheme: str, options: list[str]) -> Texts:
     for option in options:
         if option != "none":
             raise UserError(f"clinc150 has no option '{option}': {nearest(option, ['none'])}")
-    found = read_intents(data.require("clinc150", FILE))
-    names = [(domain, intent) for domain, intents in DOMAINS.items() for intent in intents.split()]
-    bank = text_bank(
-        {intent: found.sentences[intent] for _, intent in names},
-        [domain for domain, _ in names],
-        LENGTH,
-    )
-    of = [intent if scheme == "intents" else domain for domain, intent in names]
+    bank, outside = _read(Stamp.of(data.require("clinc150", FILE)))
+    of = list(bank.names if scheme == "intents" else bank.groups)
     kinds = sorted(set(of))
     order = permutation(torch.tensor([_SPLIT_SEED]), len(kinds))[0].tolist()
     rows: dict[Split, list[int]] = {}
@@ -164,8 +160,20 @@ def open_clinc150(scheme: str, options: list[str]) -> Texts:
     splits = {split: ClassSplit.of(own) for split, own in rows.items()}
     if not options:
         return Texts(bank, splits, name="clinc150", scheme=scheme)
-    outside = {split: encoded(texts, LENGTH) for split, texts in found.outside.items()}
     return WithNone(bank, splits, name="clinc150", scheme=f"{scheme}/none", outside=outside)
+
+
+@functools.lru_cache(maxsize=1)
+def _read(stamp: Stamp) -> tuple[ClassBank, Mapping[Split, Tensor]]:
+    """The sentences by intent, grouped by domain, and those out of scope."""
+    found = read_intents(stamp.path)
+    names = [(domain, intent) for domain, intents in DOMAINS.items() for intent in intents.split()]
+    bank = text_bank(
+        {intent: found.sentences[intent] for _, intent in names},
+        [domain for domain, _ in names],
+        LENGTH,
+    )
+    return bank, {split: encoded(texts, LENGTH) for split, texts in found.outside.items()}
 
 
 def read_intents(path: Path) -> Intents:
