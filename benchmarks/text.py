@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from torch import Tensor
 from benchmarks.units import Rows, arguments, measure
 from workbench.algorithms import Learner, adapt, last
 from workbench.tasks import Episode, Shape, open_tasks
-from workbench.tasks.base import Split
+from workbench.tasks.base import Split, bounds
 from workbench.tasks.text import Texts, decoded
 from workbench.training import Experiment, preset
 from workbench.training.evaluation import DEFAULT_SEED, interval, test_episodes
@@ -69,7 +69,7 @@ def judged(judge: Judge, name: str, shots: int, split: Split, count: int) -> lis
 
 
 @cache
-def features(name: str) -> dict[str, Any]:
+def features(name: str) -> dict[str, Callable[[Sequence[str]], Any]]:
     """TF-IDF of every text, and of the sentences out of scope, by kind; rarity is of training's."""
     from scipy import sparse
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
@@ -80,7 +80,7 @@ def features(name: str) -> dict[str, Any]:
         [torch.arange(int(tasks.bank.counts[c])) + tasks.bank.starts[c] for c in known]
     )
     texts = [decoded(row) for row in tasks.bank.x]
-    found = {}
+    found: dict[str, Callable[[Sequence[str]], Any]] = {}
     for kind, analyzer, sizes in (("words", "word", (1, 2)), ("characters", "char_wb", (2, 5))):
         hashing = HashingVectorizer(
             analyzer=analyzer,
@@ -92,9 +92,14 @@ def features(name: str) -> dict[str, Any]:
         )
         counts = hashing.transform(texts)
         rarity = TfidfTransformer(sublinear_tf=True).fit(counts[rows.numpy()])
-        found[kind] = lambda some, h=hashing, r=rarity: r.transform(h.transform(some))
-    found["both"] = lambda some: sparse.hstack([found["words"](some), found["characters"](some)])
+        found[kind] = partial(_transformed, hashing, rarity)
+    words, characters = found["words"], found["characters"]
+    found["both"] = lambda some: sparse.hstack([words(some), characters(some)])
     return found
+
+
+def _transformed(hashing: Any, rarity: Any, texts: Sequence[str]) -> Any:
+    return rarity.transform(hashing.transform(texts))
 
 
 def by_tfidf(name: str, method: str, kind: str, strength: float) -> Judge:
@@ -183,7 +188,8 @@ def work(tasks: str, method: str, seed: int, scale: float) -> Rows:
             judge = by_tfidf(tasks, method, kind, strength)
             note = f"{kind}, C = {strength:g}" if strength else kind
         accuracy, *more = judged(judge, tasks, shots, "test", TASKS)
-        hits = (accuracy * QUERIES * tasks_of(tasks).default_shape.ways).round().int()  # type: ignore[operator]
+        asked = bounds(tasks_of(tasks).default_shape.ways)[1] * QUERIES
+        hits = (accuracy * asked).round().int()
         rows.append(
             {
                 "shots": shots,

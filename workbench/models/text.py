@@ -91,9 +91,9 @@ def _table(buckets: int, width: int) -> nn.Embedding:
     return table
 
 
-def _head(module: nn.Module, features: int, outputs: int | None) -> None:
-    """Give a module its last layer; without outputs there is none, and it is an embedding."""
-    module.head = nn.Identity() if outputs is None else nn.Linear(features, outputs)
+def _head(features: int, outputs: int | None) -> nn.Module:
+    """The last layer; without outputs there is none, and the module is an embedding."""
+    return nn.Identity() if outputs is None else nn.Linear(features, outputs)
 
 
 class WordVectors(nn.Module):
@@ -135,9 +135,10 @@ class NGramMLP(nn.Module):
     """A text's n-grams, words and pairs of words, each as much as it counts, and an MLP on them.
 
     How much each counts is learned: e^10a, with an `a` for each row of a table and one for each
-    kind, which so move faster than what they are followed by. They are added up, with a sign, at the places of a vector of `bins` numbers, which is
-    brought to one length (a learned one). It stands beside what the MLP makes of it, in front of
-    the head: rare words are compared as they are, common ones by what was learned of them.
+    kind, which so move faster than other weights. They are added up, with a sign, at the places of
+    a vector of `bins` numbers, which is brought to one length (a learned one). It stands beside
+    what the MLP makes of it, in front of the head: rare words are compared as they are, common ones
+    by what was learned of them.
 
     >>> net = NGramMLP(2, buckets=50, bins=8, hidden=(4,))
     >>> texts = torch.tensor([[72, 105, 0], [72, 105, 33]])
@@ -164,7 +165,7 @@ class NGramMLP(nn.Module):
         self.layers = nn.ModuleList(
             nn.Linear(a, b) for a, b in zip((bins, *hidden), hidden, strict=False)
         )
-        _head(self, bins + (hidden[-1] if hidden else 0), outputs)
+        self.head = _head(bins + (hidden[-1] if hidden else 0), outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Of texts `[example, character]`."""
@@ -208,7 +209,7 @@ class TextCNN(nn.Module):
         self.vectors = WordVectors(words, buckets, width, radius)
         self.norm = nn.LayerNorm(width)
         self.window = nn.Linear(3 * width, filters)  # a convolution, as a product with windows
-        _head(self, filters, outputs)
+        self.head = _head(filters, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Of texts `[example, character]`."""
@@ -245,7 +246,7 @@ class TextTransformer(nn.Module):
         self.places = nn.Parameter(torch.randn(words, width) * 0.1 * width**-0.5)
         self.layers = nn.ModuleList(_Attending(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
-        _head(self, width, outputs)
+        self.head = _head(width, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Of texts `[example, character]`."""

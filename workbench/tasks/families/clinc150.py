@@ -15,6 +15,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ from workbench.tasks import data
 from workbench.tasks.bank import ClassBank
 from workbench.tasks.base import Shape, Split
 from workbench.tasks.episode import Episode, Examples
-from workbench.tasks.objectives import CrossEntropy, Metric
+from workbench.tasks.objectives import CrossEntropy, Kind, Metric
 from workbench.tasks.sampler import ClassSplit, distinct
 from workbench.tasks.text import Stamp, Texts, encoded, read_json, text_bank
 
@@ -84,17 +85,11 @@ class Intents:
     outside: Mapping[Split, list[str]]
 
 
-class NoneOfThese(CrossEntropy):
-    """Cross-entropy, and how well the largest logit tells what belongs to none of the classes."""
-
-    metrics = (*CrossEntropy.metrics, Metric("auroc", "higher", "%", 0.5, lambda p, e: auroc(p, e)))
-
-
 class WithNone(Texts):
     """Intents, with as many sentences out of scope in the query as a class has there."""
 
-    def __init__(self, *args: object, outside: Mapping[Split, Tensor], **how: object) -> None:
-        super().__init__(*args, **how)  # type: ignore[arg-type]
+    def __init__(self, *args: Any, outside: Mapping[Split, Tensor], **how: Any) -> None:
+        super().__init__(*args, **how)
         self.outside = outside
         self.objective = NoneOfThese()
 
@@ -139,6 +134,19 @@ def auroc(prediction: Tensor, examples: Examples) -> Tensor:
     gap = score.unsqueeze(2) - score.unsqueeze(1)
     above = ((gap > 0).to(score) + 0.5 * (gap == 0).to(score)) * pairs
     return above.sum(dim=(1, 2)) / pairs.sum(dim=(1, 2)).clamp(min=1)
+
+
+@dataclass(frozen=True)
+class NoneOfThese:
+    """Cross-entropy, and how well the largest logit tells what belongs to none of the classes."""
+
+    kind: ClassVar[Kind] = "classification"
+    loss_measure = CrossEntropy.loss_measure
+    metrics = (*CrossEntropy.metrics, Metric("auroc", "higher", "%", 0.5, auroc))
+
+    def losses(self, prediction: Tensor, examples: Examples) -> Tensor:
+        """Cross-entropy, `[task, example]`."""
+        return CrossEntropy().losses(prediction, examples)
 
 
 def open_clinc150(scheme: str, options: list[str]) -> Texts:

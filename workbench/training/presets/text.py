@@ -6,6 +6,7 @@ The papers are those of the methods; all encoders are trained from nothing.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from workbench.algorithms.gradient.finetune import FineTuningSettings
 from workbench.algorithms.gradient.maml import MAMLSettings
@@ -17,16 +18,17 @@ from workbench.models import NGramMLPSettings
 from workbench.tasks import Shape
 from workbench.training.experiment import Experiment, LearnerSettings, TrainingSettings
 
-_LINEAR = NGramMLPSettings(hidden=(), width=128)  # what compares texts wants no layer between
+_WIDE = NGramMLPSettings(hidden=(), bins=8192)  # what compares texts wants few n-grams in one place
+_ADAPTED = NGramMLPSettings(buckets=65_536, bins=2048, hidden=())  # what adapts has it once a task
 _TRAINING = TrainingSettings(
-    iterations=1_000,
+    iterations=2_000,
     tasks=1,
     rate=3e-3,
     schedule="cosine",
     log_every=20,
-    validate_every=250,
+    validate_every=500,
     validation_tasks=100,
-    diagnose_every=250,
+    diagnose_every=500,
 )
 
 
@@ -34,33 +36,27 @@ def _texts(tasks: str, of: str, ways: int, many: int) -> dict[str, tuple[str, Ex
     """The methods on texts of `ways` classes; those that can are trained to tell `many` apart."""
 
     def experiment(
-        learner: LearnerSettings, train: Shape, model: NGramMLPSettings = _LINEAR, **training: int
+        learner: LearnerSettings, train: Shape, model: NGramMLPSettings = _WIDE, **training: Any
     ) -> Experiment:
-        return Experiment(
-            tasks,
-            train,
-            Shape(ways, 5, 15),
-            model,
-            learner,
-            replace(_TRAINING, **training),  # type: ignore[arg-type]
-        )
+        training_settings = replace(_TRAINING, **training)
+        test = Shape(ways, 1, 15)
+        return Experiment(tasks, train, test, model, learner, training_settings)
 
-    adapted = replace(_LINEAR, width=64)
     return {
         "protonet": (
-            f"Prototypical Networks on {of}",
-            experiment(PrototypicalSettings(temperature=10.0), Shape(many, 5, 5)),
+            f"Prototypical Networks on {of}: hashed n-grams that count as much as they tell",
+            experiment(PrototypicalSettings(distance="dot"), Shape(many, 1, 2)),
         ),
         "matching": (
-            f"Matching Networks on {of}",
-            experiment(MatchingSettings(), Shape(many, 5, 5)),
+            f"Matching Networks on {of}, by cosines of hashed n-grams",
+            experiment(MatchingSettings(), Shape(many, 1, 2)),
         ),
         "maml": (
             f"MAML with hashed n-grams on {of}",
             experiment(
-                MAMLSettings(inner_rate=0.5, train_steps=3, test_steps=5),
-                Shape(ways, 5, 5),
-                adapted,
+                MAMLSettings(inner_rate=1.0, train_steps=3, test_steps=5),
+                Shape(ways, 1, 5),
+                _ADAPTED,
                 tasks=4,
             ),
         ),
@@ -75,13 +71,16 @@ def _texts(tasks: str, of: str, ways: int, many: int) -> dict[str, tuple[str, Ex
                     batch=10,
                 ),
                 Shape(ways, 10, 1),
-                adapted,
+                _ADAPTED,
                 tasks=5,
+                optimizer="SGD",
+                rate=1.0,
+                schedule="linear",
             ),
         ),
         "finetune": (
             f"an encoder pretrained on all training classes of {of}, then a new head",
-            experiment(FineTuningSettings(inner_rate=0.1, test_steps=50), Shape(many, 5, 5)),
+            experiment(FineTuningSettings(inner_rate=0.1, test_steps=50), Shape(many, 1, 2)),
         ),
     }
 
