@@ -12,7 +12,8 @@ from workbench.errors import UserError
 from workbench.inspection import example_frame
 from workbench.tasks import Shape, edited, open_tasks
 from workbench.tasks.sampler import ClassSplit
-from workbench.tasks.text import Texts, decoded, encoded, read_json, read_pairs, text_bank
+from workbench.tasks.text import Texts, decoded, encoded, text_bank
+from workbench.tasks.text_files import read_json, read_pairs
 
 HEADER, LABELS = ("tweet", "label"), ("bad", "good")
 

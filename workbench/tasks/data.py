@@ -171,14 +171,10 @@ def _judge(name: str, path: Path) -> None:
         from workbench.tasks.archive import read_archive
 
         read_archive(path)
-    elif name == "clinc150":
-        from workbench.tasks.families.clinc150 import read_intents
+    elif name in ("clinc150", "afrisenti"):
+        from workbench.tasks.text_files import read_intents, read_tweets
 
-        read_intents(path)
-    elif name == "afrisenti":
-        from workbench.tasks.families.afrisenti import read_tweets
-
-        read_tweets(path)
+        (read_intents if name == "clinc150" else read_tweets)(path)
 
 
 def _download(file: DataFile, say: Callable[[str], None]) -> Path:

@@ -5,19 +5,16 @@ What an encoder makes of the characters (words, n-grams) is its own affair: see 
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.errors import UserError
 from workbench.tasks.bank import ClassBank
 from workbench.tasks.base import Shape, Split
 from workbench.tasks.episode import Episode
@@ -85,66 +82,3 @@ def decoded(points: Any) -> str:
     'ọ dị mma'
     """
     return "".join(chr(p) if p <= 0x10FFFF else "�" for p in map(int, points) if p > 0)
-
-
-# ---- reading files ------------------------------------------------------------------------------
-
-
-class Stamp(NamedTuple):
-    """A file as it is now: what was read of it holds as long as this is the same."""
-
-    path: Path
-    changed: int
-    size: int
-
-    @staticmethod
-    def of(path: Path) -> Stamp:
-        """Of a file that is there."""
-        about = path.stat()
-        return Stamp(path, about.st_mtime_ns, about.st_size)
-
-
-def read_text(path: Path, cure: str) -> str:
-    """The text of a file in UTF-8; another encoding is refused, with the place and the cure."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not in UTF-8 (byte {error.start}): {cure}") from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): {cure}") from error
-
-
-def read_json(path: Path, cure: str) -> Any:
-    """What a JSON file holds; a broken one is refused, with the place and the cure."""
-    text = read_text(path, cure)
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is no JSON ({error}): {cure}") from error
-
-
-def read_pairs(
-    path: Path, header: tuple[str, str], labels: Sequence[str], cure: str
-) -> dict[str, list[str]]:
-    """The texts of each label of a file of lines `text TAB label`, in the order of `labels`."""
-    lines = read_text(path, cure).replace("\r\n", "\n").split("\n")
-    if tuple(lines[0].split("\t")) != header:
-        raise UserError(
-            f"{path} begins with '{lines[0][:40]}' and not with the columns "
-            f"{' and '.join(header)}, a tab between them: {cure}"
-        )
-    found: dict[str, list[str]] = {label: [] for label in labels}
-    for number, line in enumerate(lines[1:], start=2):
-        if not line:
-            continue
-        text, _, label = line.rpartition("\t")
-        if label not in found or not text.strip():
-            raise UserError(
-                f"line {number} of {path} is '{line[:40]}', and not a text, a tab and "
-                f"{' or '.join(labels)}: {cure}"
-            )
-        found[label].append(text)
-    empty = [label for label, texts in found.items() if not texts]
-    if empty:
-        raise UserError(f"{path} has no text labelled {empty[0]}: {cure}")
-    return found

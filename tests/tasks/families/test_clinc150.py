@@ -15,8 +15,9 @@ from workbench.errors import UserError
 from workbench.models import NGramMLP
 from workbench.tasks import Examples, Shape, data, open_tasks
 from workbench.tasks.families import clinc150
-from workbench.tasks.families.clinc150 import DOMAINS, auroc
+from workbench.tasks.families.clinc150 import auroc
 from workbench.tasks.text import Texts, decoded
+from workbench.tasks.text_files import DOMAINS, read_intents
 
 INTENTS = [intent for intents in DOMAINS.values() for intent in intents.split()]
 
@@ -154,7 +155,7 @@ def test_a_file_that_is_missing_or_no_json_is_refused(made: Path) -> None:
 
 
 def test_the_real_file(real_data: Callable[[str], Path]) -> None:
-    found = clinc150.read_intents(real_data(clinc150.FILE))
+    found = read_intents(real_data(clinc150.FILE))
     assert {len(own) for own in found.sentences.values()} == {150}
     assert {split: len(own) for split, own in found.outside.items()} == {
         "train": 100,

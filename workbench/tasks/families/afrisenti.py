@@ -8,14 +8,14 @@ tested, or validated, were never seen in training. Classes have the same number 
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 
 from workbench.errors import UserError, nearest
 from workbench.tasks import data
 from workbench.tasks.bank import ClassBank
 from workbench.tasks.base import Shape, Split
 from workbench.tasks.sampler import ClassSplit
-from workbench.tasks.text import Stamp, Texts, plain, read_pairs, text_bank
+from workbench.tasks.text import Texts, plain, text_bank
+from workbench.tasks.text_files import LABELS, Stamp, read_tweets
 
 LANGUAGES = {
     "amh": "Amharic",
@@ -27,7 +27,6 @@ LANGUAGES = {
     "swa": "Swahili",
     "tso": "Xitsonga",
 }
-LABELS = ("negative", "neutral", "positive")
 PARTS = ("train", "dev", "test")  # of a language's files; they are put together
 LENGTH = 140  # characters; one tweet in ten of the longest language goes on
 _FILES = [(language, part) for language in LANGUAGES for part in PARTS]
@@ -37,7 +36,7 @@ _DEFAULT = ("pcm", "tso")  # tested unless others are named
 def open_afrisenti(options: list[str]) -> Texts:
     """Sentiment in languages left out: those that are named, by default pcm and tso.
 
-    The language that follows the tested ones by name validates, and the others train.
+    The language before the last tested one by name validates, and the others train.
     """
     for language in options:
         if language not in LANGUAGES:
@@ -51,7 +50,8 @@ def open_afrisenti(options: list[str]) -> Texts:
             f"afrisenti was to leave out {len(tested)} of its {len(LANGUAGES)} languages, which "
             "leaves none to train or to validate: name at most 6"
         )
-    validated = next((one for one in rest if one > tested[-1]), rest[0])
+    before = [language for language in rest if language < tested[-1]]
+    validated = (before or rest)[-1]
     paths = [data.require("afrisenti", f"afrisenti/{one}/{part}.tsv") for one, part in _FILES]
     bank = _bank(tuple(Stamp.of(path) for path in paths))
     own: dict[Split, list[str]] = {
@@ -87,9 +87,3 @@ def _bank(stamps: tuple[Stamp, ...]) -> ClassBank:
         for tweet, label in told.items():
             classes[f"{language}/{label}"].append(tweet)
     return text_bank(classes, [name.split("/")[0] for name in classes], LENGTH)
-
-
-def read_tweets(path: Path) -> dict[str, list[str]]:
-    """The tweets of each label in a file; what is not in its form is refused in a sentence."""
-    cure = "run `workbench data fetch afrisenti`, or get the file again"
-    return read_pairs(path, ("tweet", "label"), LABELS, cure)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -28,61 +27,15 @@ from workbench.tasks.base import Shape, Split
 from workbench.tasks.episode import Episode, Examples
 from workbench.tasks.objectives import CrossEntropy, Kind, Metric
 from workbench.tasks.sampler import ClassSplit, distinct
-from workbench.tasks.text import Stamp, Texts, encoded, read_json, text_bank
+from workbench.tasks.text import Texts, encoded, text_bank
+from workbench.tasks.text_files import DOMAINS, Stamp, read_intents
 
 FILE = "clinc150/data_full.json"
 LENGTH = 96  # characters; one sentence in two hundred is longer
 SCHEMES = ("intents", "domains")
 
-DOMAINS = {
-    "banking": "freeze_account routing pin_change bill_due pay_bill account_blocked interest_rate "
-    "min_payment bill_balance transfer order_checks balance spending_history transactions "
-    "report_fraud",
-    "credit_cards": "replacement_card_duration expiration_date damaged_card improve_credit_score "
-    "report_lost_card card_declined credit_limit_change apr redeem_rewards credit_limit "
-    "rewards_balance application_status credit_score new_card international_fees",
-    "kitchen_and_dining": "food_last confirm_reservation how_busy ingredients_list calories "
-    "nutrition_info recipe restaurant_reviews restaurant_reservation meal_suggestion "
-    "restaurant_suggestion cancel_reservation ingredient_substitution cook_time "
-    "accept_reservations",
-    "home": "what_song play_music todo_list_update reminder reminder_update calendar_update "
-    "order_status update_playlist shopping_list calendar next_song order todo_list "
-    "shopping_list_update smart_home",
-    "auto_and_commute": "current_location oil_change_when oil_change_how uber traffic "
-    "tire_pressure schedule_maintenance gas mpg distance directions last_maintenance gas_type "
-    "tire_change jump_start",
-    "travel": "plug_type travel_notification translate flight_status international_visa timezone "
-    "exchange_rate travel_suggestion travel_alert vaccines lost_luggage book_flight book_hotel "
-    "carry_on car_rental",
-    "utility": "weather alarm date find_phone share_location timer make_call calculator "
-    "definition measurement_conversion flip_coin spelling time roll_dice text",
-    "work": "pto_request_status next_holiday insurance_change insurance meeting_schedule payday "
-    "taxes income rollover_401k pto_balance pto_request w2 schedule_meeting direct_deposit "
-    "pto_used",
-    "small_talk": "who_made_you meaning_of_life who_do_you_work_for do_you_have_pets "
-    "what_are_your_hobbies fun_fact what_is_your_name where_are_you_from goodbye thank_you "
-    "greeting tell_joke are_you_a_bot how_old_are_you what_can_i_ask_you",
-    "meta": "change_speed user_name whisper_mode yes change_volume no change_language repeat "
-    "change_accent cancel sync_device change_user_name change_ai_name reset_settings maybe",
-}
-
 _SPLIT_SEED = 0
 _OUTSIDE = 21  # the use made of a task's seed, beside the sampler's
-_PARTS = ("train", "val", "test")  # of the file; which of them a sentence is in plays no part here
-_OUT_OF_SCOPE: dict[Split, str] = {
-    "train": "oos_train",
-    "validation": "oos_val",
-    "test": "oos_test",
-}
-_CURE = "run `workbench data fetch clinc150`, or get data_full.json again"
-
-
-@dataclass(frozen=True)
-class Intents:
-    """CLINC150 as it was read: the sentences of each intent, and those out of scope."""
-
-    sentences: Mapping[str, list[str]]
-    outside: Mapping[Split, list[str]]
 
 
 class WithNone(Texts):
@@ -182,33 +135,3 @@ def _read(stamp: Stamp) -> tuple[ClassBank, Mapping[Split, Tensor]]:
         LENGTH,
     )
     return bank, {split: encoded(texts, LENGTH) for split, texts in found.outside.items()}
-
-
-def read_intents(path: Path) -> Intents:
-    """The sentences of `data_full.json`; what is not in its form is refused in a sentence."""
-    held = read_json(path, _CURE)
-    parts = [*_PARTS, *_OUT_OF_SCOPE.values()]
-    if not isinstance(held, dict) or not set(parts) <= set(held):
-        raise UserError(f"{path} has not the parts {', '.join(parts)}: {_CURE}")
-    for part in parts:
-        pairs = held[part]
-        good = isinstance(pairs, list) and all(
-            isinstance(pair, list) and len(pair) == 2 and all(isinstance(w, str) for w in pair)
-            for pair in pairs
-        )
-        if not good:
-            raise UserError(f"'{part}' of {path} is no list of [sentence, intent]: {_CURE}")
-    known = [intent for intents in DOMAINS.values() for intent in intents.split()]
-    sentences: dict[str, list[str]] = {intent: [] for intent in known}
-    for part in _PARTS:
-        for sentence, intent in held[part]:
-            if intent not in sentences:
-                raise UserError(f"'{part}' of {path} has the unknown intent '{intent}': {_CURE}")
-            sentences[intent].append(sentence)
-    empty = [intent for intent, own in sentences.items() if not own]
-    if empty:
-        raise UserError(
-            f"{path} has no sentence of {len(empty)} intents ('{empty[0]}' among them): {_CURE}"
-        )
-    outside = {split: [one for one, _ in held[part]] for split, part in _OUT_OF_SCOPE.items()}
-    return Intents(sentences, outside)

@@ -21,14 +21,14 @@ from workbench.training.experiment import Experiment, LearnerSettings, TrainingS
 _WIDE = NGramMLPSettings(hidden=(), bins=8192)  # what compares texts wants few n-grams in one place
 _ADAPTED = NGramMLPSettings(buckets=65_536, bins=2048, hidden=())  # what adapts has it once a task
 _TRAINING = TrainingSettings(
-    iterations=2_000,
+    iterations=500,
     tasks=1,
     rate=3e-3,
     schedule="cosine",
     log_every=20,
-    validate_every=500,
+    validate_every=100,
     validation_tasks=100,
-    diagnose_every=500,
+    diagnose_every=100,
 )
 
 
