@@ -73,7 +73,15 @@ from workbench.algorithms import (
 )
 from workbench.algorithms.gradient.reversal import Domains
 from workbench.innerloop import InnerOptimizer, LSTMRuleSettings, MomentRuleSettings
-from workbench.models import MLP, Conv4, Gaussian, Policy
+from workbench.models import (
+    MLP,
+    Conv4,
+    Gaussian,
+    NGramMLP,
+    Policy,
+    TextCNN,
+    TextTransformer,
+)
 from workbench.randomness import fold, normal, uniform
 from workbench.tasks import Episode, Examples, Shape, TaskSpec, open_tasks
 from workbench.tasks.control.navigation import Navigation
@@ -112,6 +120,23 @@ def clouds(tasks: int = TASKS, shape: tuple[int, ...] = (4,)) -> Episode:
 def images(tasks: int = TASKS) -> Episode:
     """Classification of 16x16 images."""
     return clouds(tasks, (1, 16, 16))
+
+
+def texts(tasks: int = TASKS) -> Episode:
+    """Classification of texts of unequal lengths: each class has letters of its own."""
+    seed = fold(torch.arange(tasks), 4)
+    first = 97 + 6 * torch.arange(WAYS).view(-1, 1, 1)
+
+    def examples(each: int, use: int) -> Examples:
+        letters = (6 * uniform(fold(seed, use, 0), (WAYS, each, 12), torch.float64)).long() + first
+        parted = torch.where(torch.arange(12) % 4 == 3, 32, letters)
+        length = 4 + (8 * uniform(fold(seed, use, 1), (WAYS, each, 1), torch.float64)).long()
+        x = torch.where(torch.arange(12) < length, parted, 0)
+        y = torch.arange(WAYS).repeat_interleave(each).repeat(tasks, 1)
+        return Examples(x.flatten(1, 2), y)
+
+    classes = (torch.arange(tasks).unsqueeze(1) + torch.arange(WAYS)) % TRAIN_CLASSES
+    return Episode(examples(SHOTS, 1), examples(QUERIES, 2), seed, WAYS, {"classes": classes})
 
 
 def shifted(tasks: int = TASKS) -> Episode:
@@ -203,6 +228,10 @@ def _conv(outputs: int | None = WAYS) -> nn.Module:
     return Conv4((1, 16, 16), outputs, filters=4)
 
 
+def _reader(outputs: int | None = WAYS) -> nn.Module:
+    return NGramMLP(outputs, buckets=50, bins=12, hidden=(5,), words=4)
+
+
 def _dropping() -> nn.Module:
     return nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Dropout(0.3), nn.Linear(8, 1))
 
@@ -266,6 +295,12 @@ CASES: dict[str, Case] = {
         lambda s: MAML(_conv(), s), _maml(train_steps=2), images, idle=BEFORE_NORMS
     ),
     "MAML, own module": Case(lambda s: MAML(Attentive(), s), _MAML, clouds),
+    "MAML, texts": Case(lambda s: MAML(_reader(), s), _MAML, texts),
+    "MAML, text CNN": Case(
+        lambda s: MAML(TextCNN(WAYS, buckets=50, width=4, filters=5, words=4), s),
+        _maml(train_steps=2),
+        texts,
+    ),
     "MAML, dropout": Case(lambda s: MAML(_dropping(), s), _MAML, sines, noise_by_place=True),
     "MAML, rematerialised": Case(
         lambda s: MAML(_regressor(), s), _maml(rematerialise=True, optimizer=_MOMENTUM), sines
@@ -311,6 +346,15 @@ CASES: dict[str, Case] = {
     ),
     "Fine-tuning, linear": Case(
         lambda s: FineTuning(_embedding(), _spec(4), s), _TUNED, clouds, idle=BEFORE_NORM
+    ),
+    "Fine-tuning, texts": Case(
+        lambda s: FineTuning(
+            _reader(None),
+            TaskSpec("classification", (12,), WAYS, TRAIN_CLASSES, whole_numbers=True),
+            s,
+        ),
+        _TUNED,
+        texts,
     ),
     "Fine-tuning, cosine": Case(
         lambda s: FineTuning(_embedding(), _spec(4), s),
@@ -376,6 +420,7 @@ CASES: dict[str, Case] = {
     "Matching": Case(
         lambda s: Matching(_embedding(), s), MatchingSettings(), clouds, idle=BEFORE_NORM
     ),
+    "Matching, texts": Case(lambda s: Matching(_reader(None), s), MatchingSettings(), texts),
     "Matching, full context": Case(
         lambda s: Matching(_embedding(), s, features=5),
         MatchingSettings(full_context=True),
@@ -390,6 +435,14 @@ CASES: dict[str, Case] = {
         PrototypicalSettings(distance="dot", temperature=0.5),
         clouds,
         idle=BEFORE_NORM,
+    ),
+    "Prototypical, text Transformer": Case(
+        lambda s: Prototypical(
+            TextTransformer(None, buckets=50, width=4, layers=1, heads=2, words=4), s
+        ),
+        PrototypicalSettings(),
+        texts,
+        idle=("embedding.norm.bias",),  # moves all texts alike
     ),
     "Prototypical, Conv4": Case(
         lambda s: Prototypical(_conv(None), s), PrototypicalSettings(), images, idle=BEFORE_NORMS

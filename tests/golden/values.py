@@ -32,13 +32,18 @@ from workbench.training.trainer import Trainer
 FILE = Path(__file__).with_name("values.json")
 INSPECTED = ("sinusoid-maml", "digits-maml", "digits-protonet", "bandit-rl2")
 SHIPPED_TASKS = 4
+NEEDED = {  # files of the presets of a family
+    "omniglot": "omniglot/images_background.zip",
+    "clinc150": "clinc150/data_full.json",
+    "afrisenti": "afrisenti/tso/test.tsv",
+}
 
 
 def names() -> list[str]:
-    """Every preset that can be tried here; those of Omniglot need its files."""
-    folder = os.environ.get("WORKBENCH_DATA", "")
-    there = (Path(folder) / "omniglot" / "images_background.zip").is_file()
-    return [name for name in presets() if there or not name.startswith("omniglot")]
+    """Every preset that can be tried here; those of real data need its files."""
+    folder = Path(os.environ.get("WORKBENCH_DATA", ""))
+    missing = [family for family, path in NEEDED.items() if not (folder / path).is_file()]
+    return [name for name in presets() if name.partition("-")[0] not in missing]
 
 
 def small(name: str) -> Experiment:

@@ -137,6 +137,9 @@ def test_all_names_can_be_asked_for() -> None:
         "ant",
         "recurring",
         "quadratics",
+        "grammar",
+        "clinc150",
+        "afrisenti",
     }
 
 

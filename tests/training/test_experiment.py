@@ -4,12 +4,14 @@ import dataclasses
 import hashlib
 import json
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.golden.values import NEEDED
 from workbench.errors import UserError
 from workbench.training import Experiment, TrainingSettings, preset, presets
 from workbench.training.outer import make_schedule
@@ -25,7 +27,9 @@ def test_presets_survive_json(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in presets() if not n.startswith("omniglot")])
-def test_presets_build_and_sample(name: str) -> None:
+def test_presets_build_and_sample(name: str, real_data: Callable[[str], Path]) -> None:
+    if (family := name.partition("-")[0]) in NEEDED:
+        real_data(NEEDED[family])
     experiment = preset(name)
     learner, tasks = experiment.build()
     assert sum(p.numel() for p in learner.parameters()) > 0

@@ -14,6 +14,7 @@ from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.inspection.layers import one_task
 from workbench.tasks.episode import Episode, Examples
+from workbench.tasks.text import TEXT, decoded
 
 _NUMBERS = 8  # of an input that its text shows
 _DONE = {
@@ -40,7 +41,7 @@ def example_frame(episode: Episode, task: int = 0) -> pd.DataFrame:
     image    of images: array, height x width of ink in 0..1, or height x width x 3 of colour
     x, y     of a point: its input, and its target
     inputs   of other data: array of its numbers
-    text     of other data: the first of its numbers
+    text     of texts: all of it; of other data: the first of its numbers
     targets  of other data: array, where a target is of several numbers
 
     >>> from workbench.tasks import Shape, edited, open_tasks
@@ -53,7 +54,7 @@ def example_frame(episode: Episode, task: int = 0) -> pd.DataFrame:
     one, _ = one_task(episode, [], task)
     if one.kind == "control":
         raise UserError("control tasks have no examples to show: use pull_frame")
-    names = _names(one)
+    names, texts = _names(one), one.info.get("inputs") == TEXT
     rows: list[dict[str, Any]] = []
     for part, examples in one.parts.items():
         edits = _edits(episode, task, part)
@@ -75,7 +76,7 @@ def example_frame(episode: Episode, task: int = 0) -> pd.DataFrame:
                     "weight": of_weight[place],
                     "edited": edits.get(place),
                     "index": None if of_index[place] < 0 else of_index[place],
-                    **_inputs(x[place]),
+                    **(_inputs(x[place]) if not texts else {"text": decoded(x[place])}),
                     **({} if one.ways is not None else _target(y[place])),
                 }
             )

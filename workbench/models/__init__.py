@@ -1,16 +1,26 @@
 """Plain `nn.Module`s, and the settings that build them for tasks of any size.
 
 MLP, Conv4        classifiers, regressors, or embeddings (without a head)
-Gaussian      a policy whose actions are numbers
-Policy        a recurrent policy with memory and its value function
+NGramMLP, TextCNN, TextTransformer      the same for texts
+Gaussian          a policy whose actions are numbers
+Policy            a recurrent policy with memory and its value function
 """
 
 from workbench.models.conv4 import Conv4, Conv4Settings
 from workbench.models.gaussian import Gaussian, GaussianSettings
 from workbench.models.mlp import MLP, MLPSettings
 from workbench.models.policy import Policy, PolicySettings
+from workbench.models.text import (
+    NGramMLP,
+    NGramMLPSettings,
+    TextCNN,
+    TextCNNSettings,
+    TextTransformer,
+    TextTransformerSettings,
+)
 
-ModelSettings = MLPSettings | Conv4Settings | GaussianSettings | PolicySettings
+TextSettings = NGramMLPSettings | TextCNNSettings | TextTransformerSettings
+ModelSettings = MLPSettings | Conv4Settings | GaussianSettings | PolicySettings | TextSettings
 
 __all__ = [
     "MLP",
@@ -20,6 +30,12 @@ __all__ = [
     "GaussianSettings",
     "MLPSettings",
     "ModelSettings",
+    "NGramMLP",
+    "NGramMLPSettings",
     "Policy",
     "PolicySettings",
+    "TextCNN",
+    "TextCNNSettings",
+    "TextTransformer",
+    "TextTransformerSettings",
 ]

@@ -324,6 +324,25 @@ def _new_pen(options: list[str]) -> Tasks:
     return NewPen(open_glyphs())
 
 
+def _grammar(options: list[str]) -> Tasks:
+    from workbench.tasks.families.grammar import open_grammar
+
+    _no_options("grammar", options)
+    return open_grammar()
+
+
+def _clinc150(scheme: str, options: list[str]) -> Tasks:
+    from workbench.tasks.families.clinc150 import open_clinc150
+
+    return open_clinc150(scheme, options)
+
+
+def _afrisenti(options: list[str]) -> Tasks:
+    from workbench.tasks.families.afrisenti import open_afrisenti
+
+    return open_afrisenti(options)
+
+
 def _no_options(family: str, options: list[str]) -> None:
     if options:
         raise UserError(
@@ -365,5 +384,8 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
             ("ant", ("goal",)),
         )
     },
+    "grammar": {"domains": _grammar},
+    "clinc150": {name: partial(_clinc150, name) for name in ("intents", "domains")},
+    "afrisenti": {"leave-out": _afrisenti},
     "recurring": {name: partial(_recurring, name) for name in ("sinusoid", "glyphs")},
 }

@@ -28,6 +28,11 @@ class DataFile:
     checksum: str  # of the official file, as `algorithm:digits`
     contents: str
 
+    @property
+    def short(self) -> str:
+        """The path inside the set's own folder."""
+        return self.path.partition("/")[2] or self.path
+
 
 @dataclass(frozen=True)
 class Card:
@@ -81,10 +86,11 @@ def require(name: str, path: str, hint: str = "") -> Path:
 
 def cure(name: str) -> str:
     """How to get a data set, in one line."""
-    paths = " and ".join(file.path for file in card(name).files)
+    paths = [file.path for file in card(name).files]
+    named = " and ".join(paths) if len(paths) < 4 else f"{paths[0]} and {len(paths) - 1} more files"
     return (
         f"run `workbench data fetch {name}`, or `workbench data fetch {name} --from DIR` with a "
-        f"folder that has its files, or set WORKBENCH_DATA to a folder with {paths} in it"
+        f"folder that has its files, or set WORKBENCH_DATA to a folder with {named} in it"
     )
 
 
@@ -98,7 +104,7 @@ def describe() -> list[dict[str, str]]:
             place = "built in"
         else:
             place = "; ".join(
-                f"{Path(file.path).name}: {at or 'missing'}"
+                f"{file.short}: {at or 'missing'}"
                 for file, at in zip(about.files, found, strict=True)
             )
         rows.append(
@@ -131,14 +137,17 @@ def fetch(
         return []
     if source is None:
         return [_download(file, say) for file in about.files]
-    taken = []
+    found = {}
     for file in about.files:
-        choices = (source / file.path, source / Path(file.path).name)
+        choices = (source / file.path, source / file.short)
         local = next((path for path in choices if path.is_file()), None)
         if local is None:
-            say(f"{Path(file.path).name}: not in {source}")
+            say(f"{file.short}: not in {source}")
             continue
-        _judge(name, local)
+        _judge(name, local)  # all of them, before any is copied
+        found[file] = local
+    taken = []
+    for file, local in found.items():
         target = cache_folder() / file.path
         if local.resolve() != target.resolve():
             try:
@@ -149,10 +158,10 @@ def fetch(
                     f"{target} could not be written ({error.strerror}): see to the disk's space "
                     "and permissions"
                 ) from error
-        say(f"{Path(file.path).name}: {file.contents}; copied from {local}")
+        say(f"{file.short}: {file.contents}; copied from {local}")
         taken.append(target)
     if not taken:
-        wanted = " or ".join(Path(file.path).name for file in about.files)
+        wanted = " or ".join(file.short for file in about.files[:2])
         raise UserError(f"{source} has no {wanted}: name the folder that holds the files of {name}")
     return taken
 
@@ -162,13 +171,17 @@ def _judge(name: str, path: Path) -> None:
         from workbench.tasks.archive import read_archive
 
         read_archive(path)
+    elif name in ("clinc150", "afrisenti"):
+        from workbench.tasks.text_files import read_intents, read_tweets
+
+        (read_intents if name == "clinc150" else read_tweets)(path)
 
 
 def _download(file: DataFile, say: Callable[[str], None]) -> Path:
     import pooch
 
     target = cache_folder() / file.path
-    say(f"{Path(file.path).name}: {file.url} ({file.checksum})")
+    say(f"{file.short}: {file.url} ({file.checksum})")
     try:
         # pooch writes to a temporary name, checks, and moves into place
         got = pooch.retrieve(

@@ -162,6 +162,11 @@ def noise(
         places = [example]
     name = "y" if episode.ways is None else "x"
     tensor: Tensor = getattr(examples, name)
+    if not tensor.is_floating_point():
+        raise UserError(
+            "these inputs are whole numbers, such as a text's characters, and noise would make "
+            "others of them: swap the example, or relabel it"
+        )
     root = fold(torch.tensor([_seed(seed)]), task, PARTS.index(part))
     for place in places:  # each has its own draws, whether it is alone or not
         clean = tensor[task, place]

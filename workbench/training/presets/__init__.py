@@ -50,9 +50,17 @@ def preset(name: str) -> Experiment:
 @cache
 def _built_in() -> dict[str, tuple[str, Experiment]]:
     """Those of the package. They name every method, so they are loaded when one is asked for."""
-    from workbench.training.presets import control, images, navigation, optimizers, shifts, sinusoid
+    from workbench.training.presets import (
+        control,
+        images,
+        navigation,
+        optimizers,
+        shifts,
+        sinusoid,
+        text,
+    )
 
-    parts = (sinusoid, images, shifts, control, navigation, optimizers)
+    parts = (sinusoid, images, shifts, control, navigation, optimizers, text)
     return {name: entry for part in parts for name, entry in part.PRESETS.items()}
 
 
