@@ -22,6 +22,8 @@ PINNED = {
     "bandit": "9b37d041fd911379",
     "moons:turned": "23344dc6a7b07795",
     "glyphs:pen": "d2e160a76544ad7c",
+    "families:sines": "33c5ca3090883b8b",
+    "families:harmonics": "6b4cd585beddd3ea",
 }
 
 
@@ -124,6 +126,7 @@ def test_all_names_can_be_asked_for() -> None:
         "mdp",
         "recurring",
         "quadratics",
+        "families",
     }
 
 

@@ -294,6 +294,13 @@ def _recurring(below: str, options: list[str]) -> Tasks:
     return Recurring(Curves("sinusoid", "maml", FAMILIES["sinusoid", "maml"]))
 
 
+def _families(scheme: str, options: list[str]) -> Tasks:
+    from workbench.tasks.families.curve_families import CurveFamilies
+
+    _no_options("families", options)
+    return CurveFamilies(scheme)
+
+
 def _moons(options: list[str]) -> Tasks:
     from workbench.tasks.families.shifts import Moons
 
@@ -339,5 +346,6 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
     },
     "bandit": {"bernoulli": _bandit},
     "mdp": {"tabular": _mdp},
+    "families": {name: partial(_families, name) for name in ("sines", "harmonics")},
     "recurring": {name: partial(_recurring, name) for name in ("sinusoid", "glyphs")},
 }

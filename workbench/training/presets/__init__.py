@@ -41,9 +41,9 @@ def preset(name: str) -> Experiment:
 @cache
 def _built_in() -> dict[str, tuple[str, Experiment]]:
     """Those of the package. They name every method, so they are loaded when one is asked for."""
-    from workbench.training.presets import control, images, optimizers, shifts, sinusoid
+    from workbench.training.presets import control, images, levels, optimizers, shifts, sinusoid
 
-    parts = (sinusoid, images, shifts, control, optimizers)
+    parts = (sinusoid, images, shifts, control, optimizers, levels)
     return {name: entry for part in parts for name, entry in part.PRESETS.items()}
 
 
