@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from workbench import UserError
-from workbench.tasks import Shape, TaskSpec, open_tasks
+from workbench.tasks import Shape, TaskSpec, name_of, open_tasks
 from workbench.tasks.base import SPLITS
 from workbench.tasks.families.curve_families import CurveFamilies
+from workbench.tasks.families.given_families import GivenFamilies
 from workbench.tasks.levels import Nested
 
 SCHEMES = ("sines", "harmonics")
@@ -122,6 +123,70 @@ def test_tasks_that_cannot_be_packed_are_refused(
 ) -> None:
     with pytest.raises(UserError, match=message):
         Nested(spec, shape)
+
+
+def test_tasks_of_glyphs_are_of_one_alphabet_and_no_alphabet_is_in_two_splits() -> None:
+    tasks, shape = open_tasks("families:glyphs"), Shape(ways=1, shots=3, queries=2)
+    assert isinstance(tasks, GivenFamilies)
+    seen = {split: {t.scheme for t in of_split} for split, of_split in tasks.members.items()}
+    assert sum(map(len, seen.values())) == len(set().union(*seen.values())) == 50
+    episode = tasks.sample(2, seed=0, split="test", shape=shape)
+    member = tasks.members["test"][int(episode.info["member"][1])]
+    seeds = torch.arange(6)
+    inside = tasks.nested.tasks(episode.support, seeds)
+    bank = member.stored  # type: ignore[attr-defined]
+    rows = member.splits["test"].classes  # type: ignore[attr-defined]
+    counts = member.bank.counts  # type: ignore[attr-defined]
+    of_alphabet = torch.isin(torch.arange(len(counts)).repeat_interleave(counts), rows)
+    own = member.bank.scaled(bank[: int(counts.sum())][of_alphabet]).flatten(1)  # type: ignore[attr-defined]
+    for image in inside.support.x[3:].flatten(0, 1).flatten(1):
+        assert bool((own == image).all(dim=1).any())
+    assert inside.ways == 5
+
+
+def test_families_of_classes_are_judged_as_their_tasks_are() -> None:
+    tasks, shape = open_tasks("families:glyphs"), Shape(ways=1, shots=3, queries=2)
+    episode = tasks.sample(2, seed=0, shape=shape)
+    inside = tasks.nested.tasks(episode.query, torch.arange(4))  # type: ignore[attr-defined]
+    logits = torch.randn(4, 15, 5, generator=torch.Generator().manual_seed(0))
+    packed = logits.reshape(2, 2, 75)
+    losses = inside.loss(logits, inside.query).view(2, 2).mean(dim=1)
+    torch.testing.assert_close(episode.loss(packed, episode.query), losses)
+    right = inside.measured(logits, inside.query).view(2, 2).mean(dim=1)
+    torch.testing.assert_close(episode.measured(packed, episode.query), right)
+    assert tasks.measure(shape).chance == 0.2
+
+
+def given(**members: list[str]) -> GivenFamilies:
+    opened = {split: [open_tasks(name) for name in of] for split, of in members.items()}
+    return GivenFamilies(opened, Shape(ways=2, shots=2, queries=2))  # type: ignore[arg-type]
+
+
+def test_families_of_different_kinds_are_refused() -> None:
+    with pytest.raises(
+        UserError,
+        match=r"of different kinds: 'sinusoid:maml' is regression of \(1,\) and 'glyphs:alphabets' "
+        r"classification of \(1, 28, 28\): give families whose tasks have the same form",
+    ):
+        given(train=["sinusoid", "glyphs"])
+
+
+def test_a_family_in_two_splits_is_refused() -> None:
+    with pytest.raises(UserError, match="'sinusoid:maml' is in the splits 'train' and 'test': let"):
+        given(train=["sinusoid", "harmonics"], test=["sinusoid"])
+
+
+def test_no_families_are_refused() -> None:
+    with pytest.raises(UserError, match="no families were given: give some Tasks"):
+        given(train=[])
+    few = given(train=["sinusoid"])
+    with pytest.raises(UserError, match="there are no families of the split 'test': give some"):
+        few.sample(2, seed=0, split="test", shape=Shape(1, 2, 2))
+
+
+def test_given_families_are_found_by_their_name_again() -> None:
+    own = given(train=["sinusoid"], test=["harmonics"])
+    assert open_tasks(name_of(own)) is own
 
 
 def test_nothing_stands_after_the_scheme() -> None:

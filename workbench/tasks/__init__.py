@@ -296,9 +296,10 @@ def _recurring(below: str, options: list[str]) -> Tasks:
 
 def _families(scheme: str, options: list[str]) -> Tasks:
     from workbench.tasks.families.curve_families import CurveFamilies
+    from workbench.tasks.families.given_families import open_glyph_families
 
     _no_options("families", options)
-    return CurveFamilies(scheme)
+    return open_glyph_families() if scheme == "glyphs" else CurveFamilies(scheme)
 
 
 def _moons(options: list[str]) -> Tasks:
@@ -346,6 +347,6 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
     },
     "bandit": {"bernoulli": _bandit},
     "mdp": {"tabular": _mdp},
-    "families": {name: partial(_families, name) for name in ("sines", "harmonics")},
+    "families": {name: partial(_families, name) for name in ("sines", "harmonics", "glyphs")},
     "recurring": {name: partial(_recurring, name) for name in ("sinusoid", "glyphs")},
 }

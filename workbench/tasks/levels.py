@@ -16,15 +16,18 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from workbench.errors import UserError
+from workbench.measures import ACCURACY, Measure
 from workbench.randomness import fold, uniform
 from workbench.tasks.base import Kind, Shape, Split, Tasks, TaskSpec, bounds, task_seeds
 from workbench.tasks.episode import Episode, Examples
+from workbench.tasks.objectives import Metric, Objective, standard
 
 _TRAINING, _VALIDATION, _COUNT = range(101, 104)  # which use a family's seed is put to
 
@@ -112,6 +115,47 @@ class Nested:
         )
 
 
+@dataclass(frozen=True)
+class OfClasses:
+    """What families of tasks of so many classes are judged by: the cross-entropy of their queries.
+
+    A prediction is the logits of all of a task's queries, `[family, task, query points * ways]`.
+    """
+
+    ways: int
+    kind: ClassVar[Kind] = (
+        "regression"  # an example's target is no class, but those of a whole task
+    )
+    loss_measure: ClassVar[Measure] = Measure("loss", "lower", "nats", label="cross-entropy")
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The accuracy over all queries of a family's tasks."""
+        own = ACCURACY
+        return (
+            Metric(
+                own.name, "higher", own.unit, 1 / self.ways, self._accuracy, own.label, own.loss
+            ),
+        )
+
+    def _each(self, prediction: Tensor, examples: Examples) -> tuple[Tensor, Tensor]:
+        """Logits and targets of every query, `[family, task, point, way]`."""
+        return (
+            prediction.unflatten(-1, (-1, self.ways)),
+            examples.y.unflatten(-1, (-1, self.ways)),
+        )
+
+    def losses(self, prediction: Tensor, examples: Examples) -> Tensor:
+        """Each task's mean cross-entropy, `[family, task]`."""
+        logits, targets = self._each(prediction, examples)
+        return -(targets * logits.log_softmax(dim=-1)).sum(dim=-1).mean(dim=-1)
+
+    def _accuracy(self, prediction: Tensor, examples: Examples) -> Tensor:
+        logits, targets = self._each(prediction, examples)
+        right = logits.argmax(dim=-1) == targets.argmax(dim=-1)
+        return examples.mean(right.to(prediction.dtype).mean(dim=-1))
+
+
 class Families(Tasks):
     """Tasks that are families of tasks: `shots` counts the tasks to train on, `queries` those that
     a family is judged by, and `ways` means nothing.
@@ -128,6 +172,11 @@ class Families(Tasks):
     kind: Kind = "regression"
     default_shape = Shape(ways=1, shots=80, queries=32)
     nested: Nested
+
+    @cached_property
+    def objective(self) -> Objective:
+        """That of the tasks inside, of all of a task's queries together."""
+        return OfClasses(self.nested.spec.outputs) if self.nested.classes else standard(self.kind)
 
     @abstractmethod
     def about(self, seeds: Tensor, split: Split) -> Mapping[str, Tensor]:
