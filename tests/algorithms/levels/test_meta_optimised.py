@@ -28,7 +28,9 @@ from workbench.algorithms import (
     last,
 )
 from workbench.algorithms.levels.meta_optimised import mask
+from workbench.figures import draw
 from workbench.innerloop import InnerOptimizer, weights_of
+from workbench.inspection import compute
 from workbench.models import MLP, MLPSettings
 from workbench.tasks import Episode, Shape, open_tasks
 
@@ -244,6 +246,17 @@ def test_a_copy_is_as_good_as_the_learner() -> None:
     learner, episode = built(SETTINGS), families()
     other = copy.deepcopy(learner)
     assert torch.equal(other(episode), learner(episode))
+
+
+def test_the_rates_of_the_learner_inside_can_be_looked_at() -> None:
+    learner, episode = built(SETTINGS), families()
+    path = list(adapt(learner, episode, steps=1))
+    frame = compute("inside", learner, episode, path)
+    assert list(frame["step"].unique()) == [1, 2]
+    found = frame.set_index(["tensor", "step"])["rate"]
+    soft = mask(torch.tensor([float(INNER_STEPS)]), INNER_STEPS)
+    assert found["head.bias", 2] == pytest.approx(0.05 * float(soft[1]))
+    assert draw("rates", frame).alt_text.startswith("Inner rates of 6 tensors over 2 steps")
 
 
 # ---- what is refused -------------------------------------------------------------------------

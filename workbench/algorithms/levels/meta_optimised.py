@@ -38,6 +38,7 @@ from workbench.algorithms.gradient.learner import (
 from workbench.algorithms.gradient.maml import MAMLSettings
 from workbench.algorithms.gradient.reptile import minibatch
 from workbench.algorithms.levels.inside import Inside
+from workbench.algorithms.levels.inspections import INSIDE
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError, nearest
 from workbench.fields import Live, Range
@@ -139,6 +140,7 @@ class MetaOptimised(GradientLearner):
     """
 
     settings: MetaOptimisedSettings
+    inspections = (INSIDE,)
 
     def __init__(
         self,
