@@ -140,7 +140,7 @@ def work(start: str, seed: int, *, scale: float, device: str) -> Rows:
             continue
         with torch.no_grad():
             losses = found.train()(test)
-        learned = [float(found.free[n].exp().mean()) for n in ("inner_rate", "outer_rate")]
+        learned = [float(found.free[n].detach().exp().mean()) for n in ("inner_rate", "outer_rate")]
         rows.append(row(method, losses, **of(*learned), **about))
     return rows
 

@@ -302,6 +302,13 @@ def test_a_learner_that_does_not_unroll_is_refused() -> None:
         MetaOptimised(Prototypical(MLP(1, None)), FAMILIES.nested)
 
 
+def test_a_learner_inside_that_rematerialises_is_refused() -> None:
+    inner = MAMLSettings(train_steps=2, rates="step", rematerialise=True)
+    learner = MetaOptimised(MAML(MLP(1, 1, hidden=(4,)), inner), FAMILIES.nested, SETTINGS)
+    with pytest.raises(UserError, match="set rematerialise=False where a third level"):
+        learner.meta_gradient(families())
+
+
 def test_plain_tasks_are_refused() -> None:
     tasks = open_tasks("sinusoid")
     with pytest.raises(UserError, match="choose families, such as 'families:sines'"):
