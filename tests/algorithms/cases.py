@@ -53,6 +53,8 @@ from workbench.algorithms import (
     MDPBaselineSettings,
     MetaNet,
     MetaNetSettings,
+    MetaOptimised,
+    MetaOptimisedSettings,
     MetaSGD,
     MetaSGDSettings,
     ML3Settings,
@@ -86,6 +88,7 @@ from workbench.randomness import fold, normal, uniform
 from workbench.tasks import Episode, Examples, Shape, TaskSpec, open_tasks
 from workbench.tasks.control.navigation import Navigation
 from workbench.tasks.control.repeated import Repeated
+from workbench.tasks.families.curve_families import CurveFamilies
 
 TASKS, WAYS, SHOTS, QUERIES = 3, 3, 2, 2
 TRAIN_CLASSES = 6
@@ -170,6 +173,14 @@ def goals(tasks: int = TASKS) -> Episode:
 ACTED = (bandits, mdps, goals)  # whose tasks have no examples
 
 
+FAMILIES = CurveFamilies("sines", Shape(ways=1, shots=3, queries=2))
+
+
+def families(tasks: int = TASKS) -> Episode:
+    """Families of sines: four tasks to learn from, five to be judged by."""
+    return FAMILIES.sample(tasks, seed=0, shape=Shape(1, 4, 5)).to(dtype=torch.float64)
+
+
 class Attentive(nn.Module):
     """A user's own module: self-attention over two tokens, a skip connection, a LayerNorm."""
 
@@ -241,6 +252,12 @@ def _attentive(settings: AttentionSettings) -> Learner:
     return AttentionLearner(_embedding(), 5, settings, base=base)
 
 
+def _meta_optimised(settings: MetaOptimisedSettings) -> Learner:
+    model = MLP(1, 1, hidden=(4,), activation="tanh")
+    inner = MAML(model, MAMLSettings(inner_rate=0.05, train_steps=2, rates="step"))
+    return MetaOptimised(inner, FAMILIES.nested, settings)
+
+
 def _remembering(model: nn.Module, episode: Episode, settings: TaskMemorySettings) -> Learner:
     learner = TaskMemory(model, settings)
     learner.to(torch.float64).update(episode)
@@ -278,6 +295,7 @@ _GAIL = GAILSettings(noise=2, width=6, test_steps=3)
 _LSTM, _MOMENTS = LSTMRuleSettings(hidden=4), MomentRuleSettings(hidden=5)
 _OPTIMIZER = NeuralOptimizerSettings(**_STEPS, optimizer=_LSTM)
 _MOMENTUM = InnerOptimizer(momentum=0.9)
+_LEVELS = MetaOptimisedSettings(**_STEPS, batch=2, optimizer=_MOMENTUM)
 
 
 def _maml(**changes: Any) -> MAMLSettings:
@@ -534,6 +552,17 @@ CASES: dict[str, Case] = {
         ML3Settings(**_STEPS, hidden=(6, 5), start="learned", context=2, added=True),
         clouds,
         idle=("model.linear1.bias",),
+    ),
+    "Meta-optimised": Case(_meta_optimised, _LEVELS, families),
+    "Meta-optimised, all settings": Case(
+        _meta_optimised,
+        dataclasses.replace(
+            _LEVELS,
+            learned=("inner_rate", "inner_steps", "outer_rate", "proximal"),
+            rates="step",
+            proximal=0.1,
+        ),
+        families,
     ),
     "SNAIL": Case(lambda s: SNAIL(_embedding(), 5, WAYS, s), _SNAIL, clouds, idle=BEFORE_NORM),
     "SNAIL, trials": Case(lambda s: SNAILPolicy(1 + 3 + 2, 3, s), _SNAIL, bandits, "actor-critic"),

@@ -14,12 +14,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from tests.algorithms.cases import sines
-from workbench import UserError
 from workbench.algorithms import MAML, MAMLSettings
 from workbench.innerloop import InnerOptimizer
 from workbench.models import MLP
 from workbench.tasks import Episode
-from workbench.tasks.levels import Families
 
 pytestmark = pytest.mark.usefixtures("double")
 
@@ -159,83 +157,3 @@ def test_the_third_level_learns_its_rates() -> None:
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.99 * losses[0]
-
-
-class StackedOuterLearner(nn.Module):
-    """The same for several families in one call: theta and the state are `[family, ...]`."""
-
-    def __init__(self, inner: MAML, optimizer: InnerOptimizer) -> None:
-        super().__init__()
-        self.inner, self.rule = inner, optimizer.build()
-        self.inner_rate = nn.Parameter(torch.tensor(ALPHA))
-        self.outer_rate = nn.Parameter(torch.tensor(BETA))
-
-    def begin(self, families: Families) -> dict[str, Tensor]:
-        theta = {n: p for n, p in self.inner.named_parameters() if not n.startswith("rates.")}
-        return {n: p.expand(len(families), *p.shape) for n, p in theta.items()}
-
-    def meta_losses(self, theta: dict[str, Tensor], tasks: Episode, families: Families) -> Tensor:
-        rates = {f"rates.{n}": self.inner_rate.reshape(()) for n in self.inner.rates}
-        stacked = families.of_tasks(theta, tasks)
-        return families.means(functional_call(self.inner, {**stacked, **rates}, (tasks,)))
-
-    def forward(self, families: Families) -> Tensor:
-        """Each family's meta-loss after an outer step on each of its episodes."""
-        theta = self.begin(families)
-        rates, state = dict.fromkeys(theta, self.outer_rate), self.rule.init(theta)
-        for step, tasks in enumerate(families.training):
-            losses = self.meta_losses(theta, tasks, families)
-            found = torch.autograd.grad(losses.sum(), list(theta.values()), create_graph=True)
-            gradients = dict(zip(theta, found, strict=True))
-            before = torch.tensor(step, dtype=torch.float64)
-            theta, state = self.rule.step(gradients, theta, state, rates, before)
-        return self.meta_losses(theta, families.validation, families)
-
-
-@pytest.mark.parametrize("net", ["walked", "own forward"])
-@pytest.mark.parametrize("optimizer", OUTER)
-def test_families_in_one_call_are_each_what_torch_func_gives(optimizer: str, net: str) -> None:
-    count = 3
-    model = MLP(1, 1, hidden=(5, 4), activation="tanh")
-    inner = MAML(
-        model if net == "walked" else Wrapped(model),
-        MAMLSettings(rates="layer", train_steps=INNER_STEPS),
-    )
-    outer = StackedOuterLearner(inner, OUTER[optimizer])
-    every = sines(count * 9)
-    first, second, validation = (every[i * 9 : i * 9 + 9] for i in range(3))
-    found = outer(Families((first, second), validation, count))
-    theta = dict(outer.inner.model.named_parameters())
-    wanted = [outer.inner_rate, outer.outer_rate, *theta.values()]
-    gradients = torch.autograd.grad(found.sum(), wanted)
-
-    whole = by_torch_func(outer.inner.model, optimizer)
-    start = {n: p.detach() for n, p in theta.items()}
-    losses, sums = [], [torch.zeros_like(p) for p in wanted]
-    for family in range(count):
-        own = slice(3 * family, 3 * family + 3)
-        training = [first[own], second[own]]
-        arguments = (start, torch.tensor(ALPHA), torch.tensor(BETA), training, validation[own])
-        losses.append(whole(*arguments))
-        of_theta, of_alpha, of_beta = grad(whole, argnums=(0, 1, 2))(*arguments)
-        parts = [of_alpha, of_beta, *of_theta.values()]
-        sums = [s + g for s, g in zip(sums, parts, strict=True)]
-    torch.testing.assert_close(found, torch.stack(losses), rtol=1e-10, atol=1e-12)
-    for one, other in zip(gradients, sums, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
-
-
-class Wrapped(nn.Module):
-    """A net with a forward of its own, which runs otherwise than a chain of layers."""
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)
-
-
-def test_families_have_as_many_tasks_each() -> None:
-    with pytest.raises(UserError, match="as many"):
-        Families((sines(4),), sines(4), 3)

@@ -37,13 +37,16 @@ NEEDED = {  # files of the presets of a family
     "clinc150": "clinc150/data_full.json",
     "afrisenti": "afrisenti/tso/test.tsv",
 }
+# Starts where rates are so large that a rounding error grows to the size of what is measured.
+CHAOTIC = ("sines-meta-evolved",)
 
 
 def names() -> list[str]:
     """Every preset that can be tried here; those of real data need its files."""
     folder = Path(os.environ.get("WORKBENCH_DATA", ""))
     missing = [family for family, path in NEEDED.items() if not (folder / path).is_file()]
-    return [name for name in presets() if name.partition("-")[0] not in missing]
+    known = [name for name in presets() if name not in CHAOTIC]
+    return [name for name in known if name.partition("-")[0] not in missing]
 
 
 def small(name: str) -> Experiment:

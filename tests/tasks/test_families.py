@@ -29,6 +29,8 @@ PINNED = {
     "cheetah:direction": "2617ffef44b1c1cb",
     "cheetah:velocity": "87080416f6c3d456",
     "ant": "38a522c5cc66b6ca",
+    "families:sines": "33c5ca3090883b8b",
+    "families:harmonics": "6b4cd585beddd3ea",
 }
 
 
@@ -140,6 +142,7 @@ def test_all_names_can_be_asked_for() -> None:
         "grammar",
         "clinc150",
         "afrisenti",
+        "families",
     }
 
 

@@ -76,6 +76,10 @@ if TYPE_CHECKING:
     from workbench.algorithms.gradient.reversal import (
         DomainAdversarialSettings as DomainAdversarialSettings,
     )
+    from workbench.algorithms.levels.meta_optimised import MetaOptimised as MetaOptimised
+    from workbench.algorithms.levels.meta_optimised import (
+        MetaOptimisedSettings as MetaOptimisedSettings,
+    )
     from workbench.algorithms.memory.attentive import AttentionLearner as AttentionLearner
     from workbench.algorithms.memory.attentive import AttentionSettings as AttentionSettings
     from workbench.algorithms.memory.knowledge import KnowledgeBase as KnowledgeBase
@@ -194,6 +198,10 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "gradient.reversal": (
         "DomainAdversarial",
         "DomainAdversarialSettings",
+    ),
+    "levels.meta_optimised": (
+        "MetaOptimised",
+        "MetaOptimisedSettings",
     ),
     "memory.attentive": (
         "AttentionLearner",

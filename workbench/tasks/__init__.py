@@ -309,6 +309,14 @@ def _recurring(below: str, options: list[str]) -> Tasks:
     return Recurring(Curves("sinusoid", "maml", FAMILIES["sinusoid", "maml"]))
 
 
+def _families(scheme: str, options: list[str]) -> Tasks:
+    from workbench.tasks.families.curve_families import CurveFamilies
+    from workbench.tasks.families.given_families import open_glyph_families
+
+    _no_options("families", options)
+    return open_glyph_families() if scheme == "glyphs" else CurveFamilies(scheme)
+
+
 def _moons(options: list[str]) -> Tasks:
     from workbench.tasks.families.shifts import Moons
 
@@ -387,5 +395,6 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
     "grammar": {"domains": _grammar},
     "clinc150": {name: partial(_clinc150, name) for name in ("intents", "domains")},
     "afrisenti": {"leave-out": _afrisenti},
+    "families": {name: partial(_families, name) for name in ("sines", "harmonics", "glyphs")},
     "recurring": {name: partial(_recurring, name) for name in ("sinusoid", "glyphs")},
 }

@@ -63,6 +63,8 @@ class TaskSpec:
     train_classes: int = 0  # classes of the training split (0 where there are none)
     whole_numbers: bool = False  # whether inputs are whole numbers, such as tokens
     actions: Discrete | Box | None = None  # what can be done, for control
+    # where a task is a family: what a model for a task in it must take and give, and its shape
+    nested: tuple[TaskSpec, Shape] | None = None
 
     def blank(self, count: int = 2) -> Tensor:
         """Inputs of nothing but zeros, by which a model's sizes are found out."""

@@ -226,19 +226,34 @@ class GradientLearner(Unrolls):
         return {name: weights.get(name, p) for name, p in self.model.named_parameters()}
 
     def rates_at(self, step: int) -> dict[str, Rate]:
-        """The rate of each adapted tensor in a step; later steps than were trained use the last."""
+        """The rate of each adapted tensor in a step; later steps than were trained use the last.
+
+        Stacked rates, which each task has of its own, stand before the axes of its weights.
+        """
         if self.learned_rates == "none":
             return dict.fromkeys(self.adapted_names, self.settings.inner_rate)
         learned = {name: self.rates[name.replace(".", "/")] for name in self.adapted_names}
+        if self.learned_rates == "parameter":
+            return dict(learned)
         if self.learned_rates == "step":
-            return {n: r[min(step, len(r) - 1)] for n, r in learned.items()}
-        return dict(learned)
+            learned = {n: r[..., min(step, r.shape[-1] - 1)] for n, r in learned.items()}
+        plain = plain_dimensions(self.model)
+        return {n: for_weights(r, plain[n]) for n, r in learned.items()}
 
     def moved_by(
         self, before: Adapted, after: Adapted, episode: Episode, task: int
     ) -> dict[str, tuple[Rate, Rate]]:
         """The rate and the weight decay by which a step moved each adapted tensor of a task."""
         return {name: (rate, 0.0) for name, rate in self.rates_at(before.step).items()}
+
+
+def for_weights(rate: Tensor, dimensions: int) -> Tensor:
+    """A rate as it multiplies a weight of so many axes: one for all tasks, or one each, `[task]`.
+
+    >>> for_weights(torch.ones(3), 2).shape
+    torch.Size([3, 1, 1])
+    """
+    return rate.reshape(-1, *[1] * dimensions) if rate.dim() else rate
 
 
 def _adapted_names(model: nn.Module, adapts: Adapts, fixed: Collection[str]) -> tuple[str, ...]:

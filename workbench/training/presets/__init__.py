@@ -53,6 +53,7 @@ def _built_in() -> dict[str, tuple[str, Experiment]]:
     from workbench.training.presets import (
         control,
         images,
+        levels,
         navigation,
         optimizers,
         shifts,
@@ -60,7 +61,7 @@ def _built_in() -> dict[str, tuple[str, Experiment]]:
         text,
     )
 
-    parts = (sinusoid, images, shifts, control, navigation, optimizers, text)
+    parts = (sinusoid, images, shifts, control, navigation, text, optimizers, levels)
     return {name: entry for part in parts for name, entry in part.PRESETS.items()}
 
 

@@ -1,0 +1,66 @@
+"""Learning to meta-learn: MAML's own settings, on families of sine waves and of harmonics.
+
+The net and the inner steps are small, so that a whole meta-training is a task among many.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from workbench.algorithms.estimators.evolution import Evolution
+from workbench.algorithms.estimators.truncated import Truncated
+from workbench.algorithms.gradient.maml import MAMLSettings
+from workbench.algorithms.levels.meta_optimised import MetaOptimisedSettings
+from workbench.models import MLPSettings
+from workbench.tasks import Shape
+from workbench.training.experiment import Experiment, TrainingSettings
+
+# Rates far below the best ones. A mask needs more steps than are wanted.
+_MAML = MAMLSettings(inner_rate=0.003, train_steps=3, test_steps=3, rates="step")
+_LONGER = replace(_MAML, train_steps=5, test_steps=5)
+
+# Windows of ten outer steps with many updates did better in trials than long ones with few.
+_SINES = Experiment(
+    tasks="families:sines",
+    train=Shape(ways=1, shots=400, queries=32),
+    test=Shape(ways=1, shots=400, queries=100),
+    model=MLPSettings(hidden=(20, 20), activation="tanh"),
+    learner=MetaOptimisedSettings(inner=_MAML, inner_rate=1e-3),
+    training=TrainingSettings(
+        iterations=120, tasks=4, rate=0.1, schedule="cosine", clip=1.0, compiled="off",
+        log_every=10, validate_every=20, validation_tasks=16, diagnose_every=20,
+    ),
+    estimator=Truncated(10),
+)  # fmt: skip
+
+_EVERY = MetaOptimisedSettings(
+    inner=_LONGER,
+    learned=("inner_rate", "inner_steps", "outer_rate", "proximal"),
+    rates="step",
+    inner_rate=1e-3,
+    proximal=1e-4,
+)
+
+PRESETS: dict[str, tuple[str, Experiment]] = {
+    "sines-meta-optimised": (
+        "MAML's inner and outer rate, learned through its outer steps on families of sine waves",
+        _SINES,
+    ),
+    "sines-meta-evolved": (
+        "the same two rates by evolution, from ten times too large, where gradients explode",
+        replace(
+            _SINES,
+            learner=replace(
+                _SINES.learner,  # type: ignore[type-var]
+                inner=replace(_MAML, inner_rate=0.3),
+                inner_rate=0.1,
+            ),
+            training=replace(_SINES.training, iterations=40),
+            estimator=Evolution(population=8, sigma=0.3),
+        ),
+    ),
+    "harmonics-meta-optimised": (
+        "MAML's rates by tensor and step, number of steps, outer rate and regularisation, learned",
+        replace(_SINES, tasks="families:harmonics", learner=_EVERY),
+    ),
+}
