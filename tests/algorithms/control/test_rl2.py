@@ -90,6 +90,16 @@ def test_actions_that_are_numbers_are_drawn_by_mean_and_held_deviation() -> None
     assert learner.predict(path[-1], torch.zeros(4000, 3, 1).double()).shape == (4000, 3, 2)
 
 
+@pytest.mark.parametrize("name", ["bandit", "mdp", "grid", "navigation", "reacher", "pendulum"])
+def test_it_is_built_for_the_actions_that_tasks_have(name: str) -> None:
+    tasks = open_tasks(name)
+    env = tasks.sample(1, seed=0).env
+    assert env is not None
+    learner = RL2Settings().build(PolicySettings(hidden=4), tasks.spec(tasks.default_shape))
+    assert learner.actions == env.actions
+    assert learner.policy.cell.input_size == env.observation_size + env.actions.width + 2
+
+
 def test_actions_follow_the_policys_chances() -> None:
     learner, trial = build(), trials(4000, pulls=1)
     seen = list(adapt(learner.float(), trial))[1].seen
