@@ -61,7 +61,7 @@ def uniform(seed: Tensor, shape: tuple[int, ...], dtype: torch.dtype = torch.flo
     bits = _mix(_mix(seed).unsqueeze(-1) + positions)
     fraction = 24 if dtype == torch.float32 else 53
     draws = _shift_right(bits, 64 - fraction).to(dtype) * 2.0**-fraction
-    return draws.reshape(*seed.shape, *shape)
+    return draws.reshape((*seed.shape, *shape))
 
 
 def normal(seed: Tensor, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:

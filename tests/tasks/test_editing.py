@@ -21,7 +21,7 @@ from workbench.tasks import (
     open_tasks,
     save_episode,
 )
-from workbench.tasks.editing import draw, drop, duplicate, move, noise, relabel, swap
+from workbench.tasks.editing import aim, draw, drop, duplicate, move, noise, relabel, swap
 from workbench.tasks.sampler import ClassBank, ClassSplit, FewShot
 
 DIGITS = open_tasks("digits")
@@ -45,6 +45,7 @@ ONE_OF_EACH: list[tuple[str, dict[str, Any]]] = [
     ("noise", {"amount": 0.5, "seed": 1}),
     ("draw", {"strokes": RING}),
 ]
+OF_EXAMPLES = [name for name, _ in ONE_OF_EACH]
 
 
 def one(name: str, **changes: Any) -> tuple[Episode, dict[str, Any]]:
@@ -53,10 +54,10 @@ def one(name: str, **changes: Any) -> tuple[Episode, dict[str, Any]]:
 
 
 def test_there_is_an_example_of_every_edit() -> None:
-    assert [name for name, _ in ONE_OF_EACH] == list(EDITS)
+    assert [*OF_EXAMPLES, "aim"] == list(EDITS)  # which is no edit of an example: see below
 
 
-@pytest.mark.parametrize("name", EDITS)
+@pytest.mark.parametrize("name", OF_EXAMPLES)
 @pytest.mark.parametrize("part", ["support", "query"])
 def test_an_edit_changes_one_example_of_one_task(name: str, part: str) -> None:
     episode, edit = one(name, part=part)
@@ -82,7 +83,7 @@ def test_an_edit_changes_one_example_of_one_task(name: str, part: str) -> None:
         assert torch.equal(tensor[:, : old.shape[1]][kept], old[kept]), n
 
 
-@pytest.mark.parametrize("name", EDITS)
+@pytest.mark.parametrize("name", OF_EXAMPLES)
 def test_an_edit_is_on_record_saved_and_done_again(name: str, tmp_path: Any) -> None:
     episode, edit = one(name)
     changed = edited(episode, [edit], DIGITS)
@@ -108,7 +109,7 @@ def learners() -> list[Any]:
 
 
 @pytest.mark.parametrize("learner", learners(), ids=lambda learner: type(learner).__name__)
-@pytest.mark.parametrize("name", [name for name in EDITS if name != "move"])
+@pytest.mark.parametrize("name", [name for name in OF_EXAMPLES if name != "move"])
 @pytest.mark.parametrize("part", ["support", "query"])
 def test_learners_adapt_to_what_was_edited(learner: Any, name: str, part: str) -> None:
     episode, edit = one(name, part=part)
@@ -289,3 +290,42 @@ def test_edits_keep_precision() -> None:
     for name in ("drop", "duplicate", "swap", "noise", "draw"):
         changed = edited(episode, [one(name)[1]], DIGITS)
         assert {t.dtype for t in changed.tensors().values()} == {torch.float64, torch.int64}
+
+
+@pytest.mark.parametrize("name", ["reacher", "grid", "cheetah:velocity"])
+def test_a_goal_is_moved_and_nothing_else(name: str, tmp_path: Any) -> None:
+    episode = open_tasks(name).sample(3, seed=0)
+    before = {n: t.clone() for n, t in episode.tensors().items()}
+    where = {"x": 1.0} if name.startswith("cheetah") else {"x": 1.0, "y": 0.0}
+    changed = edited(episode, [{"what": "aim", "task": 1, **where}])
+    assert changed.task["goal"][1].flatten().tolist() == list(where.values())
+    for n, tensor in episode.tensors().items():
+        assert torch.equal(tensor, before[n]), f"aim wrote into the episode's {n}"
+        same = tensor == changed.tensors()[n]
+        assert same[[0, 2]].all()
+        assert same.all() == (n != "task.goal")
+    again = edited(episode, json.loads(json.dumps(changed.info["edits"])))
+    assert again.sha256() == changed.sha256() != episode.sha256()
+    loaded = load_episode(save_episode(tmp_path / "a.episode", changed))
+    assert loaded.sha256() == changed.sha256()
+    assert loaded.info["edits"] == changed.info["edits"]
+    twice = edited(loaded, [{"what": "aim", "task": 1, "x": 2.0}])
+    assert twice.task["goal"][1].flatten().tolist() == [2.0, *list(where.values())[1:]]
+    double = edited(episode.to(dtype=torch.float64), changed.info["edits"])
+    assert double.task["goal"].dtype == torch.float64
+
+
+def test_what_is_no_place_for_a_goal_is_refused_in_a_sentence() -> None:
+    reacher, cheetah = (open_tasks(name).sample(2, seed=0) for name in ("reacher", "cheetah"))
+    for call, said in (
+        (lambda: aim(curves(), 0, x=1.0), "no goal to aim at"),
+        (lambda: aim(open_tasks("mdp").sample(1, seed=0), 0, x=1.0), "no goal to aim at"),
+        (lambda: aim(reacher, 2, x=1.0), "task is 2 and there are 2: choose 0 to 1"),
+        (lambda: aim(reacher, 0), "neither x nor y"),
+        (lambda: aim(reacher, 0, x=float("nan")), "x is nan: it must be a finite number"),
+        (lambda: aim(cheetah, 0, x=1.0, y=1.0), "is one number: give x alone"),
+        (lambda: aim(open_tasks("grid").sample(1, seed=0), 0, x=7.0), "a goal is no cell"),
+        (lambda: edited(reacher, [{"what": "aim", "task": 0, "z": 1}]), "cannot be read"),
+    ):
+        with pytest.raises(UserError, match=said):
+            call()

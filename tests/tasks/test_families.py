@@ -22,6 +22,13 @@ PINNED = {
     "bandit": "9b37d041fd911379",
     "moons:turned": "23344dc6a7b07795",
     "glyphs:pen": "d2e160a76544ad7c",
+    "reacher:length": "20464313283afeab",
+    "grid:goal": "0800be1b9ee50d20",
+    "grid:walls": "46dc413bfc8e3a81",
+    "pendulum": "59a02b48dada421f",
+    "cheetah:direction": "2617ffef44b1c1cb",
+    "cheetah:velocity": "87080416f6c3d456",
+    "ant": "38a522c5cc66b6ca",
 }
 
 
@@ -123,6 +130,11 @@ def test_all_names_can_be_asked_for() -> None:
         "bandit",
         "mdp",
         "navigation",
+        "reacher",
+        "grid",
+        "pendulum",
+        "cheetah",
+        "ant",
         "recurring",
         "quadratics",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import product
 
 import pytest
@@ -118,3 +119,57 @@ def test_an_opening_is_a_reset_and_no_rollout_is_empty() -> None:
     }  # fmt: skip
     with pytest.raises(UserError, match="0 moves"):
         rollout(SMALL, task, constant(LOGITS), seeds(4), length=0)
+
+
+@dataclass(frozen=True)
+class Wrong(Line):
+    """A line on which one thing is not as it should be."""
+
+    what: str = ""
+
+    def reset(self, task, seed):
+        state, seen = super().reset(task, seed)
+        return state, seen.expand(-1, 3) if self.what == "begins" else seen
+
+    def step(self, task, state, action, seed):
+        after, seen, reward, done = super().step(task, state, action, seed)
+        return {
+            "observes": (after, seen[:, 0], reward, done),
+            "pays": (after, seen, reward.unsqueeze(-1), done),
+            "ends": (after, seen, reward, done.any()),
+            "pays nan": (after, seen, reward / 0, done),
+            "observes nan": (after, seen * torch.nan, reward, done),
+        }.get(self.what, (after, seen, reward, done))
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("begins", r"Wrong gives observation of the shape \[5, 3\]: let it be \[5, 1\]"),
+        ("observes", r"Wrong gives observation of the shape \[5.*\]: let it be \[5, 1\]"),
+        ("pays", r"Wrong gives reward of the shape \[5, 1\]: let it be \[5\]"),
+        ("ends", r"Wrong gives done of the shape \[\]: let it be \[5\]"),
+        ("pays nan", "Wrong gives reward that is no finite number"),
+        ("observes nan", "Wrong gives observation that is no finite number"),
+    ],
+)
+@pytest.mark.parametrize("trial", [False, True])
+def test_an_environment_that_is_wrong_is_named(what: str, said: str, trial: bool) -> None:
+    env = Repeated(Wrong(what=what), 2) if trial else Wrong(what=what)
+    with pytest.raises(UserError, match=said):
+        rollout(env, {"goal": torch.ones(5, 1)}, constant(torch.zeros(2)), seeds(5))
+
+
+def test_a_policy_that_gives_nan_is_not_the_environments_fault() -> None:
+    broken = constant(torch.full((2,), torch.nan))
+    found = rollout(Line(), {"goal": torch.ones(5, 1)}, broken, seeds(5))
+    assert found.reward.isnan().any()
+
+
+def test_a_policy_of_other_actions_and_a_horizon_of_nothing_are_refused() -> None:
+    goal = {"goal": torch.ones(5, 1)}
+    with pytest.raises(UserError, match="policy gives 3 numbers .* those of Line need 2"):
+        rollout(Line(), goal, constant(torch.zeros(3)), seeds(5))
+    for env in (Line(horizon=0), Repeated(Line(horizon=0), 2)):
+        with pytest.raises(UserError, match="Line has a horizon of 0 moves: give it at least 1"):
+            rollout(env, goal, constant(torch.zeros(2)), seeds(5))

@@ -23,6 +23,7 @@ from workbench.tasks.control.repeated import Repeated
 
 Make = Callable[[Sequence[int]], Any]  # the tasks' seeds -> a gymnasium VectorEnv of as many
 
+_SEEDS = 2**31  # a generator of gymnasium's takes no negative one
 _MOMENTS = count()  # every one has a number of its own
 
 
@@ -47,7 +48,11 @@ def from_gymnasium(make: Make, name: str) -> Family:
         raise UserError(
             "these tasks need gymnasium: run `pip install 'metalearning-workbench[mujoco]'`"
         )
-    return _Wrapped(name, "gymnasium", Living(make), lambda seeds: {"which": seeds})
+    return _Wrapped(name, "gymnasium", Living(make), _which)
+
+
+def _which(seeds: Tensor) -> Task:
+    return {"which": seeds % _SEEDS}
 
 
 class _Wrapped(Family):
@@ -71,11 +76,9 @@ class Living:
         if seeds != self._seeds:
             self._live.close()
             self._live, self._seeds = self._made(seeds), seeds
-        # a generator's seed is not negative
-        observation, _ = self._live.reset(seed=[one % 2**31 for one in seed.flatten().tolist()])
-        return self._state(seed.shape, seed.device), self._seen(
-            observation, seed.shape, seed.device
-        )
+        observation, _ = self._live.reset(seed=(seed % _SEEDS).flatten().tolist())
+        shape, device = seed.shape, seed.device
+        return self._state(shape, device), self._seen(observation, shape, device)
 
     def step(
         self, task: Task, state: State, action: Tensor, seed: Tensor
@@ -118,7 +121,7 @@ class Living:
         return {"moment": torch.full(shape, self._moment, device=device)}
 
     def _seen(self, observation: Any, shape: torch.Size, device: torch.device) -> Tensor:
-        seen = torch.as_tensor(observation, device=device)
+        seen = torch.tensor(observation, device=device)  # a copy: it may be written into again
         if isinstance(self._live.single_observation_space, _spaces().Discrete):
             seen = torch.nn.functional.one_hot(seen, self.observation_size)
         return seen.float().view(*shape, self.observation_size)
