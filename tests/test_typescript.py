@@ -6,7 +6,7 @@ import dataclasses
 import importlib.util
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
@@ -140,7 +140,7 @@ def test_what_the_other_panels_say(tmp_path, monkeypatch):
     assert complaint(messages.CompareAbout, compared.about, "about") == ""
 
     class Exports(Exporting):
-        def subject(self, kind: str) -> Subject:
+        def subject(self, kind: str, lanes: Sequence[int] | None = None) -> Subject:
             return Subject(kind, pd.DataFrame({"a": [1]}), "frame = …")
 
     preview = Exports().preview("a", format="csv")
