@@ -24,7 +24,7 @@ def session() -> Session:
 def strong(plot: Plot) -> dict[str, str]:
     """The colour of the curve after the step, by the title of its panel."""
     return {
-        axes.get_title("left").replace("\n", " "): next(
+        axes.get_title("left").replace("-\n", "-").replace("\n", " "): next(
             to_hex(line.get_color()) for line in axes.lines if line.get_label() == "step 2"
         )
         for axes in plot.axes
