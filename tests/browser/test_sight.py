@@ -206,3 +206,18 @@ def test_nothing_hides_behind_a_scroll_at_800_pixels(
     finally:
         page.set_viewport_size({"width": 1400, "height": 900})
         page.evaluate("() => jupyterapp.shell.expandLeft()")
+
+
+def test_settings_of_the_memory_open_beside_its_picture(opening: Callable[[str], Notebook]):
+    shown = Shown(opening("03-memory"))
+    picture = shown.column("What queries read")
+    picture.wait_for()
+    shown.settle()
+    before = box(picture)[1] - box(shown.at)[1]
+    shown.press("s")
+    settings, now = box(shown.column("Settings")), box(picture)
+    assert settings[2] <= now[0]
+    assert now[1] - box(shown.at)[1] == pytest.approx(before, abs=2)
+    assert now[2] - now[0] > 200  # and what was there stays wide enough
+    assert shown.column("Settings").evaluate(HIDDEN) == []
+    shown.press("s")

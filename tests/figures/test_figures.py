@@ -289,8 +289,8 @@ def test_loss_by_step_of_one_method_has_support_solid_and_query_hollow():
     frame = examples.steps()
     axes = loss_by_step(frame[frame["method"] == "MAML"].drop(columns="method")).axes[0]
     drawn = lines(axes)
-    assert drawn["support"].get_markerfacecolor() == drawn["support"].get_color()
-    assert drawn["query"].get_markerfacecolor() == PAPER.ground
+    assert drawn["support loss"].get_markerfacecolor() == drawn["support loss"].get_color()
+    assert drawn["query loss"].get_markerfacecolor() == PAPER.ground
 
 
 def test_accuracy_is_shown_in_per_cent_on_a_linear_axis():

@@ -24,7 +24,7 @@ def session() -> Session:
 def strong(plot: Plot) -> dict[str, str]:
     """The colour of the curve after the step, by the title of its panel."""
     return {
-        axes.get_title("left"): next(
+        axes.get_title("left").replace("-\n", "-").replace("\n", " "): next(
             to_hex(line.get_color()) for line in axes.lines if line.get_label() == "step 2"
         )
         for axes in plot.axes
@@ -54,7 +54,7 @@ def test_losses_are_those_of_all_lanes_and_both_parts(session: Session) -> None:
         if "," in str(line.get_label())
     }
     assert shown == {
-        f"{part}, {name}": PAPER.lane(lane)[0].lower()
+        f"{part} loss, {name}": PAPER.lane(lane)[0].lower()
         for lane, name in enumerate(names)
         for part in ("support", "query")
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -66,7 +67,7 @@ def adapted_curves(
             _draw(axes, part, style, *colours[place : place + 1])
             if len(lanes) == len(panels) == 2:
                 _draw_other(axes, panels[1 - place][1], style)
-            note(axes, name, colours[place] if lanes else style.ink)
+            note(axes, _lines(name, style, len(panels)), colours[place] if lanes else style.ink)
             if axes is not row[0]:
                 axes.set_ylabel("")
         row[0].set_ylim(span)
@@ -75,6 +76,12 @@ def adapted_curves(
         plot.alt_text = " ".join(f"{name}: {_describe(part)}" for name, part in panels)
         tell_diverged(plot, frame, style)
     return plot
+
+
+def _lines(name: str, style: Style, panels: int) -> str:
+    """A name in as many lines as it needs above one of so many panels."""
+    letters = style.width.value / style.scale / panels / 0.07
+    return textwrap.fill(name, max(int(letters), 10))
 
 
 def _span(frame: pd.DataFrame) -> tuple[float, float]:

@@ -37,10 +37,12 @@ export function Memory({ store }: { store: Store }) {
   return (
     <div class="wb-stage wb-memory">
       <Choices store={store} open={drawer} />
-      {drawer.value && <Drawer store={store} onClose={() => (drawer.value = false)} />}
-      <Inspected store={store} kind="memory" what="what queries read" keen>
-        {(frame) => <Whole store={store} frame={frame} />}
-      </Inspected>
+      <div class="wb-beside" data-open={drawer.value}>
+        {drawer.value && <Drawer store={store} onClose={() => (drawer.value = false)} />}
+        <Inspected store={store} kind="memory" what="what queries read" keen>
+          {(frame) => <Whole store={store} frame={frame} />}
+        </Inspected>
+      </div>
       <Rewritten store={store} />
       <Timeline store={store} stepper={stepper} />
     </div>

@@ -127,14 +127,14 @@ export function Pairs({ pairs, measure, chosen, onChoose }: PairsProps) {
       <figcaption>
         Paired differences, task by task{measure.unit === "%" ? " (points)" : measure.unit && ` (${measure.unit})`}
       </figcaption>
-      <table class="wb-runs">
+      <table class="wb-runs wb-pairs">
         <thead>
           <tr>
             <th scope="col">first − second</th>
             <th scope="col" class="wb-number">
               difference
             </th>
-            <th scope="col">
+            <th scope="col" class="wb-interval">
               <span class="wb-hidden">interval</span>
             </th>
             <th scope="col" class="wb-number" title="Tasks on which the first is better, worse, the same">
@@ -237,12 +237,12 @@ export function Differing({ tasks, pairs, pair, measure, onOpen }: DifferingProp
           <tbody>
             {order.map((row) => (
               <tr key={row}>
-                <th scope="row">{numbers[row]}</th>
+                <th scope="row">{numbers[row]! + 1}</th>
                 <td class="wb-number">{three(factor * a[row]!)}</td>
                 <td class="wb-number">{three(factor * b[row]!)}</td>
                 <td class="wb-number">{three(factor * (a[row]! - b[row]!))}</td>
                 <td>
-                  <button type="button" onClick={() => onOpen(numbers[row]!)} aria-label={`Open task ${numbers[row]}`}>
+                  <button type="button" onClick={() => onOpen(numbers[row]!)} aria-label={`Open task ${numbers[row]! + 1}`}>
                     Open
                   </button>
                 </td>

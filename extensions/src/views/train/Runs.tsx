@@ -18,7 +18,7 @@ export function Runs({ store }: { store: Store }) {
   const ask = (command: string, name: string, more = {}) => store.send(command, { name, ...more }).catch(() => {});
   return (
     <section aria-label="All runs" class="wb-wide wb-scrolls">
-      <table class="wb-runs">
+      <table class="wb-runs wb-stacks">
         <thead>
           <tr>
             <th scope="col">drawn</th>
