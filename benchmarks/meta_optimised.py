@@ -4,7 +4,7 @@
 
 Families of sine waves, a meta-training of 50 outer steps for each. `grid` tries 25 pairs of inner
 and outer rate on eight validation families, all 200 meta-trainings stacked in one call. From a
-tenth of the grid's best rates, `exact` learns the same two settings through windows of ten outer
+tenth of the grid's best rates, `exact` learns the same two settings through windows of 25 outer
 steps, at a fifth of the grid's outer steps; `exact, by tensor and step` learns 19 settings at the
 grid's whole count. From ten times too large rates there are `exact` and `evolution`, each at three
 times the grid's count, where a member's outer steps count as any other. `loss` is the geometric
@@ -35,7 +35,7 @@ from workbench.training.trainer import Diverged
 
 INNER = (0.003, 0.01, 0.03, 0.1, 0.3)
 OUTER = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
-TRIED, TESTED, STEPS, WINDOW, TASKS = 8, 32, 50, 10, 4
+TRIED, TESTED, STEPS, WINDOW, TASKS = 8, 32, 50, 25, 2
 COUNT = len(INNER) * len(OUTER) * TRIED * STEPS  # the grid's outer steps
 Rows = list[dict[str, Any]]
 
@@ -49,8 +49,8 @@ def experiment_of(
     each = TASKS * members * (estimator.window or STEPS)
     inner = replace(base.learner.inner, inner_rate=rates[0])
     training = replace(
-        base.training, iterations=max(1, round(steps / each)), tasks=TASKS, rate=0.2,
-        validate_every=0, diagnose_every=0, log_every=1,
+        base.training, iterations=max(1, round(steps / each)), tasks=TASKS,
+        rate=0.3 if estimator.window else 0.2, validate_every=0, diagnose_every=0, log_every=1,
     )  # fmt: skip
     learner = replace(base.learner, inner=inner, inner_rate=rates[1], rates=learned)
     return replace(base, learner=learner, training=training, estimator=estimator, seed=seed)
@@ -110,7 +110,7 @@ def work(start: str, seed: int, *, scale: float, device: str) -> Rows:
         )
     else:
         methods["exact"] = experiment_of(seed, rates, scale * COUNT * 3, Truncated(WINDOW))
-        evolution = Evolution(population=8, sigma=0.3)
+        evolution = Evolution(population=4, sigma=0.3)
         methods["evolution"] = experiment_of(seed, rates, scale * COUNT * 3, evolution)
 
     def row(method: str, losses: Tensor, **more: Any) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pandas as pd
 import torch
 
-from benchmarks.meta_optimised import COUNT, STEPS, TASKS, by_rates, experiment_of, table
+from benchmarks.meta_optimised import COUNT, STEPS, TASKS, WINDOW, by_rates, experiment_of, table
 from workbench.algorithms import Evolution, Truncated
 from workbench.tasks import Shape
 
 
 def test_a_pair_of_the_grid_is_what_it_is_alone() -> None:
-    whole = experiment_of(0, (0.01, 0.01), 1, Truncated(10))
+    whole = experiment_of(0, (0.01, 0.01), 1, Truncated(WINDOW))
     own = replace(whole.learner, train_steps=3)  # type: ignore[type-var]
     experiment = replace(whole, learner=own, train=Shape(1, 12, 3), test=Shape(1, 12, 3))
     learner, tasks = experiment.build()
@@ -29,10 +29,10 @@ def test_a_pair_of_the_grid_is_what_it_is_alone() -> None:
 
 
 def test_outer_steps_are_counted_alike() -> None:
-    exact = experiment_of(0, (0.01, 0.01), COUNT / 5, Truncated(10))
-    assert exact.training.iterations * TASKS * 10 == COUNT / 5
-    evolved = experiment_of(0, (0.01, 0.01), COUNT * 3, Evolution(population=8))
-    assert abs(evolved.training.iterations * TASKS * 9 * STEPS / COUNT - 3) < 0.1
+    exact = experiment_of(0, (0.01, 0.01), COUNT / 5, Truncated(WINDOW))
+    assert exact.training.iterations * TASKS * WINDOW == COUNT / 5
+    evolved = experiment_of(0, (0.01, 0.01), COUNT * 3, Evolution(population=4))
+    assert abs(evolved.training.iterations * TASKS * 5 * STEPS / COUNT - 3) < 0.1
 
 
 def test_the_table_says_what_diverged() -> None:
