@@ -34,6 +34,11 @@ def test_environment_yml_lists_what_pyproject_lists():
     assert rest["pip"] == [*REQUIREMENTS, "-e ."]
 
 
+def test_what_extras_need_is_there_for_tests():
+    extras = PROJECT["optional-dependencies"]
+    assert set(extras["mujoco"]) <= set(extras["dev"])
+
+
 def test_lock_holds_names_and_versions_and_nothing_else():
     for line in (ROOT / "requirements.lock").read_text().splitlines():
         assert line.startswith("#") or re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line), line

@@ -24,6 +24,13 @@ def test_it_gives_means_and_the_same_deviations_everywhere() -> None:
     assert [n for n, _ in NET.named_parameters()][-1] == "deviation.logarithm"
 
 
+def test_it_starts_without_offsets() -> None:
+    net = Gaussian(2, 3, hidden=(100,))
+    assert not net.linear1.bias.any()
+    assert not net.head.bias.any()
+    assert float(net.linear1.weight.detach().abs().max()) == pytest.approx((6 / 102) ** 0.5, rel=0.1)
+
+
 def test_no_deviation_falls_below_the_least() -> None:
     net = Gaussian(2, 2, deviation=1.0, least=0.3)
     with torch.no_grad():

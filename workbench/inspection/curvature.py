@@ -34,8 +34,8 @@ def part_losses(
     examples = getattr(episode, part)
     if examples is None:
         raise UserError(
-            "curvature is of the losses of examples, and control tasks have none: use it with tasks "
-            "of examples, or see the signal and the noise of policy gradients"
+            "curvature is of the losses of examples, and control tasks have none: see signal, "
+            "which has the noise of policy gradients"
         )
     if part == "support" and isinstance(learner, Unrolls):
         prediction = learner.under(

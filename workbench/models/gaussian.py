@@ -61,6 +61,10 @@ class Gaussian(nn.Sequential):
         layers = OrderedDict(MLP(inputs, size, hidden, activation).named_children())
         layers["deviation"] = Deviation(size, deviation, least)
         super().__init__(layers)
+        for layer in self:  # as the published code of MAML-RL starts it: it adapted further
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
 
 
 @dataclass(frozen=True)

@@ -245,8 +245,12 @@ def test_refusals() -> None:
         settings.build(PolicySettings(), spec)
     with pytest.raises(UserError, match="actions are numbers and those of these tasks are choices"):
         mdp = open_tasks("mdp").sample(2, seed=0, shape=Shape(4, 2, 0))
-        list(adapt(settings.build(GaussianSettings(), TaskSpec("control", (10,), 4)), mdp))
-    with pytest.raises(UserError, match="gives 6 numbers for an action and those of Navigation need 4"):
+        list(adapt(MAMLRL(Gaussian(10, 2)), mdp))
+    with pytest.raises(UserError, match="actions are numbers and those of these tasks are choices"):
+        settings.build(GaussianSettings(), open_tasks("mdp").spec(Shape(4, 2, 0)))
+    with pytest.raises(
+        UserError, match="gives 6 numbers for an action and those of Navigation need 4"
+    ):
         navigation = open_tasks("navigation").sample(2, seed=0, shape=Shape(2, 2, 0))
         list(adapt(MAMLRL(Gaussian(2, 3)), navigation))
     with pytest.raises(UserError, match="MAML-RL needs an environment|learns control"):

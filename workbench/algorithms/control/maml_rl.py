@@ -39,10 +39,10 @@ from workbench.algorithms.values import Adapted, last
 from workbench.errors import UserError
 from workbench.fields import Live, Range
 from workbench.innerloop import Rate, weights_of
-from workbench.models import Gaussian, ModelSettings, PolicySettings
+from workbench.models import Gaussian, GaussianSettings, ModelSettings, PolicySettings
 from workbench.randomness import fold
 from workbench.tasks.base import TaskSpec
-from workbench.tasks.control.environment import Box, Environment
+from workbench.tasks.control.environment import Box, Discrete, Environment
 from workbench.tasks.control.repeated import Repeated
 from workbench.tasks.control.rollout import Moment, rollout
 from workbench.tasks.episode import Episode
@@ -86,6 +86,7 @@ class MAMLRLSettings(GradientSettings):
                 "the policy remembers what it saw and MAML-RL adapts its weights instead: give it "
                 "a GaussianSettings or MLPSettings model, or use RL²"
             )
+        _check_actions(model, spec.actions)
         return MAMLRL(model.build(spec.input_shape, spec.outputs), self)
 
 
@@ -111,12 +112,7 @@ class MAMLRL(GradientLearner, Plays, Strays, Expects):
 
     def begin(self, episode: Episode) -> Adapted:
         """Every task starts from theta."""
-        world, _ = _world(episode)
-        if isinstance(self.model, Gaussian) and not isinstance(world.actions, Box):
-            raise UserError(
-                "the policy's actions are numbers and those of these tasks are choices: give it "
-                "an MLPSettings model, or tasks such as 'navigation'"
-            )
+        _check_actions(self.model, _world(episode)[0].actions)
         return super().begin(episode)
 
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
@@ -238,6 +234,14 @@ class MAMLRL(GradientLearner, Plays, Strays, Expects):
         seen = done["observation"]
         out = self.under(weights, adapted, seen.flatten(1, 2), support=True)
         return out.unflatten(1, seen.shape[1:3])
+
+
+def _check_actions(model: object, actions: Discrete | Box | None) -> None:
+    if isinstance(model, Gaussian | GaussianSettings) and isinstance(actions, Discrete):
+        raise UserError(
+            "the policy's actions are numbers and those of these tasks are choices: give it an "
+            "MLPSettings model, or tasks such as 'navigation'"
+        )
 
 
 def _world(episode: Episode) -> tuple[Environment, int]:

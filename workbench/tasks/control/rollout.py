@@ -103,9 +103,11 @@ def rollout(
         raise UserError(f"a rollout of {last - first} moves was asked for: ask for at least 1")
     state, moment, rows = place.state, place.moment, []
     alive = moment["done"].squeeze(-1) == 0 if ends else torch.ones_like(seed, dtype=torch.bool)
-    numbers = torch.arange(first + 1, last + 1, device=seed.device)  # fold in as those below them
-    own = fold(seed.unsqueeze(-1), numbers)  # of all moves at once: drawing is most of a small one
-    worlds, noises = fold(own, _WORLD).unbind(-1), None
+    # of all moves at once, [move, ...]: small operations are most of what drawing costs
+    numbers = torch.arange(first, last, device=seed.device).view(-1, *[1] * seed.dim())
+    own = fold(seed, numbers + 1)  # as `fold` counts where it is given a number
+    drawn, worlds = fold(own, _ACTION), fold(own, _WORLD)
+    noise: Tensor | None = None
     for number in range(first, last):
         out, value, memory = policy(moment, memory)
         if number == 0 and out.shape[-1] != env.actions.outputs:
@@ -113,9 +115,9 @@ def rollout(
                 f"the policy gives {out.shape[-1]} numbers for an action and those of "
                 f"{_name(env)} need {env.actions.outputs}: build it for these tasks"
             )
-        if noises is None:
-            noises = env.actions.noise(fold(own, _ACTION), out.dtype).unbind(seed.dim())
-        action = env.actions.choose(out, noises[number - first])
+        if noise is None:
+            noise = env.actions.noise(drawn, out.dtype)
+        action = env.actions.choose(out, noise[number - first])
         state, following, reward, done = env.step(task, state, action, worlds[number - first])
         if number == 0:
             wide = (*seed.shape, env.observation_size)
