@@ -6,8 +6,8 @@ A unit is one rule on one problem of Duan et al. (2016): 600 test trials drawn b
 for every rule. Bandits have k arms and n pulls, MDPs 10 states, 5 actions and n episodes of 10
 moves. The prior of MDPs is the family's own (mean rewards N(1, 1)), or has mean rewards N(0, 1), as
 Osband's public TabulaRL has it unless told otherwise: by the latter PSRL and optimistic PSRL come
-to what was published of them. The paper says of UCB1 and UCRL2 that their widths were tuned, and
-not to what: here are Auer's and Jaksch's (1) and some narrower ones.
+to what was published of them, within the interval. The widths of UCB1 and UCRL2 that were published
+are not known: here are Auer's and Jaksch's (1), and narrower ones chosen on some of these trials.
 """
 
 from __future__ import annotations
