@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 
-_LEAST = math.log(0.1)  # of the logarithms of deviations: a policy that is sure learns no more
+_LEAST = math.log(0.3)  # of the logarithms of deviations: a policy that is sure learns no more
 
 
 def held(out: Tensor, actions: int) -> Tensor:
     """What chooses an action, `[..., output]`: deviations of numbers stay above a least one.
 
     >>> held(torch.tensor([[5.0, -9.0]]), actions=1)
-    tensor([[ 5.0000, -2.3026]])
+    tensor([[ 5.0000, -1.2040]])
     """
     if out.shape[-1] == actions:
         return out

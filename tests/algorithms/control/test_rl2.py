@@ -82,12 +82,22 @@ def test_actions_that_are_numbers_are_drawn_by_mean_and_held_deviation() -> None
     for adapted in path[1:]:
         mean, logarithm = adapted.seen["out"].chunk(2, dim=-1)
         assert adapted.seen["action"].shape == (4000, 1)
-        assert torch.allclose(logarithm.exp(), torch.tensor(0.1).double())
-        away = (adapted.seen["action"] - mean).detach() / 0.1
+        assert torch.allclose(logarithm.exp(), torch.tensor(0.3).double())
+        away = (adapted.seen["action"] - mean).detach() / 0.3
         assert float(away.mean()) == pytest.approx(0, abs=0.05)
         assert float(away.std()) == pytest.approx(1, abs=0.05)
         assert "probabilities" not in adapted.seen
     assert learner.predict(path[-1], torch.zeros(4000, 3, 1).double()).shape == (4000, 3, 2)
+
+
+@pytest.mark.parametrize("name", ["bandit", "mdp", "grid", "navigation", "reacher", "pendulum"])
+def test_it_is_built_for_the_actions_that_tasks_have(name: str) -> None:
+    tasks = open_tasks(name)
+    env = tasks.sample(1, seed=0).env
+    assert env is not None
+    learner = RL2Settings().build(PolicySettings(hidden=4), tasks.spec(tasks.default_shape))
+    assert learner.actions == env.actions
+    assert learner.policy.cell.input_size == env.observation_size + env.actions.width + 2
 
 
 def test_actions_follow_the_policys_chances() -> None:

@@ -168,7 +168,7 @@ def collected(
     read       observation, last action, reward and done, `[task, move, number]`
     action     what was done
     chance     the logarithm of its chance
-    brought    the unusual of its reward, and what was observed then, `[task, move, number]`
+    brought    its reward beyond the usual, and what was observed then, `[task, move, number]`
     advantage  A
     target     what the value is to be
     """
@@ -207,7 +207,7 @@ def collected(
 
 
 def brought(reward: Tensor, following: Tensor, settings: ActorCritic) -> Tensor:
-    """What a move brought, `[..., number]`: the unusual of its reward, and what is observed then."""
+    """What a move brought, `[..., number]`: its reward beyond the usual, what is observed then."""
     return torch.cat([(reward - settings.usual_reward).unsqueeze(-1), following], dim=-1)
 
 

@@ -71,8 +71,8 @@ _GRID = Experiment(
     ),
     estimator=PPO(),
     training=TrainingSettings(
-        iterations=8_000, tasks=64, rate=3e-3, options={"eps": 1e-5}, schedule="linear", clip=0.5,
-        validate_every=1_000, validation_tasks=300, compiled="off",
+        iterations=4_000, tasks=64, rate=3e-3, options={"eps": 1e-5}, schedule="linear", clip=0.5,
+        validate_every=500, validation_tasks=300, compiled="off",
     ),
 )  # fmt: skip
 
@@ -82,12 +82,12 @@ _NAVIGATION = Experiment(
     test=Shape(ways=2, shots=2, queries=0),
     model=PolicySettings(hidden=64),
     learner=RL2Settings(
-        trace=0.9, value_weight=0.1, entropy_weight=0.0005, prediction_weight=0.02,
+        trace=0.9, value_weight=0.1, entropy_weight=0.0005, prediction_weight=1.0,
         usual_reward=-0.3, reward_scale=0.05,
     ),
     estimator=PPO(),
     training=TrainingSettings(
-        iterations=8_000, tasks=64, rate=1e-3, options={"eps": 1e-5}, schedule="linear", clip=0.5,
+        iterations=8_000, tasks=64, rate=3e-3, options={"eps": 1e-5}, schedule="linear", clip=0.5,
         validate_every=1_000, validation_tasks=300, compiled="off",
     ),
 )  # fmt: skip
