@@ -18,17 +18,17 @@ from workbench.models import NGramMLPSettings
 from workbench.tasks import Shape
 from workbench.training.experiment import Experiment, LearnerSettings, TrainingSettings
 
-_WIDE = NGramMLPSettings(hidden=(), bins=8192)  # what compares texts wants few n-grams in one place
-_ADAPTED = NGramMLPSettings(buckets=65_536, bins=2048, hidden=())  # what adapts has it once a task
+_WIDE = NGramMLPSettings(bins=8192, hidden=(64,))  # few n-grams that differ share a place
+_ADAPTED = NGramMLPSettings(buckets=65_536, bins=2048, hidden=())  # each task has one of its own
 _TRAINING = TrainingSettings(
-    iterations=500,
+    iterations=1_000,
     tasks=1,
     rate=3e-3,
     schedule="cosine",
     log_every=20,
-    validate_every=100,
+    validate_every=200,
     validation_tasks=100,
-    diagnose_every=100,
+    diagnose_every=200,
 )
 
 
