@@ -28,7 +28,9 @@ def test_it_starts_without_offsets() -> None:
     net = Gaussian(2, 3, hidden=(100,))
     assert not net.linear1.bias.any()
     assert not net.head.bias.any()
-    assert float(net.linear1.weight.detach().abs().max()) == pytest.approx((6 / 102) ** 0.5, rel=0.1)
+    assert float(net.linear1.weight.detach().abs().max()) == pytest.approx(
+        (6 / 102) ** 0.5, rel=0.1
+    )
 
 
 def test_no_deviation_falls_below_the_least() -> None:
