@@ -90,10 +90,10 @@ class Grid:
     def nearest(self, place: Tensor) -> Tensor:
         """The cells that are nearest to places of the plane, `[..., 2]`: only these can be goals.
 
-        >>> Grid(size=5).nearest(torch.tensor([3.4, 7.0]))
-        tensor([3., 4.])
+        >>> Grid().nearest(torch.tensor([3.4, 0.8]))
+        tensor([3., 1.])
         """
-        return place.round().clamp(0, self.size - 1)
+        return place.round()
 
     def reachable(self, walls: Tensor) -> Tensor:
         """Which cells one can come to from the middle, `[..., x, y]` as the walls are.
