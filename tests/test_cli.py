@@ -114,7 +114,7 @@ def sine(workbench: Callable[..., Result]) -> str:
         (["train", "digits-maml", "--train.shots", "500"], "ask for at most"),
         (["train", "digits-maml", "--tasks", "bandit"], "MAML learns classification"),
         (["train", "navigation-maml", "--tasks", "mdp"], "those of these tasks are choices"),
-        (["train", "navigation-maml", "--train.ways", "3"], "ask for 2 ways"),
+        (["train", "navigation-maml", "--train.ways", "3"], "ask for 2"),
         (["train", "digits-maml", "--tasks", "omniglot:vinyls"], "did you mean 'vinyals'"),
         (["train", "digits-maml", "--tasks", "omniglot:within-alphabet"], "/within-alphabet"),
         (["train", "--resume", "--run", "nowhere"], "no run directory"),

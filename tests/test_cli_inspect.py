@@ -60,7 +60,14 @@ def test_a_trace_holds_the_adaptation_of_the_run(saved: Path, sine: Path) -> Non
     tape = Tape.load(saved)
     assert (tape.steps, len(tape.episode), tape.learner_name) == (2, 3, "MAML")
     refused = {"images", "memory", "slots", "usage", "predictions", "pulls"}
-    refused |= {"trajectories", "returns", "regret", "expectations"}  # of control
+    refused |= {
+        "trajectories",
+        "returns",
+        "regret",
+        "expectations",
+        "rendered",
+        "sampling",
+    }  # control
     assert set(tape.frames) == set(KINDS) - refused
     learner, tasks = Run.open(sine).load()
     shape = Run.open(sine).experiment.test

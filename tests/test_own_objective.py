@@ -23,7 +23,7 @@ from workbench.measures import measure_in
 from workbench.session.following import Followed
 from workbench.tasks import Examples, Shape
 from workbench.tasks.objectives import Metric
-from workbench.training import compare, preset, train
+from workbench.training import compare, name_of, preset, train
 from workbench.training.evaluation import evaluate
 
 
@@ -114,7 +114,7 @@ def test_it_is_trained_evaluated_compared_shown_and_drawn(runs: list[Any], tmp_p
 
     comparison = compare([slow.run, quick.run], episodes=50)
     first = comparison.groups[0]
-    assert first.runs == (str(quick.run.directory),)  # the best first
+    assert first.runs == (name_of(quick.run),)  # the best first
     assert comparison.pairs[0].wins > comparison.pairs[0].losses
     plot = draw("comparison", comparison_frame({"slow": found[0], "quick": found[1]}))
     assert plot.alt_text.startswith("pairs in order (%) on 50 tasks.")

@@ -70,7 +70,7 @@ def test_second_order_is_answered_with_pythons_number(inspector: Shown):
         " / f.query(\"layer == 'all' and term == 'full'\")['norm'].iloc[0]))"
         "(session.frame('anatomy'))"
     )
-    shown = f"{100 * share:.3g} %"
+    shown = f"{100 * share:.3g}%"
     assert shown in inspector.at.inner_text()
 
 
@@ -97,4 +97,4 @@ def test_the_landscape_and_what_is_stale(inspector: Shown):
     explained = "float(session.frame('landscape')[['explained_x', 'explained_y']].iloc[0].sum())"
     share = 100 * inspector.notebook.value(explained)
     shown = inspector.at.get_by_role("tabpanel").inner_text()
-    assert f"holds {share:.3g} % of the path's variance" in shown
+    assert f"holds {share:.3g}% of the path's variance" in shown

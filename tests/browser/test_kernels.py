@@ -17,8 +17,9 @@ OPEN_WITHOUT = """async (path) => {
   const options = {path, factory: 'Notebook', kernelPreference};
   await jupyterapp.commands.execute('docmanager:open', options);
 }"""
-CLOSE = """() => {
-  const widget = [...jupyterapp.shell.widgets('main')].find((one) => one.context);
+CLOSE = """(path) => {
+  const open = [...jupyterapp.shell.widgets('main')];  // JupyterLab may have brought back others
+  const widget = open.find((one) => one.context && one.context.path === path);
   widget.context.model.dirty = false;
   widget.dispose();
 }"""
@@ -84,7 +85,7 @@ def test_a_notebook_without_a_kernel_shows_a_picture(stage: Shown, page: Page):
     page.evaluate(OPEN_WITHOUT, PATH)
     for kernel in (False, True):
         if kernel:
-            page.evaluate(CLOSE)
+            page.evaluate(CLOSE, PATH)
             stage.notebook = Notebook(page, PATH)  # a new one that knows of nothing
         outputs(page).locator(".wb-still img").wait_for()
         said = outputs(page).inner_text()

@@ -145,7 +145,7 @@ def mean_so_far(rows: pd.DataFrame) -> pd.Series:
     """The rewards of the first 0, 1, 2 ... moves, the mean over trajectories that may have ended.
 
     >>> rows = pd.DataFrame({"part": "path", "trajectory": [0, 0, 1, 1, 1], "move": [0, 1, 0, 1, 2],
-    ...                      "reward": [np.nan, 1.0, np.nan, 2.0, 2.0]})
+    ...                      "reward": [None, 1.0, None, 2.0, 2.0]})
     >>> mean_so_far(rows).tolist()
     [0.0, 1.5, 2.5]
     """

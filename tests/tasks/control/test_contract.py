@@ -27,12 +27,13 @@ FIXED = [
     "grid:goal",
     "grid:walls",
     "pendulum:body",
+    "navigation:plane",
     *ROBOTS,
 ]
 FAMILIES = ["bandit:bernoulli", "mdp:tabular", *FIXED]
 STILL = {  # families that are not acted in
     *("sinusoid", "harmonics", "linear-sine", "glyphs", "moons", "digits"),
-    *("quadratics", "omniglot", "recurring"),
+    *("quadratics", "omniglot", "recurring", "grammar", "clinc150", "afrisenti", "families"),
 }
 MOVES = 12
 

@@ -28,7 +28,7 @@ def test_the_family_is_that_of_the_paper() -> None:
     assert float(goal.var()) == pytest.approx(1 / 12, rel=0.05)
     spec = tasks.spec(Shape(ways=2, shots=3))
     assert (spec.kind, spec.input_shape, spec.outputs) == ("control", (2,), Box(2).outputs)
-    with pytest.raises(UserError, match="ways is 5 and an action of navigation has 2 numbers"):
+    with pytest.raises(UserError, match="ways is 5 and navigation has 2 numbers an action"):
         tasks.check(Shape(ways=5, shots=3))
     with pytest.raises(UserError, match="a navigation has .* give one number for each"):
         tasks.check(Shape(ways=2, shots=(1, 2)))

@@ -53,7 +53,8 @@ class MDPBaselineSettings:
     """A rule for tabular MDPs."""
 
     rule: MDPRule = "psrl"  # how a policy is found
-    prior_mean: float = 1.0  # m: what an action is thought to pay before it was tried
+    # m: what an action is thought to pay before it was tried
+    prior_mean: Annotated[float, Range(-1_000, 1_000, span=(-2, 2))] = 1.0
     # c: a state that was never seen to follow counts as so many visits
     prior_visits: Annotated[float, Range(above=0, span=(0.01, 1), log=True)] = 1.0
     # of UCRL2's confidence set; 1 is the paper's, for rewards between 0 and 1

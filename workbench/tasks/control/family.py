@@ -20,6 +20,7 @@ class Family(Tasks):
     """Tasks of one environment: `Shape.shots` is the number of episodes, and ways is fixed.
 
     draw   what each task is, from its seed `[task]`
+    shots  episodes where no shape is asked for
 
     >>> from workbench.tasks import open_tasks
     >>> episode = open_tasks("reacher").sample(3, seed=0)
@@ -30,10 +31,16 @@ class Family(Tasks):
     kind: Kind = "control"
 
     def __init__(
-        self, name: str, scheme: str, env: Environment, draw: Callable[[Tensor], Task]
+        self,
+        name: str,
+        scheme: str,
+        env: Environment,
+        draw: Callable[[Tensor], Task],
+        *,
+        shots: int = 2,
     ) -> None:
         self.name, self.scheme, self.env, self.draw = name, scheme, env, draw
-        self.default_shape = Shape(ways=env.actions.size, shots=2, queries=0)
+        self.default_shape = Shape(ways=env.actions.size, shots=shots, queries=0)
 
     def sample(
         self, n: int, *, seed: int, split: Split = "train", shape: Shape | None = None

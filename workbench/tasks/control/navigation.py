@@ -10,19 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 from workbench.randomness import fold, uniform
-from workbench.tasks.base import Kind, Shape, Split, Tasks, TaskSpec, task_seeds
-from workbench.tasks.control.bandits import one_size
 from workbench.tasks.control.environment import Box, State, Task
-from workbench.tasks.control.repeated import Repeated
-from workbench.tasks.episode import Episode
+from workbench.tasks.control.family import Family, check_tensors
 
 _GOAL = 0  # the use of a task's seed
 
@@ -69,14 +65,10 @@ class Navigation:
 
     def check_task(self, task: Task, tasks: int) -> None:
         """Refuse what is no task of it, such as a file may hold."""
-        goal = task["goal"]
-        if tuple(goal.shape) != (tasks, 2) or not goal.is_floating_point():
-            raise UserError("goal is no [task, 2]")
-        if not bool(goal.isfinite().all()):
-            raise UserError("goals are no places")
+        check_tensors(task, {"goal": (tasks, 2)})
 
 
-class Navigations(Tasks):
+class Navigations(Family):
     """Tasks that are goals in the plane: `Shape.shots` is the number of episodes.
 
     >>> episode = Navigations().sample(3, seed=0)
@@ -84,34 +76,9 @@ class Navigations(Tasks):
     (torch.Size([3, 2]), 20)
     """
 
-    name = "navigation"
-    scheme = "plane"
-    kind: Kind = "control"
-    default_shape = Shape(ways=2, shots=20, queries=0)
+    def __init__(self) -> None:
+        super().__init__("navigation", "plane", Navigation(), _goals, shots=20)
 
-    def sample(
-        self, n: int, *, seed: int, split: Split = "train", shape: Shape | None = None
-    ) -> Episode:
-        episodes = self._episodes(shape or self.default_shape)
-        seeds = task_seeds(n, seed, split)
-        task = {"goal": uniform(fold(seeds, _GOAL), (2,)) - 0.5}
-        info = {"dataset": self.name, "scheme": self.scheme, "split": split}
-        none: Any = None  # a control task has no examples
-        env = Repeated(Navigation(), episodes)
-        return Episode(none, none, seeds, info=info, env=env, task=task)
 
-    def check(self, shape: Shape, split: Split = "train") -> None:
-        self._episodes(shape)
-
-    def spec(self, shape: Shape) -> TaskSpec:
-        self._episodes(shape)
-        size, actions = (Navigation.observation_size,), Navigation.actions
-        return TaskSpec("control", size, actions.outputs, actions=actions)
-
-    def _episodes(self, shape: Shape) -> int:
-        ways, episodes = one_size(shape, "navigation", "numbers of an action", "episodes")
-        if ways != Navigation.actions.size:
-            raise UserError(
-                f"ways is {ways} and an action of navigation has 2 numbers: ask for 2 ways"
-            )
-        return episodes
+def _goals(seeds: Tensor) -> Task:
+    return {"goal": uniform(fold(seeds, _GOAL), (2,)) - 0.5}
