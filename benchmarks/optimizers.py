@@ -53,7 +53,7 @@ RULES = {"lstm": LSTMRuleSettings(), "moments": MomentRuleSettings()}
 
 
 @torch.no_grad()
-def descended(learner: Learner, problems: Episode, chunk: int = 64) -> Tensor:
+def descended(learner: Learner, problems: Episode, chunk: int = 256) -> Tensor:
     """What is descended of each problem at each mark, `[problem, mark]`."""
     found = []
     for some in problems.split(chunk):
@@ -71,9 +71,14 @@ def by_rule(experiment: Experiment, optimizer: Any, rate: float) -> Learner:
     return replace(experiment, learner=learner).build()[0]
 
 
-def tuned(experiment: Experiment, problems: Episode) -> dict[str, list[float]]:
-    """The best rate of each optimizer at each length."""
-    chosen = {}
+_TUNED: dict[tuple[str, int], dict[str, list[float]]] = {}  # of this process: rules share them
+
+
+def tuned(experiment: Experiment, problems: Episode, problem: str) -> dict[str, list[float]]:
+    """The best rate of each optimizer at each length: alike for all rules of a seed."""
+    if (problem, experiment.seed) in _TUNED:
+        return _TUNED[problem, experiment.seed]
+    chosen = _TUNED[problem, experiment.seed] = {}
     for name, optimizer in CLASSIC.items():
         means = torch.stack(
             [descended(by_rule(experiment, optimizer, r), problems).mean(dim=0) for r in GRID]
@@ -92,7 +97,7 @@ def compared(experiment: Experiment, learned: Learner, problem: str) -> list[dic
         drawn = tasks.sample(count, seed=7, split=split, shape=experiment.test)
         return drawn.to(experiment.device)
 
-    new, rates = problems(many, "test"), tuned(experiment, problems(few, "validation"))
+    new, rates = problems(many, "test"), tuned(experiment, problems(few, "validation"), problem)
     own, rows = descended(learned, new), []
     for name in ("learned", *CLASSIC):
         for i, steps in enumerate(MARKS):
@@ -213,8 +218,8 @@ def main() -> None:
         {"problem": problem, "rule": rule, "seed": seed,
          "scale": chosen.scale, "device": chosen.device}
         for problem in ("digits", "quadratics", "sinusoid")
+        for seed in chosen.seeds  # one after the other: what was tuned is used again
         for rule in (*RULES, "moments, first order")
-        for seed in chosen.seeds
         if not chosen.only or problem in chosen.only or f"{problem}-{rule}" in chosen.only
         if problem != "sinusoid" or rule in RULES
     ]  # fmt: skip

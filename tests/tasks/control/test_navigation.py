@@ -87,7 +87,7 @@ def test_a_task_that_is_none_is_refused() -> None:
     for goal, said in (
         (torch.zeros(2, 3), "goal is no"),
         (torch.zeros(2, 2, dtype=torch.long), "goal is no"),
-        (torch.full((2, 2), torch.nan), "no places"),
+        (torch.full((2, 2), torch.nan), "goal is not finite"),
     ):
         with pytest.raises(UserError, match=said):
             WORLD.check_task({"goal": goal}, 2)
