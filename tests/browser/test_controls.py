@@ -14,7 +14,9 @@ CELLS = "return found().content.model.cells.length;"
 
 @pytest.fixture(scope="module")
 def notebook(opened: Callable[[str], Notebook]) -> Notebook:
-    return opened("00-start")
+    notebook = opened("00-start")
+    notebook.run("session.reset()")  # a session by name is as others have left it
+    return notebook
 
 
 @pytest.fixture
