@@ -57,6 +57,21 @@ class OuterLearner(nn.Module):
         return self.meta_loss(theta, validation)
 
 
+def outer_step(
+    optimizer: str, p: Tensor, g: Tensor, state: list[Tensor], beta: Tensor, t: int
+) -> Tensor:
+    """What torch's optimizer of that name makes of a parameter, by hand."""
+    if optimizer == "sgd":
+        return p - beta * g
+    if optimizer == "momentum":
+        state[:] = [0.9 * state[0] + g if state else g]
+        return p - beta * state[0]
+    first, second = state or (torch.zeros_like(g), torch.zeros_like(g))
+    state[:] = [0.9 * first + 0.1 * g, 0.999 * second + 0.001 * g * g]
+    mean, square = state[0] / (1 - 0.9**t), state[1] / (1 - 0.999**t)
+    return p - beta * mean / (square.sqrt() + 1e-3)
+
+
 def by_torch_func(model: nn.Module, optimizer: str) -> Callable[..., Tensor]:
     """The same function of (theta, inner rate, outer rate) with no line of the workbench in it."""
 
@@ -76,17 +91,6 @@ def by_torch_func(model: nn.Module, optimizer: str) -> Callable[..., Tensor]:
             theta, alpha, e.support.x, e.support.y, e.query.x, e.query.y
         ).mean()
 
-    def step(p: Tensor, g: Tensor, state: list[Tensor], beta: Tensor, t: int) -> Tensor:
-        if optimizer == "sgd":
-            return p - beta * g
-        if optimizer == "momentum":
-            state[:] = [0.9 * state[0] + g if state else g]
-            return p - beta * state[0]
-        first, second = state or (torch.zeros_like(g), torch.zeros_like(g))
-        state[:] = [0.9 * first + 0.1 * g, 0.999 * second + 0.001 * g * g]
-        mean, square = state[0] / (1 - 0.9**t), state[1] / (1 - 0.999**t)
-        return p - beta * mean / (square.sqrt() + 1e-3)
-
     def whole(
         theta: dict[str, Tensor],
         alpha: Tensor,
@@ -97,7 +101,10 @@ def by_torch_func(model: nn.Module, optimizer: str) -> Callable[..., Tensor]:
         states: dict[str, list[Tensor]] = {n: [] for n in theta}
         for t, episode in enumerate(training, start=1):
             gradients = grad(meta_loss)(theta, alpha, episode)
-            theta = {n: step(p, gradients[n], states[n], beta, t) for n, p in theta.items()}
+            theta = {
+                n: outer_step(optimizer, p, gradients[n], states[n], beta, t)
+                for n, p in theta.items()
+            }
         return meta_loss(theta, alpha, validation)
 
     return whole

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from tests.algorithms.cases import FAMILIES, TASKS, families, sines
+from tests.algorithms.test_third_level import outer_step
 from workbench import UserError
 from workbench.algorithms import (
     ANIL,
@@ -89,17 +90,6 @@ def by_torch_func(learner: MetaOptimised, optimizer: str) -> Callable[..., Tenso
         parts = (e.support.x, e.support.y, e.query.x, e.query.y)
         return vmap(of_task, in_dims=(None, None, 0, 0, 0, 0))(theta, rates, *parts).mean()
 
-    def step(p: Tensor, g: Tensor, state: list[Tensor], beta: Tensor, t: int) -> Tensor:
-        if optimizer == "sgd":
-            return p - beta * g
-        if optimizer == "momentum":
-            state[:] = [0.9 * state[0] + g if state else g]
-            return p - beta * state[0]
-        first, second = state or (torch.zeros_like(g), torch.zeros_like(g))
-        state[:] = [0.9 * first + 0.1 * g, 0.999 * second + 0.001 * g * g]
-        mean, square = state[0] / (1 - 0.9**t), state[1] / (1 - 0.999**t)
-        return p - beta * mean / (square.sqrt() + 1e-3)
-
     def whole(
         free: Mapping[str, Tensor], start: Named, training: list[Episode], validation: Episode
     ) -> Tensor:
@@ -116,7 +106,10 @@ def by_torch_func(learner: MetaOptimised, optimizer: str) -> Callable[..., Tenso
         states: dict[str, list[Tensor]] = {n: [] for n in names}
         for t, tasks in enumerate(training, start=1):
             gradients = grad(descended)(theta, tasks)
-            theta = {n: step(p, gradients[n], states[n], beta, t) for n, p in theta.items()}
+            theta = {
+                n: outer_step(optimizer, p, gradients[n], states[n], beta, t)
+                for n, p in theta.items()
+            }
         return meta_loss(theta, rates, validation).log()
 
     return whole
