@@ -89,3 +89,23 @@ def test_pictures_of_lanes_stand_one_below_the_other() -> None:
     assert len(both.subfigs) == 2
     assert both.get_figheight() > 2 * alone.get_figheight()
     assert both.alt_text.startswith(f"glyphs-protonet: {alone.alt_text} glyphs-matching: ")
+
+
+def test_what_is_drawn_is_of_the_task_under_the_cursor_as_on_screen() -> None:
+    """A panel shows a task's losses, norms and flow: a mean in the file would be another number."""
+    found = Session("sinusoid-maml", count=3, queries=5)
+    found.move(task=1, step=2)
+    (axes,) = found.draw("steps").axes
+    lines = {str(line.get_label()): line for line in axes.lines}
+    frame = found.frame("steps")
+    for part in ("support", "query"):
+        own = frame[(frame["task"] == 1) & (frame["part"] == part)].sort_values("step")
+        assert list(lines[f"{part} loss"].get_ydata()) == pytest.approx(list(own["loss"]))
+    assert "query loss, other tasks" in lines
+    for kind in ("steps", "norms", "flow", "curvature"):
+        assert "task 2 of 3" in found.draw(kind).alt_text
+    assert found.draw("influence").alt_text.count("Task ") == 1
+    found.branch(1, inner_rate=0.02)  # beside other lanes, other tasks are left out
+    both = found.draw("steps")
+    assert "task 2 of 3" in both.alt_text
+    assert not [line for line in both.axes[0].lines if "other" in str(line.get_label())]

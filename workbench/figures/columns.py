@@ -10,6 +10,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from workbench.errors import UserError, nearest
+from workbench.numbers import number
 
 
 def require(
@@ -52,6 +53,21 @@ did you mean 'stpe'? workbench.inspection.step_frame makes such frames
                 f"{figure} found no finite number in the column {column!r}: "
                 "the run diverged or nothing was measured, so look at its losses first"
             )
+
+
+def of_task(frame: pd.DataFrame, task: int | None) -> tuple[pd.DataFrame, str]:
+    """The rows of a task, of all where it is None, and which tasks those are, in words.
+
+    >>> frame = pd.DataFrame({"task": [0, 1], "loss": [0.5, 0.7]})
+    >>> of_task(frame, 1)[1], of_task(frame, None)[1], of_task(frame[:1], None)[1]
+    ('task 2 of 2', 'mean of 2 tasks', 'one task')
+    """
+    known = sorted(frame["task"].unique())
+    if task is None or len(known) == 1:
+        return frame, f"mean of {number(len(known))} tasks" if len(known) > 1 else "one task"
+    if task not in known:
+        raise UserError(f"the frame has no task {task}: choose {known[0]} to {known[-1]}")
+    return frame[frame["task"] == task], f"task {task + 1} of {number(len(known))}"
 
 
 def ordered(values: pd.Series) -> list[str]:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from workbench.answers import second_order
 from workbench.errors import UserError
 from workbench.figures.axes import dress, logarithmic, mark_step, note, short
-from workbench.figures.columns import ordered, require
+from workbench.figures.columns import of_task, ordered, require
 from workbench.figures.heat import heat
 from workbench.figures.style import FIRST_ORDER, PAPER, SECOND_ORDER, Plot, Style, drawing
 from workbench.numbers import number
@@ -29,11 +29,14 @@ _DASHES = {"second": "-", "first": "--", "truncated": ":", "clipped": "-."}
 _NORMS = ("gradient", "update", "distance", "weights")
 
 
-def gradient_flow(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
+def gradient_flow(
+    frame: pd.DataFrame, *, task: int | None = None, style: Style = PAPER
+) -> Plot:
     """The meta-gradient's norm at each inner step, and by layer what became of it.
 
     frame  columns task, step, layer, order and norm, as `workbench.inspection.flow_frame` makes
            them
+    task   the one that is shown, by default the mean of all
 
     >>> from workbench.figures import examples
     >>> gradient_flow(examples.flow()).alt_text
@@ -43,10 +46,11 @@ def gradient_flow(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     """
     columns = ["task", "step", "layer", "order", "norm"]
     require(frame, "gradient_flow", columns, "flow_frame", ["step", "norm"])
+    frame, which = of_task(frame, task)
     means = frame.groupby(["order", "layer", "step"], sort=False)["norm"].mean()
     orders = [order for order in _ORDERS if order in set(frame["order"])]
     layers = [layer for layer in ordered(frame["layer"]) if layer != "all"]
-    last, tasks = int(frame["step"].max()), frame["task"].nunique()
+    last = int(frame["step"].max())
     with drawing(style, style.height(0.62 + 0.07 * len(layers))) as plot:
         top, bottom = plot.subplots(
             2, 1, sharex=True, height_ratios=[0.5, 0.12 + 0.07 * len(layers)]
@@ -68,8 +72,7 @@ def gradient_flow(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             said.append(f"{label} {ends}")
         top.set_ylabel("meta-gradient")
         dress(top.yaxis, log=logarithmic(style, means.xs("all", level="layer")))
-        over = f"mean over {number(tasks)} tasks" if tasks > 1 else "one task"
-        note(top, f"norm at each step's value, {over}", style.before)
+        note(top, f"norm at each step's value, {which}", style.before)
         table = means[orders[0]].unstack("step").loc[layers].sort_index(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             grown = np.log10(table.to_numpy() / table.to_numpy()[:, -1:])
@@ -80,8 +83,8 @@ def gradient_flow(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         dress(bottom.xaxis, whole=True)
         plot.key(top)
         plot.alt_text = (
-            f"Norm of the meta-gradient on its way back through {last} inner steps, mean of "
-            f"{tasks} task{'s' if tasks != 1 else ''}: {'; '.join(said)}."
+            f"Norm of the meta-gradient on its way back through {last} inner steps, {which}: "
+            f"{'; '.join(said)}."
         )
     return plot
 
@@ -201,12 +204,19 @@ def gradient_agreement(frame: pd.DataFrame, *, layer: str = "all", style: Style 
     return plot
 
 
-def layer_norms(frame: pd.DataFrame, *, step: int | None = None, style: Style = PAPER) -> Plot:
+def layer_norms(
+    frame: pd.DataFrame,
+    *,
+    step: int | None = None,
+    task: int | None = None,
+    style: Style = PAPER,
+) -> Plot:
     """Norms of gradients, updates, distance and weights by inner step, a line a layer.
 
     frame  columns task, step, layer, kind and norm, as `workbench.inspection.norm_frame` makes
            them
     step   the inner step that is looked at: a thin line
+    task   the one that is shown, by default the mean of all
 
     >>> from workbench.figures import examples
     >>> layer_norms(examples.norms()).alt_text
@@ -215,10 +225,10 @@ def layer_norms(frame: pd.DataFrame, *, step: int | None = None, style: Style = 
     """
     columns = ["task", "step", "layer", "kind", "norm"]
     require(frame, "layer_norms", columns, "norm_frame", ["step", "norm"])
+    frame, which = of_task(frame, task)
     layers = [layer for layer in ordered(frame["layer"]) if layer != "all"]
     kinds = [kind for kind in _NORMS if kind in set(frame["kind"])]
     means = frame.groupby(["kind", "layer", "step"], sort=False)["norm"].mean()
-    tasks = frame["task"].nunique()
     with drawing(style, style.height(0.42 * -(-len(kinds) // 2) + 0.14)) as plot:
         grid = plot.subplots(-(-len(kinds) // 2), 2, sharex=True, squeeze=False)
         said: list[str] = []
@@ -233,11 +243,11 @@ def layer_norms(frame: pd.DataFrame, *, step: int | None = None, style: Style = 
         for axes in grid[-1]:
             axes.set_xlabel("inner step")
         dress(grid[0, 0].xaxis, whole=True)
-        note(grid[0, 0], "norm, mean over tasks" if tasks > 1 else "norm", style.before)
+        note(grid[0, 0], f"norm, {which}", style.before)
         plot.key(grid[0, 0])
         plot.alt_text = (
-            f"Norms by layer over {int(frame['step'].max())} inner steps, mean of {tasks} "
-            f"task{'s' if tasks != 1 else ''}. {', '.join(said)}."
+            f"Norms by layer over {int(frame['step'].max())} inner steps, {which}. "
+            f"{', '.join(said)}."
         )
     return plot
 

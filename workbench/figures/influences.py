@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from workbench.figures.axes import dress, note
-from workbench.figures.columns import require
+from workbench.figures.columns import of_task, require
 from workbench.figures.style import OKABE_ITO, PAPER, Plot, Style, drawing
 from workbench.numbers import number
 
@@ -15,13 +15,16 @@ _MOST = 4  # tasks that are drawn
 _FAR = 100  # times the median beyond which one influence would hide the others
 
 
-def support_influence(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
+def support_influence(
+    frame: pd.DataFrame, *, task: int | None = None, style: Style = PAPER
+) -> Plot:
     """How much the query loss grows without each support example, a panel a task.
 
     Hatched bars are examples without which the task goes better. At most four tasks are shown.
 
     frame  columns task, example and influence, as `workbench.inspection.influence_frame` makes
            them
+    task   the one that is shown, by default the first four
 
     >>> from workbench.figures import examples
     >>> support_influence(examples.influence()).alt_text
@@ -30,6 +33,7 @@ def support_influence(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     """
     columns = ["task", "example", "influence"]
     require(frame, "support_influence", columns, "influence_frame", ["influence"])
+    frame, which = of_task(frame, task)
     tasks = [int(task) for task in frame["task"].unique()]
     shown, said = tasks[:_MOST], []
     across = min(len(shown), 2)
@@ -40,14 +44,14 @@ def support_influence(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     far = middle > 0 and bool(finite.max() > _FAR * middle)
     with drawing(style, style.height(0.12 + 0.46 * down)) as plot:
         grid = plot.subplots(down, across, squeeze=False, sharey=True)
-        for axes, task in zip(grid.flat, shown, strict=False):
-            rows = frame[frame["task"] == task]
+        for axes, one in zip(grid.flat, shown, strict=False):
+            rows = frame[frame["task"] == one]
             _bars(axes, rows, style)
             if far:
                 axes.set_yscale("symlog", linthresh=middle)
             if len(tasks) > 1:
-                note(axes, f"task {task + 1}", style.before)
-            said.append(_describe(rows, task))
+                note(axes, f"task {one + 1}", style.before)
+            said.append(_describe(rows, one))
         for axes in grid.flat[len(shown) :]:
             axes.set_visible(False)
         for axes in grid[-1]:
@@ -57,7 +61,7 @@ def support_influence(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         if not far:
             dress(grid[0, 0].yaxis)
         if len(tasks) == 1:
-            note(grid[0, 0], "above 0 it helped; hatched: it harmed", style.before)
+            note(grid[0, 0], f"{which}; above 0 it helped, hatched: it harmed", style.before)
         plot.alt_text = (
             f"Influence of {frame['example'].nunique()} support examples on the query loss. "
             f"{' '.join(said)}"

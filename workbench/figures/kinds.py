@@ -42,13 +42,14 @@ def _steps(
     frame: pd.DataFrame,
     *,
     step: int | None = None,
+    task: int | None = None,
     lanes: Sequence[int] = (),
     style: Style = PAPER,
 ) -> Plot:
     """The first thing that was measured: the loss, where there is one."""
     places = ("method", "seed", "task", "step", "part")
     measure = next((str(name) for name in frame if name not in places), "loss")
-    return loss_by_step(frame, measure=measure, step=step, lanes=lanes, style=style)
+    return loss_by_step(frame, measure=measure, step=step, task=task, lanes=lanes, style=style)
 
 
 DRAWN: dict[str, Callable[..., Plot]] = {
@@ -94,12 +95,14 @@ def draw(
     *,
     style: Style = PAPER,
     step: int | None = None,
+    task: int | None = None,
     lanes: Sequence[int] = (),
     **options: Any,
 ) -> Plot:
     """A frame drawn by the figure of that name, or by a function of frame and `style`.
 
     step     the inner step that is looked at, for figures that show one
+    task     the task that is looked at, for figures of frames of several: else their mean
     lanes    numbers of a session's lanes that the frame is of, in its order, with a column `method`
              where they are several: figures that show lanes together give them their colours, and
              others stand one below the other
@@ -115,7 +118,7 @@ def draw(
         raise UserError(f"'{figure}' has no figure, only its frame: {nearest(figure, list(DRAWN))}")
     function = DRAWN[figure] if isinstance(figure, str) else figure
     known = inspect.signature(function).parameters
-    more = {"step": step, "lanes": lanes}
+    more = {"step": step, "task": task, "lanes": lanes}
     options |= {name: value for name, value in more.items() if name in known}
     apart = len(lanes) > 1 and "lanes" not in known
     plot = (

@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm, Normalize
 
 from workbench.errors import UserError
 from workbench.figures.axes import asks_for_log, dress, logarithmic, mark_step, note
-from workbench.figures.columns import ordered, require
+from workbench.figures.columns import of_task, ordered, require
 from workbench.figures.heat import SEQUENTIAL
 from workbench.figures.style import PAPER, Plot, Style, drawing
 from workbench.measures import LOSS
@@ -107,12 +107,19 @@ def _walk(axes: Axes, path: pd.DataFrame, step: int | None, style: Style) -> Non
         )
 
 
-def loss_curvature(frame: pd.DataFrame, *, step: int | None = None, style: Style = PAPER) -> Plot:
+def loss_curvature(
+    frame: pd.DataFrame,
+    *,
+    step: int | None = None,
+    task: int | None = None,
+    style: Style = PAPER,
+) -> Plot:
     """The Hessian's largest eigenvalues along the inner steps, for support and for query.
 
     frame  columns task, step, part, rank and eigenvalue, as
            `workbench.inspection.curvature_frame` makes them
     step   the inner step that is looked at: a thin line
+    task   the one that is shown, by default the mean of all
 
     >>> from workbench.figures import examples
     >>> loss_curvature(examples.curvature()).alt_text
@@ -122,7 +129,8 @@ def loss_curvature(frame: pd.DataFrame, *, step: int | None = None, style: Style
     """
     columns = ["task", "step", "part", "rank", "eigenvalue"]
     require(frame, "loss_curvature", columns, "curvature_frame", ["step", "rank", "eigenvalue"])
-    parts, tasks = ordered(frame["part"]), frame["task"].nunique()
+    frame, which = of_task(frame, task)
+    parts = ordered(frame["part"])
     ranks = sorted(int(rank) for rank in frame["rank"].unique())
     means = frame.groupby(["part", "rank", "step"])["eigenvalue"].mean()
     log = logarithmic(style, means)
@@ -153,13 +161,11 @@ def loss_curvature(frame: pd.DataFrame, *, step: int | None = None, style: Style
                 f"{part.capitalize()}: the largest is {number(top.iloc[0])} before "
                 f"adaptation, {number(top.iloc[-1])} after {int(top.index[-1])} inner steps."
             )
-        over = f", mean of {number(tasks)} tasks" if tasks > 1 else ""
-        panels[0].set_ylabel(f"eigenvalue{over}")
+        panels[0].set_ylabel(f"eigenvalue, {which}")
         dress(panels[0].yaxis, log=log)
         dress(panels[0].xaxis, whole=True)
         plot.key(panels[0])
         plot.alt_text = (
-            f"The {len(ranks)} largest eigenvalues of the Hessian, mean of {tasks} "
-            f"task{'s' if tasks != 1 else ''}. {' '.join(said)}"
+            f"The {len(ranks)} largest eigenvalues of the Hessian, {which}. {' '.join(said)}"
         )
     return plot

@@ -19,7 +19,7 @@ from workbench.figures.axes import (
     reach,
     tell_diverged,
 )
-from workbench.figures.columns import ordered, require
+from workbench.figures.columns import of_task, ordered, require
 from workbench.figures.style import PAPER, Plot, Style, drawing
 from workbench.figures.summary import interval, smoothed
 from workbench.measures import Measure, diverged_in, measure_in
@@ -34,16 +34,18 @@ def loss_by_step(
     *,
     measure: str = "loss",
     step: int | None = None,
+    task: int | None = None,
     lanes: Sequence[int] = (),
     style: Style = PAPER,
 ) -> Plot:
-    """The mean of a measure over tasks after every inner step, with its 95% interval.
+    """A measure after every inner step: its mean over tasks with the 95% interval, or one task's.
 
     frame    columns task, step (or move, of control tasks), part (support, query or trial) and the
              measure, as `workbench.inspection.step_frame` makes them; a column `method` tells
              several apart
     measure  which column to show: loss, accuracy, or any other metric
     step     the inner step that is looked at: a thin line
+    task     the one that is shown, as panels show it: strong, and of a single lane the others thin
     lanes    numbers of the lanes that the methods are, for their colours: then support and query
              of each are shown, as panels show them
 
@@ -62,9 +64,14 @@ def loss_by_step(
     parts = ordered(data["part"])
     if len(methods) > 1 and not lanes and "query" in parts:
         parts = ["query"]
-    data = _whole(data[data["part"].isin(parts)], axis)
+    data = data[data["part"].isin(parts)]
+    every = data
+    data, which = of_task(data, task)
+    data = _whole(data, axis)
     with drawing(style, style.height(0.62)) as plot:
         axes = plot.subplots()
+        if which.startswith("task ") and methods == [""]:
+            _other_tasks(axes, every[every["task"] != task], parts[-1], axis, shown, style)
         for index, method in enumerate(methods):
             colour, marker = style.lane(lanes[index]) if lanes else style.look(index)
             rows = data if method == "" else data[data["method"] == method]
@@ -87,23 +94,32 @@ def loss_by_step(
                 )
         mark_step(axes, step, style.before)
         tasks = data["task"].nunique()
-        several = tasks > 1
-        note(
-            axes,
-            f"mean and 95% interval over {number(tasks)} tasks" if several else "one task",
-            style.before,
-        )
+        several = f"mean and 95% interval over {number(tasks)} tasks"
+        note(axes, several if tasks > 1 else which, style.before)
         axes.set_xlabel(_AXES[axis])
         means = data.groupby([*(["method"] if methods != [""] else []), "part", axis])["_value"]
         dress(axes.xaxis, whole=True)
         dress_measure(axes, shown, means.mean(), style)
         _keep_in_sight(axes, data, axis, list(diverged_in(frame)))
+        _from_zero(axes, shown)
         if parts == ["query"]:
             axes.set_ylabel(f"query {shown.axis}")
         plot.key(axes)
-        plot.alt_text = _describe_steps(data, axis, methods, parts[-1], shown, tasks)
+        plot.alt_text = _describe_steps(data, axis, methods, parts[-1], shown, which)
         tell_diverged(plot, frame, style)
     return plot
+
+
+def _other_tasks(
+    axes: Axes, rows: pd.DataFrame, part: str, axis: str, measure: Measure, style: Style
+) -> None:
+    """Thin lines of the tasks beside the one that is looked at."""
+    label = f"{measure.of(part)}, other tasks"
+    for _, own in rows[rows["part"] == part].groupby("task"):
+        own = own.sort_values(axis)
+        width = 0.6 * style.scale
+        axes.plot(own[axis], own["_value"], color=style.before, lw=width, label=label, zorder=1)
+        label = "_"
 
 
 def _whole(data: pd.DataFrame, axis: str) -> pd.DataFrame:
@@ -127,6 +143,14 @@ def _keep_in_sight(axes: Axes, data: pd.DataFrame, axis: str, ended: list[str]) 
     log = axes.get_yscale() == "log"
     room = 0.05 * (high - low)
     axes.set_ylim(*((low / 1.2, 1.2 * high) if log else (low - room, high + room)))
+
+
+def _from_zero(axes: Axes, measure: Measure) -> None:
+    """Let a linear axis begin at 0, as panels have it, so that little does not look much."""
+    if axes.get_yscale() == "linear":
+        low, high = axes.get_ylim()
+        top = 100.0 if measure.unit == "%" else high
+        axes.set_ylim(min(low, 0.0), max(high, top))
 
 
 def trend(frame: pd.DataFrame, *, by: str, measure: str = "accuracy", style: Style = PAPER) -> Plot:
@@ -163,6 +187,7 @@ def trend(frame: pd.DataFrame, *, by: str, measure: str = "accuracy", style: Sty
         dress(axes.xaxis, log=log, whole=not log)
         means = data.groupby([*(["method"] if methods != [""] else []), by])["_value"].mean()
         dress_measure(axes, shown, means, style)
+        _from_zero(axes, shown)
         plot.key(axes)
         span = f"{number(frame[by].min())} to {number(frame[by].max())}"
         start = f"{shown.axis} by {by} {span}, mean of {number(tasks)} tasks"
@@ -288,12 +313,12 @@ def _line(axes: Axes, rows: pd.DataFrame, **look: Any) -> None:
 
 
 def _describe_steps(
-    data: pd.DataFrame, axis: str, methods: list[str], part: str, measure: Measure, tasks: int
+    data: pd.DataFrame, axis: str, methods: list[str], part: str, measure: Measure, which: str
 ) -> str:
     last = int(data[axis].max())
     text = (
         f"{part.capitalize()} {measure.axis} over {_AXES[axis]}s "
-        f"{int(data[axis].min())} to {last}, mean of {tasks} task{'s' if tasks != 1 else ''}."
+        f"{int(data[axis].min())} to {last}, {which}."
     )
     for method in methods:
         rows = data[data["part"] == part]

@@ -153,7 +153,8 @@ class Looking:
         lanes = self.beside(kind) if lanes is None else tuple(lanes)
         figure = inspection_named(kind, self.inspections).figure
         frame = self.frame(kind, lanes)
-        return draw(figure, frame, style=style, step=self.cursor.step, lanes=lanes)
+        here = self.cursor
+        return draw(figure, frame, style=style, step=here.step, task=here.task, lanes=lanes)
 
     @property
     def seen(self) -> str:

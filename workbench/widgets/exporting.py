@@ -74,7 +74,7 @@ class Subject:
     configuration  of the experiment, for the receipt
     session        for formats that hold a whole session
     figure         draws it: see `workbench.figures.draw`
-    step           the inner step that is looked at
+    step, task     the inner step and the task that are looked at
     lanes          of the session that the frame is of
     options        of the figure
     """
@@ -87,6 +87,7 @@ class Subject:
     session: Session | None = None
     figure: str | Callable[..., Plot] | None = None
     step: int | None = None
+    task: int | None = None
     lanes: Sequence[int] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -105,6 +106,7 @@ class Subject:
             session,
             inspection_named(kind, session.inspections).figure,
             session.cursor.step,
+            session.cursor.task,
             lanes,
         )
 
@@ -122,6 +124,7 @@ class Subject:
             self.frame,
             style=settings.style,
             step=self.step,
+            task=self.task,
             lanes=self.lanes,
             **self.options,
         )

@@ -1,4 +1,4 @@
-/** Loss and metrics after every inner step: all lanes, the cursor's task strong. */
+/** Loss and metrics after every inner step: the cursor's task on all lanes, as exported. */
 
 import type { Measure } from "../../generated";
 import { type Frame } from "../../frame";
@@ -56,7 +56,8 @@ function Course({ store, about, first }: Props) {
     if (!frame?.has(measure)) return;
     for (const [part, rows] of frame.groups<string>("part")) {
       const own = ofPart(measure, String(part));
-      if (place === lane && part !== "support") {
+      // Of a single lane the other tasks too: beside others they would hide those.
+      if (lanes.length === 1 && part !== "support") {
         for (const [other, ghost] of rows.groups("task")) {
           if (other === task) continue;
           series.push({
