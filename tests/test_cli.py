@@ -120,6 +120,8 @@ def sine(workbench: Callable[..., Result]) -> str:
         (["train", "--resume", "--run", "nowhere"], "no run directory"),
         (["train", "--resume"], "--run"),
         (["train", "--run", "x", "--resume", "--seed", "1"], "cannot be given with --resume"),
+        (["train", "bandit-rl2", "--run", "x", "--resume"], "by workbench train --run x --resume"),
+        (["train", "x", "--resume"], "by workbench train --run x --resume"),
         (["stop", "nowhere"], "no run directory"),
         (["evaluate"], "the run directory, or the name of a run that ships (required)"),
         (["evaluate", "nowhere"], "no run directory"),
@@ -241,6 +243,7 @@ def test_compare_json(workbench: Callable[..., Result], sine: str) -> None:
 
 def test_presets(workbench: Callable[..., Result]) -> None:
     lines = workbench("presets").out.splitlines()
+    assert all("  " in line for line in lines)  # a name and its sentence stand apart
     found = json.loads(workbench("presets", "--json").out)
     assert len(lines) == len(found)
     assert found["sinusoid-maml"]["experiment"]["training"]["iterations"] == 70_000

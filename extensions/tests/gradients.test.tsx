@@ -3,6 +3,7 @@ import { act } from "preact/test-utils";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Panel } from "../src/panel";
 import { makeStore, START, type Store } from "../src/store";
+import { logOf, scaleSeen } from "../src/views/dialogs";
 import { lookup } from "../src/views/link";
 import { finer, regular } from "../src/views/surface";
 import { answer } from "../src/views/tabs/Anatomy";
@@ -254,4 +255,43 @@ test("lookups by several columns", () => {
   );
   expect([norm("a", 0), norm("a", 1), norm("b", 0)]).toEqual([5, NaN, NaN]);
   expect(START.layer).toBe("all");
+});
+
+test("a tab stands there for each view that there is something for, called by the first", async () => {
+  const tabs = () => [...root.querySelectorAll("[role=tab]")].map((tab) => tab.textContent);
+  expect(tabs()).toEqual(TABS.map(({ label }) => label));
+  const more = [
+    { name: "certificate", label: "Certificate", view: "anatomy", sentence: "Held against" },
+    { name: "embedding", label: "Embedding", view: "memory", sentence: "Where examples lie" },
+  ];
+  const offer = (inspections: object[]) =>
+    act(() => model.python("about", { ...model.traits.about, inspections }));
+  await offer([...TABS, ...more]);
+  expect(tabs()).toEqual(TABS.map(({ label }) => label));
+  await offer([TABS[0]!, ...more]);
+  expect(tabs()).toEqual(["Loss", "Certificate", "Embedding"]);
+  await press("3");
+  expect(root.textContent).not.toContain("MAML has no memory");
+});
+
+test("a share is shown in percent, as in the stage's head and in figures", async () => {
+  const table = { task: [0, 0], step: [0, 1], part: ["query", "query"], accuracy: [0.2, 0.755] };
+  const accuracy = { name: "accuracy", unit: "%", better: "higher", chance: 0.5 } as const;
+  await act(() => model.python("frames", { "0:steps": wire(table, [accuracy]) }));
+  await act(() => store.move({ step: 1, task: 0 }));
+  expect(root.querySelector(".wb-readout")!.textContent).toContain("query 75.5%");
+});
+
+test("an export panel has the scale that is on screen in another panel of the session", () => {
+  const of = (view: string, session: string) => makeStore(new FakeModel({ view, session }));
+  const [stage, files, others] = [of("stage", "a"), of("export", "a"), of("export", "b")];
+  expect(scaleSeen(files, "steps")).toBe("automatic");
+  logOf(stage, "steps")(true);
+  expect([stage, files, others].map((one) => scaleSeen(one, "steps"))).toEqual([
+    "log",
+    "log",
+    "automatic",
+  ]);
+  logOf(stage, "steps")(false);
+  expect(scaleSeen(files, "steps")).toBe("linear");
 });

@@ -11,7 +11,7 @@ import pytest
 from tests.browser.panels import Shown, until
 from tools.browser import Notebook
 
-TABS = ["Loss", "Layers", "Flow", "Anatomy", "Agreement", "Landscape", "Memory"]
+TABS = ["Loss", "Layers", "Flow", "Anatomy", "Agreement", "Landscape", "Embedding"]
 
 
 @pytest.fixture(scope="module")

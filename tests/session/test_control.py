@@ -25,6 +25,18 @@ def session() -> Session:
     )
 
 
+def test_only_what_can_be_had_of_a_policy_is_offered(session: Session) -> None:
+    about = Showing(session).about()
+    offered = {one["name"] for one in about["inspections"]}
+    assert {"steps", "norms", "flow", "anatomy", "agreement", "sampling", "returns"} <= offered
+    assert not offered & {"landscape", "curvature", "influence", "memory", "embedding", "curves"}
+    for kind in session.inspections.keys() - offered:
+        assert about["kinds"][kind] not in ("open", "ready", "stale"), kind
+    assert about["kinds"]["landscape"] == (
+        "'landscape' is of classification or regression, and these tasks are control"
+    )
+
+
 def path_of(frame: pd.DataFrame, step: int) -> np.ndarray:
     rows = frame[(frame["part"] == "path") & (frame["step"] == step)]
     return rows[["x", "y"]].to_numpy()

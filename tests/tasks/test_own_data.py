@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 from torch.utils.data import TensorDataset
 
 import workbench
+from workbench.algorithms import MAML
 from workbench.errors import UserError
 from workbench.tasks import Shape, Tasks, in_memory, name_of, names, open_tasks, tasks_from
 from workbench.tasks.own_data import OwnTasks, load_tasks, save_tasks
@@ -121,6 +123,37 @@ def test_bytes_are_images_with_channels_first() -> None:
     assert colour.spec(Shape(2)).input_shape == (3, 8, 9)
     x = colour.sample(1, seed=0, shape=Shape(2, 1, 1)).support.x
     torch.testing.assert_close(x, torch.full_like(x, 0.2))
+
+
+def test_tokens_stay_whole_numbers_for_an_embedding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = torch.randint(0, 40, (120, 6), generator=torch.Generator().manual_seed(0))
+    tasks, shape = tasks_from(words, Y, tokens=True), Shape(2, 1, 3)
+    episode = tasks.sample(2, seed=0, shape=shape)
+    assert episode.support.x.dtype == torch.int64
+    assert tasks.spec(shape).whole_numbers
+    assert bool((words.unsqueeze(0) == episode.support.x[0, :1]).all(dim=-1).any())
+    kept = load_tasks(save_tasks(tmp_path / "t", tasks))
+    assert kept.sample(2, seed=0, shape=shape).sha256() == episode.sha256()
+    table = pd.DataFrame(words.numpy(), columns=list("abcdef")).assign(kind=Y.numpy())
+    table.to_csv("words.csv", index=False)
+    from_file = open_tasks("table:words.csv?class=kind&tokens=1")
+    assert torch.equal(from_file.sample(2, seed=0, shape=shape).support.x, episode.support.x)
+    again = open_tasks(f"table:{from_file.scheme}")
+    assert again.spec(shape).whole_numbers
+
+    def network(rows: int) -> MAML:
+        return MAML(nn.Sequential(nn.Embedding(rows, 4), nn.Flatten(), nn.Linear(24, 2)))
+
+    assert network(40).meta_gradient(episode).losses.isfinite().all()
+    with pytest.raises(UserError, match=r"its rows are 0 to 1, choose a larger one"):
+        network(2).meta_gradient(episode)
+    with pytest.raises(UserError, match=r"looks up whole numbers .* tokens=True"):
+        network(40).meta_gradient(tasks_from(words, Y).sample(2, seed=0, shape=shape))
+    with pytest.raises(UserError, match="let an embedding look them up first"):
+        MAML(nn.Linear(6, 2)).meta_gradient(episode)
 
 
 def test_small_classes_are_refused_by_name_or_left_out() -> None:
@@ -347,6 +380,8 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "regression of classes": (lambda: tasks_from(X, Y, kind="regression"), "kind is regression"),
     "ragged items": (lambda: tasks_from(Ragged()), r"item 3 of the Ragged is \[3\] and the first"),
+    "tokens of floats": (lambda: tasks_from(X, Y, tokens=True), "tokens are whole numbers"),
+    "tokens of images": (lambda: tasks_from(".", tokens=True), "images, which are no tokens"),
     "a query": (lambda: open_tasks("folder:.?sise=3"), "takes no 'sise': did you mean 'size'"),
     "a size": (lambda: open_tasks("folder:.?size=big"), "size of folder:. is 'big'"),
     "no folder": (lambda: open_tasks("folder:nowhere"), "names no folder of images"),

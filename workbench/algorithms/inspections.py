@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from workbench.errors import UserError
 from workbench.fields import check_fields
+from workbench.tasks.episode import Kind
 
 View = Literal[
     "stage", "export", "loss", "layers", "flow", "anatomy", "agreement", "landscape", "memory"
@@ -30,6 +31,7 @@ class Inspection:
     sentence  what it shows, for lists
     scope     whether it shows a single task, or all of the episode
     needs     capabilities: classes of which the learner must be one
+    tasks     kinds of task that it is of; of all where none is named
     cost      quick (then kept for several tasks), slow, or adapts anew: it goes through every step
               again, which needs one learner on the same examples from the first
     shows     tasks (the examples alone), steps (each, as far as it is finite), or outcome (what
@@ -53,6 +55,7 @@ class Inspection:
     sentence: str
     scope: Literal["task", "episode"] = "task"
     needs: tuple[type, ...] = ()
+    tasks: tuple[Kind, ...] = ()
     cost: Literal["quick", "slow", "adapts anew"] = "quick"
     shows: Literal["tasks", "steps", "outcome"] = "steps"
     figure: str | Callable[..., Any] | None = None
@@ -76,3 +79,7 @@ class Inspection:
     def missing(self, learner: Any) -> type | None:
         """The first capability that the learner lacks for it."""
         return next((need for need in self.needs if not isinstance(learner, need)), None)
+
+    def fits(self, learner: Any, kind: Kind) -> bool:
+        """Whether it can be of such a learner, on tasks of that kind."""
+        return self.missing(learner) is None and (not self.tasks or kind in self.tasks)

@@ -46,8 +46,10 @@ def presets(arguments: list[str]) -> int:
                 }
             )
         else:
-            for name, line in _lines().items():
-                say(f"{name:<20}{line}")
+            lines = _lines()
+            width = max(map(len, lines)) + 2
+            for name, line in lines.items():
+                say(f"{name:<{width}}{line}")
 
     parse(form, arguments, "presets")
     return 0
@@ -127,6 +129,7 @@ def _help() -> Iterator[str]:
 
 
 def _resume(arguments: list[str]) -> int:
+    before, named = "", "--run" in arguments
     for argument in arguments:
         if argument.startswith("--") and argument.split("=")[0] not in (
             "--run",
@@ -138,6 +141,13 @@ def _resume(arguments: list[str]) -> int:
                 f"{argument} cannot be given with --resume: a resumed run goes on with its own "
                 "settings, so that it ends as if it had never stopped"
             )
+        if not argument.startswith("-") and before not in ("--run", "--minutes"):
+            where = [*arguments, "DIR"][arguments.index("--run") + 1] if named else argument
+            raise UserError(
+                f"'{argument}' cannot stand with --resume, since a run keeps its own preset: "
+                f"resume it by workbench train --run {where} --resume"
+            )
+        before = argument
 
     @dataclass
     class Resume:

@@ -29,9 +29,7 @@ _DASHES = {"second": "-", "first": "--", "truncated": ":", "clipped": "-."}
 _NORMS = ("gradient", "update", "distance", "weights")
 
 
-def gradient_flow(
-    frame: pd.DataFrame, *, task: int | None = None, style: Style = PAPER
-) -> Plot:
+def gradient_flow(frame: pd.DataFrame, *, task: int | None = None, style: Style = PAPER) -> Plot:
     """The meta-gradient's norm at each inner step, and by layer what became of it.
 
     frame  columns task, step, layer, order and norm, as `workbench.inspection.flow_frame` makes

@@ -18,6 +18,7 @@ from workbench.innerloop.as_task import Context, Parameters, run_over_tasks
 from workbench.innerloop.batch_norm import batch_norm
 from workbench.innerloop.convolution import Geometry, convolution
 from workbench.innerloop.inside_task import keep, no_seeds, without_gradient_at
+from workbench.innerloop.meeting import is_transformed
 from workbench.randomness import uniform
 
 
@@ -58,6 +59,11 @@ def _check_size(module: nn.Module, x: Tensor, dimension: int, size: int) -> None
         raise UserError(
             f"{module} was given inputs [task, example, ...] of shape {list(x.shape)}: "
             "choose a model for inputs of this size"
+        )
+    if not x.is_floating_point():
+        raise UserError(
+            f"{module} was given whole numbers ({x.dtype}): let an embedding look them up first, "
+            "or make tasks of them as numbers (tasks_from without tokens)"
         )
 
 
@@ -182,6 +188,18 @@ def _dropout(module: nn.Dropout, _p: Parameters, x: Tensor, context: Context) ->
 
 
 def _embedding(module: nn.Embedding, parameters: Parameters, x: Tensor, _: Context) -> Tensor:
+    if x.is_floating_point():
+        raise UserError(
+            f"{module} looks up whole numbers and was given {x.dtype}: make the tasks by "
+            "tasks_from(..., tokens=True), or choose a model for numbers"
+        )
+    if x.device.type == "cpu" and x.numel() and not is_transformed(x, parameters):
+        low, high = (int(end) for end in x.aminmax())
+        if low < 0 or high >= module.num_embeddings:  # else it would be the next task's row
+            raise UserError(
+                f"{module} was given {low if low < 0 else high}: its rows are 0 to "
+                f"{module.num_embeddings - 1}, choose a larger one"
+            )
     weight = parameters["weight"]
     padding = -1 if module.padding_idx is None else module.padding_idx
     if not _stacked(module, parameters, "weight"):

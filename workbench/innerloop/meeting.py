@@ -139,7 +139,7 @@ def meet(
     met = _MET.get(module)
     if met is None:
         met = _MET[module] = set()
-    if key in met or x.shape[1] == 0 or _is_transformed(x, parameters):
+    if key in met or x.shape[1] == 0 or is_transformed(x, parameters):
         return
     check_stackable(module)
     tasks = x[:2] if len(x) > 1 else x.expand(2, *x.shape[1:])
@@ -152,7 +152,7 @@ def meet(
     met.add(key)
 
 
-def _is_transformed(x: Tensor, parameters: Parameters) -> bool:
+def is_transformed(x: Tensor, parameters: Parameters) -> bool:
     """Whether numbers cannot be looked at now: under `torch.func`'s transforms or while tracing."""
     from torch.fx.experimental.proxy_tensor import get_proxy_mode
 

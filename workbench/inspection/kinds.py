@@ -59,6 +59,7 @@ _ALL = (
         documents=example_frame,
         shows="tasks",
         view="stage",
+        tasks=("classification", "regression"),
     ),
     kind_of(
         "steps",
@@ -73,18 +74,21 @@ _ALL = (
         curve_frame,
         "A regression task's truth, examples and adapted curves",
         view="stage",
+        tasks=("regression",),
     ),
     kind_of(
         "predictions",
         prediction_frame,
         "Which class each query is given after every inner step",
         view="stage",
+        tasks=("classification",),
     ),
     kind_of(
         "trajectories",
         trajectory_frame,
         "Where a control task's policy goes after every inner step",
         view="stage",
+        tasks=("control",),
     ),
     kind_of(
         "rendered",
@@ -92,12 +96,14 @@ _ALL = (
         "A robot on its way, as MuJoCo renders it",
         cost="slow",
         view="export",
+        tasks=("control",),
     ),
     kind_of(
         "pulls",
         pull_frame,
         "What was done in a control task, and what it paid",
         view="stage",
+        tasks=("control",),
     ),
     kind_of(
         "returns",
@@ -105,6 +111,7 @@ _ALL = (
         "What whole episodes of control brought, by episode or gradient step",
         scope="episode",
         view="export",
+        tasks=("control",),
     ),
     kind_of(
         "regret",
@@ -112,6 +119,7 @@ _ALL = (
         "What a trial lost against who knows the task, move by move",
         scope="episode",
         view="export",
+        tasks=("control",),
     ),
     kind_of(
         "expectations",
@@ -128,6 +136,7 @@ _ALL = (
         documents=image_frame,
         shows="outcome",
         view="export",
+        tasks=("classification",),
     ),
     kind_of(
         "norms",
@@ -193,6 +202,7 @@ _ALL = (
         needs=(Descends,),
         cost="slow",
         view="landscape",
+        tasks=("classification", "regression"),
     ),
     kind_of(
         "landscape",
@@ -202,6 +212,7 @@ _ALL = (
         cost="slow",
         view="landscape",
         label="Landscape",
+        tasks=("classification", "regression"),
     ),
     kind_of(
         "influence",
@@ -211,6 +222,7 @@ _ALL = (
         cost="adapts anew",
         shows="outcome",
         view="agreement",
+        tasks=("classification", "regression"),
     ),
     kind_of(
         "memory",
@@ -241,6 +253,8 @@ _ALL = (
         "Where examples lie in the embedding",
         cost="slow",
         view="memory",
+        tasks=("classification", "regression"),
+        label="Embedding",
     ),
     kind_of(
         "certificate",
@@ -250,6 +264,7 @@ _ALL = (
         cost="adapts anew",
         shows="outcome",
         view="anatomy",
+        label="Certificate",
     ),
 )
 

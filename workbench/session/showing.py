@@ -100,6 +100,7 @@ class Showing:
     def about(self) -> messages.SessionAbout:
         """What is to be said beside the frames, as plain data."""
         session = self.session
+        learner = session.tape.learner if session.sources else None
         about: messages.SessionAbout = {
             "learners": [{"name": s, "note": o.note} for s, o in session.sources.items()],
             "learner": session.lanes[session.cursor.lane].learner,
@@ -123,6 +124,7 @@ class Showing:
                     "view": one.view,
                 }
                 for one in session.inspections.values()
+                if learner is None or one.fits(learner, session.kind)
             ],
             "whole": sorted(  # kinds whose frames are of all tasks
                 name for name, one in session.inspections.items() if one.scope == "episode"
@@ -182,6 +184,9 @@ class Showing:
                 found[kind] = self._refused[place]
             elif learner is not None and missing is not None:
                 found[kind] = str(lacking(learner, missing, f"'{kind}'"))
+            elif one.tasks and self.session.kind not in one.tasks:
+                known = " or ".join(one.tasks)
+                found[kind] = f"'{kind}' is of {known}, and these tasks are {self.session.kind}"
             else:
                 found[kind] = "stale" if kind in self._asked else "open"
         return found

@@ -90,6 +90,7 @@ def tasks_from(
     seed: int = 0,
     least: int = 0,
     columns: Sequence[str] | None = None,
+    tokens: bool = False,
     size: int = 28,
     name: str = "own",
 ) -> OwnTasks:
@@ -108,11 +109,12 @@ def tasks_from(
     seed      divides them by fractions
     least     classes (tasks) with fewer examples than this are left out
     columns   of a table, those that are inputs; by default all that are not named otherwise
+    tokens    inputs are whole numbers that stay so, for a model that looks them up (an embedding)
     size      of images in a folder, in pixels
     name      what they are called in results; they are found under it and the data's hash
 
     Of a table, `classes`, `task` and `target` are columns. Bytes are images, scaled to 0..1; other
-    numbers stay as they are.
+    numbers become floats, unless they are tokens.
 
     >>> import torch
     >>> x, y = torch.randn(120, 3), torch.arange(120) % 12
@@ -132,7 +134,7 @@ def tasks_from(
             "target was given without task: say which task each example is of, or give classes"
         )
     given = {"classes": classes, "task": task, "target": target}
-    rows = read(data, given, columns, size)
+    rows = read(data, given, columns, size, tokens)
     said = dict(rows.said)
     if not {"classes", "target"} & set(said):
         raise UserError(
@@ -146,6 +148,7 @@ def tasks_from(
     if path is not None:
         name = "folder" if path.is_dir() else "table"
         how = {"kind": kind, "splits": splits, "seed": seed, "least": least}
+        how |= {"tokens": int(tokens)}
         scheme = _scheme(path, {**given, **how, "columns": columns, "size": size})
     elif not name.replace("-", "").replace("_", "").isalnum():
         raise UserError(f"tasks cannot be called '{name}': use letters, digits, - and _")
@@ -164,15 +167,16 @@ def opened(family: str, rest: str) -> OwnTasks:
     """The tasks of a name `folder:PATH?…` or `table:FILE.csv?…`."""
     path, _, query = rest.partition("?")
     found = parse_qs(query, keep_blank_values=True)
-    known = ["class", "task", "target", "kind", "seed", "least", "column", "size", *SPLITS]
+    numbers = ["seed", "least", "size", "tokens"]
+    known = ["class", "task", "target", "kind", "column", *numbers, *SPLITS]
     options: dict[str, Any] = {}
     for word, values in found.items():
         if word not in known:
             raise UserError(f"{family}:{path} takes no '{word}': {nearest(word, known)}")
-        if word in ("seed", "least", "size"):
+        if word in numbers:
             if not values[0].isdigit():
                 raise UserError(f"{word} of {family}:{path} is '{values[0]}': give a whole number")
-            options[word] = int(values[0])
+            options[word] = bool(int(values[0])) if word == "tokens" else int(values[0])
         elif word in SPLITS:
             share = _number(values[0]) if len(values) == 1 else None
             options.setdefault("splits", {})[word] = values if share is None else share
@@ -195,7 +199,7 @@ def _number(word: str) -> float | None:
 
 def _scheme(path: Path, options: Mapping[str, Any]) -> str:
     """What opens the tasks of a folder or table again: the path, and what was said of it."""
-    usual = {"seed": 0, "least": 0, "size": 28}
+    usual = {"seed": 0, "least": 0, "size": 28, "tokens": 0}
     said: list[tuple[str, Any]] = []
     for word, value in options.items():
         if value is None or usual.get(word) == value:

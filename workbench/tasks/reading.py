@@ -24,7 +24,7 @@ _GREY, _COLOUR = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 class Rows:
     """Examples one after the other, each with what is said of it.
 
-    x        [example, *shape], of bytes where they are images; floats otherwise
+    x        [example, *shape], of bytes where they are images, whole where tokens; else floats
     said     a value an example for each of 'classes', 'task' and 'target' that was named
     splits   the classes of each split, where a folder says so itself
     """
@@ -34,22 +34,31 @@ class Rows:
     splits: Mapping[Split, Sequence[str]] | None = None
 
 
-def read(data: Any, columns: Mapping[str, Any], inputs: Sequence[str] | None, size: int) -> Rows:
+def read(
+    data: Any,
+    columns: Mapping[str, Any],
+    inputs: Sequence[str] | None,
+    size: int,
+    tokens: bool = False,
+) -> Rows:
     """What there is in the data.
 
     columns   what was given as 'classes', 'task' and 'target': a table's column, or the values
     inputs    the columns of a table that are inputs; None is all others
     size      of a folder's images, in pixels
+    tokens    inputs are whole numbers and stay so
     """
     columns = {name: given for name, given in columns.items() if given is not None}
     path = Path(data) if isinstance(data, str | Path) else None
     if path is not None and path.is_dir():
+        if tokens:
+            raise UserError(f"{path} is a folder of images, which are no tokens: leave tokens out")
         return _folder(path, columns, size)
     if path is not None:
-        return _table(_csv(path), columns, inputs, str(path))
+        return _table(_csv(path), columns, inputs, str(path), tokens)
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(data, pandas.DataFrame):
-        return _table(data, columns, inputs, "the table")
+        return _table(data, columns, inputs, "the table", tokens)
     if inputs is not None:
         raise UserError("columns are of a table, and the data are none: leave columns out")
     for name, given in columns.items():
@@ -59,17 +68,18 @@ def read(data: Any, columns: Mapping[str, Any], inputs: Sequence[str] | None, si
                 f"{type(data).__name__}: give one value an example"
             )
     if isinstance(data, Tensor) or hasattr(data, "__array__") or isinstance(data, list | tuple):
-        return Rows(numbers(data, "the data"), columns)
+        return Rows(numbers(data, "the data", tokens), columns)
     if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
-        return _dataset(data, columns)
+        return _dataset(data, columns, tokens)
     raise UserError(
         f"tasks cannot be made from a {type(data).__name__}: give an array, a tensor, a pandas "
         "table, a folder of images, or a Dataset with a length"
     )
 
 
-def numbers(data: Any, where: str) -> Tensor:
-    """An array as examples `[example, *shape]`: images stay bytes, all else becomes floats."""
+def numbers(data: Any, where: str, tokens: bool = False) -> Tensor:
+    """An array as examples `[example, *shape]`: images stay bytes, tokens whole numbers, and all
+    else becomes floats."""
     import numpy as np
 
     if isinstance(data, list | tuple) and any(isinstance(one, Tensor) for one in data):
@@ -88,6 +98,13 @@ def numbers(data: Any, where: str) -> Tensor:
         x = torch.from_numpy(np.array(_native(array)))
     if x.is_complex() or x.dim() == 0 or not x.numel():
         raise UserError(f"{where} are {list(x.shape)} of {x.dtype}: give real [example, …]")
+    if tokens:
+        if x.is_floating_point():
+            raise UserError(
+                f"{where} hold {x.dtype} and tokens are whole numbers: give integers, or leave "
+                "tokens out"
+            )
+        return x.long().unsqueeze(-1) if x.dim() == 1 else x.long()
     if x.dtype == torch.uint8 and x.dim() >= 3:
         return _channels_first(x.unsqueeze(1) if x.dim() == 3 else x)
     x = x.to(torch.get_default_dtype())
@@ -122,7 +139,11 @@ def _csv(path: Path) -> Any:
 
 
 def _table(
-    frame: Any, columns: Mapping[str, Any], inputs: Sequence[str] | None, where: str
+    frame: Any,
+    columns: Mapping[str, Any],
+    inputs: Sequence[str] | None,
+    where: str,
+    tokens: bool,
 ) -> Rows:
     known, said = [str(name) for name in frame.columns], {}
     if not len(frame):
@@ -153,10 +174,13 @@ def _table(
                 f"the column '{name}' of {where} lacks {gaps} of {len(frame)} values: drop those "
                 "rows or fill them"
             )
-    return Rows(numbers(frame[list(inputs)].to_numpy(dtype="float64"), where), said)
+    found = frame[list(inputs)]
+    whole = tokens and all(frame[name].dtype.kind in "iub" for name in inputs)
+    x = found.to_numpy(dtype="int64" if whole else "float64")
+    return Rows(numbers(x, where, tokens), said)
 
 
-def _dataset(data: Any, columns: Mapping[str, Any]) -> Rows:
+def _dataset(data: Any, columns: Mapping[str, Any], tokens: bool) -> Rows:
     """All items of a Dataset, in memory; each is (input, label), or the input where labels are
     given."""
     count = len(data)
@@ -184,7 +208,8 @@ def _dataset(data: Any, columns: Mapping[str, Any]) -> Rows:
         labels.append(item[1] if pair else None)
     name = "target" if "task" in columns else "classes"
     known = {"classes", "target"} & set(columns)
-    return Rows(numbers(inputs, "the items"), {**columns, **({} if known else {name: labels})})
+    x = numbers(inputs, "the items", tokens)
+    return Rows(x, {**columns, **({} if known else {name: labels})})
 
 
 def _item(x: Any) -> Any:

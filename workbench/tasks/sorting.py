@@ -96,7 +96,7 @@ def by_class(
         torch.tensor([len(members[key]) for key in kept]),
         tuple("/".join(filter(None, key)) for key in kept),
         tuple(key[0] for key in kept) if grouped else (),
-        1 / 255 if x.dtype == torch.uint8 else 1.0,
+        {torch.uint8: 1 / 255, torch.int64: None}.get(x.dtype, 1.0),
         None if targets is None else targets[rows],
     )
     places = {

@@ -1,5 +1,6 @@
 /** What panels ask of each other in the page, by events that bubble from the panel that asks. */
 
+import { signal } from "@preact/signals";
 import type { Store } from "../store";
 
 /** What a panel shows beside what Python knows of: what is exported is that too. */
@@ -12,6 +13,12 @@ export interface Seen {
 
 const SEEN = new WeakMap<Store, Seen>();
 
+// By session and kind, what the panel that showed it last has: an export panel shows none itself.
+const ELSEWHERE = new Map<string, Map<string, Seen>>();
+
+/** Counts up when a scale changes, so that whoever exports it hears of that. */
+export const scales = signal(0);
+
 export function seenIn(store: Store): Seen {
   const known = SEEN.get(store) ?? { lanes: null, logs: new Map() };
   SEEN.set(store, known);
@@ -20,14 +27,21 @@ export function seenIn(store: Store): Seen {
 
 /** For a chart to say on which scale it shows a kind. */
 export const logOf = (store: Store, kind: string, chart = "") => (log: boolean) => {
-  const { logs } = seenIn(store);
-  if (!logs.has(kind)) logs.set(kind, new Map());
-  logs.get(kind)!.set(chart, log);
+  const seen = seenIn(store);
+  if (!seen.logs.has(kind)) seen.logs.set(kind, new Map());
+  seen.logs.get(kind)!.set(chart, log);
+  if (store.session) {
+    if (!ELSEWHERE.has(store.session)) ELSEWHERE.set(store.session, new Map());
+    ELSEWHERE.get(store.session)!.set(kind, seen);
+  }
+  scales.value = scales.peek() + 1;
 };
 
 /** On which scale a kind is on screen; automatic where it is not, or charts of it differ. */
 export function scaleSeen(store: Store, kind: string): "automatic" | "log" | "linear" {
-  const found = new Set(seenIn(store).logs.get(kind)?.values());
+  const seen =
+    store.view === "export" ? ELSEWHERE.get(store.session)?.get(kind) : seenIn(store);
+  const found = new Set(seen?.logs.get(kind)?.values());
   return found.size === 1 ? (found.has(true) ? "log" : "linear") : "automatic";
 }
 

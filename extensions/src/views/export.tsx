@@ -10,7 +10,7 @@ import { type Value } from "../ui/fields";
 import { Form } from "../ui/Form";
 import { copyText, useFlash, useUnique } from "../ui/hooks";
 import { useKeys } from "../ui/keys";
-import { EXPORT, type ExportAsked, lanesOf, scaleSeen } from "./dialogs";
+import { EXPORT, type ExportAsked, lanesOf, scales, scaleSeen } from "./dialogs";
 import "./export.css";
 
 /** What results are called, which are no inspections. */
@@ -87,7 +87,7 @@ export function Exporter({ store, kind }: { store: Store; kind?: string }) {
     form.value = fields.value
       .filter((one) => one.name !== "scale" || SCALED.includes(chosen.value))
       .map((one) => (one.name === "scale" ? { ...one, value: scaleSeen(store, chosen.value) } : one));
-  }, [fields.value, chosen.value]);
+  }, [fields.value, chosen.value, scales.value]);
   const asked = JSON.stringify([chosen.value, lanes, settings, store.about.value.lanes, store.cursor.value]);
   useEffect(() => {
     if (!form.value.length) return;

@@ -47,8 +47,16 @@ function Own({ store, name, sentence }: { store: Store; name: string; sentence: 
   );
 }
 
+/** A tab for each view that there is something for, called by the first; others have their own. */
+function tabsOf(offered: Inspection[]): Inspection[] {
+  const labelled = offered.filter((one) => one.label);
+  return labelled.filter(
+    ({ view }, place) => view === null || labelled.findIndex((one) => one.view === view) === place,
+  );
+}
+
 export function Gradients({ store }: { store: Store }) {
-  const all = (store.about.value.inspections ?? []).filter((one) => one.label);
+  const all = tabsOf(store.about.value.inspections ?? []);
   const chosen = useSignal("");
   useKeys(
     all.slice(0, 9).map(({ name, label }, place) => ({

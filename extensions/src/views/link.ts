@@ -29,6 +29,10 @@ export function isBehind({ task, whole = [] }: About, cursor: Cursor, kind = "")
   return task !== undefined && task !== cursor.task && !whole.includes(kind);
 }
 
+/** Whether a kind can be of the learner and the tasks under the cursor at all. */
+export const isOffered = ({ inspections = [] }: About, kind: string): boolean =>
+  inspections.some((one) => one.name === kind);
+
 /** The layers of a frame, without the row over all of them. */
 export function layersOf(frame: Frame): string[] {
   return frame.distinct<string>("layer").filter((layer) => layer !== "all");

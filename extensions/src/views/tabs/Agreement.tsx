@@ -8,7 +8,7 @@ import { three } from "../../ui/format";
 import { HeatMap } from "../../ui/HeatMap";
 import { AFTER, look } from "../../ui/palette";
 import { Inspected } from "../Inspected";
-import { layerOf, layersOf, lookup } from "../link";
+import { isOffered, layerOf, layersOf, lookup } from "../link";
 
 const BETWEEN: Record<
   string,
@@ -44,7 +44,7 @@ export function Agreement({ store }: { store: Store }) {
       <Inspected store={store} kind="signal" what="signal to noise by layer" ownsTable={false}>
         {(frame) => <Signal store={store} frame={frame} />}
       </Inspected>
-      {store.about.value.kind === "control" ? (
+      {isOffered(store.about.value, "sampling") && (
         <>
           <h3>How many trajectories does a gradient need?</h3>
           <Inspected
@@ -57,7 +57,8 @@ export function Agreement({ store }: { store: Store }) {
             {(frame) => <Sampling store={store} frame={frame} />}
           </Inspected>
         </>
-      ) : (
+      )}
+      {isOffered(store.about.value, "influence") && (
         <>
           <h3>What does each support example do for the query?</h3>
           <Inspected

@@ -8,18 +8,27 @@ import { three } from "../../ui/format";
 import { HeatMap } from "../../ui/HeatMap";
 import { FIRST_ORDER, SECOND_ORDER } from "../../ui/palette";
 import { Inspected } from "../Inspected";
-import { layerOf, layersOf, lookup } from "../link";
+import { isOffered, layerOf, layersOf, lookup } from "../link";
 
 const FEW = 12; // steps beside whose corrections the first order can stand on one axis
 
 export function Anatomy({ store }: { store: Store }) {
+  const inParts = isOffered(store.about.value, "anatomy");
   return (
     <>
-      <Inspected store={store} kind="anatomy" what="anatomy of the meta-gradient">
-        {(frame) => <Parts store={store} frame={frame} />}
-      </Inspected>
+      {inParts && (
+        <Inspected store={store} kind="anatomy" what="anatomy of the meta-gradient">
+          {(frame) => <Parts store={store} frame={frame} />}
+        </Inspected>
+      )}
       <h3>Does the learner's own meta-gradient hold against finite differences?</h3>
-      <Inspected store={store} kind="certificate" what="The certificate" byHand ownsTable={false}>
+      <Inspected
+        store={store}
+        kind="certificate"
+        what="The certificate"
+        byHand
+        ownsTable={!inParts}
+      >
         {(frame) => <Certificate frame={frame} />}
       </Inspected>
     </>

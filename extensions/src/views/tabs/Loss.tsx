@@ -2,7 +2,7 @@
 
 import type { Measure } from "../../generated";
 import { type Frame } from "../../frame";
-import { labelOf, ofPart, unitOf } from "../../measure";
+import { chanceOf, factorOf, labelOf, ofPart, unitOf } from "../../measure";
 import { type Store } from "../../store";
 import { Chart, type Series } from "../../ui/Chart";
 import { BEFORE } from "../../ui/palette";
@@ -44,7 +44,8 @@ interface Props {
 function Course({ store, about, first }: Props) {
   const measure = about.name;
   const label = labelOf(about);
-  const fraction = about.unit === "%"; // here it is shown as it is
+  const factor = factorOf(about);
+  const fraction = about.unit === "%";
   const { task, step, lane } = store.cursor.value;
   const lanes = store.about.value.lanes ?? [];
   const series: Series[] = [];
@@ -61,7 +62,7 @@ function Course({ store, about, first }: Props) {
         for (const [other, ghost] of rows.groups("task")) {
           if (other === task) continue;
           series.push({
-            ...line(ghost, measure),
+            ...line(ghost, measure, factor),
             name: `task ${Number(other) + 1}`,
             thin: true,
             silent: true,
@@ -75,7 +76,7 @@ function Course({ store, about, first }: Props) {
       const hollow = part === "query";
       const name = lanes.length > 1 ? `${own}, ${laneName(store.about.value, place)}` : own;
       series.push({
-        ...line(rows.where({ task }), measure),
+        ...line(rows.where({ task }), measure, factor),
         name,
         colour,
         marker: place,
@@ -97,12 +98,12 @@ function Course({ store, about, first }: Props) {
       x={{ label: byMove ? "move" : "inner step", integer: true }}
       y={{
         label,
-        unit: fraction ? undefined : unitOf(about),
+        unit: unitOf(about),
         switchable: !fraction,
-        domain: fraction ? [0, 1] : [0, 0], // from 0: little must not look much
+        domain: fraction ? [0, 100] : [0, 0], // from 0: little must not look much
         limits: diverged && !fraction ? [Math.min(...finite), 1.1 * Math.max(...finite)] : undefined,
       }}
-      chance={about.chance ?? undefined}
+      chance={chanceOf(about)}
       onLog={first && !fraction ? logOf(store, "steps") : undefined}
       mark={step}
       onPick={({ x, series: found }) =>
@@ -115,7 +116,7 @@ function Course({ store, about, first }: Props) {
   );
 }
 
-const line = (rows: Frame, measure: string) => ({
+const line = (rows: Frame, measure: string, factor: number) => ({
   x: rows.numbers(rows.has("move") ? "move" : "step"),
-  y: rows.numbers(measure),
+  y: Array.from(rows.numbers(measure), (value) => factor * value),
 });

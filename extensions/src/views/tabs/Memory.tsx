@@ -8,16 +8,25 @@ import { Chart, type Series } from "../../ui/Chart";
 import { three } from "../../ui/format";
 import { look } from "../../ui/palette";
 import { Inspected, useInspection } from "../Inspected";
+import { isOffered } from "../link";
 import { memoryAfter, readReads } from "../memory/data";
 import { ReadsMap } from "../memory/Reads";
 
 export function Memory({ store }: { store: Store }) {
+  const isRead = isOffered(store.about.value, "memory");
   return (
     <div class="wb-columns">
-      <Inspected store={store} kind="memory" what="what queries read">
-        {(frame) => <WhatIsRead store={store} frame={frame} />}
-      </Inspected>
-      <Inspected store={store} kind="embedding" what="examples in the embedding" ownsTable={false}>
+      {isRead && (
+        <Inspected store={store} kind="memory" what="what queries read">
+          {(frame) => <WhatIsRead store={store} frame={frame} />}
+        </Inspected>
+      )}
+      <Inspected
+        store={store}
+        kind="embedding"
+        what="examples in the embedding"
+        ownsTable={!isRead}
+      >
         {(frame) => <Cloud store={store} frame={frame} />}
       </Inspected>
     </div>
