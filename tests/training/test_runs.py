@@ -13,10 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from workbench.algorithms import MAMLSettings
 from workbench.errors import UserError
-from workbench.training import Experiment, Run, Trainer, start_in_background, train
+from workbench.training import (
+    Experiment,
+    Outcome,
+    Run,
+    Trainer,
+    evaluation,
+    start_in_background,
+    train,
+)
 
 
 def longer(experiment: Experiment, iterations: int = 1_000_000) -> Experiment:
@@ -372,3 +381,53 @@ def test_nor_for_one_in_the_middle_of_a_training(
     assert (outcome.state, outcome.iteration) == ("interrupted", 3)
     assert run.status().state == "interrupted"
     assert run.checkpoint("latest")[0].header["iteration"] == 3
+
+
+@pytest.mark.parametrize(
+    ("ask", "call", "iteration"),
+    [("file", 3, 20), ("signal", 3, 20), ("file", 4, 20), ("file", 5, 30)],
+)
+def test_nor_for_a_validation_which_is_made_anew_when_it_goes_on(
+    tiny: Experiment,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ask: str,
+    call: int,
+    iteration: int,
+) -> None:
+    """The stopped and resumed run is the run that never stopped, its rows and its best too."""
+    settings = dataclasses.replace(tiny.training, diagnose_every=10)
+    watched = dataclasses.replace(tiny, training=settings)
+    whole = train(watched, progress=False)
+    run = Run.create(watched, tmp_path / "run")
+    measured, made = evaluation.measure, []
+
+    def slow(*given: Any, **more: Any) -> Any:
+        made.append(1)
+        if len(made) == call:  # every second one is of the adaptation after a validation
+            (run.directory / "stop").touch() if ask == "file" else signal.raise_signal(
+                signal.SIGTERM
+            )
+            for _ in range(3000):  # as if many tasks were left
+                time.sleep(0.01)
+        return measured(*given, **more)
+
+    monkeypatch.setattr("workbench.training.evaluation.measure", slow)
+    started = time.monotonic()
+    outcome = train(run=run, resume=True, progress=False)
+    assert time.monotonic() - started < 15
+    assert outcome.state == run.status().state == "interrupted"
+    assert outcome.iteration == iteration
+    assert outcome.learner.training
+    assert [row["split"] for row in run.metrics()][-1] == "diagnostics"
+    monkeypatch.undo()
+    outcome = train(run=run, resume=True, progress=False)
+    assert outcome.state == "finished"
+    assert outcome.best == whole.best
+
+    def rows(of: Outcome) -> list[dict[str, Any]]:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in of.metrics]
+
+    assert rows(outcome) == rows(whole)
+    for name, tensor in whole.learner.state_dict().items():
+        assert torch.equal(tensor, outcome.learner.state_dict()[name])

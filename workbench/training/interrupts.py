@@ -27,6 +27,7 @@ class Interrupts:
 
     def _request(self, signum: int, frame: Any) -> None:
         if self._at_once:
+            self._at_once = False  # what it ends puts things back, undisturbed
             raise Stopped("stopped before an outer step was made")
         if self.requested:  # asked twice: no patience left
             raise KeyboardInterrupt("interrupted twice")
@@ -34,7 +35,7 @@ class Interrupts:
 
     @contextmanager
     def at_once(self, run: Run | None) -> Iterator[None]:
-        """While nothing changes that is kept, such as in a compilation, a request ends it at once.
+        """While nothing changes that is kept (compiling, validating), a request ends it at once.
 
         The run's stop file, which nobody looks at meanwhile, is a request too.
         """

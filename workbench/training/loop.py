@@ -25,7 +25,7 @@ from workbench.training.interrupts import Interrupts, Stopped
 from workbench.training.room import fitting
 from workbench.training.runs import Run, State
 from workbench.training.trainer import Best, Diverged, Trainer, tried, versions
-from workbench.training.watching import adaptation, diagnostics
+from workbench.training.watching import adaptation, diagnostics, or_as_before
 
 _GLANCE_SECONDS = 0.25  # between looks at the clock's limits, the stop file, and the bar
 _LINE_SECONDS = 10.0  # between lines where nobody sees a bar
@@ -192,55 +192,68 @@ class _Session:
         return self.seconds_before + time.monotonic() - self.started
 
     def train(self) -> Outcome:
-        trainer, settings = self.trainer, self.experiment.training
-        run = self.run
+        trainer, run = self.trainer, self.run
         if run is not None:
             run.set_status("running", iteration=trainer.iteration)
             run.log(
                 f"training {type(trainer.learner).__name__} on {self.experiment.tasks}, "
                 f"{trainer.meta_gradients.path}"
             )
+        with self._bar() as bar:
+            try:
+                state = self._go_on(bar)
+            except Stopped:  # compiling or validating: all that was done before is kept
+                return self._end("interrupted")
+        return self._end("finished" if trainer.finished else state)
+
+    def _go_on(self, bar: Any) -> State:
+        """Outer steps until the end, or until something says to stop."""
+        trainer, settings, run = self.trainer, self.experiment.training, self.run
         began = saved = told = time.monotonic()
         first, said = trainer.iteration, None
         glance = saved + _GLANCE_SECONDS
-        state: State = "finished"
-        with self._bar() as bar:
-            drawn = trainer.iteration
-            while not trainer.finished:
-                try:
-                    trainer.update()
-                except Stopped:  # while it compiled for a new shape: the last outer step is kept
-                    state = "interrupted"
-                    break
-                i = trainer.iteration
-                if i % settings.log_every == 0 or i == settings.iterations:
-                    self._add(trainer.row())
-                if settings.validate_every and (
-                    i % settings.validate_every == 0 or i == settings.iterations
-                ):
-                    self._validate(bar)
-                if settings.diagnose_every and i % settings.diagnose_every == 0:
-                    self._add(diagnostics(trainer))
-                now = time.monotonic()
-                if now < glance and i < settings.iterations:
-                    continue
-                glance = now + _GLANCE_SECONDS
-                bar.update(i - drawn)
-                drawn = i
-                new = self.latest.get("validation") != said
-                if self.unwatched and (new or now - told >= _LINE_SECONDS or trainer.finished):
-                    self._tell(first, now - began)
-                    told, said = now, self.latest.get("validation")
-                if run is not None and now - saved >= settings.checkpoint_seconds:
-                    self._save()
-                    saved = time.monotonic()
-                if self.interrupts.requested or (run is not None and run.stop_requested()):
-                    state = "interrupted"
-                    break
-                if self.deadline is not None and now >= self.deadline:
-                    state = "paused"
-                    break
-        return self._end("finished" if trainer.finished else state)
+        if self._validates and not any(
+            row["iteration"] == first and row["split"] == "validation" for row in self.rows
+        ):
+            self._validate(bar)  # in which the last sitting was stopped
+        drawn = trainer.iteration
+        while not trainer.finished:
+            trainer.update()
+            i = trainer.iteration
+            if i % settings.log_every == 0 or i == settings.iterations:
+                self._add(trainer.row())
+            if settings.diagnose_every and i % settings.diagnose_every == 0:
+                self._add(diagnostics(trainer))
+            if self._validates:
+                self._validate(bar)
+            now = time.monotonic()
+            if now < glance and i < settings.iterations:
+                continue
+            glance = now + _GLANCE_SECONDS
+            bar.update(i - drawn)
+            drawn = i
+            new = self.latest.get("validation") != said
+            if self.unwatched and (new or now - told >= _LINE_SECONDS or trainer.finished):
+                self._tell(first, now - began)
+                told, said = now, self.latest.get("validation")
+            if run is not None and now - saved >= settings.checkpoint_seconds:
+                self._save()
+                saved = time.monotonic()
+            if self.interrupts.requested or (run is not None and run.stop_requested()):
+                return "interrupted"
+            if self.deadline is not None and now >= self.deadline:
+                return "paused"
+        return "finished"
+
+    @property
+    def _validates(self) -> bool:
+        """Whether a validation belongs to the outer step that was just made."""
+        i, settings = self.trainer.iteration, self.experiment.training
+        return (
+            i > 0
+            and settings.validate_every > 0
+            and (i % settings.validate_every == 0 or i == settings.iterations)
+        )
 
     def _end(self, state: State) -> Outcome:
         trainer, run = self.trainer, self.run
@@ -303,13 +316,14 @@ class _Session:
             self.run.append(row)
 
     def _validate(self, bar: Any) -> None:
-        row = self.trainer.validate()
-        self._add(row)
+        with or_as_before(self.trainer), self.interrupts.at_once(self.run):
+            row = self.trainer.validate()
+            watched = bool(self.experiment.training.diagnose_every)
+            rows = [row, *(adaptation(self.trainer) if watched else [])]
+        for found in rows:
+            self._add(found)
         if "validation" in self.latest:
             bar.set_postfix_str(f"validation {self.latest['validation']}", refresh=False)
-        if self.experiment.training.diagnose_every:
-            for step in adaptation(self.trainer):
-                self._add(step)
         if row["best"] and self.run is not None:
             checkpoint = self.trainer.checkpoint(self.seconds)
             save_checkpoint(self.run.checkpoint_path("best"), checkpoint)

@@ -272,7 +272,7 @@ class Trainer:
         state, rest = optimizer_tensors(self.optimizer)
         tensors |= {f"optimizer.{name}": tensor for name, tensor in state.items()}
         tensors |= {f"random.{kind}": self.random.generator(device).get_state()
-                    for kind, device in self._devices().items()}  # fmt: skip
+                    for kind, device in self.devices().items()}  # fmt: skip
         tensors["loss_sum"] = self.loss_sum
         carried = self.meta_gradients.carried
         if carried is not None:
@@ -316,7 +316,7 @@ class Trainer:
         self.schedule.load_state_dict(header["schedule"])
         self.iteration = header["iteration"]
         self.best = None if header["best"] is None else Best(**header["best"])
-        states = {kind: self.random.generator(d).get_state() for kind, d in self._devices().items()}
+        states = {kind: self.random.generator(d).get_state() for kind, d in self.devices().items()}
         check_tensors(checkpoint.part("random"), states, "random", name)
         check_tensors(
             {k: t for k, t in checkpoint.tensors.items() if k == "loss_sum"},
@@ -327,7 +327,7 @@ class Trainer:
         self.loss_sum.copy_(checkpoint.tensors["loss_sum"])
         self.loss_count = header["loss_count"]
         self._carry_on(checkpoint, name)
-        for kind, device in self._devices().items():
+        for kind, device in self.devices().items():
             try:
                 self.random.generator(device).set_state(checkpoint.tensors[f"random.{kind}"])
             except RuntimeError as error:
@@ -355,7 +355,7 @@ class Trainer:
         check_tensors(found, wanted, "carried", name)
         self.meta_gradients.carried = Adapted({n: found[n] for n in wanted}, step=step)
 
-    def _devices(self) -> dict[str, str]:
+    def devices(self) -> dict[str, str]:
         """By kind, the devices that random numbers may be drawn on."""
         own = self.experiment.device
         return {"cpu": "cpu", torch.device(own).type: own}

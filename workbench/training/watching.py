@@ -73,6 +73,23 @@ def adaptation(trainer: Trainer) -> list[dict[str, Any]]:
 
 
 @contextmanager
+def or_as_before(trainer: Trainer) -> Iterator[None]:
+    """A measurement that is broken off leaves the trainer as it was."""
+    learner = {name: tensor.clone() for name, tensor in trainer.learner.state_dict().items()}
+    generators = [trainer.random.generator(device) for device in trainer.devices().values()]
+    states, best = [one.get_state() for one in generators], trainer.best
+    try:
+        yield
+    except BaseException:
+        trainer.learner.load_state_dict(learner)
+        trainer.learner.train()
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)
+        trainer.best = best
+        raise
+
+
+@contextmanager
 def _apart(trainer: Trainer) -> Iterator[None]:
     """Generators and buffers are left as they were."""
     buffers = [(buffer, buffer.clone()) for buffer in trainer.learner.buffers()]
