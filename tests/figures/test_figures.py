@@ -29,6 +29,7 @@ from workbench.figures import (
     training_diagnostics,
     trend,
 )
+from workbench.figures.style import OKABE_ITO
 from workbench.figures.summary import interval, smoothed
 
 FIGURES = {
@@ -219,7 +220,10 @@ def test_episode_grid_shows_each_image_and_outlines_the_wrong_ones():
     images = plot.axes[0].get_images()
     assert len(images) == len(frame)
     np.testing.assert_array_equal(images[0].get_array(), frame["image"].iloc[0])
-    assert len(outlined(plot)) == 1
+    (wrong,) = outlined(plot)
+    assert wrong.get_linestyle() == "--"  # as on screen, and by no class's colour
+    assert to_hex(wrong.get_edgecolor()) not in {c.lower() for c in OKABE_ITO.values()}
+    assert "dashed frame: wrong" in [text.get_text().split("; ")[-1] for text in plot.axes[0].texts]
     left, right, low, high = images[0].get_extent()
     assert right - left == pytest.approx(low - high)  # square
 

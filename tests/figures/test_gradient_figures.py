@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -198,3 +200,17 @@ def test_every_kind_of_inspection_has_a_figure():
     from workbench.inspection import KINDS
 
     assert set(KINDS) <= set(DRAWN)
+
+
+def test_the_names_of_targets_do_not_run_into_each_other_in_a_column() -> None:
+    """Nor have the two losses the colours that first and second order have."""
+    frame = examples.loss_shape()
+    names = ("lowest: −4.3", "middle: 0.00352", "highest: 4.3")
+    three = [frame[frame["target"] == "1"].assign(target=name) for name in names]
+    plot = loss_shape(pd.concat(three))
+    plot.canvas.draw()
+    boxes = [axes._left_title.get_window_extent() for axes in plot.axes if axes.get_title("left")]
+    assert len(boxes) == 3
+    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
+    used = {to_hex(line.get_color()) for axes in plot.axes for line in axes.lines}
+    assert not used & {FIRST_ORDER.lower(), SECOND_ORDER.lower()}

@@ -13,10 +13,11 @@ from matplotlib.patches import Rectangle
 from workbench.errors import UserError
 from workbench.figures.axes import dress, short
 from workbench.figures.columns import require
-from workbench.figures.style import OKABE_ITO, PAPER, ColumnWidth, Plot, Style, drawing
+from workbench.figures.style import PAPER, WRONG, ColumnWidth, Plot, Style, drawing
 
 _COLUMN = 1.1  # images and the space between them, in image widths
 _ROW = 1.36  # an image and the line of its prediction, in image widths
+_MARKS = "mark: the class it is taken for; bar: how surely; dashed frame: wrong"
 _GAP = 0.5  # between support and query, in image widths
 
 
@@ -24,7 +25,7 @@ def episode_grid(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     """One task: a row a class, its support images left, its query images right.
 
     Below a query image stand the predicted class's marker and a bar as long as its confidence;
-    wrong predictions are outlined. At most five images a class are shown of each part, ten where
+    wrong predictions are framed, dashed, and a line below says so. At most five images a class are shown of each part, ten where
     the figure spans two columns; there more than ten classes stand side by side.
 
     frame  columns part (support or query), label (true class, 0 upwards), name, shot (which
@@ -55,7 +56,9 @@ def episode_grid(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     across = sum(shown.values()) * _COLUMN + (_GAP if all(shown.values()) else 0)
     wide = style.width.value / blocks
     side = min((wide - aside - 2 * edge) / across, 0.5 * style.scale)
-    height = 2 * edge + head + rows * _ROW * side
+    judged = "prediction" in frame and bool(frame["prediction"].notna().any())
+    foot = 0.18 * style.scale if judged else 0.0
+    height = 2 * edge + head + rows * _ROW * side + foot
     with drawing(style, height) as plot:
         plot.set_layout_engine("none")
         axes = plot.add_axes((0, 0, 1, 1))
@@ -83,6 +86,9 @@ def episode_grid(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
                 x = left + start + int(image["shot"]) * _COLUMN * side
                 _image(axes, x, top, side, image, style)
             start += (shown[part] * _COLUMN + _GAP) * side
+        if judged:
+            low, colour = height - edge, style.before
+            axes.text(edge, low, _MARKS, va="bottom", size="x-small", color=colour)
         plot.alt_text = _describe(frame, len(classes), counts)
     return plot
 
@@ -132,8 +138,9 @@ def _image(
             side,
             side,
             fill=False,
-            edgecolor=OKABE_ITO["vermilion"] if wrong else style.faint,
-            linewidth=(1.6 if wrong else 0.5) * style.scale,
+            edgecolor=WRONG if wrong else style.faint,
+            linestyle="--" if wrong else "-",
+            linewidth=(1.2 if wrong else 0.5) * style.scale,
             gid="wrong" if wrong else "image",
             zorder=2,
         )

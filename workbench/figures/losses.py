@@ -6,7 +6,7 @@ import pandas as pd
 
 from workbench.figures.axes import dress, note, number
 from workbench.figures.columns import ordered, require
-from workbench.figures.style import FIRST_ORDER, PAPER, SECOND_ORDER, Plot, Style, drawing
+from workbench.figures.style import PAPER, Plot, Style, drawing
 
 
 def loss_shape(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
@@ -33,8 +33,8 @@ def loss_shape(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
             other = axes.twinx()
             lows = []
             for own, name, colour in (
-                (axes, "learned", FIRST_ORDER),
-                (other, "true", SECOND_ORDER),
+                (axes, "learned", style.after),
+                (other, "true", style.ink),
             ):
                 own.plot(rows["prediction"], rows[name], color=colour, label=name)
                 least = rows.loc[rows[name].idxmin()]
@@ -47,11 +47,11 @@ def loss_shape(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
                 dress(own.yaxis)
             dress(axes.xaxis)
             axes.set_xlabel("prediction")
-            note(axes, f"target {target}", style.ink)
+            note(axes, "target " + target.replace(": ", "\n"), style.ink)
             if i == 0:
-                axes.set_ylabel("learned loss", color=FIRST_ORDER)
+                axes.set_ylabel("learned loss", color=style.after)
             if i == len(targets) - 1:
-                other.set_ylabel("true loss", color=SECOND_ORDER)
+                other.set_ylabel("true loss", color=style.ink)
             said.append(f"Target {target}: lowest at {lows[0]} and {lows[1]}.")
         plot.alt_text = f"Learned and true loss by prediction. {' '.join(said)}"
     return plot

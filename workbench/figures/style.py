@@ -35,6 +35,7 @@ OKABE_ITO = {
     "purple": "#CC79A7",
 }
 # Blue and orange are orders of gradients: only a seventh and an eighth class come to them.
+WRONG = "#D32F2F"  # what is predicted wrongly, always dashed too; panels have the page's own red
 _ORDER = ("green", "purple", "vermilion", "sky", "ink", "yellow", "blue", "orange")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 

@@ -359,3 +359,19 @@ test("a panel whose kernel is gone says so and what to do, greyed", () => {
   expect(find(".wb-lost").textContent).toContain("Run the cell again");
   expect(find(".wb-body").getAttribute("data-failed")).toBe("true");
 });
+
+test("the scale of the timeline holds 0, where rewards are below it too", async () => {
+  mount(sine());
+  const ends = () =>
+    [...root.querySelectorAll(".wb-time svg .wb-tick-label[text-anchor=end]")].map(
+      (label) => label.textContent,
+    );
+  const reward = wire({
+    task: rows(3, () => 0),
+    step: rows(3, (k) => k),
+    part: rows(3, () => "trial"),
+    reward: [-52, -30, -8],
+  }, [{ name: "reward", better: "higher" }]);
+  await act(() => model.python("frames", { ...model.traits.frames, "0:steps": reward, "1:steps": reward }));
+  expect(ends()).toEqual(["0", "−52"]);
+});

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from workbench.algorithms.inspections import Inspection
 from workbench.algorithms.values import Adapted
+from workbench.numbers import number
 from workbench.tasks.episode import Episode, Examples
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _grids(episode: Episode) -> list[tuple[str, Tensor, Tensor, Examples]]:
     place = torch.linspace(-0.5, 1.5, POINTS).to(like) * wide + low
     prediction = place.view(1, POINTS, 1).expand(1, POINTS, support.y.shape[2])
     for word, target in (("lowest", low), ("middle", (low + high) / 2), ("highest", high)):
-        name = f"{word}: {float(target):.3g}"
+        name = f"{word}: {number(float(target))}"
         found.append((name, place, prediction, Examples(none, target.expand_as(prediction))))
     return found
 

@@ -139,9 +139,10 @@ function lossScale(courses: (Course | null)[], lanes: Lane[], g: Geometry) {
   if (!(low <= high)) [low, high] = [0, 1];
   const range = [g.curve, 14];
   if (low > 0 && high / low > 1000) return scaleLog().domain([low, high]).range(range);
-  const floor = Math.min(low, 0); // a scale that began at the least would make little look much
+  // A scale that began at the least would make little look much; rewards may be below 0.
+  [low, high] = [Math.min(low, 0), Math.max(high, 0)];
   return scaleLinear()
-    .domain([floor, high === floor ? floor + 1 : high])
+    .domain([low, high === low ? low + 1 : high])
     .range(range);
 }
 

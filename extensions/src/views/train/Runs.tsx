@@ -140,7 +140,8 @@ function measured(found: Validation | null, named = true): string {
   const times = factorOf(measure);
   if (!named) return three(times * found.value);
   const half = found.ci95 === null ? null : times * found.ci95;
-  return `${measure.name} ${withInterval(times * found.value, half)}${measure.unit && ` ${measure.unit}`}`;
+  const unit = measure.unit === "%" ? "%" : measure.unit && ` ${measure.unit}`;
+  return `${measure.name} ${withInterval(times * found.value, half)}${unit}`;
 }
 
 type Ask = (command: string, name: string, more?: object) => Promise<unknown>;
