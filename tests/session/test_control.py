@@ -29,6 +29,8 @@ def test_only_what_can_be_had_of_a_policy_is_offered(session: Session) -> None:
     about = Showing(session).about()
     offered = {one["name"] for one in about["inspections"]}
     assert {"steps", "norms", "flow", "anatomy", "agreement", "sampling", "returns"} <= offered
+    labels = {one["name"]: one["label"] for one in about["inspections"]}
+    assert labels["steps"] == "Reward"  # a policy has no loss to be looked at
     assert not offered & {"landscape", "curvature", "influence", "memory", "embedding", "curves"}
     for kind in session.inspections.keys() - offered:
         assert about["kinds"][kind] not in ("open", "ready", "stale"), kind

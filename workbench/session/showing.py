@@ -23,6 +23,7 @@ from workbench.session.wire import WireFrame, to_wire
 # What is shown of every adaptation at once: the stage, and the losses of its timeline. The other
 # kinds are computed when asked for.
 SHOWN = tuple(name for name, kind in KINDS.items() if kind.view in ("stage", "loss"))
+_PAID = "Reward"  # what the tab of losses is called where there are none
 _QUICK = 0.1  # seconds below which a kind is computed again by itself after a change
 
 Place = tuple[int, str, int]  # a lane, a kind, a task
@@ -101,6 +102,7 @@ class Showing:
         """What is to be said beside the frames, as plain data."""
         session = self.session
         learner = session.tape.learner if session.sources else None
+        control = session.kind == "control"
         about: messages.SessionAbout = {
             "learners": [{"name": s, "note": o.note} for s, o in session.sources.items()],
             "learner": session.lanes[session.cursor.lane].learner,
@@ -119,7 +121,7 @@ class Showing:
             "inspections": [
                 {
                     "name": one.name,
-                    "label": one.label,
+                    "label": _PAID if one.label == "Loss" and control else one.label,
                     "sentence": one.sentence,
                     "view": one.view,
                 }
