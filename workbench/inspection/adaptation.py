@@ -17,6 +17,7 @@ from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.inspection.examples import shown
 from workbench.inspection.layers import one_task
+from workbench.inspection.moves import playing
 from workbench.inspection.tidy import table
 from workbench.measures import noted
 from workbench.tasks.episode import Episode
@@ -223,9 +224,8 @@ def pull_frame(
 
 
 def _played(learner: Plays, episode: Episode, path: Sequence[Adapted]) -> Iterator[dict[str, Any]]:
-    """Columns of what the policy does after every step: the next step has seen that."""
-    for adapted, following in zip(path, [*path[1:], None], strict=True):
-        played = learner.play(adapted, episode) if following is None else following.seen
+    """Columns of what the policy does after every step."""
+    for adapted, played in playing(learner, episode, path):
         brought = played["trajectory.reward"].mean(dim=1)
         found = {m.name: _numbers(m(brought, None)) for m in episode.objective.metrics}
         yield {"task": np.arange(len(episode)), "step": adapted.step, "part": "trial"} | found
