@@ -62,7 +62,9 @@ def _played(
     learner: Plays, episode: Episode, adapted: Adapted, played: Mapping[str, Tensor], task: int
 ) -> Going:
     """Those that a step from this value learns from, all from their beginning."""
-    states = {n.removeprefix(_STATES): t[task] for n, t in played.items() if n.startswith(_STATES)}
+    states: State = {
+        n.removeprefix(_STATES): t[task] for n, t in played.items() if n.startswith(_STATES)
+    }
     if not states:  # the method keeps none
         watched = _Watched.of(episode)
         played = learner.play(adapted, watched.episode)
