@@ -3,6 +3,10 @@
 20 tasks x 20 trajectories x 100 moves a batch. The paper's outer step is the trust region's
 (`navigation-maml-trpo`); PPO's five epochs over a batch get further in the same time. An outer step
 is one epoch: five are a batch of tasks.
+
+An inner step's length in what the policy does goes with one over its deviation, and its advantages
+are of deviation 1 however little there is to gain. So the deviation is held at 0.5, and later steps
+are 0.4 of the first one's: at a deviation of 0.3 and half the rate the third step overshoots.
 """
 
 from __future__ import annotations
@@ -21,8 +25,8 @@ _MAML = Experiment(
     tasks="navigation",
     train=Shape(ways=2, shots=20, queries=0),
     test=Shape(ways=2, shots=20, queries=0),
-    model=GaussianSettings(),
-    learner=MAMLRLSettings(),
+    model=GaussianSettings(least=0.5),
+    learner=MAMLRLSettings(later=0.4),
     training=TrainingSettings(
         iterations=1_000, tasks=20, rate=2e-3, schedule="linear", compiled="off",
         log_every=50, validate_every=250, validation_tasks=40, diagnose_every=0,
