@@ -104,14 +104,15 @@ _ALL = (
         return_frame,
         "What whole episodes of control brought, by episode or gradient step",
         scope="episode",
-        view="export",
+        view="acting",
+        label="Returns",
     ),
     kind_of(
         "regret",
         regret_frame,
         "What a trial lost against who knows the task, move by move",
         scope="episode",
-        view="export",
+        view="acting",
     ),
     kind_of(
         "expectations",
@@ -119,7 +120,7 @@ _ALL = (
         "What a critic expected before each move, and the return that came",
         scope="episode",
         needs=(Expects,),
-        view="export",
+        view="acting",
     ),
     kind_of(
         "images",
