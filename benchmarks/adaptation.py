@@ -108,7 +108,8 @@ def _differences(rows: pd.DataFrame, name: str) -> str:
         return "—"
     return "; ".join(
         ", ".join(
-            f"{row[f'{name}_{k}']:+.1f} ± {row[f'{name}_{k}_ci95']:.1f}" for _, row in rows.iterrows()
+            f"{row[f'{name}_{k}']:+.1f} ± {row[f'{name}_{k}_ci95']:.1f}"
+            for _, row in rows.iterrows()
         )
         for k in (1, STEPS)
     )
