@@ -59,6 +59,8 @@ async ({picture, act, times}) => {
 _CURVE = """root.querySelector('section[aria-label="What it does"] svg[role=group]').innerHTML"""
 _QUERY = """[...root.querySelectorAll('section[aria-label="What it does"] [role=option]')]
   .map((one) => one.getAttribute('aria-label')).join()"""
+_PATH = """[...root.querySelectorAll('section[aria-label="What it does"] svg[role=group] path')]
+  .filter((one) => one.style.strokeWidth === '2').map((one) => one.getAttribute('d')).join()"""
 _MAP = """root.querySelector('.wb-tabpanel svg[role]')?.innerHTML ?? ''"""
 
 _SLIDE = """{event: (root, i) => {
@@ -69,6 +71,12 @@ _SLIDE = """{event: (root, i) => {
 _SCRUB = """{event: (root, i) => {
   const key = Math.floor(i / 4) % 2 ? 'ArrowLeft' : 'ArrowRight';
   root.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}));
+}}"""
+# The goal is moved by keys, and the trajectories after an inner step follow.
+_AIM = """{event: (root, i) => {
+  const key = Math.floor(i / 4) % 2 ? 'ArrowLeft' : 'ArrowRight';
+  const grip = root.querySelector('.wb-grip');
+  grip.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}));
 }}"""
 # A setting changes, and the landscape is asked for anew as soon as it says that it is stale; where
 # it is quick enough it comes by itself.
@@ -110,6 +118,14 @@ CASES: list[dict[str, Any]] = [
         "keys": ["s", "Shift+ArrowRight"],
         "picture": _QUERY,
         "act": _SLIDE,
+        "most": 300,
+    },
+    {
+        "name": "goal in the plane, 20 trajectories, K = 3",
+        "cell": 'session = Session("navigation-fomaml", count=1)',
+        "keys": ["Shift+ArrowRight"],
+        "picture": _PATH,
+        "act": _AIM,
         "most": 300,
     },
     {

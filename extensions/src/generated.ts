@@ -141,7 +141,7 @@ export interface Inspection {
   label: string;
   sentence: string;
   /** Which view shows it; None is a table of its own. */
-  view: "stage" | "export" | "loss" | "layers" | "flow" | "anatomy" | "agreement" | "landscape" | "memory" | null;
+  view: "stage" | "export" | "loss" | "acting" | "layers" | "flow" | "anatomy" | "agreement" | "landscape" | "memory" | null;
 }
 
 /** What is to be said of a session beside its frames. */
@@ -347,7 +347,7 @@ export interface Columns {
   predictions: "step" | "example" | "label" | "prediction" | "confidence" | "truth" | "correct";
   trajectories: "step" | "part" | "trajectory" | "move" | "point" | "x" | "y" | "reward" | "value";
   rendered: "step" | "trajectory" | "move" | "image";
-  pulls: "step" | "move" | "arm" | "probability" | "pulled" | "reward" | "value" | "chance";
+  pulls: "step" | "move" | "arm" | "probability" | "pulled" | "mean" | "deviation" | "action" | "reward" | "value" | "chance";
   returns: "task" | "step" | "episode" | "trajectory" | "return" | "moves";
   regret: "task" | "step" | "move" | "gap" | "regret";
   expectations: "task" | "step" | "trajectory" | "move" | "value" | "return";

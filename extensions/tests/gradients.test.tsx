@@ -295,3 +295,39 @@ test("an export panel has the scale that is on screen in another panel of the se
   logOf(stage, "steps")(false);
   expect(scaleSeen(files, "steps")).toBe("linear");
 });
+
+test("what acting brought has a tab of its own", async () => {
+  const named = () => [...root.querySelectorAll("[role=tab]")].map((one) => one.textContent);
+  const acting = { ...TABS[0]!, name: "returns", label: "Returns", view: "acting" as const };
+  const about = { ...model.traits.about, inspections: [TABS[0]!, acting, ...TABS.slice(1)] };
+  const shown = (more: object) => act(() => model.python("about", { ...about, ...more }));
+  await shown({
+    kind: "control",
+    kinds: { returns: "ready", regret: "it is not known", expectations: "ready" },
+  });
+  expect(named()[1]).toBe("Returns");
+  await act(() =>
+    model.python("frames", {
+      "0:returns": wire({
+        task: [0, 0, 1, 1],
+        step: [10, 20, 10, 20],
+        episode: [1, 2, 1, 2],
+        return: [1, 3, 2, 6],
+        moves: [10, 10, 10, 10],
+      }),
+      "0:expectations": wire({
+        task: [0, 0, 1],
+        step: [1, 2, 1],
+        move: [1, 2, 1],
+        value: [0.5, 1, 2],
+        return: [1, 1, 3],
+      }),
+    }),
+  );
+  await press("2");
+  await settled();
+  expect(root.textContent).toContain("Return by episode");
+  expect(root.textContent).toContain("mean of 2 tasks");
+  expect(root.textContent).toContain("it is not known");
+  expect(root.textContent).toContain("Expected and came");
+});

@@ -234,3 +234,28 @@ def test_a_landscape_is_there_at_once_and_can_be_refined() -> None:
     both = pd.merge(*(g.round({"x": 4, "y": 4}) for g in grids), on=["x", "y"])
     assert len(both) == 121  # the finer grid has the places of the coarse one
     np.testing.assert_allclose(both["loss_x"], both["loss_y"], rtol=1e-4)
+
+
+def test_moves_that_are_numbers_are_what_was_drawn_and_around_what() -> None:
+    torch.manual_seed(0)
+    trial = open_tasks("navigation").sample(2, seed=0, shape=Shape(ways=2, shots=1))
+    learner = RL2(Policy(2, 2, hidden=8, numbers=True)).eval()
+    path = list(adapt(learner, trial, steps=5))
+    frame = pull_frame(learner, trial, path, task=1)
+    assert len(frame) == 5 * 2
+    for adapted, (move, rows) in zip(path[1:], frame.groupby("move"), strict=True):
+        seen = {name: t[1].detach() for name, t in adapted.seen.items()}
+        assert rows["step"].unique().tolist() == [move] == [adapted.step]
+        assert rows["arm"].tolist() == [0, 1]
+        np.testing.assert_allclose(rows["mean"], seen["out"][:2])
+        np.testing.assert_allclose(rows["deviation"], seen["out"][2:].exp(), rtol=1e-6)
+        np.testing.assert_allclose(rows["action"], seen["action"])
+        assert rows["reward"].tolist() == [float(seen["reward"])] * 2
+        assert rows["value"].tolist() == [float(seen["value"])] * 2
+    plot = arm_pulls(frame)
+    assert plot.alt_text.startswith("A trial of 5 moves: total reward −")
+    assert [text.get_text() for text in plot.axes[0].get_legend().get_texts()] == [
+        "number 1",
+        "number 2",
+    ]
+    np.testing.assert_allclose(plot.axes[0].get_lines()[0].get_ydata(), frame["mean"][::2])

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
 
-from workbench.algorithms import RL2, adapt
+from workbench.algorithms import MAMLRL, RL2, MAMLRLSettings, adapt
 from workbench.algorithms.capabilities import Plays
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.inspection.adaptation import step_frame
+from workbench.inspection.returns import return_frame
 from workbench.inspection.trajectories import trajectory_frame
-from workbench.models import Policy
+from workbench.models import Gaussian, Policy
 from workbench.randomness import fold, uniform
 from workbench.tasks import Shape, open_tasks
 from workbench.tasks.control.environment import Discrete
@@ -183,3 +185,44 @@ def test_tasks_without_places_are_refused() -> None:
     curves: Any = open_tasks("sinusoid").sample(2, seed=0)
     with pytest.raises(UserError, match="control tasks"):
         trajectory_frame(learner, curves, [])
+
+
+def test_what_an_adaptation_played_is_drawn_without_playing_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    learner = MAMLRL(Gaussian(2, 2, hidden=(4,)), MAMLRLSettings(adapts="head")).eval()
+    episode = open_tasks("navigation").sample(2, seed=0, shape=Shape(ways=2, shots=3))
+    path = [adapted.detach() for adapted in adapt(learner, episode, steps=2)]
+    calls: list[int] = []
+    play = learner.play
+
+    def counted(adapted: Adapted, where: Episode) -> dict[str, Tensor]:
+        calls.append(adapted.step)
+        found = play(adapted, where)
+        return {n: t for n, t in found.items() if keeps or ".state." not in n}
+
+    monkeypatch.setattr(learner, "play", counted)
+    keeps = True
+    frame = trajectory_frame(learner, episode, path, task=1)
+    step_frame(learner, episode, path)
+    trajectory_frame(learner, episode, path, task=0)
+    return_frame(learner, episode, path)
+    assert calls == [2]  # after the last step, once
+    # the same as of a method that keeps no states, all of whose trajectories are made anew
+    keeps = False
+    without = [
+        Adapted(a.values, {n: t for n, t in a.seen.items() if ".state." not in n}, a.step)
+        for a in path
+    ]
+    pd.testing.assert_frame_equal(trajectory_frame(learner, episode, without, task=1), frame)
+    # the body below the head is the learner's own: training on changes what the policy does
+    keeps = True
+    calls.clear()
+    with torch.no_grad():
+        for parameter in learner.parameters():
+            parameter.add_(0.1)
+    other = trajectory_frame(learner, episode, path, task=1)
+    assert calls == [2]
+    assert not other[other["step"] == 2].equals(frame[frame["step"] == 2])
+    pd.testing.assert_frame_equal(other[other["step"] < 2], frame[frame["step"] < 2])

@@ -191,7 +191,9 @@ class Plays(Learner):
     def play(self, adapted: Adapted, episode: Episode) -> dict[str, Tensor]:
         """Trajectories of the adapted policy, `trajectory.NAME [task, trajectory, move, ...]`.
 
-        Among the names are observation, action, reward, done and mask.
+        Among the names are observation, action, reward, done and mask. Where the environment's
+        states are among them, `state.NAME` with the beginning before the first move, whoever looks
+        at them need not play again.
         """
 
 

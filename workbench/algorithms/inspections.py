@@ -16,7 +16,16 @@ from workbench.fields import check_fields
 from workbench.tasks.episode import Kind
 
 View = Literal[
-    "stage", "export", "loss", "layers", "flow", "anatomy", "agreement", "landscape", "memory"
+    "stage",
+    "export",
+    "loss",
+    "acting",
+    "layers",
+    "flow",
+    "anatomy",
+    "agreement",
+    "landscape",
+    "memory",
 ]
 
 

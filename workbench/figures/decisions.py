@@ -73,13 +73,17 @@ def query_predictions(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
 def arm_pulls(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     """The policy's probability of each action at every move, and what the one it took brought.
 
-    frame  columns move (or step), arm, probability, pulled, reward and chance, as
-           `workbench.inspection.pull_frame` makes them
+    Of actions that are numbers: what each was drawn around, a deviation on both sides, and drawn.
+
+    frame  columns move (or step), arm, probability, pulled, reward and chance, or for numbers mean,
+           deviation and action, as `workbench.inspection.pull_frame` makes them
 
     >>> from workbench.figures import examples
     >>> arm_pulls(examples.pulls()).alt_text
     'A trial of 6 pulls of 3 arms: total reward 4; the best arm, 3, was pulled 4 times.'
     """
+    if "mean" in frame:
+        return _numbers_drawn(frame, style)
     axis = "move" if "move" in frame else "step"
     columns = [axis, "arm", "probability", "pulled", "reward"]
     require(frame, "arm_pulls", columns, "pull_frame", ["probability"])
@@ -136,4 +140,31 @@ def arm_pulls(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
                 f"; the best arm, {best + 1}, was pulled {times} time{'s' if times != 1 else ''}"
             )
         plot.alt_text += "."
+    return plot
+
+
+def _numbers_drawn(frame: pd.DataFrame, style: Style) -> Plot:
+    columns = ["move", "arm", "mean", "deviation", "action", "reward"]
+    require(frame, "arm_pulls", columns, "pull_frame", ["mean"])
+    moves = frame["move"].nunique()
+    dots = {"linestyle": "none", "marker": "o", "markersize": min(3.0, 90 / moves) * style.scale}
+    said = []
+    with drawing(style, style.height(0.62)) as plot:
+        axes = plot.subplots()
+        for place, (arm, rows) in enumerate(frame.groupby("arm")):
+            colour, _ = style.look(place)
+            low, high = rows["mean"] - rows["deviation"], rows["mean"] + rows["deviation"]
+            axes.fill_between(rows["move"], low, high, color=colour, alpha=0.2, linewidth=0)
+            axes.plot(rows["move"], rows["mean"], color=colour, label=f"number {int(arm) + 1}")
+            axes.plot(rows["move"], rows["action"], color=colour, markeredgewidth=0, **dots)
+            first, last = (number(rows["deviation"].iloc[end], 2) for end in (0, -1))
+            said.append(f"number {int(arm) + 1} by a deviation of {first} at first, {last} at last")
+        axes.set_xlabel("move")
+        axes.set_ylabel("number of the action")
+        dress(axes.xaxis, whole=True)
+        dress(axes.yaxis)
+        note(axes, "line: mean, band: deviation, dots: drawn", style.before)
+        plot.key(axes)
+        total = number(float(frame.drop_duplicates("move")["reward"].sum()))
+        plot.alt_text = f"A trial of {moves} moves: total reward {total}; {'; '.join(said)}."
     return plot

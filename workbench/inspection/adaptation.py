@@ -17,8 +17,10 @@ from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.inspection.examples import shown
 from workbench.inspection.layers import one_task
+from workbench.inspection.moves import playing
 from workbench.inspection.tidy import table
 from workbench.measures import noted
+from workbench.tasks.control.environment import Box
 from workbench.tasks.episode import Episode
 from workbench.tasks.families.sinusoid import FAMILIES, Curves
 from workbench.tasks.objectives import measures
@@ -174,13 +176,16 @@ def prediction_frame(
 def pull_frame(
     learner: Learner, episode: Episode, path: Sequence[Adapted], task: int = 0
 ) -> pd.DataFrame:
-    """A control task's trial: a row a move and action.
+    """A control task's trial: a row a move and action, or a row a move and number of an action.
 
     step         the inner step that made the move
     move         which move, counted from 1
-    arm          the action, a bandit's arm
-    probability  with which the policy chose it then
-    pulled       whether it did
+    arm          the action, a bandit's arm; of an action that is numbers, which of them
+    probability  with which the policy chose it then; not of numbers
+    pulled       whether it did; not of numbers
+    mean         of numbers: what the policy drew that one around
+    deviation    of numbers: with what deviation
+    action       of numbers: what it drew
     reward       what that brought; missing for what was not done
     value        what the policy expected of the rest of the trial, before the move; missing where
                  it expects nothing
@@ -196,7 +201,8 @@ def pull_frame(
     (12, 4)
     """
     one, values = one_task(episode, path, task)
-    moves = [adapted for adapted in values if "probabilities" in adapted.seen]
+    numbers = one.env is not None and isinstance(one.env.actions, Box)
+    moves = [a for a in values if ("out" if numbers else "probabilities") in a.seen]
     if one.env is None or not moves:
         raise UserError(
             "pull_frame shows the moves of a control task, and there are none: "
@@ -207,25 +213,24 @@ def pull_frame(
     pieces = []
     for move, adapted in enumerate(moves, 1):
         seen, arms = adapted.seen, np.arange(one.env.actions.size)
-        pulled = arms == int(seen["action"])
-        columns = {
-            "step": adapted.step,
-            "move": move,
-            "arm": arms,
-            "probability": _numbers(seen["probabilities"]),
-            "pulled": pulled,
-            "reward": np.where(pulled, float(seen["reward"]), np.nan),
-            "value": float(seen["value"]) if "value" in seen else float("nan"),
-            "chance": chance,
-        }
-        pieces.append(columns)
+        reward = float(seen["reward"])
+        columns: dict[str, Any] = {"step": adapted.step, "move": move, "arm": arms}
+        if numbers:
+            mean, logarithm = seen["out"].chunk(2, dim=-1)
+            columns |= {"mean": _numbers(mean), "deviation": _numbers(logarithm.exp())}
+            columns |= {"action": _numbers(seen["action"]), "reward": reward}
+        else:
+            pulled = arms == int(seen["action"])
+            columns |= {"probability": _numbers(seen["probabilities"]), "pulled": pulled}
+            columns["reward"] = np.where(pulled, reward, np.nan)
+        columns["value"] = float(seen["value"]) if "value" in seen else float("nan")
+        pieces.append(columns if numbers else columns | {"chance": chance})
     return table(pieces)
 
 
 def _played(learner: Plays, episode: Episode, path: Sequence[Adapted]) -> Iterator[dict[str, Any]]:
-    """Columns of what the policy does after every step: the next step has seen that."""
-    for adapted, following in zip(path, [*path[1:], None], strict=True):
-        played = learner.play(adapted, episode) if following is None else following.seen
+    """Columns of what the policy does after every step."""
+    for adapted, played in playing(learner, episode, path):
         brought = played["trajectory.reward"].mean(dim=1)
         found = {m.name: _numbers(m(brought, None)) for m in episode.objective.metrics}
         yield {"task": np.arange(len(episode)), "step": adapted.step, "part": "trial"} | found

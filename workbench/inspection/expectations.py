@@ -15,7 +15,7 @@ from workbench.algorithms.control.baseline import returns
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.inspection.layers import lacking
-from workbench.inspection.moves import Moves, column
+from workbench.inspection.moves import Moves, column, playing
 from workbench.inspection.tidy import table
 from workbench.tasks.episode import Episode
 
@@ -73,9 +73,8 @@ def expectation_frame(learner: Learner, episode: Episode, path: Sequence[Adapted
 def _played(
     learner: Plays, discount: float, episode: Episode, path: Sequence[Adapted]
 ) -> Iterator[dict[str, Any]]:
-    """Columns of what the policy does after every step: the next step has seen that."""
-    for adapted, following in zip(path, [*path[1:], None], strict=True):
-        played = learner.play(adapted, episode) if following is None else following.seen
+    """Columns of what the policy does after every step."""
+    for adapted, played in playing(learner, episode, path):
         made = played["trajectory.mask"] > 0
         task, trajectory, move = (where.cpu().numpy() for where in made.nonzero(as_tuple=True))
         yield {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,13 @@ from torch import Tensor
 from workbench.algorithms.base import Learner
 from workbench.algorithms.capabilities import Plays
 from workbench.algorithms.values import Adapted
+from workbench.inspection.moves import playing
 from workbench.tasks.control.environment import Environment, State, Task
 from workbench.tasks.control.repeated import Repeated
 from workbench.tasks.episode import Episode
 
 _STATE = "state."  # before the values of a trial that are the environment's state
+_STATES = "trajectory.state."  # before all states that a policy which plays went through
 _NOTHING = float("nan")
 
 
@@ -50,21 +52,27 @@ def world_of(episode: Episode) -> Any:
 def went(learner: Learner, episode: Episode, path: Sequence[Adapted], task: int) -> Iterator[Going]:
     """The trajectories after every step where a policy plays; otherwise the one trial so far."""
     if isinstance(learner, Plays):
-        for adapted in path:
-            yield _played(learner, episode, adapted, task)
+        for adapted, played in playing(learner, episode, path):
+            yield _played(learner, episode, adapted, played, task)
     else:
         yield _trial(learner, episode, path, task)
 
 
-def _played(learner: Plays, episode: Episode, adapted: Adapted, task: int) -> Going:
+def _played(
+    learner: Plays, episode: Episode, adapted: Adapted, played: Mapping[str, Tensor], task: int
+) -> Going:
     """Those that a step from this value learns from, all from their beginning."""
-    watched = _Watched.of(episode)
-    played = learner.play(adapted, watched.episode)
+    states: State = {
+        n.removeprefix(_STATES): t[task] for n, t in played.items() if n.startswith(_STATES)
+    }
+    if not states:  # the method keeps none
+        watched = _Watched.of(episode)
+        played = learner.play(adapted, watched.episode)
+        states = watched.states_of(task)
     reward, mask = (played[f"trajectory.{name}"][task] for name in ("reward", "mask"))
     value = played["trajectory.value"][task] if "trajectory.value" in played else None
     made = torch.cat([torch.ones_like(mask[:, :1]), mask], dim=1) > 0  # [trajectory, move]
-    states = watched.states[: made.shape[1]]
-    state = {n: torch.stack([one[n] for one in states], dim=2)[task][made] for n in states[0]}
+    state = {name: tensor[:, : made.shape[1]][made] for name, tensor in states.items()}
     trajectory, move = made.nonzero().cpu().numpy().T
     kept = made.cpu().numpy()
     nothing = np.full(kept.shape, _NOTHING)
@@ -149,6 +157,10 @@ class _Watched:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._env, name)
+
+    def states_of(self, task: int) -> State:
+        """Those of one task's trajectories, `[trajectory, move, ...]`."""
+        return {n: torch.stack([one[n][task] for one in self.states], 1) for n in self.states[0]}
 
     def reset(self, task: Task, seed: Tensor) -> tuple[State, Tensor]:
         state, observation = self._env.reset(task, seed)

@@ -110,7 +110,8 @@ _ALL = (
         return_frame,
         "What whole episodes of control brought, by episode or gradient step",
         scope="episode",
-        view="export",
+        view="acting",
+        label="Returns",
         tasks=("control",),
     ),
     kind_of(
@@ -118,7 +119,7 @@ _ALL = (
         regret_frame,
         "What a trial lost against who knows the task, move by move",
         scope="episode",
-        view="export",
+        view="acting",
         tasks=("control",),
     ),
     kind_of(
@@ -127,7 +128,7 @@ _ALL = (
         "What a critic expected before each move, and the return that came",
         scope="episode",
         needs=(Expects,),
-        view="export",
+        view="acting",
     ),
     kind_of(
         "images",

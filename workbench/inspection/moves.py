@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.algorithms.capabilities import Plays
 from workbench.algorithms.control.trials import rewards
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.tasks.episode import Episode
+
+# by the last value of a path: by what it was played, and what was done
+_LAST: WeakKeyDictionary[Adapted, tuple[object, Mapping[str, Tensor]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,24 @@ class Moves:
         counts = [r.shape[1] for r in reward]
         steps = np.repeat([adapted.step for adapted in made], counts)
         return Moves(steps, torch.cat(reward, dim=1), torch.cat(done, dim=1))
+
+
+def playing(
+    learner: Plays, episode: Episode, path: Sequence[Adapted]
+) -> Iterator[tuple[Adapted, Mapping[str, Tensor]]]:
+    """Every value of a path and what the policy then did: the next step has seen that.
+
+    What it does after the last one is kept with that, for other frames of the same path.
+    """
+    for adapted, following in zip(path, path[1:], strict=False):
+        yield adapted, following.seen
+    versions = [parameter._version for parameter in learner.parameters()]
+    by = (learner, learner.settings, episode, versions)  # what it depends on beside the value
+    before, played = _LAST.get(path[-1], (None, {}))
+    if before != by:
+        played = learner.play(path[-1], episode)
+        _LAST[path[-1]] = (by, played)
+    yield path[-1], played
 
 
 def _done(adapted: Adapted, reward: Tensor, frame: str) -> Tensor:

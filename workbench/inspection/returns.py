@@ -13,7 +13,7 @@ from workbench.algorithms.base import Learner
 from workbench.algorithms.capabilities import Plays
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
-from workbench.inspection.moves import Moves, column
+from workbench.inspection.moves import Moves, column, playing
 from workbench.inspection.tidy import table
 from workbench.tasks.episode import Episode
 
@@ -68,9 +68,8 @@ def return_frame(learner: Learner, episode: Episode, path: Sequence[Adapted]) ->
 
 
 def _played(learner: Plays, episode: Episode, path: Sequence[Adapted]) -> Iterator[dict[str, Any]]:
-    """Columns of what the policy does after every step: the next step has seen that."""
-    for adapted, following in zip(path, [*path[1:], None], strict=True):
-        played = learner.play(adapted, episode) if following is None else following.seen
+    """Columns of what the policy does after every step."""
+    for adapted, played in playing(learner, episode, path):
         reward, mask = played["trajectory.reward"], played["trajectory.mask"]
         tasks, count = reward.shape[:2]
         yield {

@@ -9,6 +9,7 @@ import { Table } from "../ui/Table";
 import { Tabs } from "../ui/Tabs";
 import { Inspected } from "./Inspected";
 import { atCursor, toRow } from "./link";
+import { Acting } from "./tabs/Acting";
 import { Agreement } from "./tabs/Agreement";
 import { Anatomy } from "./tabs/Anatomy";
 import { Flow } from "./tabs/Flow";
@@ -23,6 +24,7 @@ type View = Exclude<NonNullable<Inspection["view"]>, "stage" | "export">;
 /** What shows an inspection, by the view that Python names; every other one is a table. */
 const VIEWS: Record<View, ComponentType<{ store: Store }>> = {
   loss: Loss,
+  acting: Acting,
   layers: Layers,
   flow: Flow,
   anatomy: Anatomy,

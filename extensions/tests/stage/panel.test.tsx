@@ -298,6 +298,29 @@ test("a trial whose steps make several moves goes by moves", () => {
   expect(all(".wb-arms .wb-figure").map((one) => one.textContent)).toEqual(["12.5%", "87.5%"]);
 });
 
+test("actions that are numbers show what was drawn, and around what", () => {
+  const made = sine();
+  made.traits.about.kind = "control";
+  made.traits.frames = {
+    "0:pulls": wire({
+      step: [1, 1, 2, 2],
+      move: [1, 1, 2, 2],
+      arm: [0, 1, 0, 1],
+      mean: [0.5, -0.5, 0.25, 0],
+      deviation: [1, 1, 0.5, 0.75],
+      action: [0.75, -1, 0, 0.5],
+      reward: [-2, -2, -1, -1],
+      value: [-3, -3, -1.5, -1.5],
+    }),
+  };
+  mount(made);
+  const moves = all(".wb-pulls li").map((one) => one.textContent);
+  expect(moves).toEqual(["10.75, −1−2", "20, 0.5−1"]);
+  click(all(".wb-pulls button")[1]!);
+  expect(store.cursor.value.step).toBe(2);
+  expect(all(".wb-arms .wb-figure").map((one) => one.textContent)).toEqual(["0.25 ± 0.5", "0 ± 0.75"]);
+});
+
 test("the builder goes through the tasks, and keeps an episode in a file", () => {
   const made = sine();
   made.traits.view = "episode";

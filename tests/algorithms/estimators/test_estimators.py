@@ -37,7 +37,9 @@ from workbench.innerloop import InnerOptimizer, compiled, weights_of
 from workbench.inspection.kinds import compute
 from workbench.models import MLP, Conv4
 from workbench.tasks import Episode, Examples, open_tasks
+from workbench.training import preset
 from workbench.training.execution import MetaGradients
+from workbench.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("double")
 
@@ -367,3 +369,9 @@ def test_a_rate_on_the_way_is_a_setting_like_any_other() -> None:
     assert replace(Truncated(), window=5).window == 5
     with pytest.raises(UserError, match="window"):
         Truncated(window=0)
+
+
+@pytest.mark.parametrize("name", ["bandit-rl2", "bandit-snail"])
+def test_a_window_of_moves_is_refused_before_anything_is_trained(name: str) -> None:
+    with pytest.raises(UserError, match="cuts that off: use Exact"):
+        Trainer(replace(preset(name), estimator=Truncated(window=5)))

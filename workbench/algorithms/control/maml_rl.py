@@ -169,6 +169,8 @@ class MAMLRL(GradientLearner, Plays, Strays, Expects):
         found = {"value": value, "advantage": baseline.normalised(advantage, mask)}
         names = ("observation", "action", "reward", "done", "mask", "out")
         found |= {name: getattr(made, name) for name in names}
+        for name in made.states[0]:
+            found[f"state.{name}"] = torch.stack([state[name] for state in made.states], dim=2)
         return {f"{PLAYED}{name}": t for name, t in found.items()}
 
     def meta_loss(self, path: Iterable[Adapted], episode: Episode) -> Tensor:
@@ -183,9 +185,9 @@ class MAMLRL(GradientLearner, Plays, Strays, Expects):
             adapted = self.begin(episode)
             for step in range(self.steps(episode)):
                 adapted = self.step(adapted, episode)
-                values |= {f"{step}.{name}": t for name, t in _played(adapted.seen).items()}
-            done = self.play(adapted, episode)
-        return Adapted(values | {f"{adapted.step}.{name}": t for name, t in done.items()})
+                values |= _learned_from(step, adapted.seen)
+            values |= _learned_from(adapted.step, self.play(adapted, episode))
+        return Adapted(values)
 
     def surrogate(self, collected: Adapted, episode: Episode, clip: float) -> Tensor:
         """The clipped loss after adapting anew to what was collected, from the theta of now."""
@@ -252,6 +254,12 @@ def _world(episode: Episode) -> tuple[Environment, int]:
 
 def _played(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: t for name, t in values.items() if name.startswith(PLAYED)}
+
+
+def _learned_from(step: int, seen: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What was played before a step, or after the last, but for states: they are only looked at."""
+    state = f"{PLAYED}state."
+    return {f"{step}.{n}": t for n, t in _played(seen).items() if not n.startswith(state)}
 
 
 def _of_step(collected: Adapted, step: int) -> dict[str, Tensor]:

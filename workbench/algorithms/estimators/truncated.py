@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from workbench.algorithms.base import Learner, adapt
+from workbench.algorithms.capabilities import Acts, Plays
 from workbench.algorithms.estimators.base import Estimator
 from workbench.algorithms.estimators.exact import differentiated
 from workbench.algorithms.values import Adapted, MetaGradient
+from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 from workbench.tasks.episode import Episode
 
@@ -35,6 +37,11 @@ class Truncated(Estimator):
         self, learner: Learner, episode: Episode, carried: Adapted | None = None
     ) -> tuple[MetaGradient, Adapted]:
         """The derivative through one window, and its last value."""
+        if isinstance(learner, Acts) and not isinstance(learner, Plays):
+            raise UserError(
+                f"a step of {type(learner).__name__} is a move, whose worth is what follows to the "
+                "end of the trial, and Truncated cuts that off: use Exact() or PPO()"
+            )
         first = 0 if carried is None else carried.step
         end = min(first + self.window, learner.steps(episode))
         values: list[Adapted] = []

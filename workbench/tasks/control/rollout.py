@@ -7,7 +7,7 @@ move, so a rollout that goes on from where another ended is the same as one in a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,7 @@ class Trajectories:
     mask         1, and 0 for what only came after an end
     out          what the policy gave to choose by
     value        what it expected to come
+    states       the environment's, from where the moves begin to where each of them led
     end, memory  where the trajectories stand, and what the policy then remembers
     """
 
@@ -57,6 +58,7 @@ class Trajectories:
     mask: Tensor
     out: Tensor
     value: Tensor
+    states: Sequence[State]
     end: Place
     memory: Any
 
@@ -102,6 +104,7 @@ def rollout(
     if last <= first:
         raise UserError(f"a rollout of {last - first} moves was asked for: ask for at least 1")
     state, moment, rows = place.state, place.moment, []
+    states = [state]
     alive = moment["done"].squeeze(-1) == 0 if ends else torch.ones_like(seed, dtype=torch.bool)
     # of all moves at once, [move, ...]: small operations are most of what drawing costs
     numbers = torch.arange(first, last, device=seed.device).view(-1, *[1] * seed.dim())
@@ -125,6 +128,7 @@ def rollout(
             _check_shapes(env, {**found, "done": (done, seed.shape)})
         reward = reward.to(out.dtype)
         rows.append((moment["observation"], action, reward, done, alive, out, value))
+        states.append(state)
         moment = {
             "observation": following.to(out.dtype),
             "action": env.actions.encode(action, out.dtype),
@@ -145,6 +149,7 @@ def rollout(
         mask,
         out,
         value,
+        states,
         Place(state, moment, last),
         memory,
     )

@@ -56,12 +56,13 @@ def _built_in() -> dict[str, tuple[str, Experiment]]:
         levels,
         navigation,
         optimizers,
+        reacher,
         shifts,
         sinusoid,
         text,
     )
 
-    parts = (sinusoid, images, shifts, control, navigation, text, optimizers, levels)
+    parts = (sinusoid, images, shifts, control, navigation, reacher, text, optimizers, levels)
     return {name: entry for part in parts for name, entry in part.PRESETS.items()}
 
 

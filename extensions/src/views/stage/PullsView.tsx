@@ -20,13 +20,13 @@ export function PullList({ pulls, step, store }: { pulls: Pulls; step: number; s
             type="button"
             tabIndex={-1}
             onClick={() => store.move({ step: pull.step })}
-            title={`Move ${pull.move}: ${pulls.what} ${pull.arm + 1} paid ${three(pull.reward)}`}
+            title={`Move ${pull.move}: ${doneIn(pulls, pull)} paid ${three(pull.reward)}`}
           >
             <span class="wb-quiet">{pull.move}</span>
-            <i style={{ background: look(pull.arm).colour }} aria-hidden="true" />
-            <span>
-              {pulls.what} {pull.arm + 1}
-            </span>
+            {pull.arm >= 0 && (
+              <i style={{ background: look(pull.arm).colour }} aria-hidden="true" />
+            )}
+            <span>{doneIn(pulls, pull)}</span>
             <b data-paid={pull.reward > 0}>{three(pull.reward)}</b>
           </button>
         </li>
@@ -35,9 +35,17 @@ export function PullList({ pulls, step, store }: { pulls: Pulls; step: number; s
   );
 }
 
+/** What was done in a move: which action, or its numbers. */
+const doneIn = (pulls: Pulls, pull: Pulls["pulls"][number]) =>
+  pulls.what === "number"
+    ? pull.drawn.map((one) => three(one.action)).join(", ")
+    : `${pulls.what} ${pull.arm + 1}`;
+
 /** A probability for the eye; the exact one stands where the mouse rests. */
 const percent = (value = 0) =>
   value > 0 && value < 0.001 ? "< 0.1%" : `${(100 * value).toFixed(1)}%`;
+
+type Drawn = Pulls["pulls"][number]["drawn"][number];
 
 interface Believed {
   pulls: Pulls;
@@ -91,8 +99,71 @@ export function Beliefs(props: Believed) {
   );
 }
 
-/** How likely each action is by move. */
+/** How likely each action is by move; of one that is numbers, around what each of them is drawn. */
 export function Likely(props: Believed) {
+  return props.pulls.what === "number" ? <Around {...props} /> : <Chances {...props} />;
+}
+
+function Around(props: Believed) {
+  const { pulls, step } = props;
+  const { moves, made, onPick } = movesOf(props);
+  const now = pulls.pulls[Math.max(made, 1) - 1];
+  const numbers = Array.from({ length: pulls.arms }, (_, place) => place);
+  const by = (place: number, of: (one: Drawn) => number) =>
+    pulls.pulls.map((pull) => of(pull.drawn[place]!));
+  return (
+    <>
+      <ul class="wb-arms" aria-label={`${numbers.length} numbers of an action at step ${step}`}>
+        {numbers.map((place) => (
+          <li key={place}>
+            <span>number {place + 1}</span>
+            <span class="wb-figure">
+              {three(now?.drawn[place]?.mean)} ± {three(now?.drawn[place]?.deviation)}
+            </span>
+          </li>
+        ))}
+      </ul>
+      <Chart
+        title="What each number is drawn around"
+        description="line: mean · band: a deviation on both sides · points: drawn"
+        series={numbers.flatMap((place) => {
+          const y = by(place, (one) => one.mean);
+          const { colour } = look(place);
+          const name = `number ${place + 1}`;
+          return [
+            {
+              name: `deviation of ${name}`,
+              kind: "band" as const,
+              x: moves,
+              y,
+              low: by(place, (one) => one.mean - one.deviation),
+              high: by(place, (one) => one.mean + one.deviation),
+              colour,
+              silent: true,
+            },
+            { name, x: moves, y, colour },
+            {
+              name: `${name}, drawn`,
+              kind: "points" as const,
+              x: moves,
+              y: by(place, (one) => one.action),
+              ...look(place),
+              silent: true,
+            },
+          ];
+        })}
+        x={{ label: "move", integer: true, domain: [0, moves.length] }}
+        y={{ label: "number of the action" }}
+        mark={made}
+        onPick={onPick}
+        height={180}
+        tight
+      />
+    </>
+  );
+}
+
+function Chances(props: Believed) {
   const { pulls, step } = props;
   const { moves, made, onPick } = movesOf(props);
   const now = pulls.pulls[Math.max(made, 1) - 1];

@@ -225,8 +225,8 @@ export function readCourse(frame: Frame | undefined, task: number): Course | nul
 /** The moves of a trial. */
 export interface Pulls {
   arms: number;
-  /** What an action is called: arm where it is a bandit's. */
-  what: "arm" | "action";
+  /** What an action is called: arm where it is a bandit's. Of one that is numbers, each of them. */
+  what: "arm" | "action" | "number";
   /** By move, from 1: which action, what it paid, what the policy thought, and the step that made it. */
   pulls: {
     step: number;
@@ -235,6 +235,8 @@ export interface Pulls {
     reward: number;
     value: number | null;
     probabilities: number[];
+    /** Of an action that is numbers: around what each was drawn, with what deviation, and drawn. */
+    drawn: { mean: number; deviation: number; action: number }[];
   }[];
   /** Each arm's own chance to pay, where it is known. */
   chances: number[] | null;
@@ -244,6 +246,7 @@ export function readPulls(frame: Frame<Columns["pulls"]> | undefined): Pulls | n
   if (!frame || frame.rows === 0) return null;
   return once(frame, "pulls", () => {
     const arms = Math.max(...frame.numbers("arm")) + 1;
+    const numbers = frame.has("mean");
     const chances: number[] = [];
     const pulls: Pulls["pulls"] = [];
     for (let row = 0; row < frame.rows; row++) {
@@ -257,7 +260,19 @@ export function readPulls(frame: Frame<Columns["pulls"]> | undefined): Pulls | n
         reward: 0,
         value: null,
         probabilities: [],
+        drawn: [],
       });
+      const number = (name: Columns["pulls"]) => (frame.at(name, row) as number | null) ?? NaN;
+      if (numbers) {
+        pull.drawn[arm] = {
+          mean: number("mean"),
+          deviation: number("deviation"),
+          action: number("action"),
+        };
+        pull.reward = number("reward");
+        pull.value = frame.at("value", row) as number | null;
+        continue;
+      }
       pull.probabilities[arm] = frame.at("probability", row) as number;
       const chance = frame.has("chance") ? frame.at("chance", row) : null;
       if (typeof chance === "number" && Number.isFinite(chance)) chances[arm] = chance;
@@ -270,7 +285,7 @@ export function readPulls(frame: Frame<Columns["pulls"]> | undefined): Pulls | n
     const known = chances.length > 0;
     return {
       arms,
-      what: known ? "arm" : "action",
+      what: numbers ? "number" : known ? "arm" : "action",
       pulls: pulls.filter(Boolean),
       chances: known ? chances : null,
     };
