@@ -7,7 +7,7 @@ arXiv:1606.04474, one level up: what is learned is no update but how the next on
     x           = (log L, its change since last, log |g|, cos(g, -move), t / T)
     log setting = what is learned for all families + reach * tanh(V h)
 
-L is the mean meta-loss of the last outer step's tasks, g its gradient and move what the step made
+L is what the last outer step descended, g its gradient and move what the step made
 of theta; settings are those of `MetaOptimised`. V starts at 0: so begun, and kept there, it is
 `MetaOptimised`. As in the paper, what is read is a constant to the gradient.
 """
