@@ -12,6 +12,7 @@ A method says where alpha, beta and s come from: see `inner_rates`, `rates_after
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, runtime_checkable
@@ -19,7 +20,8 @@ from typing import Annotated, Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from workbench.algorithms.capabilities import Unrolls
+from workbench.algorithms.base import Learner
+from workbench.algorithms.capabilities import Trains, Unrolls
 from workbench.algorithms.generated.starts import drawn
 from workbench.algorithms.gradient.learner import (
     GradientLearner,
@@ -81,7 +83,7 @@ class MetaTrainingSettings(GradientSettings):
         return self.inner.build(model, nested.spec), nested
 
 
-class MetaTraining(GradientLearner):
+class MetaTraining(GradientLearner, Trains):
     """A learner whose step is an outer step of the meta-learner inside. Abstract: see its methods.
 
     inner   the meta-learner inside, with rates for each tensor and step
@@ -188,6 +190,24 @@ class MetaTraining(GradientLearner):
             if name not in weights and name not in rates
         }
         return {**weights, **rates, **rest}
+
+    # ---- one level below ------------------------------------------------------------------------
+
+    def settled(self, adapted: Adapted, episode: Episode) -> Adapted:
+        """The same with all that the next outer step is made with."""
+        return adapted
+
+    @torch.no_grad()
+    def below(self, adapted: Adapted, episode: Episode, task: int) -> tuple[Learner, Episode]:
+        """The learner inside with a family's theta and rates, and the tasks of the next step."""
+        adapted, families = self.settled(adapted, episode), len(episode)
+        own = self.stacked(weights_of(adapted.values), adapted, families)
+        learner: Any = copy.deepcopy(self.model)
+        learner.load_state_dict({n: t[task] for n, t in own.items()}, strict=False)
+        every = self.tasks(adapted, self.batch(adapted, episode))
+        each = len(every) // families
+        tasks = every[task * each : (task + 1) * each]
+        return learner.requires_grad_().eval(), tasks
 
     def strategy(self, after: Adapted, task: int) -> Iterator[tuple[str, float, str]]:
         """What the outer step that led to `after` was made with, in a family: names and values."""

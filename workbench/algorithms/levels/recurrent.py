@@ -89,15 +89,16 @@ class Recurrent(MetaOptimised):
 
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
         """An outer step, by a strategy that is set anew every few of them."""
-        if adapted.step % self.settings.every == 0:
-            adapted = self.decided(adapted, adapted.step / self.steps(episode))
+        adapted = self.settled(adapted, episode)
         after = super().step(adapted, episode)
         read = self.read(adapted, after)
         return Adapted({**after.values, "read": read}, after.seen, after.step)
 
-    def decided(self, adapted: Adapted, done: float) -> Adapted:
-        """The same with the strategy of the next outer steps, once a share of all is done."""
-        values = adapted.values
+    def settled(self, adapted: Adapted, episode: Episode) -> Adapted:
+        """The same with the strategy of the next outer steps, where it is set anew."""
+        if adapted.step % self.settings.every:
+            return adapted
+        values, done = adapted.values, adapted.step / self.steps(episode)
         level, before, size, along = values["read"].unbind(1)
         x = torch.stack([level, level - before, size, along, torch.full_like(level, done)], dim=1)
         h, c = values["hidden"].chunk(2, dim=1)

@@ -172,6 +172,11 @@ class Strategist(MetaTraining, Acts):
 
     # ---- the policy -----------------------------------------------------------------------------
 
+    def settled(self, adapted: Adapted, episode: Episode) -> Adapted:
+        """The same with the strategy that is picked, where one is."""
+        picks = adapted.step % self.settings.every == 0
+        return self.decided(adapted, episode)[0] if picks else adapted
+
     def decided(self, adapted: Adapted, episode: Episode) -> tuple[Adapted, dict[str, Tensor]]:
         """The same with a strategy picked anew, and what of that is learned from."""
         read = adapted.values["read"]
