@@ -359,3 +359,25 @@ test("a panel whose kernel is gone says so and what to do, greyed", () => {
   expect(find(".wb-lost").textContent).toContain("Run the cell again");
   expect(find(".wb-body").getAttribute("data-failed")).toBe("true");
 });
+
+test("what trains another learner opens it one level below, at the step under the cursor", async () => {
+  mount(sine());
+  expect(button("Open the level below")).toBeUndefined();
+  const asked: string[] = [];
+  const lower = sine();
+  Object.assign(model, { widget_manager: { get_model: async (id: string) => (asked.push(id), lower) } });
+  act(() => model.python("about", { ...model.get("about"), trains: true }));
+  press("ArrowRight");
+  click(button("Open the level below"));
+  expect(sent()).toEqual([["open_below", {}]]);
+  expect(model.saved.at(-1).step).toBe(1); // told before
+  expect(find("[aria-label='One level below']")).toBeNull();
+  await act(async () => {
+    model.python("about", { ...model.get("about"), below: "other" });
+    model.answer(0, { result: "Stage(session.below())" });
+  });
+  expect(find("[aria-label='One level below']").textContent).toContain("Stage(session.below())");
+  expect(asked).toEqual(["other"]);
+  await vi.waitFor(() => expect(find("[aria-label='One level below'] section.wb")).not.toBeNull());
+  expect(all("[aria-label='One level below'] section.wb")).toHaveLength(1);
+});

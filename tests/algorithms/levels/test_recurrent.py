@@ -92,7 +92,7 @@ def test_at_three_levels_families_are_each_what_torch_func_gives(optimizer: str)
                 level, before, size, along = read[t]
                 done = torch.tensor(t / OUTER_STEPS)
                 h, c = lstm(p, torch.stack([level, level - before, size, along, done]), h, c)
-                moves = 2 * torch.tanh(p["head.weight"] @ h + p["head.bias"])
+                moves = 2 * torch.tanh((p["head.weight"] @ h + p["head.bias"]) / 4)
                 alpha, beta, pull = ((f + m).exp() for f, m in zip(free, moves, strict=True))
 
             def descended(

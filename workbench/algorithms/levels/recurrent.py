@@ -5,7 +5,7 @@ arXiv:1606.04474, one level up: what is learned is no update but how the next on
 
     h           = LSTM(x, h)                                         every `every` outer steps
     x           = (log L, its change since last, log |g|, cos(g, -move), t / T)
-    log setting = what is learned for all families + reach * tanh(V h)
+    log setting = what is learned for all families + reach * tanh(V h / width)
 
 L is what the last outer step descended, g its gradient and move what the step made
 of theta; settings are those of `MetaOptimised`. V starts at 0: so begun, and kept there, it is
@@ -105,7 +105,8 @@ class Recurrent(MetaOptimised):
         h, c = self.cell(x, (h.contiguous(), c.contiguous()))
         new = {
             "hidden": torch.cat([h, c], dim=1),
-            "moves": self.settings.reach * torch.tanh(self.head(h)),
+            # by the width, so that the cell learns no quicker than what is learned for all
+            "moves": self.settings.reach * torch.tanh(self.head(h) / self.settings.width),
             "read": torch.stack([level, level, size, along], dim=1),
         }
         return Adapted({**values, **new}, adapted.seen, adapted.step)

@@ -25,7 +25,7 @@ from typing import Annotated, Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from workbench.algorithms.base import adapt
+from workbench.algorithms.base import Learner, adapt
 from workbench.algorithms.capabilities import Acts, Unrolls
 from workbench.algorithms.control.surrogates import clipped, weighted_mean
 from workbench.algorithms.control.trials import Fraction, Weight, advantages
@@ -169,6 +169,14 @@ class Strategist(MetaTraining, Acts):
             reward = before - level
             values["read"] = torch.stack([level, reward, values["first"] - level, size], dim=1)
         return Adapted(values, {**after.seen, **seen, "reward": reward}, after.step)
+
+    def below(self, adapted: Adapted, episode: Episode, task: int) -> tuple[Learner, Episode]:
+        """The learner inside, of the order that was picked, and the tasks of the next step."""
+        adapted = self.settled(adapted, episode)
+        found: tuple[Any, Episode] = super().below(adapted, episode, task)
+        picked = self.settings.orders[int(self.entry("orders", adapted)[task])]
+        found[0].settings = replace(found[0].settings, order=picked)
+        return found
 
     # ---- the policy -----------------------------------------------------------------------------
 
