@@ -166,6 +166,10 @@ export interface SessionAbout {
   aims: boolean;
   /** Whether a simulator makes pictures of what is done. */
   renders: boolean;
+  /** Whether the learner trains another, which can be opened one level below. */
+  trains: boolean;
+  /** The id of the panel of that, where one was opened. */
+  below?: string;
   undo: boolean;
   restored: boolean;
   lanes: Lane[];

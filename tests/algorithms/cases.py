@@ -63,6 +63,8 @@ from workbench.algorithms import (
     PretrainedRegression,
     Prototypical,
     PrototypicalSettings,
+    Recurrent,
+    RecurrentSettings,
     Reptile,
     ReptileSettings,
     RL2Settings,
@@ -70,6 +72,8 @@ from workbench.algorithms import (
     SNAILSettings,
     Strategies,
     StrategiesSettings,
+    Strategist,
+    StrategistSettings,
     TaskMemory,
     TaskMemorySettings,
 )
@@ -204,6 +208,8 @@ class Case:
     idle            endings of the names of meta-parameters that provably have no gradient
     noise_by_place  the method draws noise for the places of the examples, so what pads must
                     stand behind them to leave their noise alone
+    reads_anew      what the same weights predict changes with the steps: how they are read is set
+                    anew
     """
 
     learner: Callable[[Any], Learner]
@@ -212,6 +218,7 @@ class Case:
     oracle: Oracle = "differences"
     idle: tuple[str, ...] = ()
     noise_by_place: bool = False
+    reads_anew: bool = False
 
     def build(self, seed: int = 0, **changes: Any) -> Learner:
         """The learner, in training mode, its parameters drawn from `seed`."""
@@ -252,10 +259,13 @@ def _attentive(settings: AttentionSettings) -> Learner:
     return AttentionLearner(_embedding(), 5, settings, base=base)
 
 
-def _meta_optimised(settings: MetaOptimisedSettings) -> Learner:
+def _inside() -> MAML:
     model = MLP(1, 1, hidden=(4,), activation="tanh")
-    inner = MAML(model, MAMLSettings(inner_rate=0.05, train_steps=2, rates="step"))
-    return MetaOptimised(inner, FAMILIES.nested, settings)
+    return MAML(model, MAMLSettings(inner_rate=0.05, train_steps=2, rates="step"))
+
+
+def _meta_optimised(settings: MetaOptimisedSettings) -> Learner:
+    return MetaOptimised(_inside(), FAMILIES.nested, settings)
 
 
 def _remembering(model: nn.Module, episode: Episode, settings: TaskMemorySettings) -> Learner:
@@ -296,6 +306,10 @@ _LSTM, _MOMENTS = LSTMRuleSettings(hidden=4), MomentRuleSettings(hidden=5)
 _OPTIMIZER = NeuralOptimizerSettings(**_STEPS, optimizer=_LSTM)
 _MOMENTUM = InnerOptimizer(momentum=0.9)
 _LEVELS = MetaOptimisedSettings(**_STEPS, batch=2, optimizer=_MOMENTUM)
+_WATCHED = RecurrentSettings(**_STEPS, batch=2, optimizer=_MOMENTUM, every=2, width=4)
+_PICKED = StrategistSettings(
+    **_STEPS, batch=1, optimizer=_MOMENTUM, inner_counts=(1, 2), every=1, watched=2, width=4
+)
 
 
 def _maml(**changes: Any) -> MAMLSettings:
@@ -563,6 +577,20 @@ CASES: dict[str, Case] = {
             proximal=0.1,
         ),
         families,
+    ),
+    "Recurrent": Case(
+        lambda s: _stirred(Recurrent(_inside(), FAMILIES.nested, s)),
+        _WATCHED,
+        families,
+        "by hand",
+        reads_anew=True,
+    ),
+    "Strategist": Case(
+        lambda s: _stirred(Strategist(_inside(), FAMILIES.nested, s)),
+        _PICKED,
+        families,
+        "by hand",
+        reads_anew=True,
     ),
     "SNAIL": Case(lambda s: SNAIL(_embedding(), 5, WAYS, s), _SNAIL, clouds, idle=BEFORE_NORM),
     "SNAIL, trials": Case(lambda s: SNAILPolicy(1 + 3 + 2, 3, s), _SNAIL, bandits, "actor-critic"),

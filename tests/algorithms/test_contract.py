@@ -194,7 +194,8 @@ def test_an_inner_rate_of_0_is_the_identity(case: Case) -> None:
     assert path
     for adapted in path:
         assert_same(weights_of(adapted.values), weights_of(start.values), **EXACTLY)
-        assert torch.equal(predict(learner, adapted, episode), predict(learner, start, episode))
+        if not case.reads_anew:
+            assert torch.equal(predict(learner, adapted, episode), predict(learner, start, episode))
 
 
 # ---- graphs and gradients --------------------------------------------------------------------

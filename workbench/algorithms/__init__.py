@@ -80,6 +80,10 @@ if TYPE_CHECKING:
     from workbench.algorithms.levels.meta_optimised import (
         MetaOptimisedSettings as MetaOptimisedSettings,
     )
+    from workbench.algorithms.levels.recurrent import Recurrent as Recurrent
+    from workbench.algorithms.levels.recurrent import RecurrentSettings as RecurrentSettings
+    from workbench.algorithms.levels.strategist import Strategist as Strategist
+    from workbench.algorithms.levels.strategist import StrategistSettings as StrategistSettings
     from workbench.algorithms.memory.attentive import AttentionLearner as AttentionLearner
     from workbench.algorithms.memory.attentive import AttentionSettings as AttentionSettings
     from workbench.algorithms.memory.knowledge import KnowledgeBase as KnowledgeBase
@@ -202,6 +206,14 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "levels.meta_optimised": (
         "MetaOptimised",
         "MetaOptimisedSettings",
+    ),
+    "levels.recurrent": (
+        "Recurrent",
+        "RecurrentSettings",
+    ),
+    "levels.strategist": (
+        "Strategist",
+        "StrategistSettings",
     ),
     "memory.attentive": (
         "AttentionLearner",

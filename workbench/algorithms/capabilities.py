@@ -197,6 +197,23 @@ class Plays(Learner):
         """
 
 
+class Trains(Learner):
+    """A learner that adapts by training another, one level below: a step is an outer step of that.
+
+    After any step the one below can be looked at as it then is, and adapts to tasks of its own.
+    """
+
+    lacking = (
+        "{what} opens the learner that is trained at each step, and {method} trains none: use it "
+        "with MetaOptimisedSettings() or another method of the third level"
+    )
+
+    @abstractmethod
+    def below(self, adapted: Adapted, episode: Episode, task: int) -> tuple[Learner, Episode]:
+        """The learner as it is after a step in one of the families, and the tasks that its next
+        outer step is made by."""
+
+
 def live_settings(learner: Learner) -> list[str]:
     """The settings marked `Live` that an adaptation of this very learner follows.
 

@@ -105,6 +105,8 @@ class SessionAbout(TypedDict):
     edits: int
     aims: bool  # whether tasks have a goal that is a place, which can be moved
     renders: bool  # whether a simulator makes pictures of what is done
+    trains: bool  # whether the learner trains another, which can be opened one level below
+    below: NotRequired[str]  # the id of the panel of that, where one was opened
     undo: bool
     restored: bool
     lanes: list[Lane]

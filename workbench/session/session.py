@@ -22,6 +22,7 @@ from workbench.errors import UserError, nearest
 from workbench.fields import check_fields, with_values
 from workbench.files import understood
 from workbench.inspection.tape import MEGABYTE
+from workbench.session.below import source_below
 from workbench.session.keeping import keep, kept, place_of, put_aside
 from workbench.session.looking import Looking
 from workbench.session.recording import OPEN, Recorder, Recording
@@ -256,6 +257,12 @@ class Session(Looking):
             self.cursor = there
             other = (self.cursor.task, self.cursor.lane) != (before.task, before.lane)
             self._tell("task" if other else "cursor")
+
+    def below(self, step: int | None = None) -> Session:
+        """A session of the learner that the current lane's trains, as it is after a step."""
+        step = self.cursor.step if step is None else step
+        title = self.lanes[self.cursor.lane].learner
+        return Session(source_below(self.tape, title, step, self.cursor.task))
 
     def _takes(self, lane: Lane) -> int | None:
         """How many steps the current lane's learner would take of itself."""

@@ -6,7 +6,7 @@ import dataclasses
 import time
 from typing import Any, cast
 
-from workbench.algorithms.capabilities import live_settings
+from workbench.algorithms.capabilities import Trains, live_settings
 from workbench.algorithms.divergence import followed
 from workbench.answers import SECOND_ORDER
 from workbench.errors import UserError
@@ -114,6 +114,7 @@ class Showing:
             "edits": len(session.state.edits_of(session.cursor.lane)),
             "aims": session.episode.task.get("goal", session.episode.seed).dim() == 2,
             "renders": renders(session.episode),
+            "trains": bool(session.sources) and isinstance(session.tape.learner, Trains),
             "undo": session.can_undo,
             "restored": session.restored,
             "lanes": [self._about_lane(lane) for lane in range(len(session.lanes))],

@@ -37,6 +37,7 @@ class SessionPanel(Exporting, Panel):
         if not isinstance(session, Session):
             session = Session(session, *more, **sampling)
         self.shown = session
+        self.opened: SessionPanel | None = None  # one level below
         self._showing: Any = Showing(session)
         super().__init__(view, session.id)
         me = weakref.ref(self)
@@ -49,6 +50,7 @@ class SessionPanel(Exporting, Panel):
         if hasattr(self, "_unwatch"):  # not where it could not be made
             self._unwatch()
         super().close()
+        self._close_below()
         # A cell's result is kept in `Out`: what it showed need not be kept with it.
         self._showing, self.frames, self.shown, self._unwatch = None, {}, None, lambda: None
 
@@ -110,7 +112,8 @@ class SessionPanel(Exporting, Panel):
     def _show(self) -> None:
         with self.hold_sync():
             self.frames = self._showing.frames()
-            self.about = self._showing.about()
+            below = {} if self.opened is None else {"below": self.opened.model_id}
+            self.about = {**self._showing.about(), **below}
 
     @traitlets.observe("cursor")
     def _on_cursor(self, change: Any) -> None:
@@ -159,6 +162,23 @@ class SessionPanel(Exporting, Panel):
     @command
     def open_episode(self, path: str) -> None:
         self.shown.open_episode(path)
+
+    @command
+    def open_below(self) -> str:
+        """Open what the learner trains in a stage, as it is at the cursor's step; the lines that
+        do so."""
+        below = self.shown.below()
+        self._close_below()
+        self.opened = SessionPanel("stage", below)
+        self._show()
+        return f"{self.shown.lines()}\nStage(session.below())".replace(
+            "Session\n", "Session, Stage\n", 1
+        )
+
+    def _close_below(self) -> None:
+        opened, self.opened = self.opened, None
+        if opened is not None:
+            opened.close()
 
     @command
     def undo(self) -> None:

@@ -1,7 +1,6 @@
 /** Comparison: runs on the same test tasks, and the tasks on which they differ most, opened. */
 
 import { useSignal } from "@preact/signals";
-import { useContext, useEffect, useRef } from "preact/hooks";
 import type { CompareAbout, Measure } from "../generated";
 import { type Frame } from "../frame";
 import { factorOf, labelOf, unitOf } from "../measure";
@@ -9,12 +8,12 @@ import { aboutAs, type Store } from "../store";
 import { Chart, type Series } from "../ui/Chart";
 import { Form } from "../ui/Form";
 import { useKeys } from "../ui/keys";
-import { Nested } from "../ui/nested";
 import { look } from "../ui/palette";
 import { Table } from "../ui/Table";
 import { Differing, Means, Pairs } from "./compare/tables";
 import { askExport } from "./dialogs";
 import { Code } from "./export";
+import { Opened } from "./Opened";
 
 export function Compare({ store }: { store: Store }) {
   const about = aboutAs<CompareAbout>(store);
@@ -88,7 +87,9 @@ export function Compare({ store }: { store: Store }) {
         </>
       )}
       {about.code && <Code title="The same as code" text={`${about.code}\n\n# on the command line:\n${about.shell}`} />}
-      {line.value && <Opened key={line.value} store={store} line={line.value} />}
+      {line.value && (
+        <Opened key={line.value} store={store} id={about.stage ?? ""} line={line.value} label="The task in the stage" />
+      )}
     </div>
   );
 }
@@ -165,35 +166,4 @@ function byStep(groups: Frame, steps: Frame, measure: Measure): Series[] {
       { name, x, y, ...look(row), dots: true },
     ];
   });
-}
-
-/** The stage of a task, which is a panel of its own; and the line that opens it elsewhere. */
-function Opened({ store, line }: { store: Store; line: string }) {
-  const child = useSignal<Store | null>(null);
-  const place = useRef<HTMLElement>(null);
-  useEffect(() => {
-    if (!child.value || !place.current) return;
-    place.current.scrollIntoView({ block: "start" });
-    place.current.querySelector<HTMLElement>("section.wb")?.focus({ preventScroll: true });
-  }, [child.value]);
-  const Inner = useContext(Nested);
-  useEffect(() => {
-    let gone = false;
-    let made: Store | null = null;
-    void store.panel(aboutAs<CompareAbout>(store).stage ?? "").then((found) => {
-      made = found;
-      if (gone) found.dispose();
-      else child.value = found;
-    });
-    return () => {
-      gone = true;
-      made?.dispose();
-    };
-  }, [store]);
-  return (
-    <section aria-label="The task in the stage" class="wb-dialog" ref={place}>
-      {child.value ? <Inner store={child.value} /> : <p class="wb-empty">Opening …</p>}
-      <Code title="The same in a cell of its own" text={line} />
-    </section>
-  );
 }

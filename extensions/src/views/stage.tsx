@@ -10,6 +10,7 @@ import { Gradients } from "./gradients";
 import { Behind } from "./Inspected";
 import { seenIn } from "./dialogs";
 import { isBehind } from "./link";
+import { Opened } from "./Opened";
 import { Column, DoesOf, EpisodeOf, keepFocus, Score } from "./stage/Columns";
 import { Choices, Drawer } from "./stage/Controls";
 import { Editor } from "./stage/edits";
@@ -24,6 +25,12 @@ export function Stage({ store }: { store: Store }) {
   const stepper = useMemo(() => new Stepper(store), [store]);
   const editor = useMemo(() => new Editor(store), [store]);
   const drawer = useSignal(false);
+  const below = useSignal({ id: "", line: "" });
+  const open = () =>
+    void store.send("open_below").then(
+      (line) => (below.value = { id: store.about.value.below ?? "", line }),
+      () => {},
+    );
   useEffect(() => () => stepper.pause(), [stepper]);
   useStageKeys(stepper, drawer);
   const lanes = store.about.value.lanes ?? [];
@@ -66,11 +73,14 @@ export function Stage({ store }: { store: Store }) {
         )}
         {hasLanes && (
           <div class="wb-time">
-            <Player store={store} stepper={stepper} />
+            <Player store={store} stepper={stepper} open={open} />
             <Timeline store={store} stepper={stepper} />
           </div>
         )}
       </div>
+      {below.value.id && (
+        <Opened key={below.value.id} store={store} {...below.value} label="One level below" />
+      )}
     </div>
   );
 }

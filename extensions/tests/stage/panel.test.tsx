@@ -398,3 +398,25 @@ test("the scale of the timeline holds 0, where rewards are below it too", async 
   await act(() => model.python("frames", { ...model.traits.frames, "0:steps": reward, "1:steps": reward }));
   expect(ends()).toEqual(["0", "−52"]);
 });
+
+test("what trains another learner opens it one level below, at the step under the cursor", async () => {
+  mount(sine());
+  expect(button("Open the level below")).toBeUndefined();
+  const asked: string[] = [];
+  const lower = sine();
+  Object.assign(model, { widget_manager: { get_model: async (id: string) => (asked.push(id), lower) } });
+  act(() => model.python("about", { ...model.get("about"), trains: true }));
+  press("ArrowRight");
+  click(button("Open the level below"));
+  expect(sent()).toEqual([["open_below", {}]]);
+  expect(model.saved.at(-1).step).toBe(1); // told before
+  expect(find("[aria-label='One level below']")).toBeNull();
+  await act(async () => {
+    model.python("about", { ...model.get("about"), below: "other" });
+    model.answer(0, { result: "Stage(session.below())" });
+  });
+  expect(find("[aria-label='One level below']").textContent).toContain("Stage(session.below())");
+  expect(asked).toEqual(["other"]);
+  await vi.waitFor(() => expect(find("[aria-label='One level below'] section.wb")).not.toBeNull());
+  expect(all("[aria-label='One level below'] section.wb")).toHaveLength(1);
+});

@@ -184,7 +184,7 @@ class GradientLearner(Unrolls):
         values, seen = loop.step(
             lambda weights: self.inner_loss(weights, adapted, episode),
             adapted.values,
-            self.rates_at(adapted.step),
+            self.rates_after(adapted),
             step=adapted.step,
             steps=self.steps(episode),
             through=list(self.parameters()) if loop.rematerialise else (),
@@ -240,11 +240,15 @@ class GradientLearner(Unrolls):
         plain = plain_dimensions(self.model)
         return {n: for_weights(r, plain[n]) for n, r in learned.items()}
 
+    def rates_after(self, adapted: Adapted) -> dict[str, Rate]:
+        """The rate of each adapted tensor in the step after `adapted`."""
+        return self.rates_at(adapted.step)
+
     def moved_by(
         self, before: Adapted, after: Adapted, episode: Episode, task: int
     ) -> dict[str, tuple[Rate, Rate]]:
         """The rate and the weight decay by which a step moved each adapted tensor of a task."""
-        return {name: (rate, 0.0) for name, rate in self.rates_at(before.step).items()}
+        return {name: (rate, 0.0) for name, rate in self.rates_after(before).items()}
 
 
 def for_weights(rate: Tensor, dimensions: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a third level learned: an inspection of the rates that the learner inside is given."""
+"""What a third level gives the learner inside: inspections of its rates, and of its strategy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @torch.no_grad()
 def inside_frame(learner: Any, episode: Episode, path: Sequence[Adapted], task: int) -> DataFrame:
-    """The rates of the learner inside, mask included: a row an inner step and tensor.
+    """The rates of the learner inside after the last step of a path: a row an inner step, tensor.
 
     >>> from workbench.algorithms import MetaOptimisedSettings
     >>> from workbench.models import MLPSettings
@@ -32,7 +32,7 @@ def inside_frame(learner: Any, episode: Episode, path: Sequence[Adapted], task: 
     """
     import pandas as pd
 
-    rates = learner.inner_rates(len(episode))[task]
+    rates = learner.inner_rates(_last(learner, episode, path), len(episode))[task]
     rows = []
     for step in range(rates.shape[1]):
         for name, of_tensor in zip(learner.rate_names, rates, strict=True):
@@ -43,10 +43,52 @@ def inside_frame(learner: Any, episode: Episode, path: Sequence[Adapted], task: 
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def _last(learner: Any, episode: Episode, path: Sequence[Adapted]) -> Adapted:
+    return path[-1] if path else learner.begin(episode)
+
+
+STRATEGY_COLUMNS = {
+    "step": "which outer step, counted from 1",
+    "setting": "inner_rate (the mean over tensors and inner steps), outer_rate (over tensors), "
+    "proximal, and what else the method sets",
+    "value": "what it was in that step",
+    "label": "its name, where it has one",
+}
+
+
+@torch.no_grad()
+def strategy_frame(learner: Any, episode: Episode, path: Sequence[Adapted], task: int) -> DataFrame:
+    """How a family's outer steps were made: a row an outer step and setting.
+
+    >>> from workbench.algorithms import MetaOptimisedSettings, adapt
+    >>> from workbench.models import MLPSettings
+    >>> from workbench.tasks import Shape, open_tasks
+    >>> families, shape = open_tasks("families:sines"), Shape(1, 8, 4)
+    >>> learner = MetaOptimisedSettings().build(MLPSettings(hidden=(8,)), families.spec(shape))
+    >>> episode = families.sample(1, seed=0, shape=shape)
+    >>> frame = strategy_frame(learner, episode, list(adapt(learner, episode, steps=2)), 0)
+    >>> frame["setting"].tolist()[:3], round(frame["value"][1], 4)
+    (['inner_rate', 'outer_rate', 'proximal'], 0.001)
+    """
+    import pandas as pd
+
+    rows = []
+    for after in path[1:]:
+        for name, value, label in learner.strategy(after, task):
+            rows.append({"step": after.step, "setting": name, "value": value, "label": label})
+    return pd.DataFrame(rows, columns=list(STRATEGY_COLUMNS))
+
+
 INSIDE = Inspection(
     "inside",
     inside_frame,
     COLUMNS,
     "The rates that the learner inside moves each tensor by, by inner step",
     figure="rates",
+)
+STRATEGY = Inspection(
+    "strategy",
+    strategy_frame,
+    STRATEGY_COLUMNS,
+    "The rates and regularisation that each outer step was made with",
 )

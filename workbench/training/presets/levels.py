@@ -1,4 +1,4 @@
-"""Learning to meta-learn: MAML's own settings, on families of sine waves and of harmonics.
+"""Learning to meta-learn: how MAML is trained, learned on families of sine waves and harmonics.
 
 The net and the inner steps are small, so that a whole meta-training is a task among many.
 """
@@ -8,9 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from workbench.algorithms.estimators.evolution import Evolution
+from workbench.algorithms.estimators.ppo import PPO
 from workbench.algorithms.estimators.truncated import Truncated
 from workbench.algorithms.gradient.maml import MAMLSettings
 from workbench.algorithms.levels.meta_optimised import MetaOptimisedSettings
+from workbench.algorithms.levels.recurrent import RecurrentSettings
+from workbench.algorithms.levels.strategist import StrategistSettings
 from workbench.models import MLPSettings
 from workbench.tasks import Shape
 from workbench.training.experiment import Experiment, TrainingSettings
@@ -41,6 +44,24 @@ _EVERY = MetaOptimisedSettings(
     proximal=1e-4,
 )
 
+# From rates that a grid finds, of which each family wants its own and at its own time.
+_GOOD = replace(_MAML, inner_rate=0.1)
+_RECURRENT = replace(
+    _SINES,
+    learner=RecurrentSettings(inner=_GOOD, inner_rate=0.03),
+    training=replace(_SINES.training, iterations=80, tasks=4, rate=0.03),
+)
+# Eight outer steps of the policy for each batch of meta-trainings.
+_PICKED = replace(
+    _SINES,
+    learner=StrategistSettings(inner=_GOOD),
+    training=replace(
+        _SINES.training, iterations=240, tasks=32, rate=0.01, schedule="constant", log_every=8,
+        validate_every=80,
+    ),
+    estimator=PPO(epochs=8, minibatches=1),
+)  # fmt: skip
+
 PRESETS: dict[str, tuple[str, Experiment]] = {
     "sines-meta-optimised": (
         "MAML's inner and outer rate, learned through its outer steps on families of sine waves",
@@ -62,5 +83,13 @@ PRESETS: dict[str, tuple[str, Experiment]] = {
     "harmonics-meta-optimised": (
         "MAML's rates by tensor and step, number of steps, outer rate and regularisation, learned",
         replace(_SINES, tasks="families:harmonics", learner=_EVERY),
+    ),
+    "sines-meta-recurrent": (
+        "a cell watches MAML's training and sets its rates and regularisation as it goes",
+        _RECURRENT,
+    ),
+    "sines-meta-strategist": (
+        "a policy picks MAML's rates, steps, order and tasks, paid by progress on watched tasks",
+        _PICKED,
     ),
 }

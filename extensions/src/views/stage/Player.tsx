@@ -6,7 +6,7 @@ import { frameOf, readCourse } from "./data";
 import { laneName, stepName } from "../../facts";
 import type { Stepper } from "./stepper";
 
-export function Player({ store, stepper }: { store: Store; stepper: Stepper }) {
+export function Player({ store, stepper, open }: { store: Store; stepper: Stepper; open: () => void }) {
   const { step, lane } = store.cursor.value;
   const steps = stepper.steps;
   const playing = stepper.playing.value;
@@ -65,6 +65,15 @@ export function Player({ store, stepper }: { store: Store; stepper: Stepper }) {
         <span class="wb-quiet">as its origin until its settings or examples change</span>
       )}
       <span class="wb-end wb-row wb-tight">
+        {store.about.value.trains && (
+          <button
+            type="button"
+            onClick={open}
+            title="What is trained, as it is at this step, adapts to the tasks of the next one"
+          >
+            Open the level below
+          </button>
+        )}
         {lanes.length > 1 && (
           <button
             type="button"
