@@ -26,7 +26,7 @@ NOTICE = "for research only: this is no medical device"
 FINDINGS = ("absent", "present")  # the classes of a diagnosis, in order
 SPECIFICITY = 0.9  # at which sensitivity is measured
 _BINS = 10  # of calibration
-_PLACE, _ORDER, _SHOTS, _SUPPORT, _QUERY = range(31, 36)  # which use a task's seed is put to
+_PLACE, _ORDER, _SHOTS = range(31, 34)  # which use a task's seed is put to
 
 
 def _ill(prediction: Tensor) -> Tensor:
@@ -147,14 +147,14 @@ class Patients(Rows):
         row = torch.where(
             number < counts[:, :1], first[:, :1] + number, first[:, 1:] + number - counts[:, :1]
         )
-        draw = uniform(fold(seeds, _ORDER), (largest,), torch.float64)
+        draw = uniform(fold(seeds, _ORDER), (largest,))
         draw = draw.masked_fill(number >= counts.sum(dim=1, keepdim=True), 2.0)
         sick = number >= counts[:, :1]
         # one of each kind is set aside for the support, and one for the query
         aside = [draw.masked_fill(one, 3.0).topk(2, dim=1, largest=False) for one in (sick, ~sick)]
         for found in aside:
             draw = draw.scatter(1, found.indices, 2.0)
-        rest = draw.argsort(dim=1)[:, : most + shape.queries - 4]
+        rest = draw.topk(most + shape.queries - 4, dim=1, largest=False).indices
         support = torch.cat([*(f.indices[:, :1] for f in aside), rest[:, : most - 2]], dim=1)
         query = torch.cat([*(f.indices[:, 1:] for f in aside), rest[:, most - 2 :]], dim=1)
 
@@ -171,19 +171,12 @@ class Patients(Rows):
             **self._said,
         }
         parts = {}
-        for part, held, shown, use in (
-            ("support", support, real if least < most else None, _SUPPORT),
-            ("query", query, None, _QUERY),
-        ):
-            shuffled = uniform(fold(seeds, use), (held.shape[1],), torch.float64).argsort(dim=1)
-            held = held.gather(1, shuffled)
+        for part, held in (("support", support), ("query", query)):
             rows, y = row.gather(1, held), sick.gather(1, held).long()
-            x = self.bank.x[rows]
-            weight = None
-            if shown is not None:
-                kept = shown.gather(1, shuffled)
-                x, y = x * kept.unsqueeze(-1), y * kept
-                rows, weight = rows.masked_fill(~kept, -1), kept.to(x)
+            x, weight = self.bank.x[rows], None
+            if part == "support" and least < most:
+                x, y, weight = x * real.unsqueeze(-1), y * real, real.to(x)
+                rows = rows.masked_fill(~real, -1)
             parts[part] = Examples(x, y, weight)
             info[f"{part}_index"] = rows
         return Episode(parts["support"], parts["query"], seeds, 2, info)
