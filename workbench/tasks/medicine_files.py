@@ -69,7 +69,7 @@ _OTHER: dict[str, dict[float, float | None]] = {
     "target": {0: 1, 1: 0},
 }
 _UNMEASURED = ("trestbps", "chol")  # where they are 0
-_CURE = "run `workbench data fetch heart-disease`, or get the file again"
+_CURE = "run `workbench data fetch heart`, or get the file again"
 
 
 def read_hospital(path: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -43,7 +43,7 @@ def open_heart(options: list[str]) -> Patients:
     tested = options[0] if options else _DEFAULT
     if tested not in HOSPITALS:
         raise UserError(f"heart has no hospital '{tested}': {nearest(tested, list(HOSPITALS))}")
-    paths = [data.require("heart-disease", f"heart-disease/{name}") for name in HOSPITALS.values()]
+    paths = [data.require("heart", f"heart-disease/{name}") for name in HOSPITALS.values()]
     bank = _bank(tuple(Stamp.of(path) for path in paths))
     rest, own = (
         ClassSplit.of([row for row, of in enumerate(bank.groups) if (of == tested) == left])

@@ -54,6 +54,7 @@ def _built_in() -> dict[str, tuple[str, Experiment]]:
         control,
         images,
         levels,
+        medicine,
         navigation,
         optimizers,
         shifts,
@@ -61,7 +62,7 @@ def _built_in() -> dict[str, tuple[str, Experiment]]:
         text,
     )
 
-    parts = (sinusoid, images, shifts, control, navigation, text, optimizers, levels)
+    parts = (sinusoid, images, shifts, control, navigation, text, optimizers, levels, medicine)
     return {name: entry for part in parts for name, entry in part.PRESETS.items()}
 
 
