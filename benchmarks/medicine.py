@@ -3,12 +3,13 @@
     WORKBENCH_DATA=… python -m benchmarks.medicine --workers 2
 
 For research only: this is no medical device. Every method is judged on the same 200 test tasks of
-each set at each K. `heart/HOSPITAL` is the hospital left out, and all else is learned from the other
-three; `clinic` asks whether a disease is there that no training task asked about; K counts patients,
-whichever way they are diagnosed. `Regression, K` is logistic regression on the K patients, `rest`
-on all training patients (of other hospitals, or asked about other diseases), `both` on both, with
-the K weighted; all read values beside flags as the learners do, and strength and weight are chosen
-by tasks of the training hospitals in turn left out, and by the clinic's validation diseases.
+each set at each K. `heart/HOSPITAL` is the hospital left out, and all else is learned from the
+other three; `clinic` asks whether a disease is there that no training task asked about; K counts
+patients, whichever way they are diagnosed. `Regression, K` is logistic regression on the K
+patients, `rest` on up to 1,000 training patients (of other hospitals, or asked about other
+diseases), `both` on both, with the K weighted; all read values beside flags as the learners do, and strength
+and weight are chosen by tasks of the training hospitals in turn left out, and by the clinic's
+validation diseases.
 `Fine-tuning` is a network pretrained on all training patients with a new head. Nothing of the
 meta-learners was chosen by a hospital left out. AUROC is the area under the ROC curve, sensitivity
 that at 90% specificity, and calibration error the mean distance of stated chance and share ill.
@@ -34,6 +35,7 @@ from torch import Tensor
 from benchmarks.text import by_learner, trained
 from benchmarks.units import Rows, arguments, measure
 from workbench.measures import half_width
+from workbench.randomness import permutation
 from workbench.tasks import Episode, Shape, open_tasks
 from workbench.tasks.base import Split
 from workbench.tasks.families.heart import HOSPITALS
@@ -53,7 +55,7 @@ SETS = {
     "clinic": "clinic:present",
     **{f"heart/{hospital}": f"heart:leave-out/{hospital}" for hospital in HOSPITALS},
 }
-SHOTS, QUERIES, TASKS, TRIED = (5, 10, 20), 40, 200, 40
+SHOTS, QUERIES, TASKS, TRIED, REST = (5, 10, 20), 40, 200, 20, 1_000
 STRENGTHS, WEIGHTS = (0.01, 0.1, 1.0), (1.0, 10.0, 50.0)
 METRICS = ("auroc", "accuracy", "sensitivity", "calibration_error")
 
@@ -83,7 +85,7 @@ def judged(judge: Judge, name: str, shots: int, split: Split, count: int) -> dic
 
 @cache
 def rest_of(name: str, without: str = "") -> tuple[np.ndarray, np.ndarray]:
-    """All patients of the training split, but those of one place: inputs, and who is ill."""
+    """Patients of the training split, but those of one place: inputs, and who is ill."""
     tasks = tasks_of(name)
     bank, x, y = tasks.bank, [], []
     for row in tasks.splits["train"].classes.tolist():
@@ -92,7 +94,8 @@ def rest_of(name: str, without: str = "") -> tuple[np.ndarray, np.ndarray]:
         start, count = int(bank.starts[row]), int(bank.counts[row])
         x.append(bank.x[start : start + count].numpy())
         y.append(np.full(count, row % 2))
-    return np.concatenate(x), np.concatenate(y)
+    order = permutation(torch.tensor([0]), sum(map(len, y)))[0, :REST].numpy()
+    return np.concatenate(x)[order], np.concatenate(y)[order]
 
 
 def by_regression(
@@ -245,8 +248,8 @@ def paired(what: str, ours: str, theirs: str, of: dict[str, Tensor]) -> str:
     seeds = of[ours].mean(dim=1) - of[theirs].mean()
     half = half_width(float(apart.std()), len(apart))
     return (
-        f"- {what}: {ours} minus {theirs} {apart.mean():+.2f} ± {half:.2f} over {len(apart)} tasks, "
-        f"seeds averaged ({' '.join(f'{s:+.1f}' for s in seeds)} by seed)"
+        f"- {what}: {ours} minus {theirs} {apart.mean():+.2f} ± {half:.2f} over {len(apart)} "
+        f"tasks, seeds averaged ({' '.join(f'{s:+.1f}' for s in seeds)} by seed)"
     )
 
 

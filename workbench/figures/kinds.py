@@ -33,9 +33,10 @@ from workbench.figures.ranks import critical_difference
 from workbench.figures.rates import inner_rates
 from workbench.figures.robots import robot_pictures
 from workbench.figures.slots import memory_slots, memory_usage
-from workbench.figures.style import PAPER, Plot, Style
+from workbench.figures.style import PAPER, Plot, Style, announce
 from workbench.figures.trajectories import policy_paths
 from workbench.figures.watching import adaptation_progress, training_diagnostics
+from workbench.measures import notice_in
 
 
 def _steps(
@@ -118,6 +119,7 @@ def draw(
     more = {"step": step, "lanes": lanes}
     options |= {name: value for name, value in more.items() if name in known}
     apart = len(lanes) > 1 and "lanes" not in known
+    announce(notice_in(frame))
     plot = (
         one_below_another(function, frame, style=style, **options)
         if apart

@@ -264,6 +264,7 @@ class Trainer:
             "ci95": finite(result.ci95),
             "best": self.best is not None and self.best.iteration == self.iteration,
         }
+        row |= {"notice": result.notice} if result.notice else {}
         return row if math.isfinite(result.mean) else row | {"diverged": result.diverged}
 
     def checkpoint(self, seconds: float = 0.0) -> Checkpoint:
