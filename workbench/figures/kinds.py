@@ -17,6 +17,7 @@ from workbench.figures.comparisons import comparison
 from workbench.figures.curves import adapted_curves
 from workbench.figures.decisions import arm_pulls, query_predictions
 from workbench.figures.episodes import episode_examples, episode_grid
+from workbench.figures.gaps import missing_values
 from workbench.figures.gradients import (
     gradient_agreement,
     gradient_anatomy,
@@ -81,6 +82,7 @@ DRAWN: dict[str, Callable[..., Plot]] = {
     "certificate": gradient_certificate,
     "loss-shape": loss_shape,
     "reliability": reliability,
+    "gaps": missing_values,
     "training": learning_curves,
     "diagnostics": training_diagnostics,
     "adaptation": adaptation_progress,
