@@ -56,7 +56,7 @@ SETS = {
     **{f"heart/{hospital}": f"heart:leave-out/{hospital}" for hospital in HOSPITALS},
 }
 SHOTS, QUERIES, TASKS, TRIED, REST = (5, 10, 20), 40, 200, 20, 1_000
-STRENGTHS, WEIGHTS = (0.01, 0.1, 1.0), (1.0, 10.0, 50.0)
+STRENGTHS, WEIGHTS = (0.01, 0.1, 1.0), (1.0, 10.0, 50.0, 200.0)
 METRICS = ("auroc", "accuracy", "sensitivity", "calibration_error")
 
 Judge = Callable[[Episode], Tensor]  # scores [task, example, class] of an episode's queries

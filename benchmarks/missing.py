@@ -5,8 +5,9 @@
 Each learner is trained three times on the same tasks in which values are missing (a share of its
 own in each, from none to nine tenths): reading flags (`flags`), with the training rows' means put
 in the gaps (`mean`), and with each column regressed on the others (`iterative`, scikit-learn's
-IterativeImputer, fitted on training rows as they are). It is then asked on test tasks that lack values at
-random (0 to 90%), by rule (half, as the first column says) and in whole groups of columns (half).
+IterativeImputer, fitted on training rows as they are). It is then asked on test tasks that lack
+values at random (0 to 90%), by rule (half, as the first column says) and in whole groups of columns
+(half).
 `Regression, K` is logistic regression on the same K examples, with the strength that is best on
 validation tasks; Fine-tuning is a network pretrained on all training classes with a new head. The
 clinic's tasks are of new diseases from K patients (AUROC), digits of two new classes from K
