@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Better = Literal["lower", "higher"]
-_NOTED, _ENDED = "measures", "diverged"  # where in a frame's `attrs`
+_NOTED, _ENDED, _WARNED = "measures", "diverged", "notice"  # where in a frame's `attrs`
 
 
 @dataclass(frozen=True)
@@ -170,6 +170,23 @@ def diverged_in(frame: DataFrame) -> dict[str, str]:
     """What of a frame diverged, as `marked` says it; nothing where all is finite."""
     found = frame.attrs.get(_ENDED)
     return dict(found) if isinstance(found, Mapping) else {}
+
+
+def warned(frame: DataFrame, notice: str) -> DataFrame:
+    """The frame, which now says a sentence that every picture of it says too.
+
+    >>> import pandas as pd
+    >>> notice_in(warned(pd.DataFrame(), "for research only"))
+    'for research only'
+    """
+    if notice:
+        frame.attrs[_WARNED] = notice
+    return frame
+
+
+def notice_in(frame: DataFrame) -> str:
+    """The sentence that every picture of a frame says; empty where there is none."""
+    return str(frame.attrs.get(_WARNED, ""))
 
 
 def measured_in(row: Mapping[str, Any]) -> Measure | None:

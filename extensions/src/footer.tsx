@@ -15,6 +15,8 @@ export function Footer({ store, keys }: { store: Store; keys: Keys }) {
   const about = store.about.value;
   const cursor = store.cursor.value;
   const words = facts(about, cursor, store.frames.value[`${cursor.lane}:steps`]);
+  const notices = Object.values(store.frames.value).map((frame) => frame.notice);
+  const notice = notices.find((one) => one !== "");
   const hasSession = (about.lanes?.length ?? 0) > 0;
   const showCode = async () => {
     if (code.peek() !== null) code.value = null;
@@ -37,6 +39,7 @@ export function Footer({ store, keys }: { store: Store; keys: Keys }) {
     <footer class="wb-footer" ref={line}>
       <div class="wb-row">
         <span class="wb-facts">{words.join(" · ")}</span>
+        {notice && <em class="wb-notice">{notice}</em>}
         {hasSession && (
           <span class="wb-end wb-row wb-actions">
             <button

@@ -34,9 +34,11 @@ class Source {
   private decoded = new Map<string, ReturnType<typeof typed>>();
   readonly columns: Map<string, WireColumn>;
   readonly measures: Record<string, Measure>;
+  readonly notice: string;
 
   constructor(wire: WireFrame) {
     this.measures = wire.measures;
+    this.notice = wire.notice ?? "";
     this.columns = new Map(wire.columns.map((column) => [column.name, column]));
   }
 
@@ -98,6 +100,11 @@ export class Frame<Name extends string = any> {
 
   get names(): Name[] {
     return [...this.source.columns.keys()] as Name[];
+  }
+
+  /** A sentence that every picture of it says; empty where there is none. */
+  get notice(): string {
+    return this.source.notice;
   }
 
   /** Its measures, in their order. */

@@ -35,6 +35,8 @@ export interface WireFrame {
   measures: Record<string, Measure>;
   /** What of it diverged, as a sentence, by name. */
   diverged: Record<string, string>;
+  /** A sentence that every picture of it says. */
+  notice?: string;
 }
 
 /** What is looked at: all panels of a session show the same. */
@@ -345,7 +347,7 @@ export interface Exported {
 
 /** The columns of every inspection's frame. */
 export interface Columns {
-  examples: "part" | "example" | "label" | "name" | "shot" | "weight" | "edited" | "index" | "image" | "x" | "y" | "inputs" | "text" | "targets";
+  examples: "part" | "example" | "label" | "name" | "shot" | "weight" | "edited" | "index" | "image" | "x" | "y" | "header" | "cells" | "inputs" | "text" | "targets";
   steps: string;
   curves: "x" | "y" | "kind" | "step";
   predictions: "step" | "example" | "label" | "prediction" | "confidence" | "truth" | "correct";

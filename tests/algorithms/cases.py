@@ -129,6 +129,19 @@ def images(tasks: int = TASKS) -> Episode:
     return clouds(tasks, (1, 16, 16))
 
 
+def gaps(tasks: int = TASKS) -> Episode:
+    """Classification of rows of which half the values are missing, each beside a flag."""
+    episode = clouds(tasks)
+
+    def lacking(examples: Examples, use: int) -> Examples:
+        count = tuple(examples.x.shape[1:])
+        there = (uniform(fold(episode.seed, use), count, torch.float64) < 0.5).double()
+        return dataclasses.replace(examples, x=torch.cat([examples.x * there, there], dim=-1))
+
+    support, query = lacking(episode.support, 5), lacking(episode.query, 6)
+    return dataclasses.replace(episode, support=support, query=query)
+
+
 def texts(tasks: int = TASKS) -> Episode:
     """Classification of texts of unequal lengths: each class has letters of its own."""
     seed = fold(torch.arange(tasks), 4)
@@ -238,6 +251,10 @@ def _classifier(outputs: int | None = WAYS) -> nn.Module:
     return MLP(4, outputs, hidden=(5,), activation="tanh", norm=True)
 
 
+def _beside_flags(outputs: int | None = WAYS) -> nn.Module:
+    return MLP(8, outputs, hidden=(5,), activation="tanh")
+
+
 def _embedding() -> nn.Module:
     return _classifier(None)
 
@@ -327,6 +344,7 @@ CASES: dict[str, Case] = {
         lambda s: MAML(_conv(), s), _maml(train_steps=2), images, idle=BEFORE_NORMS
     ),
     "MAML, own module": Case(lambda s: MAML(Attentive(), s), _MAML, clouds),
+    "MAML, values beside flags": Case(lambda s: MAML(_beside_flags(), s), _MAML, gaps),
     "MAML, texts": Case(lambda s: MAML(_reader(), s), _MAML, texts),
     "MAML, text CNN": Case(
         lambda s: MAML(TextCNN(WAYS, buckets=50, width=4, filters=5, words=4), s),
@@ -458,6 +476,9 @@ CASES: dict[str, Case] = {
         MatchingSettings(full_context=True),
         clouds,
         idle=BEFORE_NORM,
+    ),
+    "Prototypical, values beside flags": Case(
+        lambda s: Prototypical(_beside_flags(None), s), PrototypicalSettings(), gaps
     ),
     "Prototypical": Case(
         lambda s: Prototypical(_embedding(), s), PrototypicalSettings(), clouds, idle=BEFORE_NORM

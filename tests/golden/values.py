@@ -36,6 +36,7 @@ NEEDED = {  # files of the presets of a family
     "omniglot": "omniglot/images_background.zip",
     "clinc150": "clinc150/data_full.json",
     "afrisenti": "afrisenti/tso/test.tsv",
+    "heart": "heart-disease/processed.va.data",
 }
 # Starts where rates are so large that a rounding error grows to the size of what is measured.
 CHAOTIC = ("sines-meta-evolved",)

@@ -142,6 +142,10 @@ def test_all_names_can_be_asked_for() -> None:
         "grammar",
         "clinc150",
         "afrisenti",
+        "heart",
+        "clinic",
+        "breast-cancer",
+        "diabetes",
         "families",
     }
 

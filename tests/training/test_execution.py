@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from workbench.training import preset
 from workbench.training.execution import run_chunks
+from workbench.training.trainer import Trainer
 
 
 def test_a_forked_process_trains_and_does_not_wait_for_threads_that_it_has_not() -> None:
@@ -64,3 +66,17 @@ def test_nothing_goes_on_after_a_chunk_failed() -> None:
     count = len(done)
     time.sleep(0.15)
     assert len(done) == count < 7
+
+
+def test_each_block_of_tasks_is_sampled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = Trainer(preset("digits-protonet").stretched(12))
+    trainer.episodes.block_size = 4
+    trainer.episodes._block = (-1, [])
+    sampled = []
+    sample = trainer.tasks.sample
+    monkeypatch.setattr(
+        trainer.tasks, "sample", lambda n, **how: sampled.append(n) or sample(n, **how)
+    )
+    for _ in range(12):
+        trainer.update()
+    assert len(sampled) <= 4  # three blocks, and perhaps the first once more

@@ -87,8 +87,8 @@ def evaluate(arguments: list[str]) -> int:
         for step, column in enumerate(result.values.unbind(dim=1)):
             if text := said(column, result.measure):
                 say(f"  after {step:>3} {result.axis}s  {result.metric} {text}")
-        if result.diverged:
-            say(f"  {result.diverged}")
+        for sentence in filter(None, (result.diverged, result.notice)):
+            say(f"  {sentence}")
 
     parse(form, arguments, "evaluate")
     return 0
@@ -185,6 +185,8 @@ def compare(arguments: list[str]) -> int:
                 f"  mean ranks: {', '.join(means)}; Friedman p = {number(ranks.friedman_p, 2)}, "
                 f"critical difference {number(ranks.critical_difference)}"
             )
+        if "notice" in record:
+            say(f"  {record['notice']}")
 
     parse(form, arguments, "compare")
     return 0

@@ -20,6 +20,7 @@ from workbench.figures.curves import adapted_curves
 from workbench.figures.decisions import arm_pulls, query_predictions
 from workbench.figures.episodes import episode_examples, episode_grid
 from workbench.figures.export import Receipt, read_receipt, render, save
+from workbench.figures.gaps import missing_values
 from workbench.figures.gradients import (
     gradient_agreement,
     gradient_anatomy,
@@ -35,6 +36,7 @@ from workbench.figures.progress import learning_curves, loss_by_step, trend
 from workbench.figures.ranks import critical_difference
 from workbench.figures.rates import inner_rates
 from workbench.figures.robots import robot_pictures
+from workbench.figures.rows import episode_rows
 from workbench.figures.slots import memory_slots, memory_usage
 from workbench.figures.style import (
     FIRST_ORDER,
@@ -70,6 +72,7 @@ __all__ = [
     "episode_examples",
     "episode_grid",
     "episode_returns",
+    "episode_rows",
     "examples",
     "frame_sha256",
     "gradient_agreement",
@@ -89,6 +92,7 @@ __all__ = [
     "memory_reads",
     "memory_slots",
     "memory_usage",
+    "missing_values",
     "policy_paths",
     "query_predictions",
     "read_receipt",

@@ -10,6 +10,8 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from workbench.errors import UserError, nearest
+from workbench.figures.style import announce
+from workbench.measures import notice_in
 from workbench.numbers import number
 
 
@@ -17,6 +19,8 @@ def require(
     frame: pd.DataFrame, figure: str, columns: Iterable[str], maker: str, numeric: Iterable[str]
 ) -> None:
     """Refuse a frame that lacks rows or a column, or holds words where numbers belong.
+
+    What the frame has to say of itself is announced to the figure that is drawn next.
 
     figure   name of the figure, for the message
     maker    name of the function that makes such frames, the cure
@@ -53,6 +57,7 @@ did you mean 'stpe'? workbench.inspection.step_frame makes such frames
                 f"{figure} found no finite number in the column {column!r}: "
                 "the run diverged or nothing was measured, so look at its losses first"
             )
+    announce(notice_in(frame))
 
 
 def of_task(frame: pd.DataFrame, task: int | None) -> tuple[pd.DataFrame, str]:

@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 from workbench.errors import UserError
 from workbench.figures.axes import dress, short
 from workbench.figures.columns import require
+from workbench.figures.rows import episode_rows
 from workbench.figures.style import PAPER, WRONG, ColumnWidth, Plot, Style, drawing
 
 _COLUMN = 1.1  # images and the space between them, in image widths
@@ -173,9 +174,10 @@ def _describe(frame: pd.DataFrame, ways: int, counts: dict[str, int]) -> str:
 
 
 def episode_examples(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
-    """A task as it is, before anything adapts: images by class, or points of a curve.
+    """A task as it is, before anything adapts: images by class, table rows, or points of a curve.
 
-    frame  columns part and label, and name, shot and image of images or x and y of points; as
+    frame  columns part and label, and name, shot and image of images, header and cells of rows, or
+           x and y of points; as
            `workbench.inspection.example_frame` makes them
 
     >>> from workbench.figures import examples
@@ -186,9 +188,11 @@ def episode_examples(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     require(frame, "episode_examples", ["part", "label"], "example_frame", [])
     if "image" in frame:
         return episode_grid(frame, style=style)
+    if "cells" in frame:
+        return episode_rows(frame, style=style)
     if not {"x", "y"} <= set(frame.columns):
         raise UserError(
-            "episode_examples draws images, and points of a curve; these examples are neither: "
+            "episode_examples draws images, table rows and points; these examples are neither: "
             "save the frame as a table"
         )
     with drawing(style, style.height(0.66)) as plot:

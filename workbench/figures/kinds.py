@@ -17,6 +17,7 @@ from workbench.figures.comparisons import comparison
 from workbench.figures.curves import adapted_curves
 from workbench.figures.decisions import arm_pulls, query_predictions
 from workbench.figures.episodes import episode_examples, episode_grid
+from workbench.figures.gaps import missing_values
 from workbench.figures.gradients import (
     gradient_agreement,
     gradient_anatomy,
@@ -33,9 +34,10 @@ from workbench.figures.ranks import critical_difference
 from workbench.figures.rates import inner_rates
 from workbench.figures.robots import robot_pictures
 from workbench.figures.slots import memory_slots, memory_usage
-from workbench.figures.style import PAPER, Plot, Style
+from workbench.figures.style import PAPER, Plot, Style, announce
 from workbench.figures.trajectories import policy_paths
 from workbench.figures.watching import adaptation_progress, training_diagnostics
+from workbench.measures import notice_in
 
 
 def _steps(
@@ -81,6 +83,7 @@ DRAWN: dict[str, Callable[..., Plot]] = {
     "certificate": gradient_certificate,
     "loss-shape": loss_shape,
     "reliability": reliability,
+    "gaps": missing_values,
     "training": learning_curves,
     "diagnostics": training_diagnostics,
     "adaptation": adaptation_progress,
@@ -121,6 +124,7 @@ def draw(
     more = {"step": step, "task": task, "lanes": lanes}
     options |= {name: value for name, value in more.items() if name in known}
     apart = len(lanes) > 1 and "lanes" not in known
+    announce(notice_in(frame))
     plot = (
         one_below_another(function, frame, style=style, **options)
         if apart

@@ -296,6 +296,12 @@ class Part(Keyed, SubFigure):
 
 
 _PLACE: ContextVar[Part | None] = ContextVar("place", default=None)
+_NOTICE: ContextVar[str] = ContextVar("notice", default="")
+
+
+def announce(notice: str) -> None:
+    """The next figure says this sentence above everything, and in its text."""
+    _NOTICE.set(notice)
 
 
 @contextmanager
@@ -310,7 +316,28 @@ def drawn_on(part: Part) -> Iterator[None]:
 
 @contextmanager
 def drawing(style: Style, height: float) -> Iterator[Plot]:
-    """A blank figure of a height in inches, to draw on under its style."""
-    part = _PLACE.get()
+    """A blank figure of a height in inches, to draw on under its style.
+
+    What was announced stands above it.
+    """
+    part, notice = _PLACE.get(), _NOTICE.get()
+    _NOTICE.set("")
     with style.applied():
-        yield Plot(style, height) if part is None else part  # type: ignore[misc]
+        plot: Any = Plot(style, height) if part is None else part
+        yield plot
+        if notice:
+            _say(plot, notice, style)
+
+
+def _say(plot: Plot, notice: str, style: Style) -> None:
+    size = style.text_size * 0.875
+    text = "\n".join(filter(None, (notice, plot.get_suptitle())))
+    plot.suptitle(text, fontsize=size, color=style.ink, x=0.01, ha="left", style="italic")
+    plot.alt_text += f" {notice[0].upper()}{notice[1:]}."
+    line, before = 0.18 * style.scale, plot.get_size_inches()[1] if isinstance(plot, Plot) else 0
+    plot.grow(line)
+    if isinstance(plot, Plot) and plot.get_layout_engine() is None:  # nothing else makes room
+        share = before / (before + line)
+        for axes in plot.axes:
+            box = axes.get_position()
+            axes.set_position((box.x0, box.y0 * share, box.width, box.height * share))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,13 @@ from workbench.algorithms.base import Learner
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.inspection.layers import one_task
+from workbench.measures import warned
 from workbench.tasks.episode import Episode, Examples
+from workbench.tasks.tables import GAP, TABLE, Column, cells, columns_of
 from workbench.tasks.text import TEXT, decoded
 
 _NUMBERS = 8  # of an input that its text shows
+_UNSEEN = (0.62, 0.5, 0.75)  # the colour of a patch that is missing
 _DONE = {
     "move": "moved",
     "relabel": "relabelled",
@@ -40,8 +43,10 @@ def example_frame(episode: Episode, task: int = 0) -> pd.DataFrame:
     index    its row in the data set; missing where it has none
     image    of images: array, height x width of ink in 0..1, or height x width x 3 of colour
     x, y     of a point: its input, and its target
+    header, cells  of a table's rows: what its columns are called, with their units, and what stands
+             in them, parted by tabs; — where a value is missing
     inputs   of other data: array of its numbers
-    text     of texts: all of it; of other data: the first of its numbers
+    text     of texts: all of it; of rows: the cells by name; of others: the first of its numbers
     targets  of other data: array, where a target is of several numbers
 
     >>> from workbench.tasks import Shape, edited, open_tasks
@@ -54,7 +59,7 @@ def example_frame(episode: Episode, task: int = 0) -> pd.DataFrame:
     one, _ = one_task(episode, [], task)
     if one.kind == "control":
         raise UserError("control tasks have no examples to show: use pull_frame")
-    names, texts = _names(one), one.info.get("inputs") == TEXT
+    names, show = _names(one), _shown_as(one)
     rows: list[dict[str, Any]] = []
     for part, examples in one.parts.items():
         edits = _edits(episode, task, part)
@@ -76,13 +81,14 @@ def example_frame(episode: Episode, task: int = 0) -> pd.DataFrame:
                     "weight": of_weight[place],
                     "edited": edits.get(place),
                     "index": None if of_index[place] < 0 else of_index[place],
-                    **(_inputs(x[place]) if not texts else {"text": decoded(x[place])}),
+                    **show(x[place]),
                     **({} if one.ways is not None else _target(y[place])),
                 }
             )
             seen[label] = seen.get(label, 0) + 1
     frame = pd.DataFrame(rows).astype({"label": "Int64", "index": "Int64"})
-    return frame.astype({"name": object, "edited": object}).replace({"edited": {np.nan: None}})
+    frame = frame.astype({"name": object, "edited": object}).replace({"edited": {np.nan: None}})
+    return warned(frame, str(one.info.get("notice", "")))
 
 
 @torch.no_grad()
@@ -132,6 +138,27 @@ def shown(examples: Examples) -> list[int]:
     return [int(place) for place in examples.weight[0].nonzero()]
 
 
+def _shown_as(episode: Episode) -> Callable[[np.ndarray], Mapping[str, Any]]:
+    """What makes columns of an example: it is a text, a table's row, or what its shape says."""
+    inputs = episode.info.get("inputs")
+    if inputs == TEXT:
+        return lambda x: {"text": decoded(x)}
+    if inputs == TABLE:
+        columns = columns_of(episode.info["columns"])
+        return lambda x: _row(cells(x, columns), columns)
+    return _inputs
+
+
+def _row(found: Sequence[str], columns: Sequence[Column]) -> Mapping[str, Any]:
+    pairs = zip(columns, found, strict=True)
+    text = ", ".join(
+        f"{column.name} {cell}{f' {column.unit}' if column.unit and cell != GAP else ''}"
+        for column, cell in pairs
+    )
+    heads = "\t".join(column.head for column in columns)
+    return {"header": heads, "cells": "\t".join(found), "text": text}
+
+
 def _inputs(x: np.ndarray) -> Mapping[str, Any]:
     """What an example is, as columns."""
     if x.ndim in (2, 3):
@@ -175,6 +202,9 @@ def _names(episode: Episode) -> list[str]:
 def _pixels(image: np.ndarray) -> np.ndarray:
     """Ink or colour in 0..1, channels last; other ranges are stretched to it."""
     pixels = image.astype("float32")
+    if pixels.ndim == 3 and len(pixels) == 2:  # ink, and where it was seen; elsewhere it is violet
+        seen = pixels[1][..., None] > 0.5
+        return np.where(seen, pixels[0][..., None], np.array(_UNSEEN, dtype="float32"))
     if pixels.ndim == 3:
         pixels = pixels[0] if pixels.shape[0] == 1 else np.moveaxis(pixels, 0, -1)
     low, high = float(pixels.min()), float(pixels.max())

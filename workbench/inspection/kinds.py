@@ -37,7 +37,7 @@ from workbench.inspection.returns import return_frame
 from workbench.inspection.sampling import sampling_frame
 from workbench.inspection.tidy import finite
 from workbench.inspection.trajectories import trajectory_frame
-from workbench.measures import marked
+from workbench.measures import marked, warned
 from workbench.tasks.episode import Episode
 
 
@@ -408,4 +408,5 @@ def compute(
         ends = [path[k].step if k < len(path) else path[-1].step + 1 for k in ended.lengths]
         frame = frame[frame["step"] < frame["task"].map(dict(enumerate(ends)))]
         frame = frame.reset_index(drop=True)
-    return marked(finite(frame), {"": ended.sentence(shown)} if bad else {})
+    made = marked(finite(frame), {"": ended.sentence(shown)} if bad else {})
+    return warned(made, str(episode.info.get("notice", "")))

@@ -16,7 +16,16 @@ import torch
 from torch import Tensor
 
 from workbench.fields import Range, check_fields
-from workbench.measures import Measure, diverged_in, is_measure, marked, noted, records
+from workbench.measures import (
+    Measure,
+    diverged_in,
+    is_measure,
+    marked,
+    noted,
+    notice_in,
+    records,
+    warned,
+)
 from workbench.tasks.storage import check
 
 # The types of columns of numbers.
@@ -48,6 +57,8 @@ def pack(frame: pd.DataFrame) -> tuple[dict[str, Tensor], dict[str, Any]]:
     more: dict[str, Any] = {"measures": measures} if measures else {}
     if diverged := diverged_in(frame):
         more["diverged"] = diverged
+    if notice := notice_in(frame):
+        more["notice"] = notice
     return tensors, {"rows": len(frame), "columns": columns, **more}
 
 
@@ -90,6 +101,7 @@ def unpack(
         check(not values.is_complex(), f"'{name}' is complex")
         columns[name] = _unpack_column(values, said, most)
     made = marked(pd.DataFrame(columns, index=pd.RangeIndex(frame.rows)), frame.diverged)
+    made = warned(made, frame.notice)
     return noted(made, [Measure(**said) for said in frame.measures]) if frame.measures else made
 
 
@@ -101,6 +113,7 @@ class _Frame:
     columns: list[dict[str, Any]]
     measures: list[dict[str, Any]] = field(default_factory=list)
     diverged: dict[str, str] = field(default_factory=dict)
+    notice: str = ""
 
     def __post_init__(self) -> None:
         check_fields(self, "frame")

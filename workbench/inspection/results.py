@@ -18,7 +18,9 @@ from workbench.measures import (
     measure_in,
     measured_in,
     noted,
+    notice_in,
     records,
+    warned,
 )
 
 
@@ -71,6 +73,7 @@ def comparison_frame(results: Results) -> pd.DataFrame:
     kept = frame.loc[frame[axis] == last, ["method", "seed", "task"]].reset_index(drop=True)
     values = frame.loc[frame[axis] == last, name].to_numpy()
     made = marked(kept.assign(metric=name, value=values), diverged_in(frame))
+    made = warned(made, notice_in(frame))
     return noted(made, [measure_in(frame, name)])
 
 
@@ -122,7 +125,8 @@ def evaluation_frame(results: Results) -> pd.DataFrame:
             )
     if first is None:
         raise UserError("there is nothing to compare: pass evaluations by their methods' names")
-    return noted(marked(pd.concat(pieces, ignore_index=True), ended), [first.measure])
+    made = warned(marked(pd.concat(pieces, ignore_index=True), ended), first.notice)
+    return noted(made, [first.measure])
 
 
 def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -171,6 +175,7 @@ def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFr
     validations = [row for row in rows if row.get("split") == "validation"]
     ended = str(validations[-1].get("diverged", "")) if validations else ""
     frame = marked(pd.DataFrame(found).astype(numbers), {"": ended})
+    frame = warned(frame, next((str(row["notice"]) for row in rows if "notice" in row), ""))
     return noted(frame, measures.values())
 
 
@@ -199,7 +204,8 @@ def seeds_frame(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     found = found.assign(low=found["value"] - half, high=found["value"] + half)
     measures = [measure_in(frames[0], name) for name in records(frames[0])]
     columns = ["iteration", "split", "metric", "value", "low", "high", "seconds"]
-    return noted(found[columns].sort_values("iteration", kind="stable"), measures)
+    made = warned(found[columns].sort_values("iteration", kind="stable"), notice_in(frames[0]))
+    return noted(made, measures)
 
 
 def stacked(frames: Mapping[Any, pd.DataFrame], column: str = "method") -> pd.DataFrame:
@@ -212,7 +218,9 @@ def stacked(frames: Mapping[Any, pd.DataFrame], column: str = "method") -> pd.Da
     pieces = [frame.assign(**{column: name}) for name, frame in frames.items()]
     measures = {n: measure_in(frame, n) for frame in frames.values() for n in records(frame)}
     ended = {str(name): "; ".join(diverged_in(frame).values()) for name, frame in frames.items()}
-    return noted(marked(pd.concat(pieces, ignore_index=True), ended), measures.values())
+    made = marked(pd.concat(pieces, ignore_index=True), ended)
+    notices = filter(None, map(notice_in, frames.values()))
+    return noted(warned(made, next(notices, "")), measures.values())
 
 
 def rows_of(source: Path | str | Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.inspection.packing import taken_apart
-from workbench.measures import Record, diverged_in, records
+from workbench.measures import Record, diverged_in, notice_in, records
 
 
 class WireColumn(TypedDict):
@@ -29,6 +29,7 @@ class WireFrame(TypedDict):
     columns: list[WireColumn]
     measures: Mapping[str, Record]  # what its numbers are, by name
     diverged: Mapping[str, str]  # what of it diverged, as a sentence, by name
+    notice: NotRequired[str]  # a sentence that every picture of it says
 
 
 def to_wire(frame: pd.DataFrame) -> WireFrame:
@@ -39,12 +40,15 @@ def to_wire(frame: pd.DataFrame) -> WireFrame:
     [('step', 'integer', 8), ('part', 'words', 8)]
     """
     columns = [_column(str(name), frame[name]) for name in frame.columns]
-    return {
+    wire: WireFrame = {
         "rows": len(frame),
         "columns": columns,
         "measures": dict(records(frame)),
         "diverged": diverged_in(frame),
     }
+    if notice := notice_in(frame):
+        wire["notice"] = notice
+    return wire
 
 
 def _column(name: str, column: pd.Series) -> WireColumn:

@@ -46,6 +46,7 @@ from workbench.tasks.own_data import opened
 from workbench.tasks.own_data import tasks_from as tasks_from
 from workbench.tasks.storage import load_episode as load_episode
 from workbench.tasks.storage import save_episode as save_episode
+from workbench.tasks.tabled import TABLED, digits_with_gaps
 
 __all__ = [
     "EDITS",
@@ -270,25 +271,10 @@ def _omniglot(scheme: str, options: list[str]) -> Tasks:
     return open_omniglot(scheme, options)
 
 
-def _bandit(options: list[str]) -> Tasks:
-    from workbench.tasks.control.bandits import Bandits
-
-    _no_options("bandit", options)
-    return Bandits()
-
-
-def _mdp(options: list[str]) -> Tasks:
-    from workbench.tasks.control.mdp import MDPs
-
-    _no_options("mdp", options)
-    return MDPs()
-
-
-def _navigation(options: list[str]) -> Tasks:
-    from workbench.tasks.control.navigation import Navigations
-
-    _no_options("navigation", options)
-    return Navigations()
+def _control(family: str, home: str, kind: str, options: list[str]) -> Tasks:
+    _no_options(family, options)
+    tasks: Tasks = getattr(import_module(f"workbench.tasks.control.{home}"), kind)()
+    return tasks
 
 
 def _acted(family: str, scheme: str, options: list[str]) -> Tasks:
@@ -373,15 +359,20 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
         "noisy": partial(_noisy, "glyphs"),
     },
     "moons": {"turned": _moons},
-    "digits": {"5-2-3": _digits, "whole": _whole_digits, "noisy": partial(_noisy, "digits")},
+    "digits": {
+        "5-2-3": _digits,
+        "whole": _whole_digits,
+        "noisy": partial(_noisy, "digits"),
+        "patches": digits_with_gaps,
+    },
     "quadratics": {"normal": _quadratics},
     "omniglot": {
         scheme: partial(_omniglot, scheme)
         for scheme in ("background-evaluation", "vinyals", "random", "background-only")
     },
-    "bandit": {"bernoulli": _bandit},
-    "mdp": {"tabular": _mdp},
-    "navigation": {"plane": _navigation},
+    "bandit": {"bernoulli": partial(_control, "bandit", "bandits", "Bandits")},
+    "mdp": {"tabular": partial(_control, "mdp", "mdp", "MDPs")},
+    "navigation": {"plane": partial(_control, "navigation", "navigation", "Navigations")},
     **{
         family: {scheme: partial(_acted, family, scheme) for scheme in schemes}
         for family, schemes in (
@@ -395,6 +386,7 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
     "grammar": {"domains": _grammar},
     "clinc150": {name: partial(_clinc150, name) for name in ("intents", "domains")},
     "afrisenti": {"leave-out": _afrisenti},
+    **TABLED,
     "families": {name: partial(_families, name) for name in ("sines", "harmonics", "glyphs")},
     "recurring": {name: partial(_recurring, name) for name in ("sinusoid", "glyphs")},
 }

@@ -113,6 +113,7 @@ class Tasks(ABC):
     scheme: str
     kind: Kind
     default_shape: Shape  # what `sample` takes where no shape is given
+    notice: str = ""  # a sentence that every picture and result of them says
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -25,7 +25,7 @@ class DataFile:
 
     path: str
     url: str
-    checksum: str  # of the official file, as `algorithm:digits`
+    checksum: str  # of the official file, as `algorithm:digits`; empty where none is known
     contents: str
 
     @property
@@ -136,7 +136,7 @@ def fetch(
         say("built in: nothing to fetch")
         return []
     if source is None:
-        return [_download(file, say) for file in about.files]
+        return [_download(name, file, say) for file in about.files]
     found = {}
     for file in about.files:
         choices = (source / file.path, source / file.short)
@@ -175,18 +175,29 @@ def _judge(name: str, path: Path) -> None:
         from workbench.tasks.text_files import read_intents, read_tweets
 
         (read_intents if name == "clinc150" else read_tweets)(path)
+    elif name == "heart":
+        from workbench.tasks.medicine_files import read_hospital
+
+        read_hospital(path)
 
 
-def _download(file: DataFile, say: Callable[[str], None]) -> Path:
+def _download(name: str, file: DataFile, say: Callable[[str], None]) -> Path:
     import pooch
 
     target = cache_folder() / file.path
-    say(f"{file.short}: {file.url} ({file.checksum})")
+    say(f"{file.short}: {file.url} ({file.checksum or 'judged by its contents'})")
     try:
+        if not file.checksum:
+            with safe_write(target) as part:
+                pooch.retrieve(file.url, known_hash=None, path=part.parent, fname=part.name)
+                _judge(name, part)
+            return target
         # pooch writes to a temporary name, checks, and moves into place
         got = pooch.retrieve(
             file.url, known_hash=file.checksum, path=target.parent, fname=target.name
         )
+    except UserError:
+        raise
     except ValueError as error:
         raise UserError(
             f"{file.url} did not have the checksum {file.checksum}: try again later, or give the "

@@ -8,12 +8,14 @@ run_of       the run in a directory, or the trained one of that name that comes 
 baselines    what there is nothing to train of, by name: `run_of` finds them in a run's place
 evaluate     accuracy, error or reward on new tasks, after every inner step, with an interval
 compare      methods on identical tasks, paired
+gap_frame    learners on tasks of which more and more values are missing
 """
 
 from workbench.training.background import resume_in_background, start_in_background
 from workbench.training.comparison import Comparison, compare
 from workbench.training.evaluation import Evaluation, evaluate
 from workbench.training.experiment import Experiment, TrainingSettings
+from workbench.training.gaps import gap_frame
 from workbench.training.loop import Outcome, train
 from workbench.training.presets import baselines, preset, presets
 from workbench.training.runs import Run, Status
@@ -32,6 +34,7 @@ __all__ = [
     "baselines",
     "compare",
     "evaluate",
+    "gap_frame",
     "name_of",
     "preset",
     "presets",

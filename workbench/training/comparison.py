@@ -122,6 +122,7 @@ class Comparison:
             "groups": [group.to_record() for group in self.groups],
             "pairs": [dataclasses.asdict(pair) for pair in self.pairs],
             "ranks": dataclasses.asdict(ranks) if (ranks := self.ranks) else None,
+            **({"notice": first.notice} if first.notice else {}),
         }
 
 

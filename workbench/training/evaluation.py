@@ -41,6 +41,7 @@ class Evaluation:
              moves, the rewards of the first 0, 1, 2 ... moves together, `[task, move]`
     axis     which of the two: step or move
     ended    where tasks diverged: from there on their values are NaN, and so is every mean
+    notice   a sentence that stands in every result of these tasks; mostly there is none
     """
 
     learner: str
@@ -58,6 +59,7 @@ class Evaluation:
     seconds: float
     values: Tensor
     ended: Divergence
+    notice: str = ""
 
     @property
     def metric(self) -> str:
@@ -118,6 +120,7 @@ class Evaluation:
             "per_step_ci95": [interval(column) for column in self.values.unbind(dim=1)],
             "diverged": self.about_divergence(),
             **{name: getattr(self, name) for name in more},
+            **({"notice": self.notice} if self.notice else {}),
         }
 
 
@@ -243,6 +246,7 @@ def evaluations(
                 seconds=time.perf_counter() - started,
                 values=torch.cat(values),
                 ended=joined(ends),
+                notice=tasks.notice,
             )
 
 

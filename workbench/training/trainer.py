@@ -12,6 +12,7 @@ import math
 import platform
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -153,9 +154,10 @@ class Trainer:
         found = self.tasks.sample(count, seed=seed, split="train", shape=own.train)
         return found.to(own.device, own.torch_dtype)
 
-    @property
+    @cached_property
     def windows(self) -> int:
         """Outer steps that a batch of tasks serves: more than one where each is a part of it."""
+        # asked once: the first episode would be sampled anew for every outer step that follows it
         return self.learner.estimator.outer_steps(self.learner.steps(self.episodes[0]))
 
     @property
@@ -262,6 +264,7 @@ class Trainer:
             "ci95": finite(result.ci95),
             "best": self.best is not None and self.best.iteration == self.iteration,
         }
+        row |= {"notice": result.notice} if result.notice else {}
         return row if math.isfinite(result.mean) else row | {"diverged": result.diverged}
 
     def checkpoint(self, seconds: float = 0.0) -> Checkpoint:

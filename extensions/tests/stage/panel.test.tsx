@@ -189,6 +189,32 @@ test("up and down on the timeline change the lane", () => {
   expect(store.cursor.value.lane).toBe(1);
 });
 
+test("a row of a table stands as one, with names, units, gaps, and what it is research for", () => {
+  const made = sine();
+  const header = "age (years)\tsex";
+  const frame = {
+    ...wire({
+      part: ["support", "support"],
+      example: [0, 1],
+      label: [0, 1],
+      name: ["absent", "present"],
+      shot: [0, 0],
+      edited: [null, null],
+      header: [header, header],
+      cells: ["63\tmale", "—\tfemale"],
+      text: ["age 63 years, sex male", "age —, sex female"],
+    }),
+    notice: "for research only: this is no medical device",
+  };
+  made.set("frames", { "0:examples": frame });
+  mount(made);
+  expect(all(".wb-rows th").map((one) => one.textContent)).toEqual(["class", "age (years)", "sex"]);
+  expect(all(".wb-rows [data-missing]").map((one) => one.textContent)).toEqual(["—"]);
+  press("ArrowDown", all(".wb-listed [role=option]")[0]);
+  expect(store.cursor.value).toMatchObject({ part: "support", example: 1 });
+  expect(find(".wb-notice").textContent).toContain("no medical device");
+});
+
 test("the chosen example is edited, by its place", () => {
   mount(sine());
   expect(all(".wb-listed [role=option]")).toHaveLength(2);

@@ -54,6 +54,7 @@ def _built_in() -> dict[str, tuple[str, Experiment]]:
         control,
         images,
         levels,
+        medicine,
         navigation,
         optimizers,
         reacher,
@@ -62,7 +63,10 @@ def _built_in() -> dict[str, tuple[str, Experiment]]:
         text,
     )
 
-    parts = (sinusoid, images, shifts, control, navigation, reacher, text, optimizers, levels)
+    parts = (
+        *(sinusoid, images, shifts, control, navigation, reacher),
+        *(text, optimizers, levels, medicine),
+    )
     return {name: entry for part in parts for name, entry in part.PRESETS.items()}
 
 

@@ -1,14 +1,14 @@
 /** Examples without a picture, as a list: texts, table rows, numbers. */
 
 import type { TargetedKeyboardEvent } from "preact";
-import { useRef } from "preact/hooks";
 import type { Cursor } from "../../generated";
 import { three } from "../../ui/format";
 import { look } from "../../ui/palette";
 import type { Example, Judged } from "./data";
 import type { Editor } from "./edits";
+import { Rows } from "./Rows";
 
-interface Props {
+export interface Props {
   title: string;
   examples: Example[];
   cursor: Cursor;
@@ -28,13 +28,10 @@ export function content(example: Example): string {
   return `${example.name} ${example.shot + 1}`;
 }
 
-export function Listed({ title, examples, cursor, onPick, names = [], judged, against }: Props) {
-  const list = useRef<HTMLUListElement>(null);
-  const selected = examples.findIndex(
-    (one) => one.part === cursor.part && one.place === cursor.example,
-  );
-  const keyDown = (event: TargetedKeyboardEvent<HTMLUListElement>) => {
-    const options = [...(list.current?.children ?? [])] as HTMLElement[];
+/** Up, down and Enter among the options of a list, which are the examples. */
+export function moveAmong(examples: Example[], onPick: (example: Example) => void) {
+  return (event: TargetedKeyboardEvent<HTMLElement>) => {
+    const options = [...event.currentTarget.children] as HTMLElement[];
     const here = options.indexOf(event.target as HTMLElement);
     const by = event.key === "ArrowUp" ? -1 : event.key === "ArrowDown" ? 1 : undefined;
     const next = by === undefined ? here : here + by;
@@ -44,22 +41,39 @@ export function Listed({ title, examples, cursor, onPick, names = [], judged, ag
     event.preventDefault();
     event.stopPropagation();
   };
+}
+
+/** How an example stands: given another class than its own, or than by the lane it is held against. */
+export function stateOf(
+  example: Example,
+  judged?: Map<number, Judged>,
+  against?: Map<number, Judged>,
+): "changed" | "wrong" | undefined {
+  const found = judged?.get(example.place);
+  if (found === undefined) return undefined;
+  if (against !== undefined && against.get(example.place)?.prediction !== found.prediction)
+    return "changed";
+  return found.prediction !== example.label ? "wrong" : undefined;
+}
+
+export function Listed(props: Props) {
+  const { title, examples, cursor, onPick, names = [], judged, against } = props;
+  if (examples[0]?.cells) return <Rows {...props} />;
+  const selected = examples.findIndex(
+    (one) => one.part === cursor.part && one.place === cursor.example,
+  );
+  const keyDown = moveAmong(examples, onPick);
   return (
-    <ul class="wb-listed" role="listbox" aria-label={title} ref={list} onKeyDown={keyDown}>
+    <ul class="wb-listed" role="listbox" aria-label={title} onKeyDown={keyDown}>
       {examples.map((example, index) => {
         const found = judged?.get(example.place);
-        const wrong = found !== undefined && found.prediction !== example.label;
-        const changed =
-          found !== undefined &&
-          against !== undefined &&
-          against.get(example.place)?.prediction !== found.prediction;
         return (
           <li
             key={example.place}
             role="option"
             aria-selected={index === selected}
             tabIndex={index === Math.max(selected, 0) ? 0 : -1}
-            data-state={changed ? "changed" : wrong ? "wrong" : undefined}
+            data-state={stateOf(example, judged, against)}
             onClick={() => onPick(example)}
           >
             {example.label !== null && (

@@ -18,6 +18,9 @@ export interface Example {
   x: number | null;
   y: number | null;
   text: string | null;
+  /** Of a table's row: what its columns are called, and what stands in them. */
+  header: string[] | null;
+  cells: string[] | null;
   /** How it was edited, in words; null where it is as it was drawn. */
   edited: string | null;
 }
@@ -63,6 +66,8 @@ export function readExamples(frame: Frame<Columns["examples"]> | undefined): Exa
         x: number("x", row),
         y: number("y", row),
         text: word("text", row),
+        header: word("header", row)?.split("\t") ?? null,
+        cells: word("cells", row)?.split("\t") ?? null,
         edited: word("edited", row) || null,
       } satisfies Example;
     });

@@ -1,0 +1,246 @@
+"""Tasks in which values are missing, and what is put in their place.
+
+    random-50   each value with a chance of one half; `random`: each task has a share of its own,
+                from none to nine tenths
+    rule-50     as the first column says (of patients: their age): every other column is measured
+                less in the old, and the rest less in the young; half of the values in the mean
+    groups-50   whole groups of columns are missing in a task, each with a chance of one half, and
+                at least one is left
+
+A learner reads values beside flags, so that nothing needs to be put in a gap. What is done
+elsewhere stands beside it for comparison, from the training rows alone; all flags are then 1:
+
+    mean        the mean of the training rows' values
+    iterative   each column regressed on the others, in turns (scikit-learn's IterativeImputer)
+
+They stand behind a scheme: `clinic:present/random-50`, `digits:patches/random/iterative`,
+`heart:leave-out/va/mean`.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from workbench.errors import UserError, nearest
+from workbench.randomness import fold, uniform
+from workbench.tasks.base import Shape, Split, Tasks, TaskSpec
+from workbench.tasks.episode import Episode, Examples
+from workbench.tasks.sampler import FewShot
+from workbench.tasks.tables import Rows, widths
+
+WAYS = ("random", "rule", "groups")  # in which values are missing
+FILLS = ("mean", "iterative")
+MOST = 0.9  # the largest share that a task of `random` lacks
+_SHARE, _WHICH, _QUERY = 41, 42, 43  # which use a task's seed is put to
+_FITTED = 4_000  # training rows that the iterative imputation is fitted on
+
+
+class Form(Protocol):
+    """How inputs hold values and flags."""
+
+    of: Tensor  # [value] which column each value is of
+    group: Tensor  # [column] which group each column is of
+
+    def apart(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The values `[..., value]` and the flags `[..., column]` of inputs."""
+        ...
+
+    def joined(self, values: Tensor, flags: Tensor) -> Tensor:
+        """The inputs of values and flags."""
+        ...
+
+
+class RowForm:
+    """A table's rows: values, then flags."""
+
+    def __init__(self, tasks: Rows) -> None:
+        self.columns = tasks.columns
+        self.of = torch.arange(len(self.columns)).repeat_interleave(
+            torch.tensor(widths(self.columns))
+        )
+        names = list(dict.fromkeys(column.group for column in self.columns))
+        self.group = torch.tensor([names.index(column.group) for column in self.columns])
+
+    def apart(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x[..., : len(self.of)], x[..., len(self.of) :]
+
+    def joined(self, values: Tensor, flags: Tensor) -> Tensor:
+        return torch.cat([values, flags], dim=-1)
+
+
+class PatchForm:
+    """Pictures whose columns are patches: one channel of ink and one of flags."""
+
+    def __init__(self, side: int, patch: int) -> None:
+        self.side, many = side, side // patch
+        place = torch.arange(side) // patch
+        self.of = (place.unsqueeze(1) * many + place).flatten()
+        half = torch.arange(many) * 2 // many
+        self.group = (half.unsqueeze(1) * 2 + half).flatten()  # the quarters of the picture
+
+    def apart(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        values = x[..., 0, :, :].flatten(-2)
+        return values, torch.ones(*values.shape[:-1], len(self.group))
+
+    def joined(self, values: Tensor, flags: Tensor) -> Tensor:
+        both = torch.stack([values, flags[..., self.of]], dim=-2)
+        return both.unflatten(-1, (self.side, self.side))
+
+
+@dataclass(frozen=True)
+class Lack:
+    """Which values are missing, and what is put in their place.
+
+    way    random, rule or groups; empty where nothing is taken away
+    share  of the values, in the mean; None for each task's own
+    fill   mean or iterative; empty where flags tell
+    """
+
+    way: str = ""
+    share: float | None = None
+    fill: str = ""
+
+    @staticmethod
+    def of(options: Sequence[str], where: str) -> Lack:
+        """As the options behind a scheme say it.
+
+        >>> Lack.of(["random-50", "mean"], "clinic")
+        Lack(way='random', share=0.5, fill='mean')
+        """
+        found: dict[str, Any] = {}
+        for option in options:
+            way, _, share = option.partition("-")
+            name = "fill" if option in FILLS else "way"
+            if name == "way" and way not in WAYS:
+                known = [*(f"{one}-50" for one in WAYS), *FILLS]
+                raise UserError(f"{where} has no option '{option}': {nearest(option, known)}")
+            if name in found:
+                raise UserError(f"'{option}' of {where} is the second of its kind: leave one out")
+            found[name] = option if name == "fill" else way
+            if name == "fill" or option == "random":
+                continue
+            if not re.fullmatch("[0-9]{1,2}", share):
+                raise UserError(
+                    f"'{option}' of {where} does not say how much is missing: give per cent from 0 "
+                    f"to 99, such as {way}-50"
+                )
+            found["share"] = int(share) / 100
+        return Lack(**found)
+
+    def kept(self, seeds: Tensor, values: Tensor, flags: Tensor, form: Form, use: int) -> Tensor:
+        """Which values are there `[task, example, column]`; a function of each task's seed."""
+        examples, columns = flags.shape[1:]
+        if not self.way:
+            return torch.ones_like(flags)
+        own = MOST * uniform(fold(seeds, _SHARE), (1, 1))
+        share = own if self.share is None else torch.full_like(own, self.share)
+        if self.way == "groups":
+            many = int(form.group.max()) + 1
+            draw = uniform(fold(seeds, _WHICH), (many,))
+            left = (draw >= share[:, 0]) | (draw == draw.amax(dim=1, keepdim=True))
+            return left[:, form.group].unsqueeze(1).expand(-1, examples, -1).to(flags)
+        if self.way == "rule":
+            side = 1 - 2.0 * (torch.arange(columns) % 2)
+            share = 2 * share * torch.sigmoid(2 * side * values[..., :1])
+        draw = uniform(fold(seeds, _WHICH, use), (examples, columns))
+        kept = draw >= share
+        if self.way == "rule":
+            kept[..., 0] = True  # the column that it goes by
+        return kept.to(flags)
+
+
+class Missing(Tasks):
+    """The tasks below with values missing; `lack` says which, and what is put in their place."""
+
+    def __init__(self, below: FewShot, form: Form, lack: Lack, scheme: str) -> None:
+        self.below, self.form, self.lack = below, form, lack
+        self.name, self.scheme, self.kind = below.name, scheme, below.kind
+        self.default_shape = below.default_shape
+        self.objective = below.objective
+        self.notice = getattr(below, "notice", "")
+        if lack.way == "rule" and not isinstance(below, Rows):
+            raise UserError(
+                f"'rule' is for tables and {below.name} are pictures: take random or groups"
+            )
+
+    def sample(
+        self, n: int, *, seed: int, split: Split = "train", shape: Shape | None = None
+    ) -> Episode:
+        episode = self.below.sample(n, seed=seed, split=split, shape=shape or self.default_shape)
+        support = self._lacking(episode.support, episode.seed, 0)
+        query = self._lacking(episode.query, episode.seed, _QUERY)
+        return replace(
+            episode, support=support, query=query, info={**episode.info, "scheme": self.scheme}
+        )
+
+    def class_names(self, split: Split) -> tuple[str, ...]:
+        """The classes of a split, as `info["classes"]` numbers them."""
+        return self.below.class_names(split)
+
+    def check(self, shape: Shape, split: Split = "train") -> None:
+        self.below.check(shape, split)
+
+    def spec(self, shape: Shape) -> TaskSpec:
+        below = self.below.spec(shape)
+        x = self.form.joined(*self.form.apart(below.blank(1)))
+        return replace(below, input_shape=tuple(x.shape[1:]))
+
+    def _lacking(self, examples: Examples, seeds: Tensor, use: int) -> Examples:
+        values, flags = self.form.apart(examples.x)
+        flags = flags * self.lack.kept(seeds, values, flags, self.form, use)
+        values = values * flags[..., self.form.of]
+        if self.lack.fill:
+            values = self._fill(values, flags[..., self.form.of] > 0)
+            flags = torch.ones_like(flags)
+        x = self.form.joined(values, flags)
+        if examples.weight is not None:  # padding holds nothing
+            x = x * examples.weight.reshape(*x.shape[:2], *[1] * (x.dim() - 2))
+        return replace(examples, x=x)
+
+    @cached_property
+    def _fill(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """What puts numbers in gaps, from the training rows."""
+        bank, rows = self.below.bank, []
+        for row in self.below.splits["train"].classes.unique().tolist():
+            start = int(bank.starts[row])
+            rows.append(torch.arange(start, start + int(bank.counts[row])))
+        values, flags = self.form.apart(bank.scaled(bank.x[torch.cat(rows)]))
+        there = flags[..., self.form.of] > 0
+        if self.lack.fill == "iterative":
+            return iterative(values, there)
+        means = (values * there).sum(dim=0) / there.sum(dim=0).clamp(min=1)
+        return lambda values, there: torch.where(there, values, means)
+
+
+def iterative(values: Tensor, there: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """Iterative imputation, fitted on rows `[row, value]` as they are.
+
+    Where half of them was taken away for it, what it put in taught it that columns hang together
+    more than they do, and it came out worse than the mean.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+
+    # this name makes scikit-learn's imputer known
+    from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+    from sklearn.impute import IterativeImputer
+
+    order = uniform(torch.tensor(0), (len(values),)).argsort()[:_FITTED]
+    imputer = IterativeImputer(max_iter=5, random_state=0, keep_empty_features=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # five rounds are all
+        imputer.fit(values[order].masked_fill(~there[order], torch.nan).numpy())
+
+    def fill(values: Tensor, there: Tensor) -> Tensor:
+        rows = values.masked_fill(~there, torch.nan).flatten(0, -2)
+        found = torch.from_numpy(imputer.transform(rows.numpy())).to(values)
+        return found.view_as(values)
+
+    return fill
