@@ -26,6 +26,9 @@ from workbench.figures import (
     learning_curves,
     loss_by_step,
     render,
+    setting_importance,
+    setting_slices,
+    study_history,
     training_diagnostics,
     trend,
 )
@@ -39,6 +42,9 @@ FIGURES = {
     "comparison": (comparison, examples.methods),
     "critical_difference": (critical_difference, examples.methods),
     "trend": (partial(trend, by="time"), examples.recall),
+    "study_history": (study_history, examples.study),
+    "setting_importance": (setting_importance, examples.importance),
+    "setting_slices": (setting_slices, examples.study),
     "training_diagnostics": (training_diagnostics, examples.diagnostics),
     "adaptation_progress": (adaptation_progress, examples.progress),
 }

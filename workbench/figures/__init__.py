@@ -47,6 +47,7 @@ from workbench.figures.style import (
 )
 from workbench.figures.tables import counted, latex_table
 from workbench.figures.trajectories import policy_paths
+from workbench.figures.tuning import setting_importance, setting_slices, study_history
 from workbench.figures.watching import adaptation_progress, training_diagnostics
 
 __all__ = [
@@ -97,6 +98,9 @@ __all__ = [
     "render",
     "robot_pictures",
     "save",
+    "setting_importance",
+    "setting_slices",
+    "study_history",
     "support_influence",
     "training_diagnostics",
     "trend",
