@@ -31,6 +31,7 @@ from workbench.figures.kinds import DRAWN, draw
 from workbench.figures.landscapes import loss_curvature, loss_landscape
 from workbench.figures.losses import loss_shape
 from workbench.figures.memories import embedding_map, memory_reads
+from workbench.figures.mixtures import mixture_weights
 from workbench.figures.progress import learning_curves, loss_by_step, trend
 from workbench.figures.ranks import critical_difference
 from workbench.figures.rates import inner_rates
@@ -90,6 +91,7 @@ __all__ = [
     "memory_reads",
     "memory_slots",
     "memory_usage",
+    "mixture_weights",
     "policy_paths",
     "query_predictions",
     "read_receipt",

@@ -51,6 +51,7 @@ def preset(name: str) -> Experiment:
 def _built_in() -> dict[str, tuple[str, Experiment]]:
     """Those of the package. They name every method, so they are loaded when one is asked for."""
     from workbench.training.presets import (
+        architectures,
         control,
         images,
         levels,
@@ -61,7 +62,7 @@ def _built_in() -> dict[str, tuple[str, Experiment]]:
         text,
     )
 
-    parts = (sinusoid, images, shifts, control, navigation, text, optimizers, levels)
+    parts = (sinusoid, images, architectures, shifts, control, navigation, text, optimizers, levels)
     return {name: entry for part in parts for name, entry in part.PRESETS.items()}
 
 
