@@ -466,3 +466,21 @@ def test_runs_are_listed_and_put_away_and_back(workbench: Callable[..., Result])
     assert workbench("runs", "runs").out.startswith("b ")
     assert "no run directory" in workbench("runs", "--delete", "c").err
     assert "one of --rename" in workbench("runs", "--delete", "b", "--restore", "b").err
+
+
+def test_tune_goes_on_with_a_study_and_says_what_was_found(tmp_path: Path, capsys):
+    study = str(tmp_path / "study")
+    brief = ["--iterations", "4", "--training.validate-every", "2"]
+    flags = [*brief, "--training.validation-tasks", "4", "--training.compiled", "off"]
+    space = ["--space", "learner.order=first,second", "training.rate"]
+    assert main(["tune", "sinusoid-maml", "--study", study, *flags, *space, "--trials", "1"]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("best validation mse ")
+    assert "learner.order" in said.out
+    assert "importance needs two finished trials" in said.err
+    assert main(["tune", "--study", study, "--resume", "--trials", "2", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert [trial["trial"] for trial in record["trials"]] == [1, 2]
+    assert record["best"]["run"].startswith(study)
+    assert main(["tune", "--study", study]) == 2
+    assert "needs the name of a preset first" in capsys.readouterr().err

@@ -26,6 +26,8 @@ from workbench.algorithms import (
     SNAIL,
     ALFASettings,
     ANILSettings,
+    ArchitectureSearch,
+    ArchitectureSettings,
     AttentionLearner,
     AttentionSettings,
     BanditBaseline,
@@ -83,6 +85,7 @@ from workbench.models import (
     MLP,
     Conv4,
     Gaussian,
+    MixedSettings,
     NGramMLP,
     Policy,
     TextCNN,
@@ -255,6 +258,10 @@ def _beside_flags(outputs: int | None = WAYS) -> nn.Module:
     return MLP(8, outputs, hidden=(5,), activation="tanh")
 
 
+def _mixed() -> nn.Module:
+    return MixedSettings(layers=2, width=4, operations="relu tanh gauss").build((4,), WAYS)
+
+
 def _embedding() -> nn.Module:
     return _classifier(None)
 
@@ -380,6 +387,12 @@ CASES: dict[str, Case] = {
         MAMLPlusPlusSettings(**_STEPS, first_order=0.0, multi_step=0.0, step_norms=False),
         clouds,
         idle=(*BEFORE_NORM, "linear1/bias"),
+    ),
+    "T-NAS, its mixture": Case(
+        lambda s: ArchitectureSearch(_mixed(), s),
+        ArchitectureSettings(**_STEPS, rates="none", discrete="no"),
+        clouds,
+        idle=tuple(f"linear{i}.bias" for i in range(3)),
     ),
     "ALFA": Case(lambda s: ALFA(_regressor(), s), ALFASettings(**_STEPS), sines),
     "ALFA, momentum": Case(

@@ -25,7 +25,11 @@ from workbench.figures import (
     examples,
     learning_curves,
     loss_by_step,
+    mixture_weights,
     render,
+    setting_importance,
+    setting_slices,
+    study_history,
     training_diagnostics,
     trend,
 )
@@ -40,6 +44,10 @@ FIGURES = {
     "comparison": (comparison, examples.methods),
     "critical_difference": (critical_difference, examples.methods),
     "trend": (partial(trend, by="time"), examples.recall),
+    "mixture_weights": (mixture_weights, examples.mixture),
+    "study_history": (study_history, examples.study),
+    "setting_importance": (setting_importance, examples.importance),
+    "setting_slices": (setting_slices, examples.study),
     "training_diagnostics": (training_diagnostics, examples.diagnostics),
     "adaptation_progress": (adaptation_progress, examples.progress),
 }

@@ -280,3 +280,21 @@ def test_what_draws_from_torch_draws_from_its_training_s_own_generator(
     torch.manual_seed(2)
     train(run=tmp_path / "killed", resume=True, progress=False)
     assert_same_end(Run(tmp_path / "whole"), Run(tmp_path / "killed"))
+
+
+def test_one_who_watches_the_validations_can_pause_a_training(
+    tiny: Experiment, tmp_path: Path
+) -> None:
+    seen: list[int] = []
+
+    def enough(row: Any) -> str:
+        seen.append(row["iteration"])
+        return "enough is known" if len(seen) == 2 else ""
+
+    outcome = train(tiny, tmp_path / "paused", progress=False, watch=enough)
+    assert seen == [10, 20]
+    assert (outcome.state, outcome.reason, outcome.iteration) == ("paused", "enough is known", 20)
+    assert Run(tmp_path / "paused").status().reason == "enough is known"
+    train(run=tmp_path / "paused", resume=True, progress=False)
+    train(tiny, tmp_path / "whole", progress=False)
+    assert_same_end(Run(tmp_path / "whole"), Run(tmp_path / "paused"))

@@ -59,6 +59,10 @@ if TYPE_CHECKING:
     from workbench.algorithms.gradient.anil import BOIL as BOIL
     from workbench.algorithms.gradient.anil import ANILSettings as ANILSettings
     from workbench.algorithms.gradient.anil import BOILSettings as BOILSettings
+    from workbench.algorithms.gradient.architectures import ArchitectureSearch as ArchitectureSearch
+    from workbench.algorithms.gradient.architectures import (
+        ArchitectureSettings as ArchitectureSettings,
+    )
     from workbench.algorithms.gradient.finetune import FineTuning as FineTuning
     from workbench.algorithms.gradient.finetune import FineTuningSettings as FineTuningSettings
     from workbench.algorithms.gradient.finetune import PretrainedRegression as PretrainedRegression
@@ -173,6 +177,10 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "BOIL",
         "ANILSettings",
         "BOILSettings",
+    ),
+    "gradient.architectures": (
+        "ArchitectureSearch",
+        "ArchitectureSettings",
     ),
     "gradient.finetune": (
         "FineTuning",

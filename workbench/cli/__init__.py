@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "lab": ("workbench.lab", "main", "copy the notebooks where there are none, open JupyterLab"),
     "presets": ("workbench.cli.train", "presets", "list the ready-made experiments"),
     "train": ("workbench.cli.train", "train", "train a preset, or resume a run"),
+    "tune": ("workbench.cli.tune", "tune", "seek the settings of a preset that validate best"),
     "runs": ("workbench.cli.runs", "runs", "list runs; rename, annotate, delete, restore them"),
     "stop": ("workbench.cli.train", "stop", "stop a running training; it can be resumed"),
     "evaluate": ("workbench.cli.results", "evaluate", "measure a run on new tasks"),
@@ -86,7 +87,7 @@ def _dispatch(arguments: list[str]) -> int:
     name, *rest = arguments
     if name not in COMMANDS:
         raise UserError(f"there is no command '{name}': {nearest(name, list(COMMANDS))}")
-    if name in ("train", "evaluate", "compare"):
+    if name in ("train", "tune", "evaluate", "compare"):
         from workbench.training.execution import keep_freed_memory
 
         keep_freed_memory()

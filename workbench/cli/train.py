@@ -8,8 +8,10 @@ import json
 import typing
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field, make_dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,11 @@ from workbench.errors import UserError
 from workbench.hints import hints_of
 from workbench.resources import cache_folder
 
-_OPTIONS = {
-    "run": "run directory; runs/PRESET-DATE-SEED if none",
-    "iterations": "outer steps; schedules stretch with them",
-    "minutes": "stop after so many minutes, resumable",
-}
+Options = dict[str, tuple[Any, Any, str]]  # the type, the default and the help of each
+ITERATIONS: Options = {"iterations": (int | None, None, "outer steps; schedules stretch with them")}
+MINUTES: Options = {"minutes": (float | None, None, "stop after so many minutes, resumable")}
+_RUN: Options = {"run": (Path | None, None, "run directory; runs/PRESET-DATE-SEED if none")}
+_OPTIONS: Options = _RUN | ITERATIONS | MINUTES
 
 
 @command
@@ -111,7 +113,7 @@ def _help() -> Iterator[str]:
     yield "       workbench train --run DIR --resume [--minutes M]"
     yield ""
     yield "  PRESET is one of those that `workbench presets` lists; they say what is not said here."
-    for flag, text in _OPTIONS.items():
+    for flag, (_, _, text) in _OPTIONS.items():
         yield f"  --{flag:<33}{text}"
     hints = hints_of(Experiment)
     for known in dataclasses.fields(Experiment):
@@ -214,7 +216,7 @@ def default_directory(name: str, seed: int) -> Path:
     return Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}-{seed}"
 
 
-def _form(experiment: Any) -> type:
+def _form(experiment: Any, options: Options) -> type:
     """A dataclass with the run's options and every field of this experiment, for tyro.
 
     The experiment's learner and model are of any type that can build one; here they are what the
@@ -226,9 +228,9 @@ def _form(experiment: Any) -> type:
         return tyro.conf.arg(help=text)
 
     hints = hints_of(type(experiment))
-    types = {"run": Path | None, "iterations": int | None, "minutes": float | None}
     fields: list[Any] = [
-        (name, typing.Annotated[types[name], option(text)], None) for name, text in _OPTIONS.items()
+        (name, typing.Annotated[hint, option(text)], field(default_factory=partial(copy, default)))
+        for name, (hint, default, text) in options.items()
     ]
     for known in dataclasses.fields(experiment):
         value = getattr(experiment, known.name)
@@ -242,20 +244,22 @@ def _form(experiment: Any) -> type:
     return make_dataclass("Train", fields, frozen=True)
 
 
-def experiment_of(name: str, flags: list[str]) -> tuple[Any, Any]:
-    """The options and the experiment of a preset under these flags.
+def experiment_of(
+    name: str, flags: list[str], options: Options = _OPTIONS, command: str = "train"
+) -> tuple[Any, Any]:
+    """The options of a command and the experiment of a preset, under these flags.
 
     `--iterations` stretches the preset; what other flags say then holds as it was said.
     """
     from workbench.training import preset
 
     base = preset(name)
-    options = parse(_form(base), flags, f"train {name}")
-    if options.iterations is not None:
-        if options.training.iterations != base.training.iterations:
+    read = parse(_form(base, options), flags, f"{command} {name}")
+    if read.iterations is not None:
+        if read.training.iterations != base.training.iterations:
             raise UserError("give --iterations or --training.iterations, not both")
-        base = base.stretched(options.iterations)
-        options = parse(_form(base), flags, f"train {name}")
-    names = [f.name for f in dataclasses.fields(base) if hasattr(options, f.name)]
-    fields = {name: getattr(options, name) for name in names}
-    return options, dataclasses.replace(base, **fields)
+        base = base.stretched(read.iterations)
+        read = parse(_form(base, options), flags, f"{command} {name}")
+    names = [f.name for f in dataclasses.fields(base) if hasattr(read, f.name)]
+    fields = {name: getattr(read, name) for name in names}
+    return read, dataclasses.replace(base, **fields)

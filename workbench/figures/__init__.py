@@ -32,6 +32,7 @@ from workbench.figures.kinds import DRAWN, draw
 from workbench.figures.landscapes import loss_curvature, loss_landscape
 from workbench.figures.losses import loss_shape
 from workbench.figures.memories import embedding_map, memory_reads
+from workbench.figures.mixtures import mixture_weights
 from workbench.figures.progress import learning_curves, loss_by_step, trend
 from workbench.figures.ranks import critical_difference
 from workbench.figures.rates import inner_rates
@@ -49,6 +50,7 @@ from workbench.figures.style import (
 )
 from workbench.figures.tables import counted, latex_table
 from workbench.figures.trajectories import policy_paths
+from workbench.figures.tuning import setting_importance, setting_slices, study_history
 from workbench.figures.watching import adaptation_progress, training_diagnostics
 
 __all__ = [
@@ -93,6 +95,7 @@ __all__ = [
     "memory_slots",
     "memory_usage",
     "missing_values",
+    "mixture_weights",
     "policy_paths",
     "query_predictions",
     "read_receipt",
@@ -101,6 +104,9 @@ __all__ = [
     "render",
     "robot_pictures",
     "save",
+    "setting_importance",
+    "setting_slices",
+    "study_history",
     "support_influence",
     "training_diagnostics",
     "trend",

@@ -11,8 +11,11 @@ from workbench.figures.examples_of_acting import rendered as rendered
 from workbench.figures.examples_of_acting import returns as returns
 from workbench.figures.examples_of_acting import sampling as sampling
 from workbench.figures.examples_of_acting import trajectories as trajectories
+from workbench.figures.examples_of_mixtures import mixture as mixture
 from workbench.figures.examples_of_tables import gaps as gaps
 from workbench.figures.examples_of_tables import patients as patients
+from workbench.figures.examples_of_tuning import importance as importance
+from workbench.figures.examples_of_tuning import study as study
 
 
 def curves() -> pd.DataFrame:

@@ -28,6 +28,7 @@ from workbench.figures.influences import support_influence
 from workbench.figures.landscapes import loss_curvature, loss_landscape
 from workbench.figures.losses import loss_shape
 from workbench.figures.memories import embedding_map, memory_reads
+from workbench.figures.mixtures import mixture_weights
 from workbench.figures.pages import one_below_another
 from workbench.figures.progress import learning_curves, loss_by_step
 from workbench.figures.ranks import critical_difference
@@ -76,6 +77,7 @@ DRAWN: dict[str, Callable[..., Plot]] = {
     "landscape": loss_landscape,
     "influence": support_influence,
     "rates": inner_rates,
+    "mixture": mixture_weights,
     "memory": memory_reads,
     "slots": memory_slots,
     "usage": memory_usage,

@@ -2,12 +2,14 @@
 
 MLP, Conv4        classifiers, regressors, or embeddings (without a head)
 NGramMLP, TextCNN, TextTransformer      the same for texts
+Mixture           operations mixed by weights, a layer of the nets that `MixedSettings` builds
 Gaussian          a policy whose actions are numbers
 Policy            a recurrent policy with memory and its value function
 """
 
 from workbench.models.conv4 import Conv4, Conv4Settings
 from workbench.models.gaussian import Gaussian, GaussianSettings
+from workbench.models.mixed import MixedSettings, Mixture
 from workbench.models.mlp import MLP, MLPSettings
 from workbench.models.policy import Policy, PolicySettings
 from workbench.models.text import (
@@ -20,7 +22,8 @@ from workbench.models.text import (
 )
 
 TextSettings = NGramMLPSettings | TextCNNSettings | TextTransformerSettings
-ModelSettings = MLPSettings | Conv4Settings | GaussianSettings | PolicySettings | TextSettings
+ImageSettings = MLPSettings | Conv4Settings | MixedSettings
+ModelSettings = ImageSettings | GaussianSettings | PolicySettings | TextSettings
 
 __all__ = [
     "MLP",
@@ -29,6 +32,8 @@ __all__ = [
     "Gaussian",
     "GaussianSettings",
     "MLPSettings",
+    "MixedSettings",
+    "Mixture",
     "ModelSettings",
     "NGramMLP",
     "NGramMLPSettings",

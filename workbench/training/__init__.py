@@ -7,6 +7,7 @@ Run          a run directory: its status, metrics, checkpoints; follow and stop 
 run_of       the run in a directory, or the trained one of that name that comes with the workbench
 baselines    what there is nothing to train of, by name: `run_of` finds them in a run's place
 evaluate     accuracy, error or reward on new tasks, after every inner step, with an interval
+tune         settings sought that validate best, by Optuna; `Study` is what it made
 compare      methods on identical tasks, paired
 gap_frame    learners on tasks of which more and more values are missing
 """
@@ -21,6 +22,7 @@ from workbench.training.presets import baselines, preset, presets
 from workbench.training.runs import Run, Status
 from workbench.training.shipped import name_of, run_of, shipped_runs
 from workbench.training.trainer import Trainer
+from workbench.training.tuning import Study, tune
 
 __all__ = [
     "Comparison",
@@ -29,6 +31,7 @@ __all__ = [
     "Outcome",
     "Run",
     "Status",
+    "Study",
     "Trainer",
     "TrainingSettings",
     "baselines",
@@ -43,4 +46,5 @@ __all__ = [
     "shipped_runs",
     "start_in_background",
     "train",
+    "tune",
 ]

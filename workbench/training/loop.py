@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -53,8 +53,11 @@ def train(
     resume: bool = False,
     minutes: float | None = None,
     progress: bool = True,
+    watch: Callable[[Mapping[str, Any]], str] | None = None,
 ) -> Outcome:
     """Train in a run directory (a new one, or with `resume` an existing one), or in memory.
+
+    watch  is given each validation's row; what it says, if anything, pauses the training there
 
     An interrupt (SIGINT, SIGTERM or the run's stop file) ends it with a checkpoint to resume from.
     It ends as 'diverged' where no validation was of finite numbers, and with an error where the
@@ -70,7 +73,7 @@ def train(
     experiment, run, built = _opened(experiment, run, resume)
     lock: AbstractContextManager[None] = run.locked() if run is not None else nullcontext()
     with lock, _kept_threads(), Interrupts() as interrupts:
-        session = _Session(experiment, run, minutes, progress, interrupts)
+        session = _Session(experiment, run, minutes, progress, interrupts, watch)
         try:
             with fitting("an outer step", "lower training.tasks, or training.tasks_per_chunk"):
                 if built is None:
@@ -137,8 +140,10 @@ class _Session:
         minutes: float | None,
         progress: bool,
         interrupts: Interrupts,
+        watch: Callable[[Mapping[str, Any]], str] | None,
     ) -> None:
         self.experiment, self.run = experiment, run
+        self.watch, self.said = watch, ""  # who looks on, and why the training is to end
         self.interrupts, self.progress = interrupts, progress
         self.started = time.monotonic()
         self.deadline = None if minutes is None else self.started + 60 * minutes
@@ -226,6 +231,8 @@ class _Session:
                 self._add(diagnostics(trainer))
             if self._validates:
                 self._validate(bar)
+                if self.said:
+                    return "paused"
             now = time.monotonic()
             if now < glance and i < settings.iterations:
                 continue
@@ -265,7 +272,7 @@ class _Session:
             "finished": "no better validation for too long"
             if trainer.lost_patience
             else "all outer steps done",
-            "paused": "the time given is over",
+            "paused": self.said or "the time given is over",
             "interrupted": "stopped on request",
         }[state]
         if diverged:
@@ -327,6 +334,8 @@ class _Session:
         if row["best"] and self.run is not None:
             checkpoint = self.trainer.checkpoint(self.seconds)
             save_checkpoint(self.run.checkpoint_path("best"), checkpoint)
+        if self.watch is not None:
+            self.said = self.watch(row)
 
     @property
     def unwatched(self) -> bool:

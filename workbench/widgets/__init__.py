@@ -7,7 +7,8 @@ The vocabulary:
   does to it is a line of Python too: `session.code()` shows the lines.
 - `Stage(session)` shows an adaptation on one page; `EpisodeBuilder`, `GradientInspector` and
   `MemoryPanel` show a part of it at full width. Panels of one session follow each other.
-- `TrainPanel` trains in the background, `ComparePanel` puts finished runs side by side.
+- `TrainPanel` trains in the background, `TunePanel` seeks settings, `ComparePanel` puts finished
+  runs side by side.
 - `ExportPanel` makes files for a paper of what a session shows, as `export` does from Python;
   `write_page` makes one HTML file of a stage that steps without kernel or network.
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from workbench.widgets.comparing import ComparePanel as ComparePanel
     from workbench.widgets.exporting import export as export
     from workbench.widgets.training import TrainPanel as TrainPanel
+    from workbench.widgets.tuning import TunePanel as TunePanel
     from workbench.widgets.views import EpisodeBuilder as EpisodeBuilder
     from workbench.widgets.views import ExportPanel as ExportPanel
     from workbench.widgets.views import GradientInspector as GradientInspector
@@ -44,6 +46,7 @@ _HOMES = {
     "Session": "workbench.session.session",
     "Stage": "workbench.widgets.views",
     "TrainPanel": "workbench.widgets.training",
+    "TunePanel": "workbench.widgets.tuning",
     "export": "workbench.widgets.exporting",
     "write_page": "workbench.session.page",
 }

@@ -51,6 +51,7 @@ def preset(name: str) -> Experiment:
 def _built_in() -> dict[str, tuple[str, Experiment]]:
     """Those of the package. They name every method, so they are loaded when one is asked for."""
     from workbench.training.presets import (
+        architectures,
         control,
         images,
         levels,
@@ -64,7 +65,7 @@ def _built_in() -> dict[str, tuple[str, Experiment]]:
     )
 
     parts = (
-        *(sinusoid, images, shifts, control, navigation, reacher),
+        *(sinusoid, images, architectures, shifts, control, navigation, reacher),
         *(text, optimizers, levels, medicine),
     )
     return {name: entry for part in parts for name, entry in part.PRESETS.items()}
