@@ -35,7 +35,7 @@ def plan(world: str) -> Experiment:
     base = preset("reacher-fomaml")
     if world == "reacher":
         return base
-    training = replace(base.training, iterations=750)
+    training = replace(base.training, iterations=600)
     return replace(
         base, tasks="cheetah:direction", train=_CHEETAH, test=_CHEETAH, training=training
     )

@@ -47,7 +47,7 @@ _MDP = Experiment(
     ),
     estimator=PPO(),
     training=TrainingSettings(
-        iterations=18_000, tasks=64, rate=3e-3, options={"eps": 1e-5}, schedule="linear", clip=0.15,
+        iterations=14_000, tasks=64, rate=3e-3, options={"eps": 1e-5}, schedule="linear", clip=0.15,
         validate_every=2_000, validation_tasks=300, compiled="off",
     ),
 )  # fmt: skip
