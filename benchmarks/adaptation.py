@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 from torch import Tensor
@@ -34,7 +35,7 @@ def plan(world: str) -> Experiment:
     base = preset("reacher-fomaml")
     if world == "reacher":
         return base
-    training = replace(base.training, iterations=750)
+    training = replace(base.training, iterations=600)
     return replace(
         base, tasks="cheetah:direction", train=_CHEETAH, test=_CHEETAH, training=training
     )
@@ -63,7 +64,7 @@ def work(world: str, seed: int, scale: float) -> Rows:
     base = replace(plan(world), seed=seed)
     base = base.stretched(max(5, round(base.training.iterations * scale)))
     found, seconds = returns(base, TASKS[world])
-    row: dict[str, object] = {f"return_{k}": float(found[:, k].mean()) for k in range(STEPS + 1)}
+    row: dict[str, Any] = {f"return_{k}": float(found[:, k].mean()) for k in range(STEPS + 1)}
     row |= _paired("above_start", found - found[:, :1])
     if world == "reacher":
         learner = preset("reacher-pretrained").learner
@@ -74,7 +75,7 @@ def work(world: str, seed: int, scale: float) -> Rows:
     return [row | {"tasks": len(found), "seconds": round(seconds)}]
 
 
-def _paired(name: str, apart: Tensor) -> dict[str, object]:
+def _paired(name: str, apart: Tensor) -> dict[str, float]:
     """Mean differences after each step, and half their 95% intervals over tasks."""
     each = {f"{name}_{k}": float(apart[:, k].mean()) for k in range(STEPS + 1)}
     return each | {f"{name}_{k}_ci95": interval(apart[:, k]) for k in range(STEPS + 1)}

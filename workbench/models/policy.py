@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 
+_LONGEST = 100  # moves after which what an LSTM's slowest unit remembers has faded, at first
 _LEAST = math.log(0.3)  # of the logarithms of deviations: a policy that is sure learns no more
 
 
@@ -67,6 +68,11 @@ class Policy(nn.Module):
         nn.init.orthogonal_(self.policy.weight, gain=0.01)
         for bias in (self.cell.bias_ih, self.cell.bias_hh, self.policy.bias, self.value.bias):
             nn.init.zeros_(bias)
+        if cell == "lstm":  # Tallec and Ollivier (2018), arXiv:1804.11188, section 2.2
+            spans = torch.linspace(1, _LONGEST - 1, hidden).log()
+            with torch.no_grad():
+                self.cell.bias_ih[:hidden] = -spans
+                self.cell.bias_ih[hidden : 2 * hidden] = spans
 
     def forward(self, inputs: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What chooses `[row, output]`, value `[row]` and the next hidden state of rows of inputs.

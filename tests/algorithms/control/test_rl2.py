@@ -70,6 +70,17 @@ def test_one_pass_over_time_equals_the_cell_move_by_move(
         torch.testing.assert_close(gradient, expected, rtol=50 * tolerance, atol=50 * tolerance)
 
 
+def test_an_lstm_that_has_learned_nothing_remembers_for_1_to_100_moves() -> None:
+    policy = Policy(1, 2, hidden=16, cell="lstm").double()
+    torch.nn.init.zeros_(policy.cell.weight_ih)
+    torch.nn.init.zeros_(policy.cell.weight_hh)
+    state = torch.cat([torch.zeros(1, 16), torch.ones(1, 16)], dim=1).double()
+    *_, after = policy(torch.zeros(1, 1 + 2 + 2).double(), state)
+    kept = after[0, 16:]  # the share that a move leaves: 1 - 1 / span
+    spans = torch.linspace(1, 99, 16).double() + 1
+    torch.testing.assert_close(kept, 1 - 1 / spans, rtol=1e-6, atol=0)
+
+
 def test_actions_that_are_numbers_are_drawn_by_mean_and_held_deviation() -> None:
     torch.manual_seed(0)
     policy = Policy(1, 1, hidden=4, numbers=True)

@@ -42,13 +42,13 @@ _MDP = Experiment(
     # torch has LSTM's way back on a CPU as one fused operation, and GRU's not: 2 to 3 times as fast
     model=PolicySettings(cell="lstm", hidden=128),
     learner=RL2Settings(
-        discount=0.95, trace=0.8, value_weight=0.065, entropy_weight=0.0013,
-        prediction_weight=0.0133, usual_reward=1.0, reward_scale=0.1,
+        trace=0.3, value_weight=0.065, entropy_weight=0.0013, prediction_weight=0.0133,
+        usual_reward=1.0, reward_scale=0.1,
     ),
     estimator=PPO(),
     training=TrainingSettings(
-        iterations=12_000, tasks=128, rate=3e-3, options={"eps": 1e-5}, schedule="linear",
-        clip=0.15, validate_every=2_000, validation_tasks=300, compiled="off",
+        iterations=14_000, tasks=64, rate=3e-3, options={"eps": 1e-5}, schedule="linear", clip=0.15,
+        validate_every=2_000, validation_tasks=300, compiled="off",
     ),
 )  # fmt: skip
 
@@ -59,7 +59,7 @@ _MDP_SNAIL = replace(
         filters=32, length=32, width=32, trace=0.3, value_weight=0.065, entropy_weight=0.0013,
         prediction_weight=0.0133, usual_reward=1.0, reward_scale=0.1,
     ),
-    training=replace(_MDP.training, iterations=24_000, tasks=64, rate=1e-3),
+    training=replace(_MDP.training, iterations=24_000, rate=1e-3),
 )  # fmt: skip
 
 _GRID = Experiment(

@@ -14,12 +14,13 @@ from workbench.models import GaussianSettings
 from workbench.tasks import Shape
 from workbench.training.experiment import Experiment, TrainingSettings
 
+_LEARNER = MAMLRLSettings(order="first", later=0.4)
 _MAML = Experiment(
     tasks="reacher:goal",
     train=Shape(ways=2, shots=20, queries=0),
     test=Shape(ways=2, shots=20, queries=0),
     model=GaussianSettings(least=0.5),
-    learner=MAMLRLSettings(order="first", later=0.4),
+    learner=_LEARNER,
     training=TrainingSettings(
         iterations=1_000, tasks=20, rate=3e-3, schedule="linear", compiled="off",
         log_every=50, validate_every=250, validation_tasks=40, diagnose_every=0,
@@ -31,6 +32,6 @@ PRESETS: dict[str, tuple[str, Experiment]] = {
     "reacher-fomaml": ("First-order MAML-RL: an arm finds a goal by its pay", _MAML),
     "reacher-pretrained": (
         "The baseline there: one policy for all goals, adapted by the same steps",
-        replace(_MAML, learner=replace(_MAML.learner, train_steps=0)),
+        replace(_MAML, learner=replace(_LEARNER, train_steps=0)),
     ),
 }
