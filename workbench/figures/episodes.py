@@ -25,8 +25,9 @@ def episode_grid(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     """One task: a row a class, its support images left, its query images right.
 
     Below a query image stand the predicted class's marker and a bar as long as its confidence;
-    wrong predictions are framed, dashed, and a line below says so. At most five images a class are shown of each part, ten where
-    the figure spans two columns; there more than ten classes stand side by side.
+    wrong predictions are framed, dashed, and a line below says so. At most five images a class are
+    shown of each part, ten where the figure spans two columns; there more than ten classes stand
+    side by side.
 
     frame  columns part (support or query), label (true class, 0 upwards), name, shot (which
            image of its class) and image (array, height x width of ink in 0..1, or height x width
