@@ -18,8 +18,9 @@ from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 from workbench.files import read_tensors, save_tensors, understood
-from workbench.inspection.kinds import KINDS, as_recorded, inspections_of, recorded
+from workbench.inspection.kinds import KINDS, inspections_of
 from workbench.inspection.packing import pack, unpack
+from workbench.inspection.recorded import as_recorded, recorded
 from workbench.tasks.episode import Episode
 from workbench.tasks.storage import check, episode_of, episode_record
 

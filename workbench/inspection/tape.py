@@ -21,8 +21,9 @@ from workbench.algorithms.memory.learner import MemoryLearner
 from workbench.algorithms.values import Adapted
 from workbench.errors import UserError
 from workbench.files import LARGEST
-from workbench.inspection.kinds import compute, inspection_named, inspections_of, recorded
+from workbench.inspection.kinds import compute, inspection_named, inspections_of
 from workbench.inspection.layers import check_task
+from workbench.inspection.recorded import recorded
 from workbench.inspection.stored import KIND, MOST_STEPS, Stored, description, read, write
 from workbench.inspection.variation import switched, varied, without_optimizer
 from workbench.tasks.episode import Episode

@@ -16,6 +16,7 @@ from workbench.session.sources import Source
 from workbench.session.state import Cursor, Lane, Sampling, State
 from workbench.session.turns import one_at_a_time
 from workbench.tasks import Episode, Tasks
+from workbench.tasks.base import Kind
 
 _OF_A_STEP = ("images",)  # kinds that show one step alone: the one under the cursor
 
@@ -50,7 +51,7 @@ class Looking:
         return self._recorder.open(self.state.sampling.tasks)
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         """Classification, regression or control."""
         return self.episode.kind
 
