@@ -3,6 +3,7 @@
 MLP, Conv4        classifiers, regressors, or embeddings (without a head)
 NGramMLP, TextCNN, TextTransformer      the same for texts
 Gaussian          a policy whose actions are numbers
+Shaped            a net whose units can be switched off, and have an activation each
 Policy            a recurrent policy with memory and its value function
 """
 
@@ -10,6 +11,7 @@ from workbench.models.conv4 import Conv4, Conv4Settings
 from workbench.models.gaussian import Gaussian, GaussianSettings
 from workbench.models.mlp import MLP, MLPSettings
 from workbench.models.policy import Policy, PolicySettings
+from workbench.models.shaped import Shaped, ShapedSettings
 from workbench.models.text import (
     NGramMLP,
     NGramMLPSettings,
@@ -20,7 +22,9 @@ from workbench.models.text import (
 )
 
 TextSettings = NGramMLPSettings | TextCNNSettings | TextTransformerSettings
-ModelSettings = MLPSettings | Conv4Settings | GaussianSettings | PolicySettings | TextSettings
+ModelSettings = (
+    MLPSettings | Conv4Settings | GaussianSettings | PolicySettings | ShapedSettings | TextSettings
+)
 
 __all__ = [
     "MLP",
@@ -34,6 +38,8 @@ __all__ = [
     "NGramMLPSettings",
     "Policy",
     "PolicySettings",
+    "Shaped",
+    "ShapedSettings",
     "TextCNN",
     "TextCNNSettings",
     "TextTransformer",
