@@ -7,9 +7,9 @@ family from 16 of its tasks; 24 units are there, each tanh, relu or sine. `adver
 but the verdict of a discriminator of learning curves; `loss` is the same generator, which descends
 the validation loss itself; with `random` structures of equal size it is told which units there are
 and makes the start alone. All are trained as long. `loss 0` and `loss 5` are the geometric means
-over 64 fresh test families of the squared error on validation tasks, after MAML's three inner
+over 64 fresh test families of the squared error on validation tasks, after MAML's two inner
 steps, before and after five outer steps on the family; `plain` is the mean before any inner step,
-so that what three steps bring can be seen. Differences are of logarithms, family by family, over
+so that what two steps bring can be seen. Differences are of logarithms, family by family, over
 seeds with their 95% interval.
 """
 

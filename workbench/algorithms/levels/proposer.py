@@ -117,6 +117,7 @@ class Proposer(MetaTraining, Contested):
         if self.training or self.settings.structure == "random":
             noise = normal(fold(episode.seed, _NOISE), (self.scores,), like.dtype)
         support = episode.support
+        self.nested.tasks(support, episode.seed)  # refuses those that are of another size
         tasks = torch.cat([support.x.flatten(2), support.y.flatten(2)], dim=-1)
         count = support.counts()
         share = (count / count.sum(dim=1, keepdim=True)).unsqueeze(1)
@@ -153,7 +154,7 @@ class Proposer(MetaTraining, Contested):
     def expert(self, made: Weights, episode: Episode) -> Weights:
         """The same after outer steps that see the validation tasks too."""
         every, start = all_examples(episode), Adapted({"noise": episode.seed})
-        mix = {name: made[name] for name in self.mixes}
+        mix = {name: made[name].detach() for name in self.mixes}
         tasks, families = self.tasks(start, every), len(episode)
         values = {f"weights.{n}": w for n, w in made.items() if n not in mix}
         rates = dict.fromkeys(self.adapted_names, self.settings.expert_rate)

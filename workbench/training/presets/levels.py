@@ -51,27 +51,29 @@ _GOOD = replace(_MAML, inner_rate=0.1)
 _RECURRENT = replace(
     _SINES,
     learner=RecurrentSettings(inner=_GOOD, inner_rate=0.03, rates="step"),
-    training=replace(_SINES.training, iterations=48, tasks=8, rate=0.1),
+    training=replace(_SINES.training, iterations=64, tasks=8, rate=0.1),
 )
 # Eight outer steps of the policy for each batch of meta-trainings.
 _PICKED = replace(
     _SINES,
     learner=StrategistSettings(inner=replace(_MAML, inner_rate=0.03)),
     training=replace(
-        _SINES.training, iterations=240, tasks=32, rate=0.01, schedule="constant", log_every=8,
-        validate_every=80,
+        _SINES.training, iterations=720, tasks=32, rate=0.01, schedule="constant", log_every=8,
+        validate_every=240,
     ),
     estimator=PPO(epochs=8, minibatches=1),
 )  # fmt: skip
 
 _PROPOSED = replace(
     _SINES,
-    train=Shape(ways=1, shots=16, queries=16),
-    test=Shape(ways=1, shots=40, queries=64),
+    train=Shape(ways=1, shots=16, queries=8),
+    test=Shape(ways=1, shots=16, queries=64),
     model=ShapedSettings(hidden=(24, 24)),
-    learner=ProposerSettings(inner=replace(_MAML, inner_rate=0.05)),
+    learner=ProposerSettings(
+        inner=replace(_MAML, inner_rate=0.05, train_steps=2, test_steps=2)
+    ),
     training=replace(
-        _SINES.training, iterations=300, tasks=8, rate=1e-3, clip=10.0, validate_every=100,
+        _SINES.training, iterations=200, tasks=8, rate=2e-3, clip=10.0, validate_every=100,
         diagnose_every=0,
     ),
     estimator=Adversarial(speed=2.0),
