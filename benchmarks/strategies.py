@@ -6,7 +6,8 @@ Families of sine waves, 50 outer steps of MAML for each. `fixed` tries, on 16 va
 stacked, every combination of three inner rates, three outer rates, three schedules of the outer
 rate (constant, linear, cosine) and two strengths of the pull to the start: the best constant and
 the best schedule. `learned constants` and `recurrent` start from the same settings (inner rate 0.1,
-outer rate 0.03, pull 0.001) and are trained the same way. `strategist` is the trained policy and
+outer rate 0.03, pull 0.001) and are trained the same way, inner rates by tensor and step; the cell
+moves all of these by one factor that changes as it goes. `strategist` is the trained policy and
 `random` the same untrained, which picks all alike; `best constant strategy` is the best of all that
 the policy may pick, kept throughout, chosen on the validation families. Test families are fresh
 for each seed. `loss` is the geometric mean over 64 of them of the squared error; differences are of
@@ -71,7 +72,7 @@ def experiment_of(method: str, seed: int, scale: float) -> Experiment:
     base: Any = preset(name)
     learner = base.learner
     if method == "learned constants":
-        names = ("inner", "inner_rate", "learned", "proximal")
+        names = ("inner", "inner_rate", "learned", "rates", "proximal")
         learner = MetaOptimisedSettings(**{name: getattr(learner, name) for name in names})
     iterations = max(2, round(base.training.iterations * scale))
     training = replace(

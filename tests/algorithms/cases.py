@@ -63,6 +63,8 @@ from workbench.algorithms import (
     NeuralOptimizer,
     NeuralOptimizerSettings,
     PretrainedRegression,
+    Proposer,
+    ProposerSettings,
     Prototypical,
     PrototypicalSettings,
     Recurrent,
@@ -88,6 +90,7 @@ from workbench.models import (
     MixedSettings,
     NGramMLP,
     Policy,
+    Shaped,
     TextCNN,
     TextTransformer,
 )
@@ -288,6 +291,11 @@ def _inside() -> MAML:
     return MAML(model, MAMLSettings(inner_rate=0.05, train_steps=2, rates="step"))
 
 
+def _proposer(settings: ProposerSettings) -> Learner:
+    inner = MAMLSettings(inner_rate=0.05, train_steps=2, rates="step")
+    return Proposer(MAML(Shaped(1, 1, hidden=(4, 3)), inner), FAMILIES.nested, settings)
+
+
 def _meta_optimised(settings: MetaOptimisedSettings) -> Learner:
     return MetaOptimised(_inside(), FAMILIES.nested, settings)
 
@@ -331,6 +339,7 @@ _OPTIMIZER = NeuralOptimizerSettings(**_STEPS, optimizer=_LSTM)
 _MOMENTUM = InnerOptimizer(momentum=0.9)
 _LEVELS = MetaOptimisedSettings(**_STEPS, batch=2, optimizer=_MOMENTUM)
 _WATCHED = RecurrentSettings(**_STEPS, batch=2, optimizer=_MOMENTUM, every=2, width=4)
+_PROPOSED = ProposerSettings(**_STEPS, units=5, width=6, expert_steps=2, batch=2)
 _PICKED = StrategistSettings(
     **_STEPS, batch=1, optimizer=_MOMENTUM, inner_counts=(1, 2), every=1, watched=2, width=4
 )
@@ -611,6 +620,10 @@ CASES: dict[str, Case] = {
             proximal=0.1,
         ),
         families,
+    ),
+    "Proposer": Case(_proposer, _PROPOSED, families, "by hand"),
+    "Proposer, random structures": Case(
+        _proposer, dataclasses.replace(_PROPOSED, structure="random"), families, "by hand"
     ),
     "Recurrent": Case(
         lambda s: _stirred(Recurrent(_inside(), FAMILIES.nested, s)),

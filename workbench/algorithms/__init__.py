@@ -84,6 +84,8 @@ if TYPE_CHECKING:
     from workbench.algorithms.levels.meta_optimised import (
         MetaOptimisedSettings as MetaOptimisedSettings,
     )
+    from workbench.algorithms.levels.proposer import Proposer as Proposer
+    from workbench.algorithms.levels.proposer import ProposerSettings as ProposerSettings
     from workbench.algorithms.levels.recurrent import Recurrent as Recurrent
     from workbench.algorithms.levels.recurrent import RecurrentSettings as RecurrentSettings
     from workbench.algorithms.levels.strategist import Strategist as Strategist
@@ -214,6 +216,10 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "levels.meta_optimised": (
         "MetaOptimised",
         "MetaOptimisedSettings",
+    ),
+    "levels.proposer": (
+        "Proposer",
+        "ProposerSettings",
     ),
     "levels.recurrent": (
         "Recurrent",

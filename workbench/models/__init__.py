@@ -4,6 +4,7 @@ MLP, Conv4        classifiers, regressors, or embeddings (without a head)
 NGramMLP, TextCNN, TextTransformer      the same for texts
 Mixture           operations mixed by weights, a layer of the nets that `MixedSettings` builds
 Gaussian          a policy whose actions are numbers
+Shaped            a net whose units can be switched off, and have an activation each
 Policy            a recurrent policy with memory and its value function
 """
 
@@ -12,6 +13,7 @@ from workbench.models.gaussian import Gaussian, GaussianSettings
 from workbench.models.mixed import MixedSettings, Mixture
 from workbench.models.mlp import MLP, MLPSettings
 from workbench.models.policy import Policy, PolicySettings
+from workbench.models.shaped import Shaped, ShapedSettings
 from workbench.models.text import (
     NGramMLP,
     NGramMLPSettings,
@@ -23,7 +25,9 @@ from workbench.models.text import (
 
 TextSettings = NGramMLPSettings | TextCNNSettings | TextTransformerSettings
 ImageSettings = MLPSettings | Conv4Settings | MixedSettings
-ModelSettings = ImageSettings | GaussianSettings | PolicySettings | TextSettings
+ModelSettings = (
+    ImageSettings | GaussianSettings | PolicySettings | ShapedSettings | TextSettings
+)
 
 __all__ = [
     "MLP",
@@ -39,6 +43,8 @@ __all__ = [
     "NGramMLPSettings",
     "Policy",
     "PolicySettings",
+    "Shaped",
+    "ShapedSettings",
     "TextCNN",
     "TextCNNSettings",
     "TextTransformer",

@@ -60,7 +60,7 @@ class StrategistSettings(MetaTrainingSettings):
     inner_rates: tuple[float, ...] = (0.3, 1.0, 3.0)
     # outer rates to choose among, as multiples of inner_rate
     outer_rates: tuple[float, ...] = (0.3, 1.0, 3.0)
-    inner_rate: InnerRate = 0.03  # outer rate of the learner inside
+    inner_rate: InnerRate = 0.01  # outer rate of the learner inside
     inner_counts: tuple[int, ...] = (1, 3)  # numbers of inner steps to choose among
     orders: tuple[InsideOrder, ...] = ("second", "first")  # of the meta-gradient inside
     difficulties: tuple[Difficulty, ...] = ("any", "easy", "hard")  # of an outer step's tasks

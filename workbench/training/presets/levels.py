@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from workbench.algorithms.estimators.adversarial import Adversarial
 from workbench.algorithms.estimators.evolution import Evolution
 from workbench.algorithms.estimators.ppo import PPO
 from workbench.algorithms.estimators.truncated import Truncated
 from workbench.algorithms.gradient.maml import MAMLSettings
 from workbench.algorithms.levels.meta_optimised import MetaOptimisedSettings
+from workbench.algorithms.levels.proposer import ProposerSettings
 from workbench.algorithms.levels.recurrent import RecurrentSettings
 from workbench.algorithms.levels.strategist import StrategistSettings
-from workbench.models import MLPSettings
+from workbench.models import MLPSettings, ShapedSettings
 from workbench.tasks import Shape
 from workbench.training.experiment import Experiment, TrainingSettings
 
@@ -48,18 +50,33 @@ _EVERY = MetaOptimisedSettings(
 _GOOD = replace(_MAML, inner_rate=0.1)
 _RECURRENT = replace(
     _SINES,
-    learner=RecurrentSettings(inner=_GOOD, inner_rate=0.03),
-    training=replace(_SINES.training, iterations=80, tasks=4, rate=0.03),
+    learner=RecurrentSettings(inner=_GOOD, inner_rate=0.03, rates="step"),
+    training=replace(_SINES.training, iterations=64, tasks=8, rate=0.1),
 )
 # Eight outer steps of the policy for each batch of meta-trainings.
 _PICKED = replace(
     _SINES,
-    learner=StrategistSettings(inner=_GOOD),
+    learner=StrategistSettings(inner=replace(_MAML, inner_rate=0.03)),
     training=replace(
-        _SINES.training, iterations=240, tasks=32, rate=0.01, schedule="constant", log_every=8,
-        validate_every=80,
+        _SINES.training, iterations=720, tasks=32, rate=0.01, schedule="constant", log_every=8,
+        validate_every=240,
     ),
     estimator=PPO(epochs=8, minibatches=1),
+)  # fmt: skip
+
+_PROPOSED = replace(
+    _SINES,
+    train=Shape(ways=1, shots=16, queries=8),
+    test=Shape(ways=1, shots=16, queries=64),
+    model=ShapedSettings(hidden=(24, 24)),
+    learner=ProposerSettings(
+        inner=replace(_MAML, inner_rate=0.05, train_steps=2, test_steps=2)
+    ),
+    training=replace(
+        _SINES.training, iterations=200, tasks=8, rate=2e-3, clip=10.0, validate_every=100,
+        diagnose_every=0,
+    ),
+    estimator=Adversarial(speed=2.0),
 )  # fmt: skip
 
 PRESETS: dict[str, tuple[str, Experiment]] = {
@@ -83,6 +100,10 @@ PRESETS: dict[str, tuple[str, Experiment]] = {
     "harmonics-meta-optimised": (
         "MAML's rates by tensor and step, number of steps, outer rate and regularisation, learned",
         replace(_SINES, tasks="families:harmonics", learner=_EVERY),
+    ),
+    "sines-meta-proposer": (
+        "a generator proposes each family's net and start, judged by how fast they adapt",
+        _PROPOSED,
     ),
     "sines-meta-recurrent": (
         "a cell watches MAML's training and sets its rates and regularisation as it goes",
