@@ -22,6 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure, FigureBase, SubFigure
 from matplotlib.gridspec import SubplotSpec
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 # Okabe and Ito's eight colours; the first stands for black on paper and white on a dark ground.
 OKABE_ITO = {
@@ -336,13 +337,13 @@ def _say(plot: Plot, notice: str, style: Style) -> None:
     strip, before = 0.18 * style.scale, plot.get_figheight()
     plot.grow(strip)
     share, engine = strip / (before + strip), plot.get_layout_engine()
-    if engine is None:
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(rect=(0, share, 1, 1 - share))
+    else:
         for axes in plot.axes:
             box = axes.get_position()
             axes.set_position(
                 (box.x0, share + box.y0 * (1 - share), box.width, box.height * (1 - share))
             )
-    else:
-        engine.set(rect=(0, share, 1, 1 - share))  # type: ignore[attr-defined]
     size = style.text_size * 0.875
     plot.text(0.01, share / 4, notice, fontsize=size, style="italic", color=style.ink, va="bottom")
