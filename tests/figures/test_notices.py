@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from workbench.figures import (
     DRAWN,
@@ -61,7 +62,7 @@ def test_the_notice_covers_nothing() -> None:
     """It stands in a strip of its own below everything, whatever lays the figure out."""
     for name in ("steps", "images"):
         plot = draw(name, warned(FRAMES[name](), NOTICE))
-        plot.canvas.draw()  # lays it out
+        FigureCanvasAgg(plot).draw()  # lays it out
         (told,) = plot.texts
         top = told.get_window_extent().y1
         for axes in plot.axes:
