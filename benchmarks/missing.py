@@ -1,19 +1,19 @@
-"""Missing values: read beside a flag, or filled by mean and by iterative imputation.
+"""Missing values: read beside flags, or filled by mean and by iterative imputation.
 
     WORKBENCH_DATA=… python -m benchmarks.missing --workers 2
 
-Each learner is trained three times on the same tasks in which values are missing (a share of its
-own in each, from none to nine tenths): reading flags (`flags`), with the training rows' means put
-in the gaps (`mean`), and with each column regressed on the others (`iterative`, scikit-learn's
-IterativeImputer, fitted on training rows as they are). It is then asked on test tasks that lack
-values at random (0 to 90%), by rule (half, as the first column says) and in whole groups of columns
-(half).
-`Regression, K` is logistic regression on the same K examples, with the strength that is best on
-validation tasks; Fine-tuning is a network pretrained on all training classes with a new head. The
-clinic's tasks are of new diseases from K patients (AUROC), digits of two new classes from K
-drawings of each with patches of two by two pixels out (accuracy), and `heart/HOSPITAL` of a
-hospital left out as its patients are (AUROC). One training serves all. For research only: this is
-no medical device.
+Each learner is trained anew for each way to bear gaps, on the same tasks in which values are
+missing, a share of its own in each from none to nine tenths: `flags` (the training rows' mean in
+the gap, and a flag beside it), `flagged` (what iterative imputation puts there, and a flag),
+`mean` and `iterative` (the same without flags; iterative is scikit-learn's IterativeImputer, fitted
+on training rows as they are). The last two are the baselines: the same learner, gaps filled. So are
+logistic regression on the same K examples, with the strength that is best on validation tasks, and
+Fine-tuning, a network pretrained on all training classes with a new head. Values are missing at
+random, or, in sets `by rule`, the likelier the more remarkable they are (in training too); the
+clinic is also asked with whole groups of columns out, which no training has seen. The clinic's
+tasks are of new diseases from K patients (AUROC), digits of two new classes from K drawings of each
+with patches of two by two pixels out (accuracy), and `heart/HOSPITAL` of a hospital left out as its
+patients are (AUROC). One training serves every test. For research only: this is no medical device.
 """
 
 from __future__ import annotations
@@ -38,43 +38,48 @@ from workbench.tasks.families.heart import HOSPITALS
 from workbench.training import Experiment, preset
 from workbench.training.evaluation import DEFAULT_SEED, test_episodes
 
-FILLS = ("flags", "mean", "iterative")
+FILLS = ("flags", "flagged", "mean", "iterative")
 LEARNERS = {"Meta-SGD": "metasgd", "Prototypical": "protonet"}
 REGRESSION, FINETUNING = "Regression, K", "Fine-tuning"
 TASKS, TRIED, STRENGTHS = 200, 50, (0.01, 0.1, 1.0)
 
 
 class Set(NamedTuple):
-    """What is asked: the tasks, the preset, the shape but for K, and how values lack at which K."""
+    """The tasks, how they lack values in training, the preset, and what is asked at which K."""
 
     tasks: str
+    way: str
     preset: str
-    ways: int
     queries: int
     asked: tuple[tuple[str, int], ...]  # option, K
     iterations: int
 
 
-def _asked(*ks: int) -> tuple[tuple[str, int], ...]:
-    """Every share at the second K, half missing at every K, and whole groups."""
-    shares = [(f"random-{share}", ks[1]) for share in (0, 25, 50, 75, 90)]
-    few = [("random-50", k) for k in (ks[0], *ks[2:])] + [("random-0", ks[0])]
-    return (*shares, *few, ("groups-50", ks[1]))
+def _asked(way: str, *ks: int) -> tuple[tuple[str, int], ...]:
+    """Every share at the second K, and half missing and nothing missing at others."""
+    shares = [(f"{way}-{share}", ks[1]) for share in (0, 25, 50, 75, 90)]
+    return (*shares, *((f"{way}-50", k) for k in (ks[0], *ks[2:])), (f"{way}-0", ks[0]))
 
 
+CLINIC, DIGITS = (5, 10, 20, 40), (1, 5, 10, 20)
 SETS = {
     "clinic": Set(
-        "clinic:present",
-        "clinic-missing",
-        2,
-        40,
-        (*_asked(5, 10, 20, 40), ("rule-50", 10)),
+        *("clinic:present", "random", "clinic-missing", 40),
+        (*_asked("random", *CLINIC), ("groups-50", 10)),
         800,
     ),
-    "digits": Set("digits:patches", "digits-missing", 2, 15, _asked(1, 5, 10, 20), 800),
+    "clinic, by rule": Set(
+        *("clinic:present", "rule", "clinic-missing", 40), _asked("rule", *CLINIC), 800
+    ),
+    "digits": Set(
+        *("digits:patches", "random", "digits-missing", 15), _asked("random", *DIGITS), 800
+    ),
+    "digits, by rule": Set(
+        *("digits:patches", "rule", "digits-missing", 15), _asked("rule", *DIGITS), 800
+    ),
     **{
         f"heart/{hospital}": Set(
-            f"heart:leave-out/{hospital}", "heart", 2, 40, (("", 5), ("", 10), ("", 20)), 300
+            f"heart:leave-out/{hospital}", "", "heart", 40, (("", 5), ("", 10), ("", 20)), 300
         )
         for hospital in HOSPITALS
     },
@@ -91,7 +96,7 @@ def tasks_of(name: str, option: str, fill: str) -> Tasks:
 def judged(judge: Judge, asked: Set, option: str, k: int, fill: str, split: Split) -> Tensor:
     """The first metric of every task, `[task]`."""
     tasks = tasks_of(asked.tasks, option, fill)
-    shape, count = Shape(asked.ways, k, asked.queries), TASKS if split == "test" else TRIED
+    shape, count = Shape(2, k, asked.queries), TASKS if split == "test" else TRIED
     found = []
     for episode in test_episodes(tasks, shape, count, split, DEFAULT_SEED):
         found.append(episode.measured(judge(episode), episode.query))
@@ -123,11 +128,9 @@ def plan_of(name: str, method: str, fill: str, seed: int, scale: float) -> Exper
     plan = preset(f"{about.preset}-{LEARNERS.get(method, 'protonet')}")
     if method == FINETUNING:
         learner = FineTuningSettings(inner_rate=0.1, test_steps=50)
-        plan = replace(
-            plan, learner=learner, train=Shape(2, 10, 30) if name != "digits" else plan.train
-        )
-    tasks = about.tasks if name.startswith("heart") else f"{about.tasks}/random"
-    plan = replace(plan, tasks=tasks + ("" if fill == "flags" else f"/{fill}"), seed=seed)
+        plan = replace(plan, learner=learner)
+    options = [option for option in (about.way, fill) if option not in ("", "flags")]
+    plan = replace(plan, tasks="/".join([about.tasks, *options]), seed=seed)
     plan = plan.stretched(max(4, round(about.iterations * scale)))
     training = replace(plan.training, compiled="off", validate_every=0, tasks=4)
     return replace(plan, training=training)
@@ -171,7 +174,7 @@ def table(frame: pd.DataFrame) -> str:
         asked = list(dict.fromkeys(zip(group["lacks"], group["shots"], strict=True)))
         heads = " | ".join(f"{lacks}, K = {k}" for lacks, k in asked)
         lines += [
-            *("", f"{tasks}, {'accuracy' if tasks == 'digits' else 'AUROC'} %:", ""),
+            *("", f"{tasks}, {'accuracy' if str(tasks).startswith('digits') else 'AUROC'} %:", ""),
             f"| method | gaps | {heads} |",
             "|---|---|" + "---|" * len(asked),
         ]
@@ -196,14 +199,18 @@ def table(frame: pd.DataFrame) -> str:
 
 def _gaps(what: str, of: dict[str, Tensor]) -> list[str]:
     """The best learner with flags minus the best of all else, and minus itself with gaps filled."""
-    flags = [m for m in of if m.endswith("(flags)") and m.partition(" (")[0] in LEARNERS]
+    flags = [m for m in of if m.endswith(("(flags)", "(flagged)")) and _name(m) in LEARNERS]
     rest = [m for m in of if m not in flags]
     if not flags or not rest:
         return []
     best = max(flags, key=lambda m: float(of[m].mean()))
     theirs = max(rest, key=lambda m: float(of[m].mean()))
-    own = [m for m in rest if m.startswith(best.partition(" (")[0]) and m != theirs]
+    own = [m for m in rest if _name(m) == _name(best) and m != theirs]
     return [paired(what, best, other, of) for other in [theirs, *own]]
+
+
+def _name(method: str) -> str:
+    return method.partition(" (")[0]
 
 
 def main() -> None:
@@ -217,8 +224,9 @@ def main() -> None:
         for method in (*LEARNERS, FINETUNING, REGRESSION)
         if chosen.only is None or method in chosen.only
         for fill in FILLS
-        if not (tasks.startswith("heart") and method != "Meta-SGD")
+        if not (tasks.startswith("heart") and (method != "Meta-SGD" or fill == "flagged"))
         if not (method == FINETUNING and fill != "flags")
+        if not (method == REGRESSION and fill == "flagged")
         for seed in (chosen.seeds[:1] if method == REGRESSION else chosen.seeds)
     ]
     print(table(measure(units, work, chosen.out, workers=chosen.workers)))

@@ -11,7 +11,7 @@ from workbench.inspection import example_frame
 from workbench.tasks import Episode, Shape, open_tasks
 from workbench.tasks.families.clinic import COLUMNS
 from workbench.tasks.missing import MOST
-from workbench.tasks.tables import widths
+from workbench.tasks.tables import FLAG, widths
 
 VALUES = sum(widths(COLUMNS))
 SHAPE = Shape(2, 5, 15)
@@ -21,60 +21,69 @@ def clinic(options: str, n: int = 40) -> Episode:
     return open_tasks(f"clinic:present{options}").sample(n, seed=0, split="test", shape=SHAPE)
 
 
-def flags(episode: Episode) -> torch.Tensor:
-    return torch.cat([episode.support.x, episode.query.x], dim=1)[..., VALUES:]
+def there(episode: Episode) -> torch.Tensor:
+    """1 where a value is, 0 where its flag says that it is missing."""
+    return 1 - torch.cat([episode.support.x, episode.query.x], dim=1)[..., VALUES:] / FLAG
+
+
+def training_means() -> torch.Tensor:
+    tasks = open_tasks("clinic")
+    bank = tasks.bank  # type: ignore[attr-defined]
+    train = tasks.splits["train"].classes  # type: ignore[attr-defined]
+    rows = torch.cat([torch.arange(int(bank.counts[c])) + bank.starts[c] for c in train])
+    return bank.x[rows, :VALUES].mean(dim=0)
 
 
 @pytest.mark.parametrize("share", [0, 25, 50, 90])
 def test_values_are_missing_at_random_and_what_is_left_is_as_it_was(share: int) -> None:
     whole, episode = clinic(""), clinic(f"/random-{share}")
-    there = flags(episode)
-    assert float(there.mean()) == pytest.approx(1 - share / 100, abs=0.01)
+    left, means = there(episode), training_means()
+    assert float(left.mean()) == pytest.approx(1 - share / 100, abs=0.01)
     for part, before in ((episode.support, whole.support), (episode.query, whole.query)):
-        kept = part.x[..., VALUES:] > 0
-        assert torch.equal(part.x[..., :VALUES], before.x[..., :VALUES] * kept)
+        expected = torch.where(part.x[..., VALUES:] == 0, before.x[..., :VALUES], means)
+        torch.testing.assert_close(part.x[..., :VALUES], expected)
         assert torch.equal(part.y, before.y)
-    assert there.mean(dim=(1, 2)).std() < 0.03  # every task lacks about as much
+    assert left.mean(dim=(1, 2)).std() < 0.03  # every task lacks about as much
 
 
 def test_each_task_has_a_share_of_its_own_that_does_not_hang_on_the_others() -> None:
-    there = flags(clinic("/random", 200)).mean(dim=(1, 2))
-    assert float(there.min()) < 1 - MOST + 0.05
-    assert float(there.max()) > 0.95
+    left = there(clinic("/random", 200)).mean(dim=(1, 2))
+    assert float(left.min()) < 1 - MOST + 0.05
+    assert float(left.max()) > 0.95
     assert clinic("/random", 3).sha256() == clinic("/random", 200)[:3].sha256()
 
 
-def test_by_rule_the_first_column_says_what_is_measured() -> None:
-    episode = clinic("/rule-50", 200)
-    x = torch.cat([episode.support.x, episode.query.x], dim=1)
-    old = x[..., 0] > 0.5
-    assert bool((x[..., VALUES] == 1).all())
-    even, odd = x[..., VALUES + 2 :: 2], x[..., VALUES + 1 :: 2]
-    assert float(even[old].mean()) < float(even[~old].mean()) - 0.2
-    assert float(odd[old].mean()) > float(odd[~old].mean()) + 0.2
-    assert float(x[..., VALUES + 1 :].mean()) == pytest.approx(0.5, abs=0.05)
+def test_by_rule_what_is_remarkable_is_missing() -> None:
+    whole, episode = clinic("", 200), clinic("/rule-50", 200)
+    x = torch.cat([whole.support.x, whole.query.x], dim=1)
+    left = there(episode)
+    assert 0.35 < float((1 - left).mean()) < 0.55
+    for column in range(len(COLUMNS)):
+        high = x[..., column] > x[..., column].mean()
+        assert float(left[..., column][high].mean()) < float(left[..., column][~high].mean()) - 0.1
+
+
+def test_estimates_stand_beside_flags_where_that_is_asked() -> None:
+    lacking, filled, flagged = (clinic(f"/random-50{o}") for o in ("", "/iterative", "/flagged"))
+    assert torch.equal(flagged.query.x[..., :VALUES], filled.query.x[..., :VALUES])
+    assert torch.equal(flagged.query.x[..., VALUES:], lacking.query.x[..., VALUES:])
 
 
 def test_whole_groups_of_columns_are_missing_in_a_task() -> None:
-    there, groups = flags(clinic("/groups-50", 100)), [column.group for column in COLUMNS]
-    assert bool((there == there[:, :1]).all())
+    left, groups = there(clinic("/groups-50", 100)), [column.group for column in COLUMNS]
+    assert bool((left == left[:, :1]).all())
     for name in set(groups):
-        own = there[..., [k for k, group in enumerate(groups) if group == name]]
+        own = left[..., [k for k, group in enumerate(groups) if group == name]]
         assert bool((own == own[..., :1]).all())
-    assert bool(there.any(dim=-1).all())  # one is left
-    assert 0.4 < float(there.mean()) < 0.6
+    assert bool(left.any(dim=-1).all())  # one is left
+    assert 0.4 < float(left.mean()) < 0.6
 
 
-def test_the_mean_of_the_training_rows_is_put_in_gaps() -> None:
-    tasks, lacking, filled = open_tasks("clinic"), clinic("/random-50"), clinic("/random-50/mean")
-    bank = tasks.bank  # type: ignore[attr-defined]
-    train = tasks.splits["train"].classes  # type: ignore[attr-defined]
-    rows = torch.cat([torch.arange(int(bank.counts[c])) + bank.starts[c] for c in train])
-    means = bank.x[rows, :VALUES].mean(dim=0)
-    assert bool((flags(filled) == 1).all())
-    there = lacking.query.x[..., VALUES:] > 0
-    expected = torch.where(there, lacking.query.x[..., :VALUES], means)
-    torch.testing.assert_close(filled.query.x[..., :VALUES], expected)
+def test_filled_by_the_mean_only_the_flags_differ() -> None:
+    lacking, filled = clinic("/random-50"), clinic("/random-50/mean")
+    assert bool((there(filled) == 1).all())
+    assert torch.equal(filled.query.x[..., :VALUES], lacking.query.x[..., :VALUES])
+    assert torch.equal(filled.support.y, lacking.support.y)
 
 
 def test_iterative_imputation_is_nearer_the_truth_than_the_mean() -> None:
@@ -105,14 +114,15 @@ def test_patches_of_digits_are_missing() -> None:
     episode = tasks.sample(20, seed=0, shape=SHAPE)
     before = whole.sample(20, seed=0, shape=SHAPE)
     assert tasks.spec(SHAPE).input_shape == (2, 8, 8)
-    ink, seen = episode.query.x.unbind(2)
-    assert torch.equal(ink, before.query.x[:, :, 0] * seen)
+    ink, missing = episode.query.x.unbind(2)
+    seen = 1 - missing / FLAG
+    assert torch.equal(ink * seen, before.query.x[:, :, 0] * seen)
     patches = seen.unflatten(-1, (4, 2)).unflatten(-3, (4, 2))
     assert bool((patches == patches[..., :1, :, :1]).all())
     assert float(seen.mean()) == pytest.approx(0.5, abs=0.03)
     image = example_frame(episode)["image"][0]
     assert image.shape == (8, 8, 3)
-    unseen = image[episode.support.x[0, 0, 1].numpy() == 0]
+    unseen = image[episode.support.x[0, 0, 1].numpy() == FLAG]
     assert np.ptp(unseen, axis=0).max() == 0  # of one colour, that no ink has
 
 
@@ -133,9 +143,8 @@ def test_padding_holds_nothing_whatever_is_put_in_gaps() -> None:
             "clinic:present/random-500",
             "does not say how much is missing: give per cent from 0 to 99",
         ),
-        ("clinic:present/rule", "such as rule-50"),
+        ("clinic:present/random-x", "such as random-50, or nothing"),
         ("clinic:present/mean/iterative", "the second of its kind: leave one out"),
-        ("digits:patches/rule-50", "'rule' is for tables and digits are pictures"),
     ],
 )
 def test_options_that_there_are_not(name: str, complaint: str) -> None:

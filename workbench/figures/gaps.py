@@ -22,8 +22,8 @@ def missing_values(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
 
     >>> from workbench.figures import examples
     >>> missing_values(examples.gaps()).alt_text
-    'accuracy (%) by the share of values missing at 5 shots: flags from 95 to 70, mean from 95 to 60.
-    With half missing, by shots from 1 to 10: flags from 74.5 to 92.5, mean from 69.5 to 87.5.'
+    'accuracy (%) by the share of values missing at 5 shots: flags from 95 to 70, mean from 95 to
+    60. With half missing, by shots from 1 to 10: flags from 74.5 to 92.5, mean from 69.5 to 87.5.'
     """
     columns = ["method", "share", "shots", "task", "metric", "value"]
     require(frame, "missing_values", columns, "gap_frame", ["share", "shots", "value"])
@@ -60,10 +60,11 @@ def missing_values(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         row[0].set_ylabel(measure.axis)
         plot.key(row[0])
         least, most = frame[frame["share"] == share]["shots"].agg(["min", "max"])
+        lacks = "half" if share == 0.5 else f"{share:.0%}"
         plot.alt_text = (
             f"{measure.axis} by the share of values missing at {shots:g} shots: "
-            f"{', '.join(said['share'])}. "
-            f"With {'half' if share == 0.5 else f'{share:.0%}'} missing, by shots from {least:g} to {most:g}: {', '.join(said['shots'])}."
+            f"{', '.join(said['share'])}. With {lacks} missing, by shots from {least:g} to "
+            f"{most:g}: {', '.join(said['shots'])}."
         )
     return plot
 

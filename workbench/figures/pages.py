@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from workbench.figures.columns import ordered
-from workbench.figures.style import Part, Plot, Style, drawing, drawn_on
-from workbench.measures import marked
+from workbench.figures.style import Part, Plot, Style, announce, drawing, drawn_on
+from workbench.measures import marked, notice_in
 
 _HEAD = 0.22  # inches for a name, on paper
 
@@ -32,6 +32,7 @@ def one_below_another(
     head = _HEAD * style.scale
     ratios = [inches for height in heights for inches in (head, height)]
     total, said = sum(ratios), []
+    announce(notice_in(frame))
     with drawing(style, total) as page:
         grid = page.add_gridspec(len(ratios), 1, height_ratios=ratios)
         for number, (name, one) in enumerate(zip(names, frames, strict=True)):

@@ -22,6 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure, FigureBase, SubFigure
 from matplotlib.gridspec import SubplotSpec
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 # Okabe and Ito's eight colours; the first stands for black on paper and white on a dark ground.
 OKABE_ITO = {
@@ -300,7 +301,7 @@ _NOTICE: ContextVar[str] = ContextVar("notice", default="")
 
 
 def announce(notice: str) -> None:
-    """The next figure says this sentence above everything, and in its text."""
+    """The next figure says this sentence below everything, and in its text."""
     _NOTICE.set(notice)
 
 
@@ -318,7 +319,7 @@ def drawn_on(part: Part) -> Iterator[None]:
 def drawing(style: Style, height: float) -> Iterator[Plot]:
     """A blank figure of a height in inches, to draw on under its style.
 
-    What was announced stands above it.
+    What was announced stands below it.
     """
     part, notice = _PLACE.get(), _NOTICE.get()
     _NOTICE.set("")
@@ -330,14 +331,20 @@ def drawing(style: Style, height: float) -> Iterator[Plot]:
 
 
 def _say(plot: Plot, notice: str, style: Style) -> None:
-    size = style.text_size * 0.875
-    text = "\n".join(filter(None, (notice, plot.get_suptitle())))
-    plot.suptitle(text, fontsize=size, color=style.ink, x=0.01, ha="left", style="italic")
+    """Below everything, in a strip that the figure grows by; a part of a page leaves it to that."""
+    if not isinstance(plot, Plot):
+        return
     plot.alt_text += f" {notice[0].upper()}{notice[1:]}."
-    line, before = 0.18 * style.scale, plot.get_size_inches()[1] if isinstance(plot, Plot) else 0
-    plot.grow(line)
-    if isinstance(plot, Plot) and plot.get_layout_engine() is None:  # nothing else makes room
-        share = before / (before + line)
+    strip, before = 0.18 * style.scale, plot.get_figheight()
+    plot.grow(strip)
+    share, engine = strip / (before + strip), plot.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(rect=(0, share, 1, 1 - share))
+    else:
         for axes in plot.axes:
             box = axes.get_position()
-            axes.set_position((box.x0, box.y0 * share, box.width, box.height * share))
+            axes.set_position(
+                (box.x0, share + box.y0 * (1 - share), box.width, box.height * (1 - share))
+            )
+    size = style.text_size * 0.875
+    plot.text(0.01, share / 4, notice, fontsize=size, style="italic", color=style.ink, va="bottom")

@@ -202,9 +202,9 @@ def _names(episode: Episode) -> list[str]:
 def _pixels(image: np.ndarray) -> np.ndarray:
     """Ink or colour in 0..1, channels last; other ranges are stretched to it."""
     pixels = image.astype("float32")
-    if pixels.ndim == 3 and len(pixels) == 2:  # ink, and where it was seen; elsewhere it is violet
-        seen = pixels[1][..., None] > 0.5
-        return np.where(seen, pixels[0][..., None], np.array(_UNSEEN, dtype="float32"))
+    if pixels.ndim == 3 and len(pixels) == 2:  # ink, and where it was not seen: there it is violet
+        unseen = pixels[1][..., None] > 0
+        return np.where(unseen, np.array(_UNSEEN, "float32"), 1 - pixels[0][..., None])
     if pixels.ndim == 3:
         pixels = pixels[0] if pixels.shape[0] == 1 else np.moveaxis(pixels, 0, -1)
     low, high = float(pixels.min()), float(pixels.max())

@@ -51,6 +51,10 @@ class Measured(Protocol):
     def episodes_sha256(self) -> str:
         """A fingerprint of the tasks."""
 
+    @property
+    def notice(self) -> str:
+        """A sentence that stands in every result of the tasks; empty where there is none."""
+
 
 Results = Mapping[str, Measured | Sequence[Measured]]
 

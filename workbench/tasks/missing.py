@@ -2,16 +2,19 @@
 
     random-50   each value with a chance of one half; `random`: each task has a share of its own,
                 from none to nine tenths
-    rule-50     as the first column says (of patients: their age): every other column is measured
-                less in the old, and the rest less in the young; half of the values in the mean
+    rule-50     by its own value: the more remarkable it is, the likelier it is missing, as where
+                the very ill cannot be examined; about half of the values in the mean (self-masking:
+                Le Morvan et al., 2020, NeuMiss networks)
     groups-50   whole groups of columns are missing in a task, each with a chance of one half, and
                 at least one is left
 
-A learner reads values beside flags, so that nothing needs to be put in a gap. What is done
-elsewhere stands beside it for comparison, from the training rows alone; all flags are then 1:
+A learner reads values beside flags, which are up where a value is missing and the mean of the
+training rows stands in its place. Other things can be put there, from the training rows alone:
 
-    mean        the mean of the training rows' values
-    iterative   each column regressed on the others, in turns (scikit-learn's IterativeImputer)
+    mean        the mean of the training rows' values, and no flag is up
+    iterative   each column regressed on the others, in turns (scikit-learn's IterativeImputer), and
+                no flag is up
+    flagged     the same, beside flags: a learner can tell an estimate from a value
 
 They stand behind a scheme: `clinic:present/random-50`, `digits:patches/random/iterative`,
 `heart:leave-out/va/mean`.
@@ -34,12 +37,13 @@ from workbench.randomness import fold, uniform
 from workbench.tasks.base import Shape, Split, Tasks, TaskSpec
 from workbench.tasks.episode import Episode, Examples
 from workbench.tasks.sampler import FewShot
-from workbench.tasks.tables import Rows, widths
+from workbench.tasks.tables import FLAG, Rows, widths
 
 WAYS = ("random", "rule", "groups")  # in which values are missing
-FILLS = ("mean", "iterative")
+FILLS = ("mean", "iterative", "flagged")
 MOST = 0.9  # the largest share that a task of `random` lacks
 _SHARE, _WHICH, _QUERY = 41, 42, 43  # which use a task's seed is put to
+_STEEP = 2.0  # how much likelier a value is missing by a deviation of it, in logits
 _FITTED = 4_000  # training rows that the iterative imputation is fitted on
 
 
@@ -50,16 +54,20 @@ class Form(Protocol):
     group: Tensor  # [column] which group each column is of
 
     def apart(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The values `[..., value]` and the flags `[..., column]` of inputs."""
+        """The values `[..., value]` of inputs, and 1 where a column is there `[..., column]`."""
         ...
 
-    def joined(self, values: Tensor, flags: Tensor) -> Tensor:
-        """The inputs of values and flags."""
+    def joined(self, values: Tensor, there: Tensor) -> Tensor:
+        """The inputs of them."""
+        ...
+
+    def level(self, values: Tensor) -> Tensor:
+        """How remarkable each column is `[..., column]`: its number, or its last choice."""
         ...
 
 
 class RowForm:
-    """A table's rows: values, then flags."""
+    """A table's rows: values, then flags of what is missing."""
 
     def __init__(self, tasks: Rows) -> None:
         self.columns = tasks.columns
@@ -70,14 +78,17 @@ class RowForm:
         self.group = torch.tensor([names.index(column.group) for column in self.columns])
 
     def apart(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return x[..., : len(self.of)], x[..., len(self.of) :]
+        return x[..., : len(self.of)], (x[..., len(self.of) :] == 0).to(x)
 
-    def joined(self, values: Tensor, flags: Tensor) -> Tensor:
-        return torch.cat([values, flags], dim=-1)
+    def joined(self, values: Tensor, there: Tensor) -> Tensor:
+        return torch.cat([values, FLAG * (1 - there)], dim=-1)
+
+    def level(self, values: Tensor) -> Tensor:
+        return values[..., torch.tensor(widths(self.columns)).cumsum(0) - 1]
 
 
 class PatchForm:
-    """Pictures whose columns are patches: one channel of ink and one of flags."""
+    """Pictures whose columns are patches: a channel of ink, and one of flags of what is missing."""
 
     def __init__(self, side: int, patch: int) -> None:
         self.side, many = side, side // patch
@@ -90,9 +101,13 @@ class PatchForm:
         values = x[..., 0, :, :].flatten(-2)
         return values, torch.ones(*values.shape[:-1], len(self.group))
 
-    def joined(self, values: Tensor, flags: Tensor) -> Tensor:
-        both = torch.stack([values, flags[..., self.of]], dim=-2)
+    def joined(self, values: Tensor, there: Tensor) -> Tensor:
+        both = torch.stack([values, FLAG * (1 - there[..., self.of])], dim=-2)
         return both.unflatten(-1, (self.side, self.side))
+
+    def level(self, values: Tensor) -> Tensor:
+        total = torch.zeros(*values.shape[:-1], len(self.group)).to(values)
+        return total.index_add(-1, self.of, values)  # ink
 
 
 @dataclass(frozen=True)
@@ -101,7 +116,7 @@ class Lack:
 
     way    random, rule or groups; empty where nothing is taken away
     share  of the values, in the mean; None for each task's own
-    fill   mean or iterative; empty where flags tell
+    fill   mean, iterative or flagged; empty for the mean beside flags
     """
 
     way: str = ""
@@ -125,36 +140,36 @@ class Lack:
             if name in found:
                 raise UserError(f"'{option}' of {where} is the second of its kind: leave one out")
             found[name] = option if name == "fill" else way
-            if name == "fill" or option == "random":
+            if name == "fill" or not share:
                 continue
             if not re.fullmatch("[0-9]{1,2}", share):
                 raise UserError(
                     f"'{option}' of {where} does not say how much is missing: give per cent from 0 "
-                    f"to 99, such as {way}-50"
+                    f"to 99, such as {way}-50, or nothing"
                 )
             found["share"] = int(share) / 100
         return Lack(**found)
 
-    def kept(self, seeds: Tensor, values: Tensor, flags: Tensor, form: Form, use: int) -> Tensor:
-        """Which values are there `[task, example, column]`; a function of each task's seed."""
-        examples, columns = flags.shape[1:]
+    def kept(
+        self, seeds: Tensor, there: Tensor, remarkable: Tensor, form: Form, use: int
+    ) -> Tensor:
+        """Which values are left `[task, example, column]`; a function of each task's seed.
+
+        How remarkable each one is is told in deviations from the mean.
+        """
+        examples, columns = there.shape[1:]
         if not self.way:
-            return torch.ones_like(flags)
+            return torch.ones_like(there)
         own = MOST * uniform(fold(seeds, _SHARE), (1, 1))
         share = own if self.share is None else torch.full_like(own, self.share)
         if self.way == "groups":
             many = int(form.group.max()) + 1
             draw = uniform(fold(seeds, _WHICH), (many,))
             left = (draw >= share[:, 0]) | (draw == draw.amax(dim=1, keepdim=True))
-            return left[:, form.group].unsqueeze(1).expand(-1, examples, -1).to(flags)
+            return left[:, form.group].unsqueeze(1).expand(-1, examples, -1).to(there)
         if self.way == "rule":
-            side = 1 - 2.0 * (torch.arange(columns) % 2)
-            share = 2 * share * torch.sigmoid(2 * side * values[..., :1])
-        draw = uniform(fold(seeds, _WHICH, use), (examples, columns))
-        kept = draw >= share
-        if self.way == "rule":
-            kept[..., 0] = True  # the column that it goes by
-        return kept.to(flags)
+            share = 2 * share * torch.sigmoid(_STEEP * remarkable)
+        return (uniform(fold(seeds, _WHICH, use), (examples, columns)) >= share).to(there)
 
 
 class Missing(Tasks):
@@ -166,10 +181,6 @@ class Missing(Tasks):
         self.default_shape = below.default_shape
         self.objective = below.objective
         self.notice = getattr(below, "notice", "")
-        if lack.way == "rule" and not isinstance(below, Rows):
-            raise UserError(
-                f"'rule' is for tables and {below.name} are pictures: take random or groups"
-            )
 
     def sample(
         self, n: int, *, seed: int, split: Split = "train", shape: Shape | None = None
@@ -194,27 +205,40 @@ class Missing(Tasks):
         return replace(below, input_shape=tuple(x.shape[1:]))
 
     def _lacking(self, examples: Examples, seeds: Tensor, use: int) -> Examples:
-        values, flags = self.form.apart(examples.x)
-        flags = flags * self.lack.kept(seeds, values, flags, self.form, use)
-        values = values * flags[..., self.form.of]
-        if self.lack.fill:
-            values = self._fill(values, flags[..., self.form.of] > 0)
-            flags = torch.ones_like(flags)
-        x = self.form.joined(values, flags)
+        values, there = self.form.apart(examples.x)
+        level, (mean, deviation) = self.form.level(values), self._levels
+        there = there * self.lack.kept(seeds, there, (level - mean) / deviation, self.form, use)
+        values = self._fill(values, there[..., self.form.of] > 0)
+        hidden = self.lack.fill in ("mean", "iterative")
+        x = self.form.joined(values, torch.ones_like(there) if hidden else there)
         if examples.weight is not None:  # padding holds nothing
             x = x * examples.weight.reshape(*x.shape[:2], *[1] * (x.dim() - 2))
         return replace(examples, x=x)
 
     @cached_property
-    def _fill(self) -> Callable[[Tensor, Tensor], Tensor]:
-        """What puts numbers in gaps, from the training rows."""
+    def _train(self) -> tuple[Tensor, Tensor]:
+        """The training rows: their values, and 1 where a column is there."""
         bank, rows = self.below.bank, []
         for row in self.below.splits["train"].classes.unique().tolist():
             start = int(bank.starts[row])
             rows.append(torch.arange(start, start + int(bank.counts[row])))
-        values, flags = self.form.apart(bank.scaled(bank.x[torch.cat(rows)]))
-        there = flags[..., self.form.of] > 0
-        if self.lack.fill == "iterative":
+        return self.form.apart(bank.scaled(bank.x[torch.cat(rows)]))
+
+    @cached_property
+    def _levels(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of how remarkable each column is in the training rows."""
+        values, there = self._train
+        level, count = self.form.level(values), there.sum(dim=0).clamp(min=1)
+        mean = (level * there).sum(dim=0) / count
+        square = ((level - mean).square() * there).sum(dim=0) / count
+        return mean, square.sqrt().clamp(min=1e-6)
+
+    @cached_property
+    def _fill(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """What puts numbers in gaps, from the training rows."""
+        values, columns = self._train
+        there = columns[..., self.form.of] > 0
+        if self.lack.fill in ("iterative", "flagged"):
             return iterative(values, there)
         means = (values * there).sum(dim=0) / there.sum(dim=0).clamp(min=1)
         return lambda values, there: torch.where(there, values, means)

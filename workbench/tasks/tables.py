@@ -2,7 +2,9 @@
 
 An input is flat, `[value, ..., flag, ...]`. A number is brought near 0 and 1 by its column's centre
 and scale; a choice has a value for each of its choices, of which one is 1. Where a value is missing
-its flag is 0, and so is what stands in its place: 'average' and 'not known' differ.
+its flag is up and it is 0 itself: 'average' and 'not known' differ, and rows without gaps are read
+as if there were no flags. A flag that is up is a quarter and not 1: many of them would drown the
+values, where a network begins at random.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from workbench.tasks.episode import Episode
 from workbench.tasks.sampler import FewShot
 
 TABLE = "table"  # what `info["inputs"]` of an episode of rows is
+FLAG = 0.25  # what a flag is where a value is missing; elsewhere it is 0
 GAP = "—"  # what is shown where a value is missing
 
 
@@ -89,9 +92,9 @@ def encoded(table: NDArray[np.float64], columns: Sequence[Column]) -> Tensor:
 
     >>> columns = Column("age", "years", 50, 10), Column("pain", choices=("none", "some", "bad"))
     >>> encoded(np.array([[60.0, 2.0], [np.nan, 0.0]]), columns).tolist()
-    [[1.0, 0.0, 0.0, 1.0, 1.0, 1.0], [0.0, 1.0, 0.0, 0.0, 0.0, 1.0]]
+    [[1.0, 0.0, 0.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0, 0.25, 0.0]]
     """
-    flags = ~np.isnan(table)
+    flags = FLAG * np.isnan(table)
     values = []
     for place, column in enumerate(columns):
         own = np.nan_to_num((table[:, place] - column.centre) / column.scale)[:, None]
@@ -105,7 +108,7 @@ def cells(row: Any, columns: Sequence[Column]) -> list[str]:
     """What stands in each column of an input, as people read it.
 
     >>> columns = Column("age", "years", 50, 10), Column("sex", choices=("female", "male"))
-    >>> cells([0.3, 0.0, 1.0, 0.0], columns)
+    >>> cells([0.3, 0.0, 0.0, FLAG], columns)
     ['53', '—']
     """
     numbers = [float(number) for number in row]
@@ -113,7 +116,7 @@ def cells(row: Any, columns: Sequence[Column]) -> list[str]:
     for column, flag in zip(columns, flags, strict=True):
         own = numbers[start : start + column.width]
         start += column.width
-        found.append(column.cell(own) if flag > 0.5 else GAP)
+        found.append(GAP if flag > 0 else column.cell(own))
     return found
 
 

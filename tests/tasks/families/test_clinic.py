@@ -70,4 +70,4 @@ def test_which_of_several_diseases() -> None:
 def test_the_clinic_is_the_same_on_every_machine() -> None:
     x = (1000 * clinic_bank().x.double()).round().to(torch.int64)  # whatever the last bit is
     digest = hashlib.sha256(x.numpy().tobytes()).hexdigest()
-    assert digest[:16] == "3914ba64fa9951a6"
+    assert digest[:16] == "b10920671e23c95c"
