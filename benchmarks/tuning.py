@@ -29,7 +29,7 @@ from workbench.training import Experiment, Run, evaluate, preset, train
 from workbench.training.tuning import Study, tune
 
 TRIALS, TESTED, TEST_SEED = 20, 400, 91
-BUDGET = {"MAML on glyphs": 1_600, "Meta-SGD on sine waves": 16_000}
+BUDGET = {"MAML on glyphs": 1_200, "Meta-SGD on sine waves": 16_000}
 RATES = {"learner.inner_rate": (1e-3, 1.0), "training.rate": (1e-4, 3e-2)}
 SPACES: dict[str, dict[str, Any]] = {
     "MAML on glyphs": RATES | {"learner.rates": ["none", "layer"]},
