@@ -34,7 +34,7 @@ from workbench.training.checkpoints import (
     optimizer_tensors,
 )
 from workbench.training.evaluation import check_finite, evaluate
-from workbench.training.execution import MetaGradients, Mode
+from workbench.training.execution import MetaGradients, modes_of
 from workbench.training.experiment import Experiment
 from workbench.training.outer import Regulariser, make_optimizer, make_schedule, stand_ins
 
@@ -42,7 +42,6 @@ _TRAIN_STREAM, _PREPARING_STREAM = 1, 3
 VALIDATION_SEED = 2000  # the same validation tasks for every run, so that runs can be compared
 _BLOCK_ELEMENTS = 1_500_000  # numbers in a block of sampled episodes
 _BLOCK_ITERATIONS = 256
-_MODES: dict[str, Mode] = {"compiled": "on", "eager": "off"}
 
 
 class Diverged(UserError):
@@ -132,16 +131,18 @@ class Trainer:
         self.random = Seeded(experiment.seed)
         self.draws = draws = self._draws()
         self._drawing: AbstractContextManager[object] = self.random if draws else nullcontext()
-        wanted: Mode = settings.compiled if path is None else _MODES[path]
+        ways = {"compiled": settings.compiled, "captured": settings.captured}
         self.meta_gradients = MetaGradients(
             self.learner,
-            compiled="off" if draws else wanted,
+            **(modes_of("eager") if draws else ways if path is None else modes_of(path)),
+            precision=experiment.precision,
             iterations=settings.iterations,
             tasks_per_chunk=settings.tasks_per_chunk,
             threads=1 if draws else settings.threads,
         )
-        if self.meta_gradients.path == "compiled":
-            # Compile and certify on the first episode, whose result comes from the eager path:
+        self.meta_gradients.check_precision(self.episodes[0])
+        if self.meta_gradients.path != "eager":
+            # Certify on the first episode, whose result comes from the eager path:
             # every outer step that counts then runs the same way, resumed or not.
             for _ in range(self.windows):
                 self.meta_gradients(self.episodes[0])
