@@ -18,6 +18,7 @@ from workbench.algorithms.base import Learner, brought_to
 from workbench.algorithms.capabilities import Plays, Remembers
 from workbench.algorithms.divergence import Divergence, joined
 from workbench.errors import UserError
+from workbench.innerloop import computing
 from workbench.measures import Measure, half_width
 from workbench.randomness import spawn
 from workbench.tasks import Episode, Shape, Tasks, TaskSpec
@@ -219,7 +220,8 @@ def evaluations(
 
             def run(piece: Episode) -> tuple[Tensor, Divergence]:
                 piece = brought_to(learner, piece)
-                found, ended = measure(learner, piece, steps, every_step=every_step)
+                with computing("highest", piece.seed.device):
+                    found, ended = measure(learner, piece, steps, every_step=every_step)
                 if isinstance(learner, Remembers):
                     learner.update(piece)
                 return found.double().cpu(), ended

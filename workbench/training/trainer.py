@@ -58,7 +58,8 @@ class EpisodeStream:
     """
 
     def __init__(self, experiment: Experiment, tasks: Tasks) -> None:
-        self.experiment, self.tasks = experiment, tasks
+        gpu = torch.device(experiment.device).type == "cuda"
+        self.experiment, self.tasks = experiment, tasks.on(experiment.device) if gpu else tasks
         one = tasks.sample(1, seed=0, split="train", shape=experiment.train)
         elements = sum(t.numel() for t in one.tensors().values()) * experiment.training.tasks
         self.block_size = max(1, min(_BLOCK_ITERATIONS, _BLOCK_ELEMENTS // elements))
