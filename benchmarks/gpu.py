@@ -214,31 +214,26 @@ def work(scale: float, device: str, **unit: Any) -> list[dict[str, Any]]:
     return [{**row, "card": card, "torch": torch.__version__}]
 
 
-def units(parts: list[str]) -> list[dict[str, Any]]:
-    """What is measured in these parts; of each problem, others' times stand beside ours."""
-    found: list[dict[str, Any]] = []
-    if "agreement" in parts:
-        names = [*OURS, "higher", "vmap of grad", "JAX"]
-        found += [
-            {"part": "agreement", "problem": problem, "steps": 1, "contender": name}
-            for problem in ("sinusoid", "conv")
-            for name in names
-            if problem == "sinusoid" or "compiled" not in name
-        ]
+def units() -> list[dict[str, Any]]:
+    """All that is measured."""
+    found: list[dict[str, Any]] = [
+        {"part": "agreement", "problem": problem, "steps": 1, "contender": name}
+        for problem in ("sinusoid", "conv")
+        for name in (*OURS, "higher", "vmap of grad", "JAX")
+        if problem == "sinusoid" or "compiled" not in name
+    ]
     for part, shapes in (("sinusoid", SINUSOID), ("conv", CONV)):
         found += [
             {"part": part, "tasks": tasks, "queries": queries, "steps": steps,
              "contender": contender, "precision": precision}
-            for tasks, queries, steps in (shapes if part in parts else [])
+            for tasks, queries, steps in shapes
             for contender, precision in contenders(part, tasks, steps)
         ]  # fmt: skip
-    if "training" in parts:
-        found += [
-            {"part": "training", "problem": problem, "precision": precision}
-            for problem in TRAININGS
-            for precision in ("float32", "TF32")
-        ]
-    return found
+    return found + [
+        {"part": "training", "problem": problem, "precision": precision}
+        for problem in TRAININGS
+        for precision in ("float32", "TF32")
+    ]
 
 
 def table(frame: pd.DataFrame) -> str:
@@ -290,13 +285,27 @@ def errors(own: pd.DataFrame) -> str:
     return ", ".join(f"{largest[p]:.0e}" for p in PRECISIONS if p in largest)
 
 
+def chosen_of(unit: dict[str, Any], only: list[str] | None) -> bool:
+    """Whether a unit is of a part (`sinusoid`) or a problem (`sinusoid-25-10-1`) that is asked for.
+
+    >>> chosen_of({"part": "training", "problem": "maml"}, ["training-maml"])
+    True
+    """
+    shape = [str(unit[name]) for name in ("problem", "tasks", "queries", "steps") if name in unit]
+    return not only or unit["part"] in only or "-".join([unit["part"], *shape]) in only
+
+
 def main() -> None:
     """Measure the units that are missing, and print the table."""
     parser = arguments("gpu", __doc__.splitlines()[0])
+    parser.add_argument("--contenders", nargs="*", default=None, help="these alone")
     chosen = parser.parse_args()
-    parts = ["agreement", "sinusoid", "conv", "training"]
-    todo = [{**unit, "scale": chosen.scale, "device": chosen.device}
-            for unit in units(chosen.only or parts)]  # fmt: skip
+    todo = [
+        {**unit, "scale": chosen.scale, "device": chosen.device}
+        for unit in units()
+        if chosen_of(unit, chosen.only)
+        if not chosen.contenders or unit.get("contender", "") in ("", *chosen.contenders)
+    ]
     print(table(measure(todo, work, chosen.out)))
 
 
