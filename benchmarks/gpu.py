@@ -183,6 +183,8 @@ def training(unit: dict[str, Any], scale: float, device: str) -> dict[str, Any]:
         assert outcome.run is not None
         header = outcome.run.checkpoint("latest")[0].header
     rows = [row for row in outcome.metrics if row["split"] == "train"]
+    if len(rows) < 2:
+        raise RuntimeError(f"only {outcome.iteration} outer steps were made: take a larger scale")
     first, last = rows[0], rows[-1]  # what stands in a row was waited for
     rate = (last["seconds"] - first["seconds"]) / (last["iteration"] - first["iteration"])
     started = first["seconds"] - rate * first["iteration"]

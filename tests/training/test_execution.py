@@ -1,5 +1,6 @@
 """How gradients are computed: threads, and forked processes."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -10,7 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from workbench.training.execution import run_chunks
+from workbench import UserError
+from workbench.algorithms import MAML
+from workbench.innerloop import Way
+from workbench.models import MLP
+from workbench.training import Experiment, Trainer, preset
+from workbench.training.execution import MetaGradients, modes_of, run_chunks
 
 
 def test_a_forked_process_trains_and_does_not_wait_for_threads_that_it_has_not() -> None:
@@ -64,3 +70,53 @@ def test_nothing_goes_on_after_a_chunk_failed() -> None:
     count = len(done)
     time.sleep(0.15)
     assert len(done) == count < 7
+
+
+def ways_of(monkeypatch: pytest.MonkeyPatch, device: str, **how: object) -> str:
+    """What is chosen on a machine that has all: nothing is made ready before the first call."""
+    for way in Way.__subclasses__():
+        monkeypatch.setattr(way, "refusal", lambda self: None)
+    monkeypatch.setattr("workbench.training.execution._device", lambda _: torch.device(device))
+    return MetaGradients(MAML(MLP(1, 1)), **how).path  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("device", "how", "path"),
+    [
+        ("cpu", {"iterations": 10}, "eager"),
+        ("cpu", {"iterations": 10_000}, "compiled"),
+        ("cuda:0", {"iterations": 10_000}, "captured"),
+        ("cuda:0", {"iterations": 100_000}, "compiled and captured"),
+        ("cuda:0", {"iterations": 100_000, "captured": "off"}, "compiled"),
+        ("cuda:0", {"compiled": "on", "captured": "off"}, "compiled"),
+        ("cuda:0", modes_of("compiled and captured"), "compiled and captured"),
+        ("cuda:0", modes_of("captured"), "captured"),
+        ("cuda:0", modes_of("eager"), "eager"),
+    ],
+)
+def test_a_gradient_is_captured_by_itself_on_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, device: str, how: dict[str, object], path: str
+) -> None:
+    assert ways_of(monkeypatch, device, **how) == path
+
+
+def test_captured_asked_for_on_a_cpu_stays_eager_and_says_why(tiny: Experiment) -> None:
+    training = dataclasses.replace(tiny.training, captured="on", compiled="off")
+    trainer = Trainer(dataclasses.replace(tiny, training=training))
+    trainer.update()
+    header = trainer.checkpoint().header
+    assert header["path"] == "eager"
+    assert header["note"] == "a CUDA graph is captured on a GPU, and this computes on cpu"
+
+
+@pytest.mark.parametrize("precision", ["high", "bf16"])
+def test_another_precision_is_refused_on_a_cpu(tiny: Experiment, precision: str) -> None:
+    with pytest.raises(UserError, match=f"precision is '{precision}', which is how a GPU"):
+        Trainer(dataclasses.replace(tiny, precision=precision))
+
+
+def test_records_from_before_there_was_capture_are_read() -> None:
+    record = preset("sinusoid-maml").to_record()
+    del record["precision"], record["training"]["captured"]
+    found = Experiment.from_record(record)
+    assert (found.precision, found.training.captured) == ("highest", "auto")

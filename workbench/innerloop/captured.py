@@ -27,6 +27,7 @@ class Captured(Way):
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self._pool: Any = None
+        self._stream: torch.cuda.Stream | None = None
 
     def refusal(self) -> str | None:
         if self.device.type != "cuda":
@@ -40,17 +41,15 @@ class Captured(Way):
         with torch.cuda.device(self.device), torch.no_grad():
             # Made before the capture, so that no graph takes their memory for something else.
             inputs = [t.detach().clone(memory_format=torch.contiguous_format) for t in tensors]
-            side, main = torch.cuda.Stream(), torch.cuda.current_stream()
-            side.wait_stream(main)
-            with torch.cuda.stream(side):
+            self._stream = self._stream or torch.cuda.Stream()
+            self._pool = self._pool or torch.cuda.graph_pool_handle()
+            main = torch.cuda.current_stream()
+            self._stream.wait_stream(main)
+            with torch.cuda.stream(self._stream):
                 for _ in range(_WARM_UPS):
                     function(inputs)
-            main.wait_stream(side)
-            self._pool = self._pool or torch.cuda.graph_pool_handle()
-            graph = torch.cuda.CUDAGraph()
-            # Other threads of a notebook may use the GPU meanwhile: only ours is watched.
-            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
-                outputs = function(inputs)
+            main.wait_stream(self._stream)
+            graph, outputs = self._captured(function, inputs, main)
 
         def replay(given: Sequence[Tensor]) -> list[Tensor]:
             _copy(inputs, given)
@@ -60,6 +59,20 @@ class Captured(Way):
             return found
 
         return replay
+
+    def _captured(
+        self, function: Function, inputs: list[Tensor], main: torch.cuda.Stream
+    ) -> tuple[torch.cuda.CUDAGraph, list[Tensor]]:
+        graph = torch.cuda.CUDAGraph()
+        # Other threads of a notebook may use the GPU meanwhile: only this one is watched.
+        capture = torch.cuda.graph(
+            graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
+        )
+        try:
+            with torch.cuda.stream(main), capture:  # a capture that fails leaves its stream set
+                return graph, function(inputs)
+        except Exception as error:  # and to end it fails again, which hides why
+            raise error.__context__ or error from None
 
 
 def _copy(into: Sequence[Tensor], out_of: Sequence[Tensor]) -> None:

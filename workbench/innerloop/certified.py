@@ -120,7 +120,7 @@ class Certified:
                 with torch.no_grad():
                     found = made(tensors)
             except Exception as error:  # any failure means: do without, and say so
-                said = f"{type(error).__name__}: {str(error)[:200]}"
+                said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
                 self.ways.refuse(way, f"{way.doing} failed ({said})")
                 continue
             tolerance = self.tolerance or TOLERANCE.get(expected[0].dtype, 1e-4)
