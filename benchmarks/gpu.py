@@ -8,18 +8,21 @@ card. `error` is how far a contender's meta-gradient is from the exact one (ours
 relative to its norm; the part `agreement` holds each in float64 against `torch.func`, task by
 task. JAX takes TF32 where nobody says otherwise, so that it stands here twice. The part `training`
 trains a preset for a minute of `--scale` and says how long all of its outer steps take at that
-rate.
+rate. What matters most is measured first. "Products" are grouped convolutions as batches of
+matrix products (`workbench.innerloop.products`), which has to be the quicker to become what a GPU
+does by itself.
 """
 
 from __future__ import annotations
 
+import functools
 import gc
 import math
 import os
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from statistics import quantiles
 from typing import Any
@@ -32,8 +35,8 @@ from benchmarks.peers import CONTENDERS, jax_compiled, workbench
 from benchmarks.problems import Problem, cast, conv4, flat, reference, sinusoid
 from benchmarks.units import arguments, measure
 from workbench.errors import UserError
-from workbench.innerloop import Precision, computing
-from workbench.training import preset, train
+from workbench.innerloop import Precision, computing, products
+from workbench.training import Experiment, preset, train
 
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # torch is in the same process
 
@@ -42,29 +45,38 @@ OURS = {
     "compiled": {"compiled": "on", "captured": "off"},
     "captured": {"compiled": "off", "captured": "on"},
     "compiled and captured": {"compiled": "on", "captured": "on"},
+    "captured, products": {"compiled": "off", "captured": "on"},
 }
 PRECISIONS: dict[str, Precision] = {"float32": "highest", "TF32": "high", "bf16": "bf16"}
 TITLES = {
     "sinusoid": "sinusoid MLP 1-40-40-1, 10 support and 10 query points",
     "conv": "conv4-64, 28x28, 5-way 1-shot",
 }
-# (tasks, queries, steps): what is measured of each kind of problem
-SINUSOID = [(25, 10, 1), (25, 10, 5), (25, 10, 10), (1000, 10, 5)]
-CONV = [(16, 1, 1), (16, 1, 5), (16, 15, 1), (128, 15, 1)]
+# (part, tasks, queries, steps): what is measured, in order of importance
+SHAPES = [
+    ("sinusoid", 25, 10, 1), ("conv", 16, 1, 1), ("sinusoid", 25, 10, 5), ("conv", 128, 15, 1),
+    ("sinusoid", 25, 10, 10), ("conv", 16, 15, 1), ("sinusoid", 1000, 10, 5), ("conv", 16, 1, 5),
+]  # fmt: skip
 TRAININGS = {"maml": 15, "protonet": 5}  # minutes that are the target
 SAMPLE_SECONDS, FEWEST, MOST = 1.0, 5, 200
 
 
-def contenders(part: str, tasks: int, steps: int) -> list[tuple[str, str]]:
-    """(contender, precision) on a problem. A loop over tasks takes seconds where there are many."""
-    found = [("JAX", "TF32"), ("JAX", "float32"), ("vmap of grad", "float32")]
+def contenders(part: str, tasks: int, steps: int) -> list[list[tuple[str, str]]]:
+    """(contender, precision) on a problem: what matters most, what else is known, and the rest.
+
+    A loop over tasks takes seconds where there are many.
+    """
+    best = ["captured", "captured, products" if part == "conv" else "compiled and captured"]
+    first = [(name, p) for p in ("TF32", "float32") for name in ("JAX", *best)]
+    second = [("eager", "float32"), ("vmap of grad", "float32")]
+    last = [("eager", "TF32")]
     if part == "sinusoid":
-        found += [(name, precision) for precision in ("float32", "TF32") for name in OURS]
-    else:
-        found += [(name, "float32") for name in ("eager", "captured")]
-        found += [("eager", "TF32"), ("captured", "TF32"), ("captured", "bf16")]
+        last += [("compiled", "float32")]
+    elif steps == 1:
+        last += [("captured", "bf16"), ("captured, products", "bf16")]
+        last += [("compiled and captured", p) for p in ("TF32", "float32")]
     few = tasks <= 25 if part == "sinusoid" else (tasks, steps) == (16, 1)
-    return found + ([("higher", "float32")] if few else [])
+    return [first, second, last + ([("higher", "float32")] if few else [])]
 
 
 def made(part: str, tasks: int, queries: int, steps: int) -> Problem:
@@ -98,10 +110,24 @@ def call_of(
             "jax_default_matmul_precision", "highest" if precision == "float32" else None
         )
         return jax_compiled(problem), jax.block_until_ready
+    of_products(contender)
     if contender in OURS:
         how: dict[str, Any] = {**OURS[contender], "precision": PRECISIONS[precision]}
         return workbench(problem, **how), waited
     return CONTENDERS[contender](problem), waited
+
+
+def of_products(contender: str) -> None:
+    """Let grouped convolutions be products from now on, where the contender says so."""
+    products.ON.clear()
+    products.ON.update({"cuda"} if "products" in contender else ())
+
+
+@functools.cache
+def exact(device: str, **shape: Any) -> Tensor:
+    """The meta-gradient of a problem in float64."""
+    problem = cast(moved(made(**shape), device), torch.float64)
+    return gradients_of("eager", "float32", problem)
 
 
 def gradients_of(contender: str, precision: str, problem: Problem) -> Tensor:
@@ -127,7 +153,7 @@ def timed(unit: dict[str, Any], scale: float, device: str) -> dict[str, Any]:
     """Milliseconds a meta-gradient: the median and the quartiles of many, each waited for."""
     shape = {name: unit[name] for name in ("part", "tasks", "queries", "steps")}
     contender, precision = unit["contender"], unit["precision"]
-    exact = gradients_of("eager", "float32", cast(moved(made(**shape), device), torch.float64))
+    truth = exact(device, **shape)
     problem = moved(made(**shape), device)
     start = time.perf_counter()
     call, wait = call_of(contender, precision, problem)
@@ -149,7 +175,7 @@ def timed(unit: dict[str, Any], scale: float, device: str) -> dict[str, Any]:
         "high": high,
         "calls": len(samples),
         "ready_seconds": ready,
-        "error": distance(flat(found).detach().double().cpu(), exact),
+        "error": distance(flat(found).detach().double().cpu(), truth),
     }
 
 
@@ -164,12 +190,8 @@ def agreement(unit: dict[str, Any], device: str) -> dict[str, Any]:
 
 def training(unit: dict[str, Any], scale: float, device: str) -> dict[str, Any]:
     """A preset at its paper's settings, for a minute; what all of its outer steps take."""
-    try:
-        experiment = preset(f"omniglot-{unit['problem']}")
-        experiment.open_tasks()
-        data = "Omniglot"
-    except UserError:
-        experiment, data = preset(f"glyphs-{unit['problem']}"), "glyphs"
+    of_products(unit["contender"])
+    experiment = of_what_there_is(unit["problem"])
     whole = experiment.training
     experiment = replace(
         experiment,
@@ -189,7 +211,7 @@ def training(unit: dict[str, Any], scale: float, device: str) -> dict[str, Any]:
     rate = (last["seconds"] - first["seconds"]) / (last["iteration"] - first["iteration"])
     started = first["seconds"] - rate * first["iteration"]
     return {
-        "data": data,
+        "data": experiment.tasks,
         "way": header["path"],
         "iterations": outcome.iteration,
         "of": whole.iterations,
@@ -198,6 +220,17 @@ def training(unit: dict[str, Any], scale: float, device: str) -> dict[str, Any]:
         "minutes": (started + rate * whole.iterations) / 60,
         "validation": outcome.best.value if outcome.best is not None else math.nan,
     }
+
+
+def of_what_there_is(problem: str) -> Experiment:
+    """The preset on Omniglot, on its background set, or on the built-in glyphs."""
+    experiment = preset(f"omniglot-{problem}")
+    for tasks in ("omniglot", "omniglot:background-only"):
+        with suppress(UserError):
+            found = replace(experiment, tasks=tasks)
+            found.open_tasks()
+            return found
+    return preset(f"glyphs-{problem}")
 
 
 def work(scale: float, device: str, **unit: Any) -> list[dict[str, Any]]:
@@ -217,24 +250,31 @@ def work(scale: float, device: str, **unit: Any) -> list[dict[str, Any]]:
 
 
 def units() -> list[dict[str, Any]]:
-    """All that is measured."""
+    """All that is measured, what matters most first."""
+    shapes = [
+        ({"part": part, "tasks": tasks, "queries": queries, "steps": steps},
+         contenders(part, tasks, steps))
+        for part, tasks, queries, steps in SHAPES
+    ]  # fmt: skip
     found: list[dict[str, Any]] = [
+        {**shape, "contender": contender, "precision": precision}
+        for turn in range(3)
+        for shape, turns in shapes
+        for contender, precision in turns[turn]
+    ]
+    found += [
+        {"part": "training", "problem": problem, "contender": contender, "precision": precision}
+        for precision in ("TF32", "float32")
+        for problem in TRAININGS
+        for contender in ("captured", "captured, products")
+        if problem == "maml" or contender == "captured"
+    ]
+    return found + [
         {"part": "agreement", "problem": problem, "steps": 1, "contender": name}
         for problem in ("sinusoid", "conv")
-        for name in (*OURS, "higher", "vmap of grad", "JAX")
+        for name in (*OURS, "JAX", "vmap of grad", "higher")
         if problem == "sinusoid" or "compiled" not in name
-    ]
-    for part, shapes in (("sinusoid", SINUSOID), ("conv", CONV)):
-        found += [
-            {"part": part, "tasks": tasks, "queries": queries, "steps": steps,
-             "contender": contender, "precision": precision}
-            for tasks, queries, steps in shapes
-            for contender, precision in contenders(part, tasks, steps)
-        ]  # fmt: skip
-    return found + [
-        {"part": "training", "problem": problem, "precision": precision}
-        for problem in TRAININGS
-        for precision in ("float32", "TF32")
+        if problem == "conv" or "products" not in name
     ]
 
 
@@ -263,7 +303,8 @@ def table(frame: pd.DataFrame) -> str:
         lines += [f"In float64 all agree with `torch.func` to {worst:.0e}.", ""]
     for row in frame[frame["part"] == "training"].itertuples():
         lines.append(
-            f"- {row.problem} on {row.data}, {row.precision}, {row.way}: {row.ms:.2f} ms an outer "
+            f"- {row.problem} on {row.data}, {row.precision}, {row.way}"
+            f"{', products' if 'products' in row.contender else ''}: {row.ms:.2f} ms an outer "
             f"step with its validations, so {row.of:,.0f} of them in {row.minutes:.1f} minutes "
             f"(measured over {row.iterations:,.0f}; target {TRAININGS[row.problem]})"
         )

@@ -244,7 +244,10 @@ def workbench_chunked(problem: Problem) -> MetaGradientCall:
 
 
 def workbench(problem: Problem, rematerialise: bool = False, **how: Any) -> MetaGradientCall:
-    """The package's own path: what its trainer calls in every iteration."""
+    """The package's own path: what its trainer calls in every iteration, and as it calls that.
+
+    A gradient that a graph wrote stands until the next call, by which the trainer has used it.
+    """
     from workbench.algorithms import MAML, MAMLSettings
     from workbench.tasks import Episode, Examples
     from workbench.training.execution import MetaGradients
@@ -256,7 +259,7 @@ def workbench(problem: Problem, rematerialise: bool = False, **how: Any) -> Meta
     tasks = len(problem.support[0])
     seeds = torch.arange(tasks, device=problem.support[0].device)
     episode = Episode(Examples(*problem.support), Examples(*problem.query), seeds)
-    meta_gradients = MetaGradients(learner, **how)
+    meta_gradients = MetaGradients(learner, passing=True, **how)
     names = [f"model.{name}" for name, _ in problem.model.named_parameters()]
 
     def call() -> list[Tensor]:

@@ -1,11 +1,13 @@
 """How gradients are computed: threads, and forked processes."""
 
+import contextlib
 import dataclasses
 import os
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import torch
 
 from workbench import UserError
 from workbench.algorithms import MAML
+from workbench.algorithms.values import MetaGradient
 from workbench.innerloop import Way
 from workbench.models import MLP
 from workbench.training import Experiment, Trainer, preset
@@ -120,3 +123,35 @@ def test_records_from_before_there_was_capture_are_read() -> None:
     del record["precision"], record["training"]["captured"]
     found = Experiment.from_record(record)
     assert (found.precision, found.training.captured) == ("highest", "auto")
+
+
+@pytest.mark.parametrize(
+    ("turned", "far"), [(0.0, False), (0.2, True), (1.0, None), (float("nan"), None)]
+)
+def test_what_a_precision_costs_is_told_and_another_direction_refused(
+    tiny: Experiment, monkeypatch: pytest.MonkeyPatch, turned: float, far: bool | None
+) -> None:
+    trainer = Trainer(tiny)
+    gradients, episode, seen = trainer.meta_gradients, trainer.episodes[0], ["highest"]
+
+    @contextlib.contextmanager
+    def computing(precision: str, device: torch.device, **how: bool) -> Iterator[None]:
+        seen[0] = precision
+        yield
+
+    def estimator(learner: object, episode: object, carried: object) -> object:
+        x = torch.tensor([1.0, turned if seen[0] == "high" else 0.0])
+        return MetaGradient({"x": x}, torch.zeros(3)), None
+
+    monkeypatch.setattr("workbench.training.execution.computing", computing)
+    gradients.precision, gradients.device = "high", torch.device("cuda")
+    gradients.learner.estimator = estimator  # type: ignore[assignment]
+    if far is None:
+        with pytest.raises(UserError, match=r"precision 'high' moves .* another direction"):
+            gradients.check_precision(episode)
+        return
+    told = pytest.warns(RuntimeWarning, match=r"by 2.0e-01 of its norm \(its cosine .* 0.981\)")
+    with told if far else contextlib.nullcontext():
+        gradients.check_precision(episode)
+    assert (gradients.note is not None) == far
+    assert gradients.certificates[0].error == pytest.approx(turned)

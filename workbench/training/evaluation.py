@@ -30,7 +30,7 @@ from workbench.training.room import check_bytes, check_room
 
 DEFAULT_SEED = 1000  # of test tasks: the same for every method and run
 BLOCK = 50  # tasks sampled at once; part of what a seed means
-_ELEMENTS = 300_000  # numbers in the inputs of tasks computed at once
+_ELEMENTS, _ELEMENTS_ON_GPU = 300_000, 10_000_000  # in the inputs of tasks computed at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,8 +214,9 @@ def evaluations(
         for block in test_episodes(tasks, shape, episodes, split, seed):
             digest.update(block.sha256().encode())
             stream = isinstance(learner, Remembers)
-            pieces = block.split(1 if stream else _chunk(block))
-            alone = stream or block.seed.device.type != "cpu"
+            gpu = any(t.device.type != "cpu" for t in (block.seed, *learner.parameters()))
+            pieces = block.split(1 if stream else _chunk(block, gpu))
+            alone = stream or gpu
             threads = 1 if alone else torch.get_num_threads()
 
             def run(piece: Episode) -> tuple[Tensor, Divergence]:
@@ -337,7 +338,7 @@ def _evaluating(learner: Learner, inductive: bool | None) -> Iterator[None]:
             learner.load_state_dict(memory)
 
 
-def _chunk(episode: Episode) -> int:
-    """How many tasks to compute at once: small models want many, images few."""
+def _chunk(episode: Episode, gpu: bool) -> int:
+    """How many tasks to compute at once: small models want many, images few; a GPU many."""
     elements = sum(t.numel() for t in episode.tensors().values()) / len(episode)
-    return max(1, min(BLOCK, int(_ELEMENTS / elements)))
+    return max(1, min(BLOCK, int((_ELEMENTS_ON_GPU if gpu else _ELEMENTS) / elements)))

@@ -7,8 +7,10 @@ gives the same numbers up to rounding, and the same bits each time it is made.
 from __future__ import annotations
 
 import functools
+import math
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -25,7 +27,7 @@ from workbench.errors import UserError
 from workbench.innerloop.captured import Captured
 from workbench.innerloop.certified import Certificate, Certified, Way, Ways, relative_error
 from workbench.innerloop.compiled import Compiled
-from workbench.innerloop.precision import ALLOWED, Precision, computing
+from workbench.innerloop.precision import ALLOWED, LEAST_COSINE, Precision, computing
 from workbench.tasks.episode import Episode
 
 Mode = Literal["auto", "on", "off"]
@@ -47,6 +49,7 @@ class MetaGradients:
                      chunks' gradients are added in their order. 0 is all at once, or one by one
                      where the learner rematerialises, since it was asked to save memory
     threads          chunks at a time, each with one thread of its own inside
+    passing          what is given need only hold until the next call: then nothing is copied out
 
     The learner's estimator says how a gradient is had. `carried` is what it goes on from in the
     next call, where an outer step is a window of a longer adaptation.
@@ -69,6 +72,7 @@ class MetaGradients:
         iterations: int = 0,
         tasks_per_chunk: int = 0,
         threads: int = 1,
+        passing: bool = False,
     ) -> None:
         self.learner, self.tasks_per_chunk, self.threads = learner, tasks_per_chunk, threads
         self.device = _device(learner)
@@ -78,7 +82,9 @@ class MetaGradients:
         if compiled == "on" or (compiled == "auto" and _pays(learner, iterations, gpu)):
             ways.append(Compiled())
         if captured == "on" or (captured == "auto" and gpu):
-            ways.append(Captured(self.device))
+            parameters = sum(1 for _ in trainable(learner))
+            whole = not (tasks_per_chunk or learner.rematerialises)
+            ways.append(Captured(self.device, parameters, passing=passing and whole))
         self.carried: Adapted | None = None
         self.compiling: Callable[[], AbstractContextManager[None]] = nullcontext  # around it
         self._changes = _changing(learner) if ways else ""
@@ -87,6 +93,7 @@ class MetaGradients:
             tolerance = ALLOWED.get(precision)
             self._certified = _CertifiedMetaGradient(learner, Ways(ways), self._waiting, tolerance)
         self._precise: list[Certificate] = []
+        self._cost: str | None = None
 
     def _waiting(self) -> AbstractContextManager[None]:
         return self.compiling()
@@ -98,11 +105,16 @@ class MetaGradients:
 
     @property
     def note(self) -> str | None:
-        """Why a way was wanted and is not gone, in one line; None where all is as wanted."""
+        """Why a way was wanted and is not gone, and what a precision costs beyond its rounding.
+
+        In one line; None where all is as wanted.
+        """
+        said = [] if self._cost is None else [self._cost]
         if self._changes:
-            return f"what {self._changes} computes changes while it is trained"
-        refusals = [] if self._certified is None else self._certified.ways.refusals
-        return "; ".join(refusals) or None
+            said.append(f"what {self._changes} computes changes while it is trained")
+        if self._certified is not None:
+            said += self._certified.ways.refusals
+        return "; ".join(said) or None
 
     @property
     def certificates(self) -> list[Certificate]:
@@ -111,7 +123,10 @@ class MetaGradients:
         return [*self._precise, *graphs]
 
     def check_precision(self, episode: Episode) -> None:
-        """Certify on an episode what this precision costs, or refuse it where that is too much."""
+        """Certify on an episode what this precision costs, and tell it where it is much.
+
+        It is refused where the meta-gradient is of another direction, or no number.
+        """
         allowed = ALLOWED.get(self.precision)
         if allowed is None:
             return
@@ -122,20 +137,29 @@ class MetaGradients:
             )
         start, results = time.perf_counter(), []
         for precision in (self.precision, "highest"):
-            with computing(precision, self.device):
+            with computing(precision, self.device, timed=True):
                 found, _ = self.learner.estimator(self.learner, episode, None)
-            results.append([torch.cat([g.flatten() for g in found.gradients.values()])])
-        error, seconds = relative_error(*results), time.perf_counter() - start
+            results.append(torch.cat([g.flatten() for g in found.gradients.values()]))
+        found_here, exact = (r.double() for r in results)
+        error = relative_error([found_here], [exact])
+        cosine = float(torch.cosine_similarity(found_here, exact, dim=0))
+        seconds = time.perf_counter() - start
         self._precise = [Certificate(error, allowed, seconds, self.precision)]
-        if not self._precise[0].holds:
-            raise UserError(
-                f"precision is '{self.precision}' and moves the first meta-gradient by {error:.1e} "
-                f"of its norm (allowed {allowed:.0e}): choose high or highest"
-            )
+        cost = (
+            f"precision '{self.precision}' moves the first meta-gradient by {error:.1e} of its "
+            f"norm (its cosine with that of highest is {cosine:.3f})"
+        )
+        if not (math.isfinite(error) and cosine >= LEAST_COSINE):
+            raise UserError(f"{cost}, which is another direction: choose high or highest")
+        if error > allowed:
+            self._cost = f"{cost}, where {allowed:.0e} is usual"
+            warnings.warn(self._cost, RuntimeWarning, stacklevel=3)
+        if self._certified is not None:  # a graph rounds as anew
+            self._certified.tolerance = max(allowed, error)
 
     def __call__(self, episode: Episode) -> MetaGradient:
         episode.check()  # a graph reads no label
-        with computing(self.precision, self.device):
+        with computing(self.precision, self.device, timed=True):
             return self._of_all(episode)
 
     def _of_all(self, episode: Episode) -> MetaGradient:

@@ -140,6 +140,7 @@ class Trainer:
             iterations=settings.iterations,
             tasks_per_chunk=settings.tasks_per_chunk,
             threads=1 if draws else settings.threads,
+            passing=True,
         )
         self.meta_gradients.check_precision(self.episodes[0])
         if self.meta_gradients.path != "eager":

@@ -223,7 +223,7 @@ class MetaOptimised(GradientLearner):
         if "proximal" in self.free:
             strength = self.chosen("proximal", len(episode))
         elif self.settings.proximal:
-            strength = losses.new_tensor(self.settings.proximal)
+            strength = losses.new_full((), self.settings.proximal)
         else:
             return losses
         away = [w - adapted.values[f"start.{name}"] for name, w in weights.items()]
