@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor
 from tests.algorithms.cases import CASES, Case
 from workbench.algorithms import MAML, Learner
 from workbench.errors import UserError
-from workbench.innerloop import Precision
+from workbench.innerloop import Precision, products
 from workbench.inspection import Tape
 from workbench.randomness import fold, normal, permutation, uniform
 from workbench.tasks import Episode, Shape, open_tasks
@@ -169,6 +170,32 @@ def test_what_reads_the_gpu_is_not_captured_and_all_goes_on() -> None:
     again = captured(plain)  # nothing of the failed capture is left behind
     again(one)
     assert again.path == "captured", again.note
+
+
+@pytest.mark.usefixtures("double")
+def test_as_products_convolutions_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner, one, other = on_gpu("MAML, Conv4")
+    expected = learner.meta_gradient(other)
+    monkeypatch.setattr(products, "ON", {"cuda"})
+    run = captured(learner)
+    run(one)
+    assert run.path == "captured", run.note
+    found = run(other)
+    for name, gradient in expected.gradients.items():
+        torch.testing.assert_close(found.gradients[name], gradient, rtol=1e-8, atol=1e-10)
+
+
+def test_a_convolutional_net_trains_in_tf32() -> None:
+    learner, one, _ = on_gpu("MAML, Conv4")
+    run = MetaGradients(learner.float(), precision="high")
+    episode = one.to("cuda", torch.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it may cost more than usual, which is told
+        run.check_precision(episode)
+    run(episode)
+    assert run.path == "captured", run.note
+    assert run(episode).losses.isfinite().all()
+    assert not torch.backends.cudnn.benchmark
 
 
 @pytest.mark.slow
