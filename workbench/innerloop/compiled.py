@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from torch import Tensor
@@ -20,12 +21,21 @@ class Compiled(Way):
 
     name, doing = "compiled", "compiling"
 
+    def __init__(self, inside: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        self.inside = inside  # entered around what is made, and each call: what is set counts
+
     def refusal(self) -> str | None:
         return _refusal()
 
     def ready(self, function: Function, tensors: Sequence[Tensor]) -> Function:
-        graph = _compile(function, tensors)
-        return lambda given: graph(*given)
+        with self.inside():
+            graph = _compile(function, tensors)
+
+        def call(given: Sequence[Tensor]) -> list[Tensor]:
+            with self.inside():
+                return graph(*given)
+
+        return call
 
 
 def _refusal() -> str | None:

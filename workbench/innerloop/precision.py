@@ -20,6 +20,7 @@ Precision = Literal["highest", "high", "bf16"]
 # Relative errors of a meta-gradient up to which a precision costs what its rounding does. Where the
 # meta-gradient is ill-conditioned, as behind batch normalisation, it costs more, and is told.
 ALLOWED: dict[Precision, float] = {"high": 2e-2, "bf16": 1e-1}
+_TIMED = 5  # kernels of a convolution that are timed: those that cuDNN expects to be the quickest
 LEAST_COSINE = 0.9  # with the exact one: below, it is another direction
 
 
@@ -38,14 +39,19 @@ def computing(precision: Precision, device: torch.device, *, timed: bool = False
     matrices, convolutions = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     torch.set_float32_matmul_precision("highest" if precision == "highest" else "high")
     torch.backends.cudnn.allow_tf32 = precision != "highest"
-    chosen = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = chosen or timed
-    # Without the cache of cast weights: what is cast in a warm-up would not be in a capture.
-    halved = torch.autocast("cuda", torch.bfloat16, cache_enabled=False)
+    cudnn = torch.backends.cudnn
+    chosen, limit = cudnn.benchmark, cudnn.benchmark_limit
+    if timed:
+        cudnn.benchmark, cudnn.benchmark_limit = True, _TIMED
     try:
-        with halved if precision == "bf16" else nullcontext():
+        # Without the cache of cast weights: what is cast in a warm-up would not be in a capture.
+        with (
+            torch.autocast("cuda", torch.bfloat16, cache_enabled=False)
+            if precision == "bf16"
+            else nullcontext()
+        ):
             yield
     finally:
         torch.set_float32_matmul_precision(matrices)
         torch.backends.cudnn.allow_tf32 = convolutions
-        torch.backends.cudnn.benchmark = chosen
+        cudnn.benchmark, cudnn.benchmark_limit = chosen, limit

@@ -78,9 +78,11 @@ class MetaGradients:
         self.device = _device(learner)
         self.precision = precision
         gpu = self.device.type == "cuda"
+        # In float64, which is for checks, even the timing would take long.
+        self._timed = any(p.dtype != torch.float64 for p in learner.parameters())
         ways: list[Way] = []
         if compiled == "on" or (compiled == "auto" and _pays(learner, iterations, gpu)):
-            ways.append(Compiled())
+            ways.append(Compiled(self._computing))
         if captured == "on" or (captured == "auto" and gpu):
             parameters = sum(1 for _ in trainable(learner))
             whole = not (tasks_per_chunk or learner.rematerialises)
@@ -91,9 +93,14 @@ class MetaGradients:
         self._certified: _CertifiedMetaGradient | None = None
         if ways and not self._changes:
             tolerance = ALLOWED.get(precision)
-            self._certified = _CertifiedMetaGradient(learner, Ways(ways), self._waiting, tolerance)
+            self._certified = _CertifiedMetaGradient(
+                learner, Ways(ways), self._waiting, tolerance, self._computing
+            )
         self._precise: list[Certificate] = []
         self._cost: str | None = None
+
+    def _computing(self) -> AbstractContextManager[None]:
+        return computing(self.precision, self.device, timed=self._timed)
 
     def _waiting(self) -> AbstractContextManager[None]:
         return self.compiling()
@@ -159,7 +166,9 @@ class MetaGradients:
 
     def __call__(self, episode: Episode) -> MetaGradient:
         episode.check()  # a graph reads no label
-        with computing(self.precision, self.device, timed=True):
+        if self._certified is not None:  # a replay asks for no setting; all else sets its own
+            return self._of_all(episode)
+        with self._computing():
             return self._of_all(episode)
 
     def _of_all(self, episode: Episode) -> MetaGradient:
@@ -307,9 +316,10 @@ class _CertifiedMetaGradient:
         ways: Ways,
         waiting: Callable[[], AbstractContextManager[None]],
         tolerance: float | None,
+        computing: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.learner, self.ways = learner, ways
-        self.waiting, self.tolerance = waiting, tolerance
+        self.waiting, self.tolerance, self.computing = waiting, tolerance, computing
         self._functions: dict[object, Certified] = {}
         self._ends: dict[object, Adapted | None] = {}  # names and step of what is carried on
         self._parameters = dict(trainable(learner))  # looked up once: a walk through the modules
@@ -321,7 +331,8 @@ class _CertifiedMetaGradient:
         key = (self.learner.training, episode.ways, tuple(tensors), tuple(values), step)
 
         def eager() -> list[Tensor]:
-            own, end = self.learner.estimator(self.learner, episode, carried)
+            with self.computing():
+                own, end = self.learner.estimator(self.learner, episode, carried)
             self._ends[key] = end
             following = () if end is None else end.values.values()
             return [*(own.gradients[n] for n in self._parameters), own.losses, *following]
@@ -358,7 +369,7 @@ class _CertifiedMetaGradient:
             start = None
             if carried is not None:
                 start = Adapted({name: next(waiting) for name in held}, step=carried.step)
-            with torch.enable_grad():
+            with torch.enable_grad(), self.computing():
                 found, end = functional_call(caller, parameters, (episode, start))
             following = () if end is None else end.values.values()
             gradients = [found.gradients[n].detach() for n in names]
