@@ -166,12 +166,24 @@ def vmap_of_grad(problem: Problem) -> MetaGradientCall:
 
 def jax_vmap_jit(problem: Problem) -> MetaGradientCall:
     import jax  # type: ignore[import-not-found]
+
+    compiled = jax_compiled(problem)
+
+    def call() -> list[Tensor]:
+        return [torch.from_dlpack(g) for g in jax.block_until_ready(compiled())]
+
+    return call
+
+
+def jax_compiled(problem: Problem) -> Callable[[], Any]:
+    """The meta-gradient by JAX, as arrays of its own that may not be ready yet."""
+    import jax  # type: ignore[import-not-found]
     from jax import numpy as jnp
 
     jax.config.update("jax_enable_x64", True)
 
     def array(tensor: Tensor) -> Any:
-        return jnp.asarray(tensor.detach().numpy())
+        return jnp.asarray(tensor.detach().cpu().numpy())
 
     def run(parameters: list[Any], x: Any) -> Any:
         left = iter(parameters)
@@ -216,11 +228,7 @@ def jax_vmap_jit(problem: Problem) -> MetaGradientCall:
     parameters = [array(p) for p in problem.model.parameters()]
     tasks = [array(t) for t in (*problem.support, *problem.query)]
 
-    def call() -> list[Tensor]:
-        gradients = jax.block_until_ready(compiled(parameters, *tasks))
-        return [torch.from_dlpack(g) for g in gradients]
-
-    return call
+    return lambda: compiled(parameters, *tasks)
 
 
 def workbench_eager(problem: Problem) -> MetaGradientCall:
@@ -236,7 +244,10 @@ def workbench_chunked(problem: Problem) -> MetaGradientCall:
 
 
 def workbench(problem: Problem, rematerialise: bool = False, **how: Any) -> MetaGradientCall:
-    """The package's own path: what its trainer calls in every iteration."""
+    """The package's own path: what its trainer calls in every iteration, and as it calls that.
+
+    A gradient that a graph wrote stands until the next call, by which the trainer has used it.
+    """
     from workbench.algorithms import MAML, MAMLSettings
     from workbench.tasks import Episode, Examples
     from workbench.training.execution import MetaGradients
@@ -246,18 +257,20 @@ def workbench(problem: Problem, rematerialise: bool = False, **how: Any) -> Meta
     )
     learner = MAML(problem.model, settings)
     tasks = len(problem.support[0])
-    episode = Episode(Examples(*problem.support), Examples(*problem.query), torch.arange(tasks))
-    meta_gradients = MetaGradients(learner, **how)
+    seeds = torch.arange(tasks, device=problem.support[0].device)
+    episode = Episode(Examples(*problem.support), Examples(*problem.query), seeds)
+    meta_gradients = MetaGradients(learner, passing=True, **how)
     names = [f"model.{name}" for name, _ in problem.model.named_parameters()]
 
     def call() -> list[Tensor]:
         gradients = meta_gradients(episode).gradients
         return [gradients[name] for name in names]
 
-    if how["compiled"] == "on":
-        call()  # compiles
-        if meta_gradients.path != "compiled":
-            raise RuntimeError(f"not compiled: {meta_gradients.note}")
+    wanted = [way for way in ("compiled", "captured") if how.get(way) == "on"]
+    if wanted:
+        call()  # compiles, captures
+        if meta_gradients.path != " and ".join(wanted):
+            raise RuntimeError(f"{meta_gradients.path} only: {meta_gradients.note}")
     return call
 
 

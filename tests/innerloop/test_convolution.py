@@ -6,6 +6,7 @@ from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
 
 from workbench.algorithms import MAML, MAMLSettings
+from workbench.innerloop import products
 from workbench.innerloop.convolution import Geometry, convolution
 from workbench.models import Conv4
 from workbench.tasks import Episode, Examples
@@ -31,6 +32,36 @@ def test_first_and_second_derivatives_equal_differences(geometry):
     assert torch.equal(convolution(x, w, geometry), torch.conv2d(x, w, None, *own))
     assert gradcheck(lambda *t: convolution(*t, geometry), [x, w])
     assert gradgradcheck(lambda *t: convolution(*t, geometry), [x, w])
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMETRIES)
+def test_as_products_it_and_its_derivatives_are_the_same(geometry, monkeypatch):
+    x, w = inputs(geometry)
+
+    def derivatives():
+        y = convolution(x, w, geometry)
+        first = torch.autograd.grad(y.sin().sum(), [x, w], create_graph=True)
+        return [y, *first, *torch.autograd.grad(sum((g**3).sum() for g in first), [x, w])]
+
+    expected = derivatives()
+    monkeypatch.setattr(products, "ON", {"cpu"})
+    called = []
+    real = products.output
+    monkeypatch.setattr(products, "output", lambda *t: called.append(1) or real(*t))
+    for one, other in zip(derivatives(), expected, strict=True):
+        torch.testing.assert_close(one, other)
+    assert bool(called) == (geometry.groups > 1 and geometry.dilation == (1, 1))
+
+
+@pytest.mark.parametrize("stride", [(1, 1), (2, 1), (3, 2)])
+@pytest.mark.parametrize("padding", [(0, 0), (1, 2), (3, 1)])
+def test_products_of_any_stride_and_padding(stride, padding, monkeypatch):
+    monkeypatch.setattr(products, "ON", {"cpu"})
+    geometry = Geometry(stride, padding, (1, 1), 2)
+    x, w = inputs(geometry)
+    expected = torch.conv2d(x, w, None, stride, padding, (1, 1), 2)
+    torch.testing.assert_close(convolution(x, w, geometry), expected)
+    assert gradcheck(lambda *t: convolution(*t, geometry), [x, w])
 
 
 def test_three_derivatives_equal_differences():

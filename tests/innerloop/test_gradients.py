@@ -6,7 +6,15 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from workbench.algorithms import MAML, Exact, MAMLSettings, adapt, last
-from workbench.innerloop import InnerLoop, InnerOptimizer, forward_tasks, implicit, weights_of
+from workbench.innerloop import (
+    Certified,
+    InnerLoop,
+    InnerOptimizer,
+    Ways,
+    forward_tasks,
+    implicit,
+    weights_of,
+)
 from workbench.models import MLP, Conv4
 from workbench.tasks import Episode, Examples
 from workbench.tasks.episode import Episode as _Episode
@@ -297,7 +305,7 @@ def test_a_wrong_compiled_graph_is_refused_loudly(monkeypatch):
 
     monkeypatch.setattr(compiled, "_refusal", lambda: None)
     monkeypatch.setattr(compiled, "_compile", lambda function, t: lambda *t: [1.001 * t[0]])
-    run = compiled.Compiled(lambda t: [t[0] * 1.0])
+    run = Certified(lambda t: [t[0] * 1.0], Ways([compiled.Compiled()]))
     ones = torch.ones(3)
     with pytest.warns(RuntimeWarning, match="differs from the eager result"):
         assert torch.equal(run([ones], lambda: [ones])[0], ones)

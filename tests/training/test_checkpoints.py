@@ -120,7 +120,7 @@ def instead(**changes: Any) -> Callable[[dict[str, Any]], object]:
     [
         *((without(name), f"lacks '{name}'") for name in ("method", "optimizer", "path", "best")),
         (instead(threads=0), "'0' for 'threads', not a whole number from 1"),
-        (instead(path="fast"), "'fast' for 'path', not compiled or eager"),
+        (instead(path="fast"), "'fast' for 'path', not eager, compiled or captured"),
         (instead(iteration=2.5), "'2.5' for 'iteration'"),
         (instead(seconds=float("nan")), "'nan' for 'seconds'"),
         (instead(best={"value": 1.0}), "for 'best', not a validation"),

@@ -11,23 +11,15 @@ and each is differentiated by the other two, so that nothing but the quick kerne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from workbench.innerloop import products
+from workbench.innerloop.products import Geometry as Geometry
+
 Function = Any  # torch.autograd.Function's methods carry no types
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """What turns sizes into sizes, but for the sizes themselves."""
-
-    stride: tuple[int, ...]
-    padding: tuple[int, ...]
-    dilation: tuple[int, ...]
-    groups: int
 
 
 def convolution(x: Tensor, w: Tensor, geometry: Geometry) -> Tensor:
@@ -37,6 +29,8 @@ def convolution(x: Tensor, w: Tensor, geometry: Geometry) -> Tensor:
     >>> convolution(torch.zeros(2, 3, 8, 8), torch.zeros(4, 3, 3, 3), plain).shape
     torch.Size([2, 4, 8, 8])
     """
+    if x.is_cuda and torch.is_autocast_enabled("cuda"):  # now, or derivatives would be mixed
+        x, w = (t.to(torch.get_autocast_dtype("cuda")) for t in (x, w))
     return _Output.apply(x, w, geometry)
 
 
@@ -45,6 +39,8 @@ class _Output(torch.autograd.Function):
     def forward(ctx: Function, x: Tensor, w: Tensor, geometry: Geometry) -> Tensor:
         ctx.save_for_backward(x, w)
         ctx.geometry = g = geometry
+        if products.suit(x, g):
+            return products.output(x, w, g)
         return torch.conv2d(x, w, None, g.stride, g.padding, g.dilation, g.groups)
 
     @staticmethod
@@ -62,6 +58,8 @@ class _InputGradient(torch.autograd.Function):
     def forward(ctx: Function, gy: Tensor, w: Tensor, like: Tensor, geometry: Geometry) -> Tensor:
         ctx.save_for_backward(gy, w)
         ctx.geometry = geometry
+        if products.suit(gy, geometry):
+            return products.input_gradient(gy, w, like, geometry)
         return _gradients(gy, like, w, geometry, (True, False))[0]
 
     @staticmethod
@@ -79,6 +77,8 @@ class _WeightGradient(torch.autograd.Function):
     def forward(ctx: Function, x: Tensor, gy: Tensor, like: Tensor, geometry: Geometry) -> Tensor:
         ctx.save_for_backward(x, gy)
         ctx.geometry = geometry
+        if products.suit(x, geometry):
+            return products.weight_gradient(x, gy, like, geometry)
         return _gradients(gy, x, like, geometry, (False, True))[1]
 
     @staticmethod

@@ -85,9 +85,8 @@ def _conv2d(module: nn.Conv2d, parameters: Parameters, x: Tensor, context: Conte
         # A quarter faster with what follows, for the memory order that it leaves.
         weight = weight.expand(tasks, *weight.shape)
     if weight.dim() == 4:
-        y = F.conv2d(
-            by_example.flatten(0, 1), weight, None, stride, padding, dilation, module.groups
-        )
+        geometry = Geometry(stride, padding, dilation, module.groups)
+        y = convolution(by_example.flatten(0, 1), weight, geometry)
         y = y.unflatten(0, (examples, tasks)).transpose(0, 1)
     else:
         geometry = Geometry(stride, padding, dilation, tasks * module.groups)

@@ -95,7 +95,7 @@ def curvature_frame(
                         "step": path[step].step,
                         "part": part,
                         "rank": np.tile(range(ranks), tasks),
-                        "eigenvalue": found.flatten().numpy(),
+                        "eigenvalue": found.flatten().cpu().numpy(),
                     }
                 )
             )
@@ -140,7 +140,7 @@ def largest_eigenvalues(
             allow_unused=True,
         )
         flat = [
-            torch.zeros(tasks, size).to(like) if f is None else f.flatten(1)
+            like.new_zeros(tasks, size) if f is None else f.flatten(1)
             for f, size in zip(found, sizes, strict=True)
         ]
         return torch.cat(flat, dim=1).double()

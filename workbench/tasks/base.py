@@ -139,6 +139,10 @@ class Tasks(ABC):
     ) -> Episode:
         """n tasks of a split, the same for the same arguments on every machine."""
 
+    def on(self, device: torch.device | str) -> Tasks:
+        """These tasks, sampled on a device where that is worth it: the same ones, made there."""
+        return self
+
     @abstractmethod
     def check(self, shape: Shape, split: Split = "train") -> None:
         """Refuses a shape that this split cannot fill, with the numbers and the cure."""

@@ -7,10 +7,12 @@ shots, its classes, their rotation, and which of their examples are support and 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,6 +26,7 @@ from workbench.tasks.base import Kind, Shape, Split, Tasks, TaskSpec, bounds, ta
 from workbench.tasks.episode import Episode, Examples
 from workbench.tasks.transforms import warped
 
+_LARGEST = 4e9  # bytes of examples that are put on a device
 # Which use a task's seed is put to.
 _WAYS, _SHOTS, _GROUP, _CLASSES, _EXAMPLES, _TURNS, _WARPS = range(7)
 
@@ -38,6 +41,10 @@ class _Pool:
     names: tuple[str, ...]
     starts: Tensor = field(repr=False)
     sizes: Tensor = field(repr=False)
+
+    def to(self, device: torch.device | str) -> _Pool:
+        names = ("classes", "turns", "starts", "sizes")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
 
 class FewShot(Tasks):
@@ -98,7 +105,8 @@ class FewShot(Tasks):
         self, n: int, *, seed: int, split: Split = "train", shape: Shape | None = None
     ) -> Episode:
         shape = shape or self.default_shape
-        seeds = task_seeds(n, seed, split)
+        seeds = task_seeds(n, seed, split).to(self.stored.device)
+        number = partial(torch.arange, device=seeds.device)
         self.check(shape, split)
         pool = self._pool_of(split)
         (least_ways, ways), (least_shots, shots) = self._ways(shape), bounds(shape.shots)
@@ -109,7 +117,7 @@ class FewShot(Tasks):
         if pool.random_turns:
             turns = whole(uniform(fold(seeds, _TURNS), (ways,)), 0, 3)
         examples = distinct(
-            fold(seeds.unsqueeze(-1), _EXAMPLES, torch.arange(ways)),
+            fold(seeds.unsqueeze(-1), _EXAMPLES, number(ways)),
             self.bank.counts[rows].unsqueeze(-1),
             shots + shape.queries,
         )
@@ -117,8 +125,8 @@ class FewShot(Tasks):
 
         own_ways = whole(uniform(fold(seeds, _WAYS), (1,)), least_ways, ways)
         own_shots = whole(uniform(fold(seeds, _SHOTS), (1, 1)), least_shots, shots)
-        here = torch.arange(ways) < own_ways  # [task, way]
-        shown = here.unsqueeze(-1) & (torch.arange(shots) < own_shots)
+        here = number(ways) < own_ways  # [task, way]
+        shown = here.unsqueeze(-1) & (number(shots) < own_shots)
         asked = here.unsqueeze(-1).expand(n, ways, shape.queries)
         padded = least_ways < ways, least_shots < shots
         support, support_index = self._gather(examples[..., :shots], turns, shown, any(padded))
@@ -142,6 +150,18 @@ class FewShot(Tasks):
             info |= {"group": chosen[:, 0], "group_names": pool.names}
             return Episode(support, query, seeds, info=info)
         return Episode(support, query, seeds, ways, info)
+
+    def on(self, device: torch.device | str) -> Tasks:
+        size = self.stored.numel() * self.stored.element_size()
+        # What a subclass adds, it makes of tensors on the CPU.
+        if type(self).sample is not FewShot.sample or size > _LARGEST:
+            return self
+        moved = copy.copy(self)
+        targets = None if self.bank.targets is None else self.bank.targets.to(device)
+        moved.bank = replace(self.bank, counts=self.bank.counts.to(device), targets=targets)
+        moved.stored, moved._starts = self.stored.to(device), self._starts.to(device)
+        moved._pools = {split: pool.to(device) for split, pool in self._pools.items()}
+        return moved
 
     def another(
         self, episode: Episode, task: int, part: str, example: int, way: int, seed: int
@@ -252,7 +272,7 @@ class FewShot(Tasks):
         enough = (pool.sizes >= ways).nonzero().squeeze(-1)
         group = enough[whole(uniform(fold(seeds, _GROUP), (1,)), 0, len(enough) - 1)]
         if self.ordered:
-            return pool.starts[group] + torch.arange(ways)
+            return pool.starts[group] + torch.arange(ways, device=group.device)
         return pool.starts[group] + distinct(fold(seeds, _CLASSES), pool.sizes[group], ways)
 
     def _gather(
@@ -267,7 +287,12 @@ class FewShot(Tasks):
         if self.bank.targets is not None:
             y = self.bank.targets[index]
         else:
-            y = torch.arange(ways).repeat_interleave(count).expand(n, -1).contiguous()
+            y = (
+                torch.arange(ways, device=rows.device)
+                .repeat_interleave(count)
+                .expand(n, -1)
+                .contiguous()
+            )
         if not padded:
             return Examples(x, y), index
         kept = real.reshape(n, ways * count)
@@ -318,7 +343,7 @@ def distinct(seed: Tensor, size: Tensor, count: int) -> Tensor:
     >>> sorted(distinct(torch.tensor([3]), torch.tensor([[4]]), 4)[0].tolist())
     [0, 1, 2, 3]
     """
-    last = size - count + torch.arange(count)
+    last = size - count + torch.arange(count, device=seed.device)
     picks = (uniform(fold(seed, 0), (count,), torch.float64) * (last + 1)).long()
     for i in range(1, count):
         taken = (picks[..., :i] == picks[..., i : i + 1]).any(dim=-1)

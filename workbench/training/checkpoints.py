@@ -19,6 +19,7 @@ from workbench.errors import UserError
 from workbench.files import read_tensors, save_tensors
 
 KIND = "workbench"
+PATHS = ("eager", "compiled", "captured", "compiled and captured")  # of a meta-gradient
 SCHEMA = 2
 _HASHED = 2  # the first version with a checksum
 
@@ -200,7 +201,7 @@ _HEADER: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "schedule": ("a schedule's state", lambda value: isinstance(value, dict)),
     "loss_count": ("a whole number", _whole(0)),
     "best": ("a validation, or null", _best),
-    "path": ("compiled or eager", lambda value: value in ("compiled", "eager")),
+    "path": ("eager, compiled or captured", lambda value: value in PATHS),
     "threads": ("a whole number from 1 to 1024", _whole(1, 1024)),
     "seconds": ("a number", _number),
     "versions": ("the versions of what wrote it", lambda value: isinstance(value, dict)),

@@ -18,6 +18,7 @@ from workbench.algorithms.base import Learner, brought_to
 from workbench.algorithms.capabilities import Plays, Remembers
 from workbench.algorithms.divergence import Divergence, joined
 from workbench.errors import UserError
+from workbench.innerloop import computing
 from workbench.measures import Measure, half_width
 from workbench.randomness import spawn
 from workbench.tasks import Episode, Shape, Tasks, TaskSpec
@@ -29,7 +30,7 @@ from workbench.training.room import check_bytes, check_room
 
 DEFAULT_SEED = 1000  # of test tasks: the same for every method and run
 BLOCK = 50  # tasks sampled at once; part of what a seed means
-_ELEMENTS = 300_000  # numbers in the inputs of tasks computed at once
+_ELEMENTS, _ELEMENTS_ON_GPU = 300_000, 10_000_000  # in the inputs of tasks computed at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,13 +217,15 @@ def evaluations(
         for block in test_episodes(tasks, shape, episodes, split, seed):
             digest.update(block.sha256().encode())
             stream = isinstance(learner, Remembers)
-            pieces = block.split(1 if stream else _chunk(block))
-            alone = stream or block.seed.device.type != "cpu"
+            gpu = any(t.device.type != "cpu" for t in (block.seed, *learner.parameters()))
+            pieces = block.split(1 if stream else _chunk(block, gpu))
+            alone = stream or gpu
             threads = 1 if alone else torch.get_num_threads()
 
             def run(piece: Episode) -> tuple[Tensor, Divergence]:
                 piece = brought_to(learner, piece)
-                found, ended = measure(learner, piece, steps, every_step=every_step)
+                with computing("highest", piece.seed.device):
+                    found, ended = measure(learner, piece, steps, every_step=every_step)
                 if isinstance(learner, Remembers):
                     learner.update(piece)
                 return found.double().cpu(), ended
@@ -339,7 +342,7 @@ def _evaluating(learner: Learner, inductive: bool | None) -> Iterator[None]:
             learner.load_state_dict(memory)
 
 
-def _chunk(episode: Episode) -> int:
-    """How many tasks to compute at once: small models want many, images few."""
+def _chunk(episode: Episode, gpu: bool) -> int:
+    """How many tasks to compute at once: small models want many, images few; a GPU many."""
     elements = sum(t.numel() for t in episode.tensors().values()) / len(episode)
-    return max(1, min(BLOCK, int(_ELEMENTS / elements)))
+    return max(1, min(BLOCK, int((_ELEMENTS_ON_GPU if gpu else _ELEMENTS) / elements)))

@@ -1,4 +1,4 @@
-"""How a meta-gradient is computed: eagerly or compiled, in chunks of tasks, on several threads.
+"""How a meta-gradient is computed: eagerly, compiled or captured, in chunks, on several threads.
 
 The learner's own `meta_gradient` is the one text; this only chooses how it runs. Every choice
 gives the same numbers up to rounding, and the same bits each time it is made.
@@ -7,7 +7,10 @@ gives the same numbers up to rounding, and the same bits each time it is made.
 from __future__ import annotations
 
 import functools
+import math
 import os
+import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -20,7 +23,11 @@ from torch.func import functional_call
 from workbench.algorithms.base import Learner
 from workbench.algorithms.capabilities import Anneals
 from workbench.algorithms.values import Adapted, MetaGradient, trainable
-from workbench.innerloop.compiled import Certificate, Compiled
+from workbench.errors import UserError
+from workbench.innerloop.captured import Captured
+from workbench.innerloop.certified import Certificate, Certified, Way, Ways, relative_error
+from workbench.innerloop.compiled import Compiled
+from workbench.innerloop.precision import ALLOWED, LEAST_COSINE, Precision, computing
 from workbench.tasks.episode import Episode
 
 Mode = Literal["auto", "on", "off"]
@@ -35,10 +42,14 @@ class MetaGradients:
 
     compiled         'on' traces and compiles each new shape once (with a certificate); 'auto'
                      does so where it pays: a net without convolutions, trained long enough
+    captured         'on' captures each new shape once in a CUDA graph (with a certificate), of what
+                     was compiled where it was; 'auto' does so on a GPU
+    precision        in which a GPU computes with float32
     tasks_per_chunk  tasks at a time: less memory, and for convolutional nets more speed; the
                      chunks' gradients are added in their order. 0 is all at once, or one by one
                      where the learner rematerialises, since it was asked to save memory
     threads          chunks at a time, each with one thread of its own inside
+    passing          what is given need only hold until the next call: then nothing is copied out
 
     The learner's estimator says how a gradient is had. `carried` is what it goes on from in the
     next call, where an outer step is a window of a longer adaptation.
@@ -56,42 +67,111 @@ class MetaGradients:
         learner: Learner,
         *,
         compiled: Mode = "auto",
+        captured: Mode = "auto",
+        precision: Precision = "highest",
         iterations: int = 0,
         tasks_per_chunk: int = 0,
         threads: int = 1,
+        passing: bool = False,
     ) -> None:
         self.learner, self.tasks_per_chunk, self.threads = learner, tasks_per_chunk, threads
-        wanted = compiled == "on" or (compiled == "auto" and _pays(learner, iterations))
+        self.device = _device(learner)
+        self.precision = precision
+        gpu = self.device.type == "cuda"
+        # In float64, which is for checks, even the timing would take long.
+        self._timed = any(p.dtype != torch.float64 for p in learner.parameters())
+        ways: list[Way] = []
+        if compiled == "on" or (compiled == "auto" and _pays(learner, iterations, gpu)):
+            ways.append(Compiled(self._computing))
+        if captured == "on" or (captured == "auto" and gpu):
+            parameters = sum(1 for _ in trainable(learner))
+            whole = not (tasks_per_chunk or learner.rematerialises)
+            ways.append(Captured(self.device, parameters, passing=passing and whole))
         self.carried: Adapted | None = None
         self.compiling: Callable[[], AbstractContextManager[None]] = nullcontext  # around it
-        self._changes = "" if not wanted else _changing(learner)
-        compiles = wanted and not self._changes
-        self._compiled = _CompiledMetaGradient(learner, self._waiting) if compiles else None
+        self._changes = _changing(learner) if ways else ""
+        self._certified: _CertifiedMetaGradient | None = None
+        if ways and not self._changes:
+            tolerance = ALLOWED.get(precision)
+            self._certified = _CertifiedMetaGradient(
+                learner, Ways(ways), self._waiting, tolerance, self._computing
+            )
+        self._precise: list[Certificate] = []
+        self._cost: str | None = None
+
+    def _computing(self) -> AbstractContextManager[None]:
+        return computing(self.precision, self.device, timed=self._timed)
 
     def _waiting(self) -> AbstractContextManager[None]:
         return self.compiling()
 
     @property
-    def path(self) -> Literal["compiled", "eager"]:
-        """Which way the gradients are computed now."""
-        if self._compiled is None or self._compiled.refusal:
-            return "eager"
-        return "compiled"
+    def path(self) -> str:
+        """Which way the gradients are computed now: eager, compiled, captured, or the last two."""
+        return "eager" if self._certified is None else str(self._certified.ways)
 
     @property
     def note(self) -> str | None:
-        """Why compiling was wanted and is not done, in one line; None where all is as wanted."""
+        """Why a way was wanted and is not gone, and what a precision costs beyond its rounding.
+
+        In one line; None where all is as wanted.
+        """
+        said = [] if self._cost is None else [self._cost]
         if self._changes:
-            return f"what {self._changes} computes changes while it is trained"
-        return self._compiled.refusal if self._compiled is not None else None
+            said.append(f"what {self._changes} computes changes while it is trained")
+        if self._certified is not None:
+            said += self._certified.ways.refusals
+        return "; ".join(said) or None
 
     @property
     def certificates(self) -> list[Certificate]:
-        """What each compiled graph's first result was found to be."""
-        return self._compiled.certificates if self._compiled is not None else []
+        """What the precision costs, and what each graph's first result was found to be."""
+        graphs = self._certified.certificates if self._certified is not None else []
+        return [*self._precise, *graphs]
+
+    def check_precision(self, episode: Episode) -> None:
+        """Certify on an episode what this precision costs, and tell it where it is much.
+
+        It is refused where the meta-gradient is of another direction, or no number.
+        """
+        allowed = ALLOWED.get(self.precision)
+        if allowed is None:
+            return
+        if self.device.type != "cuda" or next(self.learner.parameters()).dtype != torch.float32:
+            raise UserError(
+                f"precision is '{self.precision}', which is how a GPU computes with float32: leave "
+                "it at highest, or set device to cuda and dtype to float32"
+            )
+        start, results = time.perf_counter(), []
+        for precision in (self.precision, "highest"):
+            with computing(precision, self.device, timed=True):
+                found, _ = self.learner.estimator(self.learner, episode, None)
+            results.append(torch.cat([g.flatten() for g in found.gradients.values()]))
+        found_here, exact = (r.double() for r in results)
+        error = relative_error([found_here], [exact])
+        cosine = float(torch.cosine_similarity(found_here, exact, dim=0))
+        seconds = time.perf_counter() - start
+        self._precise = [Certificate(error, allowed, seconds, self.precision)]
+        cost = (
+            f"precision '{self.precision}' moves the first meta-gradient by {error:.1e} of its "
+            f"norm (its cosine with that of highest is {cosine:.3f})"
+        )
+        if not (math.isfinite(error) and cosine >= LEAST_COSINE):
+            raise UserError(f"{cost}, which is another direction: choose high or highest")
+        if error > allowed:
+            self._cost = f"{cost}, where {allowed:.0e} is usual"
+            warnings.warn(self._cost, RuntimeWarning, stacklevel=3)
+        if self._certified is not None:  # a graph rounds as anew
+            self._certified.tolerance = max(allowed, error)
 
     def __call__(self, episode: Episode) -> MetaGradient:
-        episode.check()  # a compiled graph reads no label
+        episode.check()  # a graph reads no label
+        if self._certified is not None:  # a replay asks for no setting; all else sets its own
+            return self._of_all(episode)
+        with self._computing():
+            return self._of_all(episode)
+
+    def _of_all(self, episode: Episode) -> MetaGradient:
         size = self.tasks_per_chunk or (1 if self.learner.rematerialises else len(episode))
         if size >= len(episode):
             found, self.carried = self._run((episode, self.carried))
@@ -99,7 +179,7 @@ class MetaGradients:
         chunks = episode.split(size)
         carried = self.carried.split(size) if self.carried is not None else [None] * len(chunks)
         work = list(zip(chunks, carried, strict=True))
-        results = run_chunks(self._run, work, 1 if self._compiled else self.threads)
+        results = run_chunks(self._run, work, 1 if self._certified else self.threads)
         ends = [end for _, end in results if end is not None]
         self.carried = Adapted.joined(ends) if ends else None
         parts = [part for part, _ in results]
@@ -114,9 +194,18 @@ class MetaGradients:
         return MetaGradient(gradients, torch.cat([part.losses for part in parts]))
 
     def _run(self, work: tuple[Episode, Adapted | None]) -> Estimated:
-        if self._compiled is not None:
-            return self._compiled(*work)
+        if self._certified is not None:
+            return self._certified(*work)
         return self.learner.estimator(self.learner, *work)
+
+
+def modes_of(path: str) -> dict[str, Mode]:
+    """What makes meta-gradients go the way that they went.
+
+    >>> modes_of("captured")
+    {'compiled': 'off', 'captured': 'on'}
+    """
+    return {name: "on" if name in path else "off" for name in ("compiled", "captured")}
 
 
 def run_chunks(function: Callable[[C], T], chunks: Sequence[C], threads: int) -> list[T]:
@@ -207,20 +296,31 @@ def _changing(learner: Learner) -> str:
     return "" if learner.estimator.traceable else type(learner.estimator).__name__
 
 
-def _pays(learner: nn.Module, iterations: int) -> bool:
+def _pays(learner: nn.Module, iterations: int, gpu: bool) -> bool:
+    """Whether compiling saves the time that it takes; on a GPU, beside capturing, it saves less."""
     convolutions = any(isinstance(m, nn.Conv1d | nn.Conv2d) for m in learner.modules())
-    return not convolutions and iterations >= 5000
+    return not convolutions and iterations >= (50_000 if gpu else 5_000)
 
 
-class _CompiledMetaGradient:
-    """The learner's estimator as a function of tensors, compiled for each kind of episode."""
+def _device(learner: nn.Module) -> torch.device:
+    like = next(learner.parameters(), None)
+    return torch.device("cpu") if like is None else like.device
+
+
+class _CertifiedMetaGradient:
+    """The learner's estimator as a function of tensors, made ready for each kind of episode."""
 
     def __init__(
-        self, learner: Learner, waiting: Callable[[], AbstractContextManager[None]]
+        self,
+        learner: Learner,
+        ways: Ways,
+        waiting: Callable[[], AbstractContextManager[None]],
+        tolerance: float | None,
+        computing: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        self.learner, self.waiting = learner, waiting
-        self.refusal: str | None = None
-        self._functions: dict[object, Compiled] = {}
+        self.learner, self.ways = learner, ways
+        self.waiting, self.tolerance, self.computing = waiting, tolerance, computing
+        self._functions: dict[object, Certified] = {}
         self._ends: dict[object, Adapted | None] = {}  # names and step of what is carried on
         self._parameters = dict(trainable(learner))  # looked up once: a walk through the modules
 
@@ -231,18 +331,17 @@ class _CompiledMetaGradient:
         key = (self.learner.training, episode.ways, tuple(tensors), tuple(values), step)
 
         def eager() -> list[Tensor]:
-            own, end = self.learner.estimator(self.learner, episode, carried)
+            with self.computing():
+                own, end = self.learner.estimator(self.learner, episode, carried)
             self._ends[key] = end
             following = () if end is None else end.values.values()
             return [*(own.gradients[n] for n in self._parameters), own.losses, *following]
 
         if key not in self._functions:
-            self._functions[key] = Compiled(self._function(episode, carried), self.waiting)
-        compiled = self._functions[key]
+            function = self._function(episode, carried)
+            self._functions[key] = Certified(function, self.ways, self.waiting, self.tolerance)
         parameters = [p.detach() for p in self._parameters.values()]
-        found = compiled([*parameters, *tensors.values(), *values.values()], eager)
-        if compiled.refusal and not self.refusal:
-            self.refusal = compiled.refusal
+        found = self._functions[key]([*parameters, *tensors.values(), *values.values()], eager)
         gradients = dict(zip(self._parameters, found, strict=False))
         losses, *following = found[len(gradients) :]
         end = self._ends[key]
@@ -270,7 +369,7 @@ class _CompiledMetaGradient:
             start = None
             if carried is not None:
                 start = Adapted({name: next(waiting) for name in held}, step=carried.step)
-            with torch.enable_grad():
+            with torch.enable_grad(), self.computing():
                 found, end = functional_call(caller, parameters, (episode, start))
             following = () if end is None else end.values.values()
             gradients = [found.gradients[n].detach() for n in names]

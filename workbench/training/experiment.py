@@ -15,6 +15,7 @@ from workbench.algorithms.base import Learner
 from workbench.algorithms.estimators.base import Estimator
 from workbench.errors import UserError, nearest
 from workbench.fields import Among, Range, When, check_fields
+from workbench.innerloop import Precision
 from workbench.randomness import Seeded
 from workbench.tasks import Shape, Tasks, TaskSpec, in_memory, name_of, open_tasks
 from workbench.training.evaluation import BLOCK, check_judged
@@ -93,6 +94,7 @@ class TrainingSettings:
     tasks_per_chunk: Annotated[int, Range(0, span=(0, 64))] = 0
     threads: Annotated[int, Range(1, span=(1, 16))] = 1  # chunks computed at the same time
     compiled: Literal["auto", "on", "off"] = "auto"  # trace and compile the meta-gradient
+    captured: Literal["auto", "on", "off"] = "auto"  # on a GPU, capture it in a CUDA graph
     # outer steps between rows of training loss
     log_every: Annotated[int, Range(1, span=(1, 1_000), log=True)] = 100
     # outer steps between validations; 0 is never
@@ -221,6 +223,8 @@ class Experiment:
     seed: int = 0  # of the initial parameters and of the order of tasks
     device: Annotated[str, Among(_devices)] = "cpu"  # where to compute: cpu, cuda, cuda:1, …
     dtype: Literal["float32", "float64"] = "float32"  # the precision of all numbers
+    # how a GPU computes the meta-gradient of float32: float32 throughout, in TF32, or in bfloat16
+    precision: Precision = "highest"
     # how the meta-gradient is had; by default as the learner itself has it
     estimator: Estimator | None = None
 

@@ -35,7 +35,7 @@ from workbench.training.checkpoints import (
     optimizer_tensors,
 )
 from workbench.training.evaluation import check_finite, evaluate
-from workbench.training.execution import MetaGradients, Mode
+from workbench.training.execution import MetaGradients, modes_of
 from workbench.training.experiment import Experiment
 from workbench.training.outer import Regulariser, make_optimizer, make_schedule, stand_ins
 
@@ -43,7 +43,6 @@ _TRAIN_STREAM, _PREPARING_STREAM = 1, 3
 VALIDATION_SEED = 2000  # the same validation tasks for every run, so that runs can be compared
 _BLOCK_ELEMENTS = 1_500_000  # numbers in a block of sampled episodes
 _BLOCK_ITERATIONS = 256
-_MODES: dict[str, Mode] = {"compiled": "on", "eager": "off"}
 
 
 class Diverged(UserError):
@@ -60,7 +59,8 @@ class EpisodeStream:
     """
 
     def __init__(self, experiment: Experiment, tasks: Tasks) -> None:
-        self.experiment, self.tasks = experiment, tasks
+        gpu = torch.device(experiment.device).type == "cuda"
+        self.experiment, self.tasks = experiment, tasks.on(experiment.device) if gpu else tasks
         one = tasks.sample(1, seed=0, split="train", shape=experiment.train)
         elements = sum(t.numel() for t in one.tensors().values()) * experiment.training.tasks
         self.block_size = max(1, min(_BLOCK_ITERATIONS, _BLOCK_ELEMENTS // elements))
@@ -133,16 +133,19 @@ class Trainer:
         self.random = Seeded(experiment.seed)
         self.draws = draws = self._draws()
         self._drawing: AbstractContextManager[object] = self.random if draws else nullcontext()
-        wanted: Mode = settings.compiled if path is None else _MODES[path]
+        ways = {"compiled": settings.compiled, "captured": settings.captured}
         self.meta_gradients = MetaGradients(
             self.learner,
-            compiled="off" if draws else wanted,
+            **(modes_of("eager") if draws else ways if path is None else modes_of(path)),
+            precision=experiment.precision,
             iterations=settings.iterations,
             tasks_per_chunk=settings.tasks_per_chunk,
             threads=1 if draws else settings.threads,
+            passing=True,
         )
-        if self.meta_gradients.path == "compiled":
-            # Compile and certify on the first episode, whose result comes from the eager path:
+        self.meta_gradients.check_precision(self.episodes[0])
+        if self.meta_gradients.path != "eager":
+            # Certify on the first episode, whose result comes from the eager path:
             # every outer step that counts then runs the same way, resumed or not.
             for _ in range(self.windows):
                 self.meta_gradients(self.episodes[0])

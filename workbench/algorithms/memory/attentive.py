@@ -230,7 +230,7 @@ class AttentionLearner(MemoryLearner, Embeds, Populated):
     def held_before(self, adapted: Adapted) -> Tensor:
         """The base's entries."""
         tasks, slots = adapted.values["labels"].shape[:2]
-        filled = torch.ones(tasks, len(self.keys)).to(self.keys)
+        filled = self.keys.new_ones(tasks, len(self.keys))
         return F.pad(filled, (slots, 0))
 
     def empty(self, adapted: Adapted) -> Tensor | None:

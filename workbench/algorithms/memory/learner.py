@@ -114,7 +114,8 @@ class MemoryLearner(Learner):
 def each_its_own(adapted: Adapted, episode: Episode, like: Tensor, *, step: int = 1) -> Tensor:
     """The writes of a memory with a slot for every support example, all filled in one step."""
     support = episode.support
-    own = torch.eye(support.y.shape[1]).to(like).expand(len(episode), -1, -1)
+    examples = support.y.shape[1]
+    own = torch.eye(examples, dtype=like.dtype, device=like.device).expand(len(episode), -1, -1)
     if adapted.step != step:
         return torch.zeros_like(own)
     return own if support.weight is None else own * support.weight.to(like).unsqueeze(-1)

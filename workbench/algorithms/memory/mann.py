@@ -132,11 +132,12 @@ class MANN(MemoryLearner, Embeds):
         chosen, like = self.settings, self.out.bias
         zeros = like.new_zeros
         n, slots = len(episode), chosen.slots
+        numbers = torch.arange(slots, device=like.device).to(like)
         present = one_hot(support, ways, like).sum(dim=2)
         values = {
             "memory": zeros(n, slots, chosen.width),
             # decays like all usage, and so never grows beyond what a read adds
-            "usage": (1e-3 * torch.arange(slots).to(like) / slots).expand(n, -1),
+            "usage": (1e-3 * numbers / slots).expand(n, -1),
             "reading": zeros(n, chosen.heads, slots),
             "read": zeros(n, chosen.heads * chosen.width),
             "hidden": zeros(n, chosen.hidden),

@@ -173,7 +173,7 @@ class MetaNet(MemoryLearner):
         counts = labels.sum(dim=-1)
         alike = labels @ labels.transpose(1, 2)
         pairs = counts.unsqueeze(1) * counts.unsqueeze(2) - 2 * alike  # 1 differ, -1 same class
-        pairs = pairs * (1 - torch.eye(pairs.shape[1]).to(pairs))
+        pairs = pairs * (1 - torch.eye(pairs.shape[1], dtype=pairs.dtype, device=pairs.device))
         pairs = pairs / (counts.sum(dim=1) - 1).clamp(min=1)[:, None, None]
 
         def representation_losses(weights: Tensor) -> Tensor:

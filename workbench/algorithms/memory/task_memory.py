@@ -189,7 +189,7 @@ class TaskMemory(GradientLearner, MemoryLearner, Remembers):
         """a, the same for every input: slot 0 is theta, the memory's entries follow."""
         trust = adapted.values.get("trust")
         if trust is None:
-            trust = torch.zeros(len(x), self.settings.slots + 1).to(x)
+            trust = x.new_zeros(len(x), self.settings.slots + 1)
             trust[:, 0] = 1.0
         return {"retrieved": trust.unsqueeze(1).expand(-1, x.shape[1], -1)}
 

@@ -177,13 +177,15 @@ def _check_finite(env: Environment, found: Mapping[str, Tensor], out: Tensor) ->
 
 
 def is_readable(tensor: Tensor) -> bool:
-    """Whether its numbers can be looked at now: not while tracing, or under `torch.func`.
+    """Whether its numbers can be looked at now: not while tracing, capturing, or in `torch.func`.
 
     >>> is_readable(torch.zeros(1))
     True
     """
     from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
+    if tensor.is_cuda and torch.cuda.is_current_stream_capturing():
+        return False
     wrapped = torch._C._functorch.is_functorch_wrapped_tensor(tensor)
     return get_proxy_mode() is None and not wrapped and not tensor.is_meta
 
