@@ -14,6 +14,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.algorithms.base import Learner as Learner
     from workbench.algorithms.base import adapt as adapt
+    from workbench.algorithms.continual.anml import ANML as ANML
+    from workbench.algorithms.continual.anml import ANMLSettings as ANMLSettings
+    from workbench.algorithms.continual.oml import OML as OML
+    from workbench.algorithms.continual.oml import OMLSettings as OMLSettings
+    from workbench.algorithms.continual.prototypes import StreamPrototypes as StreamPrototypes
+    from workbench.algorithms.continual.prototypes import (
+        StreamPrototypesSettings as StreamPrototypesSettings,
+    )
+    from workbench.algorithms.continual.rehearsal import Rehearsal as Rehearsal
+    from workbench.algorithms.continual.rehearsal import RehearsalSettings as RehearsalSettings
     from workbench.algorithms.control.bandit_baselines import BanditBaseline as BanditBaseline
     from workbench.algorithms.control.bandit_baselines import (
         BanditBaselineSettings as BanditBaselineSettings,
@@ -106,6 +116,22 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "base": (
         "Learner",
         "adapt",
+    ),
+    "continual.anml": (
+        "ANML",
+        "ANMLSettings",
+    ),
+    "continual.oml": (
+        "OML",
+        "OMLSettings",
+    ),
+    "continual.prototypes": (
+        "StreamPrototypes",
+        "StreamPrototypesSettings",
+    ),
+    "continual.rehearsal": (
+        "Rehearsal",
+        "RehearsalSettings",
     ),
     "control.bandit_baselines": (
         "BanditBaseline",

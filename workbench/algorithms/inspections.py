@@ -15,7 +15,16 @@ from workbench.errors import UserError
 from workbench.fields import check_fields
 
 View = Literal[
-    "stage", "export", "loss", "layers", "flow", "anatomy", "agreement", "landscape", "memory"
+    "stage",
+    "export",
+    "loss",
+    "layers",
+    "flow",
+    "anatomy",
+    "agreement",
+    "landscape",
+    "memory",
+    "stream",
 ]
 
 
