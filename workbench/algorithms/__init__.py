@@ -78,6 +78,8 @@ if TYPE_CHECKING:
     from workbench.algorithms.gradient.maml import MAMLSettings as MAMLSettings
     from workbench.algorithms.gradient.mamlpp import MAMLPlusPlus as MAMLPlusPlus
     from workbench.algorithms.gradient.mamlpp import MAMLPlusPlusSettings as MAMLPlusPlusSettings
+    from workbench.algorithms.gradient.melu import MeLU as MeLU
+    from workbench.algorithms.gradient.melu import MeLUSettings as MeLUSettings
     from workbench.algorithms.gradient.metasgd import MetaSGD as MetaSGD
     from workbench.algorithms.gradient.metasgd import MetaSGDSettings as MetaSGDSettings
     from workbench.algorithms.gradient.reptile import Reptile as Reptile
@@ -212,6 +214,10 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "gradient.mamlpp": (
         "MAMLPlusPlus",
         "MAMLPlusPlusSettings",
+    ),
+    "gradient.melu": (
+        "MeLU",
+        "MeLUSettings",
     ),
     "gradient.metasgd": (
         "MetaSGD",

@@ -41,7 +41,8 @@ def example_frame(episode: Episode, task: int = 0) -> pd.DataFrame:
     image    of images: array, height x width of ink in 0..1, or height x width x 3 of colour
     x, y     of a point: its input, and its target
     inputs   of other data: array of its numbers
-    text     of texts: all of it; of other data: the first of its numbers
+    text     of texts: all of it; of what has a name (a film): that; of other data: the first of
+             its numbers
     targets  of other data: array, where a target is of several numbers
 
     >>> from workbench.tasks import Shape, edited, open_tasks
@@ -54,7 +55,7 @@ def example_frame(episode: Episode, task: int = 0) -> pd.DataFrame:
     one, _ = one_task(episode, [], task)
     if one.kind == "control":
         raise UserError("control tasks have no examples to show: use pull_frame")
-    names, texts = _names(one), one.info.get("inputs") == TEXT
+    names, texts, items = _names(one), one.info.get("inputs") == TEXT, one.info.get("items")
     rows: list[dict[str, Any]] = []
     for part, examples in one.parts.items():
         edits = _edits(episode, task, part)
@@ -77,6 +78,7 @@ def example_frame(episode: Episode, task: int = 0) -> pd.DataFrame:
                     "edited": edits.get(place),
                     "index": None if of_index[place] < 0 else of_index[place],
                     **(_inputs(x[place]) if not texts else {"text": decoded(x[place])}),
+                    **({"text": items[of_index[place]]} if items and of_index[place] >= 0 else {}),
                     **({} if one.ways is not None else _target(y[place])),
                 }
             )

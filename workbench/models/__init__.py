@@ -2,11 +2,13 @@
 
 MLP, Conv4        classifiers, regressors, or embeddings (without a head)
 NGramMLP, TextCNN, TextTransformer      the same for texts
+FilmNet           stars of films, by what is known of them
 Gaussian          a policy whose actions are numbers
 Policy            a recurrent policy with memory and its value function
 """
 
 from workbench.models.conv4 import Conv4, Conv4Settings
+from workbench.models.film import FilmNet, FilmNetSettings
 from workbench.models.gaussian import Gaussian, GaussianSettings
 from workbench.models.mlp import MLP, MLPSettings
 from workbench.models.policy import Policy, PolicySettings
@@ -20,12 +22,16 @@ from workbench.models.text import (
 )
 
 TextSettings = NGramMLPSettings | TextCNNSettings | TextTransformerSettings
-ModelSettings = MLPSettings | Conv4Settings | GaussianSettings | PolicySettings | TextSettings
+ModelSettings = (
+    MLPSettings | Conv4Settings | FilmNetSettings | GaussianSettings | PolicySettings | TextSettings
+)
 
 __all__ = [
     "MLP",
     "Conv4",
     "Conv4Settings",
+    "FilmNet",
+    "FilmNetSettings",
     "Gaussian",
     "GaussianSettings",
     "MLPSettings",

@@ -175,6 +175,10 @@ def _judge(name: str, path: Path) -> None:
         from workbench.tasks.text_files import read_intents, read_tweets
 
         (read_intents if name == "clinc150" else read_tweets)(path)
+    elif name == "movielens":
+        from workbench.tasks.taste_files import read_films, read_ratings
+
+        (read_films if path.name == "movies.csv" else read_ratings)(path)
 
 
 def _download(file: DataFile, say: Callable[[str], None]) -> Path:

@@ -58,10 +58,15 @@ def _built_in() -> dict[str, tuple[str, Experiment]]:
         optimizers,
         shifts,
         sinusoid,
+        streams,
+        taste,
         text,
     )
 
-    parts = (sinusoid, images, shifts, control, navigation, text, optimizers, levels)
+    parts = (
+        *(sinusoid, images, shifts, control, navigation, text, taste, streams),
+        *(optimizers, levels),
+    )
     return {name: entry for part in parts for name, entry in part.PRESETS.items()}
 
 
