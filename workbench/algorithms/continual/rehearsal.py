@@ -2,10 +2,10 @@
 
     pre-train   minimise the loss over all training classes at once, as fine-tuning does (or not
                 at all: then it learns the stream from nothing, with all its layers free)
-    stream      for each example that comes: descend its loss, and as much the mean loss of what is
-                kept, the first examples of each class that is gone (experience replay: Robins,
-                1995, Catastrophic Forgetting, Rehearsal and Pseudorehearsal; Chaudhry et al., 2019,
-                On Tiny Episodic Memories in Continual Learning)
+    stream      for each example that comes: descend the mean loss of it and of all that is kept,
+                the first examples of each class that is gone (experience replay: Robins, 1995,
+                Catastrophic Forgetting, Rehearsal and Pseudorehearsal; Chaudhry et al., 2019, On
+                Tiny Episodic Memories in Continual Learning)
 
 With nothing kept it is the plain network that forgets.
 """
@@ -111,8 +111,9 @@ class Rehearsal(FineTuning):
                     if old is None:
                         return found
                     # what only pads teaches nothing, and so rehearses nothing
-                    again = self._loss(weights, adapted, episode, old)
-                    return (found + again * example.counts().squeeze(1)) / 2
+                    again = self._loss(weights, adapted, episode, old) * example.counts().sum(1)
+                    many = old.counts().sum(dim=1)
+                    return (found + many * again) / (1 + many)
 
                 values, seen = loop.step(losses, values, rates, step=len(every), steps=0)
                 every.append(seen)

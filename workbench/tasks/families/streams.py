@@ -77,6 +77,8 @@ class DigitStreams(Tasks):
         support, support_stage = part(slice(shape.shots))
         query, query_stage = part(slice(shape.shots, None))
         info = {
+            "classes": torch.arange(_DIGITS).expand(n, -1),
+            "class_names": tuple(map(str, range(_DIGITS))),
             "stages": STAGES,
             "stage_names": tuple(f"domain {stage + 1}" for stage in range(STAGES)),
             "support_stage": support_stage,

@@ -52,19 +52,40 @@ def _classes(tasks: str, of: str) -> dict[str, tuple[str, Experiment]]:
         ),
         "rehearsal": (
             f"a pretrained network that rehearses one example of each class of {of}",
-            experiment(RehearsalSettings(kept=1), 1),
+            replace(
+                experiment(RehearsalSettings(kept=1), 1),
+                tasks=f"{tasks}/no-rotations" if tasks.startswith("omniglot") else tasks,
+                train=Shape(ways=60, shots=1, queries=2),
+            ),
         ),
     }
 
 
-_DIGITS = Experiment(
-    "streams:permuted",
-    Shape(ways=10, shots=2, queries=2),
-    Shape(ways=10, shots=5, queries=5),
-    MLPSettings(hidden=(128, 64)),
-    OMLSettings(inner_rate=0.03, hidden=(32,)),
-    replace(_TRAINING, tasks=4),
-)
+def _domains(tasks: str, of: str) -> dict[str, tuple[str, Experiment]]:
+    """The methods on streams of domains, five of all digits."""
+
+    def experiment(learner: LearnerSettings) -> Experiment:
+        return Experiment(
+            tasks,
+            Shape(ways=10, shots=2, queries=2),
+            Shape(ways=10, shots=5, queries=5),
+            MLPSettings(hidden=(128, 64)),
+            learner,
+            replace(_TRAINING, tasks=4),
+        )
+
+    return {
+        "oml": (f"OML on digits {of}", experiment(OMLSettings(inner_rate=0.03))),
+        "stream-prototypes": (
+            f"Prototypical Networks that meet digits {of}",
+            experiment(StreamPrototypesSettings()),
+        ),
+        "rehearsal": (
+            f"a pretrained network that rehearses one example of each class of digits {of}",
+            experiment(RehearsalSettings(kept=1)),
+        ),
+    }
+
 
 PRESETS: dict[str, tuple[str, Experiment]] = {
     **{f"glyphs-{kind}": value for kind, value in _classes("glyphs", "glyphs").items()},
@@ -72,9 +93,12 @@ PRESETS: dict[str, tuple[str, Experiment]] = {
         f"omniglot-{kind}": value
         for kind, value in _classes("omniglot:background-only", "Omniglot's characters").items()
     },
-    "permuted-oml": ("OML on digits whose pixels are permuted anew five times", _DIGITS),
-    "turned-oml": (
-        "OML on digits that are turned further five times",
-        replace(_DIGITS, tasks="streams:turned"),
-    ),
+    **{
+        f"{scheme}-{kind}": value
+        for scheme, of in (
+            ("permuted", "whose pixels are permuted anew five times"),
+            ("turned", "that are turned further five times"),
+        )
+        for kind, value in _domains(f"streams:{scheme}", of).items()
+    },
 }
