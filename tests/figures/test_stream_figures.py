@@ -33,6 +33,6 @@ def test_a_frame_that_does_not_fit_is_refused(name: str) -> None:
 
 
 def test_what_has_not_come_is_left_blank() -> None:
-    (mesh,) = [c for c in stream_accuracy(examples.stream()).axes[0].collections]
+    (mesh,) = list(stream_accuracy(examples.stream()).axes[0].collections)
     table = mesh.get_array().reshape(6, 5)
     assert [int((~row.mask).sum()) for row in table] == [0, 1, 2, 3, 4, 5]

@@ -7,7 +7,7 @@ say of it, how many of them did, then 0 or 1 for each genre. A target is a numbe
                 b_u = sum_i (stars_ui - mean - s_i) / (count_u + 8)   over those who train, in
                                                                       thousandths of a star
 
-What others say never holds what the person whose task it is said.
+What others say leaves out what the person whose task it is said.
 """
 
 from __future__ import annotations

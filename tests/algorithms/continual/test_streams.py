@@ -143,7 +143,8 @@ def test_stages_need_be_no_classes() -> None:
     path = list(adapt(learner, episode))
     assert [adapted.step for adapted in path] == list(range(6))
     places, weight = arriving(episode, 3)
-    assert places.shape == (2, 20) and bool((weight == 1).all())
+    assert places.shape == (2, 20)
+    assert bool((weight == 1).all())
     assert bool((episode.info["support_stage"].gather(1, places) == 3).all())
     frame = compute("stream", learner, episode, path)
     assert frame["name"].unique().tolist() == [f"domain {i}" for i in range(1, 6)]
@@ -182,4 +183,5 @@ def test_a_relabelled_example_comes_with_its_new_class() -> None:
     y = episode.support.y.clone()
     y[:, 0] = 2
     places, weight = arriving(replace(episode, support=replace(episode.support, y=y)), 2)
-    assert places[0].tolist() == [0, 4, 5] and weight[0].tolist() == [1, 1, 1]
+    assert places[0].tolist() == [0, 4, 5]
+    assert weight[0].tolist() == [1, 1, 1]

@@ -48,7 +48,9 @@ def _classes(tasks: str, of: str) -> dict[str, tuple[str, Experiment]]:
         "anml": (f"ANML on streams of {of}", experiment(ANMLSettings(inner_rate=0.03))),
         "stream-prototypes": (
             f"Prototypical Networks that meet {of} class by class",
-            experiment(StreamPrototypesSettings(), 1),
+            replace(
+                experiment(StreamPrototypesSettings(), 1), train=Shape(ways=40, shots=3, queries=2)
+            ),
         ),
         "rehearsal": (
             f"a pretrained network that rehearses one example of each class of {of}",
