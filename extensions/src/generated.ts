@@ -143,7 +143,7 @@ export interface Inspection {
   label: string;
   sentence: string;
   /** Which view shows it; None is a table of its own. */
-  view: "stage" | "export" | "loss" | "acting" | "layers" | "flow" | "anatomy" | "agreement" | "landscape" | "memory" | null;
+  view: "stage" | "export" | "loss" | "acting" | "layers" | "flow" | "anatomy" | "agreement" | "landscape" | "memory" | "stream" | null;
 }
 
 /** What is to be said of a session beside its frames. */

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from workbench.algorithms import (
     ALFA,
     ANIL,
+    ANML,
     BOIL,
     CMAES,
     GAIL,
@@ -21,11 +22,13 @@ from workbench.algorithms import (
     MAMLRL,
     MANN,
     ML3,
+    OML,
     PPO,
     RL2,
     SNAIL,
     ALFASettings,
     ANILSettings,
+    ANMLSettings,
     ArchitectureSearch,
     ArchitectureSettings,
     AttentionLearner,
@@ -62,6 +65,7 @@ from workbench.algorithms import (
     ML3Settings,
     NeuralOptimizer,
     NeuralOptimizerSettings,
+    OMLSettings,
     PretrainedRegression,
     Proposer,
     ProposerSettings,
@@ -69,6 +73,8 @@ from workbench.algorithms import (
     PrototypicalSettings,
     Recurrent,
     RecurrentSettings,
+    Rehearsal,
+    RehearsalSettings,
     Reptile,
     ReptileSettings,
     RL2Settings,
@@ -78,6 +84,8 @@ from workbench.algorithms import (
     StrategiesSettings,
     Strategist,
     StrategistSettings,
+    StreamPrototypes,
+    StreamPrototypesSettings,
     TaskMemory,
     TaskMemorySettings,
 )
@@ -255,6 +263,10 @@ def _regressor() -> nn.Module:
 
 def _classifier(outputs: int | None = WAYS) -> nn.Module:
     return MLP(4, outputs, hidden=(5,), activation="tanh", norm=True)
+
+
+def _plain() -> nn.Module:
+    return MLP(4, None, hidden=(5,), activation="tanh")
 
 
 def _beside_flags(outputs: int | None = WAYS) -> nn.Module:
@@ -448,6 +460,28 @@ CASES: dict[str, Case] = {
     ),
     "Pretrained regression": Case(
         lambda s: PretrainedRegression(_regressor(), s), _tuning(inner_rate=0.05), sines
+    ),
+    "OML": Case(lambda s: OML(_plain(), 5, s), OMLSettings(inner_rate=0.05), clouds),
+    "OML, a deep prediction network": Case(
+        lambda s: OML(_plain(), 5, s), OMLSettings(inner_rate=0.05, hidden=(6,)), clouds
+    ),
+    "OML, first order": Case(
+        lambda s: OML(_plain(), 5, s), OMLSettings(0.05, "first", (6,)), clouds, "by hand"
+    ),
+    "OML, Conv4": Case(
+        lambda s: OML(Conv4((1, 16, 16), None, 4, norm="image"), 4, s), OMLSettings(0.05), images
+    ),
+    "ANML": Case(lambda s: ANML(_plain(), _plain(), 5, s), ANMLSettings(inner_rate=0.05), clouds),
+    "Rehearsal": Case(
+        lambda s: Rehearsal(_plain(), _spec(4), s), RehearsalSettings(kept=1), clouds
+    ),
+    "Rehearsal, a free layer": Case(
+        lambda s: Rehearsal(MLP(4, None, hidden=(6, 5), activation="tanh"), _spec(4), s),
+        RehearsalSettings(kept=1, passes=2, free=("linear2",), free_rate=0.05),
+        clouds,
+    ),
+    "Prototypes of a stream": Case(
+        lambda s: StreamPrototypes(_plain(), s), StreamPrototypesSettings(), clouds
     ),
     "GAIL": Case(
         lambda s: GAIL(_regressor(), TaskSpec("regression", (1,), 1), s), _GAIL, sines, "by hand"

@@ -40,6 +40,8 @@ OTHER: dict[str, Any] = {
     "floor": lambda old: 0.1,
     "augment": lambda old: old + 1,
     "free_rate": lambda old: 2 * old,
+    "kept": lambda old: old + 1,
+    "passes": lambda old: old + 1,
     "reversal": lambda old: 2 * old,
     "meta_reversal": lambda old: old + 1,
     "scale": lambda old: 2 * old,

@@ -14,6 +14,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.algorithms.base import Learner as Learner
     from workbench.algorithms.base import adapt as adapt
+    from workbench.algorithms.continual.anml import ANML as ANML
+    from workbench.algorithms.continual.anml import ANMLSettings as ANMLSettings
+    from workbench.algorithms.continual.oml import OML as OML
+    from workbench.algorithms.continual.oml import OMLSettings as OMLSettings
+    from workbench.algorithms.continual.prototypes import StreamPrototypes as StreamPrototypes
+    from workbench.algorithms.continual.prototypes import (
+        StreamPrototypesSettings as StreamPrototypesSettings,
+    )
+    from workbench.algorithms.continual.rehearsal import Rehearsal as Rehearsal
+    from workbench.algorithms.continual.rehearsal import RehearsalSettings as RehearsalSettings
     from workbench.algorithms.control.bandit_baselines import BanditBaseline as BanditBaseline
     from workbench.algorithms.control.bandit_baselines import (
         BanditBaselineSettings as BanditBaselineSettings,
@@ -72,6 +82,8 @@ if TYPE_CHECKING:
     from workbench.algorithms.gradient.maml import MAMLSettings as MAMLSettings
     from workbench.algorithms.gradient.mamlpp import MAMLPlusPlus as MAMLPlusPlus
     from workbench.algorithms.gradient.mamlpp import MAMLPlusPlusSettings as MAMLPlusPlusSettings
+    from workbench.algorithms.gradient.melu import MeLU as MeLU
+    from workbench.algorithms.gradient.melu import MeLUSettings as MeLUSettings
     from workbench.algorithms.gradient.metasgd import MetaSGD as MetaSGD
     from workbench.algorithms.gradient.metasgd import MetaSGDSettings as MetaSGDSettings
     from workbench.algorithms.gradient.reptile import Reptile as Reptile
@@ -116,6 +128,22 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "base": (
         "Learner",
         "adapt",
+    ),
+    "continual.anml": (
+        "ANML",
+        "ANMLSettings",
+    ),
+    "continual.oml": (
+        "OML",
+        "OMLSettings",
+    ),
+    "continual.prototypes": (
+        "StreamPrototypes",
+        "StreamPrototypesSettings",
+    ),
+    "continual.rehearsal": (
+        "Rehearsal",
+        "RehearsalSettings",
     ),
     "control.bandit_baselines": (
         "BanditBaseline",
@@ -200,6 +228,10 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "gradient.mamlpp": (
         "MAMLPlusPlus",
         "MAMLPlusPlusSettings",
+    ),
+    "gradient.melu": (
+        "MeLU",
+        "MeLUSettings",
     ),
     "gradient.metasgd": (
         "MetaSGD",

@@ -26,6 +26,7 @@ View = Literal[
     "agreement",
     "landscape",
     "memory",
+    "stream",
 ]
 
 

@@ -12,6 +12,8 @@ from workbench.figures.examples_of_acting import returns as returns
 from workbench.figures.examples_of_acting import sampling as sampling
 from workbench.figures.examples_of_acting import trajectories as trajectories
 from workbench.figures.examples_of_mixtures import mixture as mixture
+from workbench.figures.examples_of_streams import stream as stream
+from workbench.figures.examples_of_streams import transfer as transfer
 from workbench.figures.examples_of_tables import gaps as gaps
 from workbench.figures.examples_of_tables import patients as patients
 from workbench.figures.examples_of_tuning import importance as importance

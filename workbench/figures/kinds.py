@@ -35,6 +35,7 @@ from workbench.figures.ranks import critical_difference
 from workbench.figures.rates import inner_rates
 from workbench.figures.robots import robot_pictures
 from workbench.figures.slots import memory_slots, memory_usage
+from workbench.figures.streams import stream_accuracy, stream_transfer
 from workbench.figures.style import PAPER, Plot, Style, announce
 from workbench.figures.trajectories import policy_paths
 from workbench.figures.watching import adaptation_progress, training_diagnostics
@@ -82,6 +83,8 @@ DRAWN: dict[str, Callable[..., Plot]] = {
     "slots": memory_slots,
     "usage": memory_usage,
     "embedding": embedding_map,
+    "stream": stream_accuracy,
+    "transfer": stream_transfer,
     "certificate": gradient_certificate,
     "loss-shape": loss_shape,
     "reliability": reliability,

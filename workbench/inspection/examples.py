@@ -46,7 +46,8 @@ def example_frame(episode: Episode, task: int = 0) -> pd.DataFrame:
     header, cells  of a table's rows: what its columns are called, with their units, and what stands
              in them, parted by tabs; — where a value is missing
     inputs   of other data: array of its numbers
-    text     of texts: all of it; of rows: the cells by name; of others: the first of its numbers
+    text     of texts: all of it; of rows: the cells by name; of what has a name (a film): that; of
+             others: the first of its numbers
     targets  of other data: array, where a target is of several numbers
 
     >>> from workbench.tasks import Shape, edited, open_tasks
@@ -59,7 +60,7 @@ def example_frame(episode: Episode, task: int = 0) -> pd.DataFrame:
     one, _ = one_task(episode, [], task)
     if one.kind == "control":
         raise UserError("control tasks have no examples to show: use pull_frame")
-    names, show = _names(one), _shown_as(one)
+    names, show, items = _names(one), _shown_as(one), one.info.get("items")
     rows: list[dict[str, Any]] = []
     for part, examples in one.parts.items():
         edits = _edits(episode, task, part)
@@ -82,6 +83,7 @@ def example_frame(episode: Episode, task: int = 0) -> pd.DataFrame:
                     "edited": edits.get(place),
                     "index": None if of_index[place] < 0 else of_index[place],
                     **show(x[place]),
+                    **({"text": items[of_index[place]]} if items and of_index[place] >= 0 else {}),
                     **({} if one.ways is not None else _target(y[place])),
                 }
             )

@@ -12,6 +12,7 @@ from workbench.errors import UserError
 from workbench.fields import Range, check_fields
 
 Pooling = Literal["max", "stride"]
+Norm = Literal["batch", "image"]
 
 
 class Conv4(nn.Sequential):
@@ -19,7 +20,8 @@ class Conv4(nn.Sequential):
 
     Each block halves the image, by 2x2 max-pooling (Vinyals et al., 2016; Snell et al., 2017) or
     by a stride of 2 (Finn et al., 2017, on Omniglot). `head` is the linear classifier; without
-    `outputs` the module gives the flattened features, an embedding.
+    `outputs` the module gives the flattened features, an embedding. With the norm 'image' each
+    image is brought to mean 0 and variance 1 by itself, so that none depends on its neighbours.
 
     >>> import torch
     >>> Conv4((1, 28, 28), 5)(torch.zeros(2, 1, 28, 28)).shape
@@ -32,14 +34,19 @@ class Conv4(nn.Sequential):
         outputs: int | None,
         filters: int = 64,
         pooling: Pooling = "max",
+        norm: Norm = "batch",
     ) -> None:
-        Conv4Settings(filters, pooling)  # refuses what there is not
+        Conv4Settings(filters, pooling, norm)  # refuses what there is not
         channels, height, width = input_shape
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         for i in range(1, 5):
             stride = 2 if pooling == "stride" else 1
             layers[f"conv{i}"] = nn.Conv2d(channels, filters, 3, stride=stride, padding=1)
-            layers[f"norm{i}"] = nn.BatchNorm2d(filters, track_running_stats=False)
+            size = (filters, -(-height // stride), -(-width // stride))
+            if norm == "batch":
+                layers[f"norm{i}"] = nn.BatchNorm2d(filters, track_running_stats=False)
+            else:
+                layers[f"norm{i}"] = nn.LayerNorm(size, elementwise_affine=False)
             layers[f"relu{i}"] = nn.ReLU()
             if pooling == "max":
                 layers[f"pool{i}"] = nn.MaxPool2d(2)
@@ -64,6 +71,7 @@ class Conv4Settings:
 
     filters: Annotated[int, Range(1, span=(8, 128))] = 64  # channels of every block
     pooling: Pooling = "max"  # how a block halves the image: max-pooling, or a stride of 2
+    norm: Norm = "batch"  # by the statistics of the task's images, or of each image alone
 
     def __post_init__(self) -> None:
         check_fields(self, "model")
@@ -76,4 +84,4 @@ class Conv4Settings:
                 "use an MLP"
             )
         channels, height, width = input_shape
-        return Conv4((channels, height, width), outputs, self.filters, self.pooling)
+        return Conv4((channels, height, width), outputs, self.filters, self.pooling, self.norm)

@@ -235,27 +235,6 @@ def _glyphs(options: list[str], *, labelled: bool = True) -> Tasks:
     return open_glyphs() if labelled else without_labels(open_glyphs())
 
 
-def _digits(options: list[str]) -> Tasks:
-    from workbench.tasks.families.digits import open_digits
-
-    _no_options("digits", options)
-    return open_digits()
-
-
-def _quadratics(options: list[str]) -> Tasks:
-    from workbench.tasks.families.problems import Quadratics
-
-    _no_options("quadratics", options)
-    return Quadratics()
-
-
-def _whole_digits(options: list[str]) -> Tasks:
-    from workbench.tasks.families.problems import open_whole_digits
-
-    _no_options("digits", options)
-    return open_whole_digits()
-
-
 def _noisy(family: str, options: list[str]) -> Tasks:
     from workbench.tasks.families.glyphs import open_glyphs
     from workbench.tasks.families.noisy import with_wrong_labels
@@ -269,12 +248,6 @@ def _omniglot(scheme: str, options: list[str]) -> Tasks:
     from workbench.tasks.families.omniglot import open_omniglot
 
     return open_omniglot(scheme, options)
-
-
-def _control(family: str, home: str, kind: str, options: list[str]) -> Tasks:
-    _no_options(family, options)
-    tasks: Tasks = getattr(import_module(f"workbench.tasks.control.{home}"), kind)()
-    return tasks
 
 
 def _acted(family: str, scheme: str, options: list[str]) -> Tasks:
@@ -303,26 +276,12 @@ def _families(scheme: str, options: list[str]) -> Tasks:
     return open_glyph_families() if scheme == "glyphs" else CurveFamilies(scheme)
 
 
-def _moons(options: list[str]) -> Tasks:
-    from workbench.tasks.families.shifts import Moons
-
-    _no_options("moons", options)
-    return Moons()
-
-
 def _new_pen(options: list[str]) -> Tasks:
     from workbench.tasks.families.glyphs import open_glyphs
     from workbench.tasks.families.shifts import NewPen
 
     _no_options("glyphs", options)
     return NewPen(open_glyphs())
-
-
-def _grammar(options: list[str]) -> Tasks:
-    from workbench.tasks.families.grammar import open_grammar
-
-    _no_options("grammar", options)
-    return open_grammar()
 
 
 def _clinc150(scheme: str, options: list[str]) -> Tasks:
@@ -335,6 +294,17 @@ def _afrisenti(options: list[str]) -> Tasks:
     from workbench.tasks.families.afrisenti import open_afrisenti
 
     return open_afrisenti(options)
+
+
+def _plain(place: str, opener: str, given: tuple[str, ...], options: list[str]) -> Tasks:
+    """What the function `opener` gives, in the file at `place`; there are no options."""
+    _no_options(place.rpartition(".")[2], options)
+    tasks: Tasks = getattr(import_module(f"workbench.tasks.{place}"), opener)(*given)
+    return tasks
+
+
+def _of(place: str, opener: str, *given: str) -> Callable[[list[str]], Tasks]:
+    return partial(_plain, place, opener, given)
 
 
 def _no_options(family: str, options: list[str]) -> None:
@@ -358,21 +328,21 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
         "pen": _new_pen,
         "noisy": partial(_noisy, "glyphs"),
     },
-    "moons": {"turned": _moons},
+    "moons": {"turned": _of("families.shifts", "Moons")},
     "digits": {
-        "5-2-3": _digits,
-        "whole": _whole_digits,
+        "5-2-3": _of("families.digits", "open_digits"),
+        "whole": _of("families.problems", "open_whole_digits"),
         "noisy": partial(_noisy, "digits"),
         "patches": digits_with_gaps,
     },
-    "quadratics": {"normal": _quadratics},
+    "quadratics": {"normal": _of("families.problems", "Quadratics")},
     "omniglot": {
         scheme: partial(_omniglot, scheme)
         for scheme in ("background-evaluation", "vinyals", "random", "background-only")
     },
-    "bandit": {"bernoulli": partial(_control, "bandit", "bandits", "Bandits")},
-    "mdp": {"tabular": partial(_control, "mdp", "mdp", "MDPs")},
-    "navigation": {"plane": partial(_control, "navigation", "navigation", "Navigations")},
+    "bandit": {"bernoulli": _of("control.bandits", "Bandits")},
+    "mdp": {"tabular": _of("control.mdp", "MDPs")},
+    "navigation": {"plane": _of("control.navigation", "Navigations")},
     **{
         family: {scheme: partial(_acted, family, scheme) for scheme in schemes}
         for family, schemes in (
@@ -383,10 +353,17 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
             ("ant", ("goal",)),
         )
     },
-    "grammar": {"domains": _grammar},
+    "grammar": {"domains": _of("families.grammar", "open_grammar")},
     "clinc150": {name: partial(_clinc150, name) for name in ("intents", "domains")},
     "afrisenti": {"leave-out": _afrisenti},
     **TABLED,
+    "streams": {
+        name: _of("families.streams", "DigitStreams", name) for name in ("permuted", "turned")
+    },
+    "taste": {"rank": _of("families.tastes", "open_tastes")},
+    "movielens": {
+        name: _of("families.movielens", "open_movielens", name) for name in ("people", "films")
+    },
     "families": {name: partial(_families, name) for name in ("sines", "harmonics", "glyphs")},
     "recurring": {name: partial(_recurring, name) for name in ("sinusoid", "glyphs")},
 }

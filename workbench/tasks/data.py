@@ -179,6 +179,10 @@ def _judge(name: str, path: Path) -> None:
         from workbench.tasks.medicine_files import read_hospital
 
         read_hospital(path)
+    elif name == "movielens":
+        from workbench.tasks.taste_files import read_films, read_ratings
+
+        (read_films if path.name == "movies.csv" else read_ratings)(path)
 
 
 def _download(name: str, file: DataFile, say: Callable[[str], None]) -> Path:

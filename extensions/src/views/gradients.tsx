@@ -17,6 +17,7 @@ import { Landscape } from "./tabs/Landscape";
 import { Layers } from "./tabs/Layers";
 import { Loss } from "./tabs/Loss";
 import { Memory } from "./tabs/Memory";
+import { Stream } from "./tabs/Stream";
 
 /** Views in tabs; the others show everything at once, or are files. */
 type View = Exclude<NonNullable<Inspection["view"]>, "stage" | "export">;
@@ -31,6 +32,7 @@ const VIEWS: Record<View, ComponentType<{ store: Store }>> = {
   agreement: Agreement,
   landscape: Landscape,
   memory: Memory,
+  stream: Stream,
 };
 
 /** An inspection that has no view of its own: its frame as a table. */

@@ -118,7 +118,7 @@ class MetaTraining(GradientLearner, Trains):
 
     def pull(self, adapted: Adapted, families: int) -> Tensor:
         """How strongly they are, `[family]` or for all alike."""
-        return adapted.values["noise"].new_tensor(self.settings.proximal, dtype=self._like.dtype)
+        return adapted.values["noise"].new_full((), self.settings.proximal, dtype=self._like.dtype)
 
     def inner_rates(self, adapted: Adapted, families: int) -> Tensor:
         """The rates of the learner inside in the next outer step, `[family, tensor, step]`."""

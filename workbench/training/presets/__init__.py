@@ -61,12 +61,14 @@ def _built_in() -> dict[str, tuple[str, Experiment]]:
         reacher,
         shifts,
         sinusoid,
+        streams,
+        taste,
         text,
     )
 
     parts = (
         *(sinusoid, images, architectures, shifts, control, navigation, reacher),
-        *(text, optimizers, levels, medicine),
+        *(text, taste, streams, medicine, optimizers, levels),
     )
     return {name: entry for part in parts for name, entry in part.PRESETS.items()}
 

@@ -1,0 +1,1 @@
+"""Methods for streams: classes come one after the other, and none comes back."""
