@@ -171,7 +171,10 @@ def test_a_session_steps_exports_and_pages_them() -> None:
     assert session.frame("spread").columns.tolist() == ["step", "spread"]
     panel = GradientInspector(session)
     told = {one["name"]: one for one in panel.about["inspections"]}
-    assert list(told) == [*KINDS, "lengths", "spread", "never"]
+    learner = session.tape.learner
+    fitting = [name for name, one in KINDS.items() if one.fits(learner, session.kind)]
+    assert {"flow", "curves", "embedding"} <= set(fitting)
+    assert list(told) == [*fitting, "lengths", "spread"]  # 'never' and 'pulls' cannot be had of it
     assert (told["spread"]["view"], told["flow"]["view"]) == (None, "flow")
     assert "spread" in panel.about["whole"]
     assert "lengths" not in panel.about["whole"]
