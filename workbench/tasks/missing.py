@@ -151,11 +151,16 @@ class Lack:
         return Lack(**found)
 
     def kept(
-        self, seeds: Tensor, there: Tensor, remarkable: Tensor, form: Form, use: int
+        self,
+        seeds: Tensor,
+        there: Tensor,
+        form: Form,
+        use: int,
+        remarkable: Callable[[], Tensor],
     ) -> Tensor:
         """Which values are left `[task, example, column]`; a function of each task's seed.
 
-        How remarkable each one is is told in deviations from the mean.
+        `remarkable` says how much each one is, in deviations from the mean.
         """
         examples, columns = there.shape[1:]
         if not self.way:
@@ -168,8 +173,8 @@ class Lack:
             left = (draw >= share[:, 0]) | (draw == draw.amax(dim=1, keepdim=True))
             return left[:, form.group].unsqueeze(1).expand(-1, examples, -1).to(there)
         if self.way == "rule":
-            share = 2 * share * torch.sigmoid(_STEEP * remarkable)
-        return (uniform(fold(seeds, _WHICH, use), (examples, columns)) >= share).to(there)
+            share = 2 * share * torch.sigmoid(_STEEP * remarkable())
+        return (_draws(fold(seeds, _WHICH, use), examples, columns) >= share).to(there)
 
 
 class Missing(Tasks):
@@ -206,14 +211,23 @@ class Missing(Tasks):
 
     def _lacking(self, examples: Examples, seeds: Tensor, use: int) -> Examples:
         values, there = self.form.apart(examples.x)
-        level, (mean, deviation) = self.form.level(values), self._levels
-        there = there * self.lack.kept(seeds, there, (level - mean) / deviation, self.form, use)
-        values = self._fill(values, there[..., self.form.of] > 0)
+
+        def remarkable() -> Tensor:
+            mean, deviation = self._levels
+            return (self.form.level(values) - mean) / deviation
+
+        there = there * self.lack.kept(seeds, there, self.form, use, remarkable)
+        values = self._fill(values, self._of_values(there) > 0)
         hidden = self.lack.fill in ("mean", "iterative")
         x = self.form.joined(values, torch.ones_like(there) if hidden else there)
         if examples.weight is not None:  # padding holds nothing
             x = x * examples.weight.reshape(*x.shape[:2], *[1] * (x.dim() - 2))
         return replace(examples, x=x)
+
+    def _of_values(self, columns: Tensor) -> Tensor:
+        """What is said of each column, said of each value."""
+        alike = len(self.form.of) == columns.shape[-1]  # each has one value
+        return columns if alike else columns.index_select(-1, self.form.of)
 
     @cached_property
     def _train(self) -> tuple[Tensor, Tensor]:
@@ -237,11 +251,23 @@ class Missing(Tasks):
     def _fill(self) -> Callable[[Tensor, Tensor], Tensor]:
         """What puts numbers in gaps, from the training rows."""
         values, columns = self._train
-        there = columns[..., self.form.of] > 0
+        there = self._of_values(columns) > 0
         if self.lack.fill in ("iterative", "flagged"):
             return iterative(values, there)
         means = (values * there).sum(dim=0) / there.sum(dim=0).clamp(min=1)
         return lambda values, there: torch.where(there, values, means)
+
+
+def _draws(seeds: Tensor, examples: int, columns: int) -> Tensor:
+    """Uniform draws `[task, example, column]` in 2^16ths, three of each hash: there are many."""
+    count = examples * columns
+    left, found = uniform(seeds, (-(-count // 3),), torch.float64), []
+    for _ in range(3):
+        whole = (left * 2**16).floor()
+        found.append(whole)
+        left = left * 2**16 - whole
+    draws = torch.cat(found, dim=-1)[:, :count].to(torch.get_default_dtype()) / 2**16
+    return draws.view(-1, examples, columns)
 
 
 def iterative(values: Tensor, there: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
