@@ -32,10 +32,12 @@ from workbench.figures.landscapes import loss_curvature, loss_landscape
 from workbench.figures.losses import loss_shape
 from workbench.figures.memories import embedding_map, memory_reads
 from workbench.figures.progress import learning_curves, loss_by_step, trend
+from workbench.figures.rankings import film_ranking
 from workbench.figures.ranks import critical_difference
 from workbench.figures.rates import inner_rates
 from workbench.figures.robots import robot_pictures
 from workbench.figures.slots import memory_slots, memory_usage
+from workbench.figures.streams import stream_accuracy, stream_transfer
 from workbench.figures.style import (
     FIRST_ORDER,
     OKABE_ITO,
@@ -71,6 +73,7 @@ __all__ = [
     "episode_grid",
     "episode_returns",
     "examples",
+    "film_ranking",
     "frame_sha256",
     "gradient_agreement",
     "gradient_anatomy",
@@ -97,6 +100,8 @@ __all__ = [
     "render",
     "robot_pictures",
     "save",
+    "stream_accuracy",
+    "stream_transfer",
     "support_influence",
     "training_diagnostics",
     "trend",
