@@ -54,7 +54,7 @@ FEW, LOOKED_AT, TRIED = 2, 3, 2  # streams: from nothing; with a matrix; in vali
 LONGEST_FROM_NOTHING = 50
 RATES = (0.3, 1.0, 3.0)  # times the rate of training
 REHEARSED = (0.1, 1.0, 10.0, 100.0)  # times 0.01
-ITERATIONS = {"OML": 600, "ANML": 400, "Prototypes": 1500, "Pretrained": 4000}
+ITERATIONS = {"OML": 600, "ANML": 400, "Prototypes": 1500, "Pretrained": 2500}
 
 
 def lengths_of(tasks: str) -> dict[int, int]:

@@ -212,16 +212,18 @@ class Taste(Tasks):
         titles = self.ratings.titles
         for title, stars in given.items():
             if title not in titles:
-                raise UserError(f"{self.name} has no film '{title}': {nearest(title, titles)}")
+                raise UserError(
+                    f"{self.name} has no film '{title}': {nearest(title, list(titles))}"
+                )
             if not 0.5 <= stars <= 5:
                 raise UserError(f"'{title}' is given {stars} stars: give half a star to five")
         rated = torch.tensor([titles.index(title) for title in given])
         asked = self._said_of[:, 1].argsort(descending=True, stable=True)
         asked = asked[~torch.isin(asked, rated)][:films]
-        shown, stars = rated[: max(1, count)], self.ratings.stars
+        shown, like = rated[: max(1, count)], self.ratings.stars
 
         def examples(film: Tensor, y: Tensor) -> Examples:
-            return Examples(self.inputs(film).unsqueeze(0), y.to(stars).view(1, -1, 1))
+            return Examples(self.inputs(film).unsqueeze(0), y.to(like).view(1, -1, 1))
 
         info: dict[str, Any] = {
             "support_index": shown.unsqueeze(0),
@@ -257,7 +259,7 @@ class Taste(Tasks):
 
         >>> from workbench.tasks import open_tasks
         >>> open_tasks("taste").inputs(torch.tensor([3]))[0, :4].tolist()
-        [4, 1953, 0, 0]
+        [4, 1994, 262, 364]
         """
         return self._seen(film, self._said_of[film])
 
