@@ -142,6 +142,9 @@ def test_all_names_can_be_asked_for() -> None:
         "grammar",
         "clinc150",
         "afrisenti",
+        "streams",
+        "taste",
+        "movielens",
         "families",
     }
 

@@ -82,7 +82,7 @@ class Rehearsal(FineTuning):
     2
     """
 
-    settings: RehearsalSettings  # type: ignore[assignment]
+    settings: RehearsalSettings
     inspections = (STREAM, TRANSFER)
 
     def __init__(
