@@ -1,4 +1,4 @@
-"""Figures of streams: what is drawn is what the frames hold."""
+"""Figures of streams and rankings: what is drawn is what the frames hold."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import pytest
 from tests.figures.test_gradient_figures import STYLES, assert_whole
 from workbench.errors import UserError
 from workbench.figures import examples, render
+from workbench.figures.rankings import film_ranking
 from workbench.figures.streams import stream_accuracy, stream_transfer
 
 FIGURES = {
     "stream": (stream_accuracy, examples.stream, "accuracy"),
     "transfer": (stream_transfer, examples.transfer, "learned"),
+    "ranking": (film_ranking, examples.ranking, "place"),
 }
 
 
@@ -36,3 +38,11 @@ def test_what_has_not_come_is_left_blank() -> None:
     (mesh,) = list(stream_accuracy(examples.stream()).axes[0].collections)
     table = mesh.get_array().reshape(6, 5)
     assert [int((~row.mask).sum()) for row in table] == [0, 1, 2, 3, 4, 5]
+
+
+def test_the_first_of_a_ranking_stands_at_the_top() -> None:
+    axes = film_ranking(examples.ranking()).axes[0]
+    low, high = axes.get_ylim()
+    assert low > high
+    first = next(line for line in axes.lines if line.get_label().startswith("Harbour"))
+    assert first.get_ydata().tolist() == [3, 1, 1]

@@ -146,6 +146,9 @@ def test_all_names_can_be_asked_for() -> None:
         "clinic",
         "breast-cancer",
         "diabetes",
+        "streams",
+        "taste",
+        "movielens",
         "families",
     }
 

@@ -139,6 +139,24 @@ def test_films_are_shown_as_what_they_are_and_stars_can_be_moved() -> None:
     assert float(moved.support.y[1, 0]) == 5.0
 
 
+def test_a_ranking_follows_every_rating() -> None:
+    from workbench.inspection import ranking_frame
+    from workbench.training import preset
+
+    learner, tasks = preset("taste-melu").build()
+    given = {tasks.ratings.titles[0]: 5.0, tasks.ratings.titles[1]: 0.5}
+    frame = ranking_frame(learner.eval(), tasks, given, films=6)
+    assert frame.groupby("ratings")["place"].apply(sorted).tolist() == [[1, 2, 3, 4, 5, 6]] * 3
+    assert not frame["film"].isin([tasks.shown[0], tasks.shown[1]]).any()
+    assert frame["rated"].dropna().unique().tolist() == list(given)
+    means = frame.groupby("ratings")["prediction"].mean()
+    assert means[1] > means[0]  # who likes the first film likes films
+    with pytest.raises(UserError, match="has no film 'The Last Harbor"):
+        ranking_frame(learner, tasks, {"The Last Harbor": 3.0})
+    with pytest.raises(UserError, match="is given 7 stars: give half a star to five"):
+        ranking_frame(learner, tasks, {tasks.ratings.titles[0]: 7})
+
+
 def test_sampling_costs_little() -> None:
     from workbench.training import preset
     from workbench.training.trainer import Trainer

@@ -34,11 +34,13 @@ from workbench.figures.losses import loss_shape
 from workbench.figures.memories import embedding_map, memory_reads
 from workbench.figures.mixtures import mixture_weights
 from workbench.figures.progress import learning_curves, loss_by_step, trend
+from workbench.figures.rankings import film_ranking
 from workbench.figures.ranks import critical_difference
 from workbench.figures.rates import inner_rates
 from workbench.figures.robots import robot_pictures
 from workbench.figures.rows import episode_rows
 from workbench.figures.slots import memory_slots, memory_usage
+from workbench.figures.streams import stream_accuracy, stream_transfer
 from workbench.figures.style import (
     FIRST_ORDER,
     OKABE_ITO,
@@ -76,6 +78,7 @@ __all__ = [
     "episode_returns",
     "episode_rows",
     "examples",
+    "film_ranking",
     "frame_sha256",
     "gradient_agreement",
     "gradient_anatomy",
@@ -106,6 +109,8 @@ __all__ = [
     "save",
     "setting_importance",
     "setting_slices",
+    "stream_accuracy",
+    "stream_transfer",
     "study_history",
     "support_influence",
     "training_diagnostics",

@@ -12,6 +12,7 @@ from workbench.figures.examples_of_acting import returns as returns
 from workbench.figures.examples_of_acting import sampling as sampling
 from workbench.figures.examples_of_acting import trajectories as trajectories
 from workbench.figures.examples_of_mixtures import mixture as mixture
+from workbench.figures.examples_of_streams import ranking as ranking
 from workbench.figures.examples_of_streams import stream as stream
 from workbench.figures.examples_of_streams import transfer as transfer
 from workbench.figures.examples_of_tables import gaps as gaps

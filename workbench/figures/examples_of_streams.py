@@ -1,4 +1,4 @@
-"""Made-up frames of a stream of five classes, of which each is half forgotten in time."""
+"""Made-up frames of streams and tastes: classes half forgotten in time, films that are ranked."""
 
 from __future__ import annotations
 
@@ -33,3 +33,14 @@ def transfer() -> pd.DataFrame:
         )
     columns = ["stage", "name", "learned", "last", "forgetting", "backward", "forward"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def ranking() -> pd.DataFrame:
+    """Three films that change places as two others are rated."""
+    stars = {"Harbour": (3.0, 3.8, 4.5), "Garden": (3.5, 3.4, 3.2), "Lantern": (3.2, 2.6, 2.0)}
+    rows = []
+    for ratings in range(3):
+        now = {film: values[ratings] for film, values in stars.items()}
+        best = sorted(now, key=lambda film: -now[film])
+        rows += [(ratings, film, now[film], best.index(film) + 1) for film in now]
+    return pd.DataFrame(rows, columns=["ratings", "film", "prediction", "place"])

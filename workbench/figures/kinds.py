@@ -31,6 +31,7 @@ from workbench.figures.memories import embedding_map, memory_reads
 from workbench.figures.mixtures import mixture_weights
 from workbench.figures.pages import one_below_another
 from workbench.figures.progress import learning_curves, loss_by_step
+from workbench.figures.rankings import film_ranking
 from workbench.figures.ranks import critical_difference
 from workbench.figures.rates import inner_rates
 from workbench.figures.robots import robot_pictures
@@ -92,6 +93,7 @@ DRAWN: dict[str, Callable[..., Plot]] = {
     "training": learning_curves,
     "diagnostics": training_diagnostics,
     "adaptation": adaptation_progress,
+    "ranking": film_ranking,
     "comparison": comparison,
     "critical_difference": critical_difference,
 }

@@ -18,7 +18,7 @@ def stream_accuracy(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
 
     >>> from workbench.figures import examples
     >>> stream_accuracy(examples.stream()).alt_text
-    'Accuracy on 5 stages after each of them: after the last one 66.0% on average, 50.0% on the \
+    'Accuracy on 5 stages after each of them: after the last one 69% on average, 45% on the \
 first.'
     """
     columns = ["step", "asked", "accuracy"]
@@ -50,7 +50,7 @@ def stream_transfer(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
 
     >>> from workbench.figures import examples
     >>> stream_transfer(examples.transfer()).alt_text
-    'Of 5 stages 94.0% was learned and 66.0% is left: forgetting 28.0, backward transfer -28.0, \
+    'Of 5 stages 94% was learned and 69% is left: forgetting 31.3, backward transfer −31.3, \
 forward transfer 0 points on average.'
     """
     lines = ["learned", "last", "forgetting", "backward", "forward"]

@@ -10,6 +10,7 @@ and a method may bring its own (`Tape.inspections` has both). They are:
 Beside them, of results and of several adaptations:
 
 rate_frame        the inner rates of a learner that learns or generates them, by step and tensor
+ranking_frame     what is made of films after each rating that a person gives
 recall_frame      answers item by item, by how often their class was seen
 reliability_frame how often a learner is right, by how sure it is
 evaluation_frame  results after every inner step from evaluations, for several methods
@@ -58,6 +59,7 @@ from workbench.inspection.gradients import (
 from workbench.inspection.influence import influence_frame
 from workbench.inspection.kinds import KINDS, compute, inspections_of, listing, table
 from workbench.inspection.memory import embedding_frame, memory_frame, slot_frame, usage_frame
+from workbench.inspection.ranking import ranking_frame
 from workbench.inspection.recall import recall_frame
 from workbench.inspection.regret import regret_frame
 from workbench.inspection.rendered import rendered_frame
@@ -108,6 +110,7 @@ __all__ = [
     "prediction_frame",
     "progress_frame",
     "pull_frame",
+    "ranking_frame",
     "rate_frame",
     "recall_frame",
     "regret_frame",

@@ -47,10 +47,11 @@ class FilmNet(nn.Module):
         nn.init.normal_(self.film.weight, std=0.05)
         self.contents = nn.Linear(genres + 2, width)
         self.decide = nn.Linear(2 * width + 2, hidden)
-        self.head = nn.Identity() if outputs is None else nn.Linear(2 * width + 2 + hidden, outputs)
+        self.head: nn.Module = nn.Identity()
         if outputs is not None:
-            nn.init.normal_(self.head.weight, std=0.05)
-            nn.init.zeros_(self.head.bias)
+            self.head = head = nn.Linear(2 * width + 2 + hidden, outputs)
+            nn.init.normal_(head.weight, std=0.05)
+            nn.init.zeros_(head.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Of films `[example, 4 + genre]`."""

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from workbench.errors import UserError
+from workbench.errors import UserError, nearest
 from workbench.randomness import fold, permutation, uniform
 from workbench.tasks.base import Kind, Shape, Split, Tasks, TaskSpec, bounds, task_seeds
 from workbench.tasks.episode import Episode, Examples
@@ -73,7 +73,7 @@ def ndcg(prediction: Tensor, examples: Examples) -> Tensor:
 
     >>> y = torch.tensor([[[1.0], [5.0], [3.0]]])
     >>> ndcg(y, Examples(y, y)), ndcg(-y, Examples(y, y)).round(decimals=2)
-    (tensor([1.]), tensor([0.5700]))
+    (tensor([1.]), tensor([0.5800]))
     """
     there = examples.counts() > 0
     stars = examples.y.flatten(1)
@@ -203,6 +203,39 @@ class Taste(Tasks):
         }
         return Episode(support, query, seeds, info=info)
 
+    def asked_of(self, given: Mapping[str, float], count: int, films: int) -> Episode:
+        """A new person's task: the first `count` ratings given by title, and films to be ranked.
+
+        These are the ones that were rated most often, without all that the person rates. Where no
+        rating counts yet, the support is the first one all the same: a task has one.
+        """
+        titles = self.ratings.titles
+        for title, stars in given.items():
+            if title not in titles:
+                raise UserError(
+                    f"{self.name} has no film '{title}': {nearest(title, list(titles))}"
+                )
+            if not 0.5 <= stars <= 5:
+                raise UserError(f"'{title}' is given {stars} stars: give half a star to five")
+        rated = torch.tensor([titles.index(title) for title in given])
+        asked = self._said_of[:, 1].argsort(descending=True, stable=True)
+        asked = asked[~torch.isin(asked, rated)][:films]
+        shown, like = rated[: max(1, count)], self.ratings.stars
+
+        def examples(film: Tensor, y: Tensor) -> Examples:
+            return Examples(self.inputs(film).unsqueeze(0), y.to(like).view(1, -1, 1))
+
+        info: dict[str, Any] = {
+            "support_index": shown.unsqueeze(0),
+            "query_index": asked.unsqueeze(0),
+            "items": self.shown,
+            "dataset": self.name,
+            "scheme": self.scheme,
+        }
+        own = torch.tensor(list(given.values()))[: len(shown)]
+        support, query = examples(shown, own), examples(asked, torch.zeros(len(asked)))
+        return Episode(support, query, torch.tensor([0]), info=info, objective=self.objective)
+
     def check(self, shape: Shape, split: Split = "train") -> None:
         if split not in self.people:
             raise UserError(f"{self.name} has no split '{split}': use {', '.join(self.people)}")
@@ -226,7 +259,7 @@ class Taste(Tasks):
 
         >>> from workbench.tasks import open_tasks
         >>> open_tasks("taste").inputs(torch.tensor([3]))[0, :4].tolist()
-        [4, 1953, 0, 0]
+        [4, 1994, 262, 364]
         """
         return self._seen(film, self._said_of[film])
 

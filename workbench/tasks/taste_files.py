@@ -55,8 +55,8 @@ def read_films(path: Path) -> Films:
         twice = next(n for n in numbers if numbers.count(n) > 1)
         raise UserError(f"{path} has the film {twice} twice: {_CURE}")
     names = tuple(sorted({genre for own in listed for genre in own}))
-    genres = torch.tensor([[name in own for name in names] for own in listed], dtype=torch.int64)
-    return Films(torch.tensor(numbers), tuple(titles), torch.tensor(years), genres, names)
+    of = torch.tensor([[name in own for name in names] for own in listed], dtype=torch.int64)
+    return Films(torch.tensor(numbers), tuple(titles), torch.tensor(years), of, names)
 
 
 def read_ratings(path: Path) -> Rated:

@@ -21,11 +21,12 @@ from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from workbench.algorithms.capabilities import Descends, Embeds
 from workbench.algorithms.classes import check_classification, hide, labelled, template
 from workbench.algorithms.continual.inspections import STREAM, TRANSFER
-from workbench.algorithms.continual.stream import arriving, examples_at, stages
+from workbench.algorithms.continual.stream import arriving, at, examples_at, stages
 from workbench.algorithms.gradient.learner import InnerRate
 from workbench.algorithms.values import Adapted
 from workbench.fields import Range, check_fields
@@ -94,12 +95,21 @@ class OML(Descends, Embeds):
         present = episode.present()
         if present is not None:
             values["present"] = present
-        return Adapted(values | self.remembered(episode))
+        start = Adapted(values | self.remembered(episode))
+        if "noise" in start.values or any(isinstance(m, _BatchNorm) for m in self.modules()):
+            return start  # an example's features depend on what it comes with, and when
+        support = episode.support  # the same whenever they are made, and quicker all at once
+        features = self.embed(start, support.x, support.weight, support=True)
+        return Adapted({**start.values, "features": features})
 
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
         """Meet the examples of one stage, each once: an update for each."""
-        batch = examples_at(episode, *arriving(episode, adapted.step))
-        features = self.embed(adapted, batch.x, batch.weight, support=True)
+        places, weight = arriving(episode, adapted.step)
+        batch, known = examples_at(episode, places, weight), adapted.values.get("features")
+        if known is None:
+            features = self.embed(adapted, batch.x, weight, support=True)
+        else:
+            features = at(known, places)
         values, rates = (
             dict(adapted.values),
             dict.fromkeys(weights_of(adapted.values), self.settings.inner_rate),

@@ -82,7 +82,7 @@ class Rehearsal(FineTuning):
     2
     """
 
-    settings: RehearsalSettings  # type: ignore[assignment]
+    settings: RehearsalSettings
     inspections = (STREAM, TRANSFER)
 
     def __init__(
@@ -98,7 +98,8 @@ class Rehearsal(FineTuning):
         """Meet the examples of one stage, one by one, and rehearse with each."""
         new = self._stage(adapted, episode, *arriving(episode, adapted.step))
         old = self._kept(adapted, episode)
-        values, every = dict(adapted.values), []
+        values = dict(adapted.values)
+        every: list[dict[str, Tensor]] = []
         loop = InnerLoop(self.rule, order="first")
         rates = {name: self._rate(name) for name in weights_of(values)}
         for _ in range(self.settings.passes):

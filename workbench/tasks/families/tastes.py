@@ -38,7 +38,7 @@ def open_tastes() -> Taste:
 
     >>> tasks = open_tastes()
     >>> tasks.shown[0]
-    'The Last Harbour (1990) · Science'
+    'The Last Harbour (2010) · Comedy, War'
     """
     starts = iter(range(sum(DIVISION.values())))
     people = {split: [next(starts) for _ in range(count)] for split, count in DIVISION.items()}

@@ -49,7 +49,7 @@ def _classes(tasks: str, of: str) -> dict[str, tuple[str, Experiment]]:
         "stream-prototypes": (
             f"Prototypical Networks that meet {of} class by class",
             replace(
-                experiment(StreamPrototypesSettings(), 1), train=Shape(ways=40, shots=3, queries=2)
+                experiment(StreamPrototypesSettings(), 1), train=Shape(ways=40, shots=2, queries=3)
             ),
         ),
         "rehearsal": (

@@ -81,6 +81,9 @@ export function Listed(props: Props) {
             )}
             <span>{content(example)}</span>
             {example.edited && <span class="wb-badge">{example.edited}</span>}
+            {example.label === null && example.text && example.y !== null && (
+              <span class="wb-end wb-figure">{three(example.y)}</span>
+            )}
             {found && (
               <span class="wb-end wb-figure">
                 {names[found.prediction] ?? `class ${found.prediction + 1}`} · {three(100 * found.confidence)}%
