@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from functools import partial
+from operator import attrgetter
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -125,10 +127,14 @@ def test_a_missing_column_is_named_with_the_cure(name):
         "comparison": "task",
         "critical_difference": "task",
         "trend": "accuracy",
+        "mixture_weights": "layer",
+        "study_history": "best",
+        "setting_importance": "setting",
+        "setting_slices": "state",
         "training_diagnostics": "quantity",
         "adaptation_progress": "step",
     }[name]
-    with pytest.raises(UserError, match=rf"{name} needs a column '{needed}'.*workbench.inspection"):
+    with pytest.raises(UserError, match=rf"{name} needs a column '{needed}'.* workbench\."):
         make(frame().drop(columns=needed))
 
 
@@ -146,6 +152,10 @@ def test_an_empty_frame_and_words_for_numbers_are_refused(name):
         "comparison": "value",
         "critical_difference": "value",
         "trend": "accuracy",
+        "mixture_weights": "weight",
+        "study_history": "value",
+        "setting_importance": "importance",
+        "setting_slices": "value",
         "training_diagnostics": "value",
         "adaptation_progress": "value",
     }[name]
@@ -156,13 +166,12 @@ def test_an_empty_frame_and_words_for_numbers_are_refused(name):
 
 
 def test_the_makers_named_in_errors_exist():
-    import workbench.inspection
-
     for name, (make, _) in FIGURES.items():
         with pytest.raises(UserError) as caught:
             make(pd.DataFrame({"nothing": [1]}))
-        maker = str(caught.value).partition("workbench.inspection.")[2].split()[0]
-        assert hasattr(workbench.inspection, maker), name
+        part, *maker = str(caught.value).partition("workbench.")[2].split()[0].split(".")
+        module = importlib.import_module(f"workbench.{part}")
+        assert attrgetter(".".join(maker))(module), name
 
 
 def test_adapted_curves_draws_truth_thin_before_grey_after_strong():

@@ -23,7 +23,8 @@ def require(
     What the frame has to say of itself is announced to the figure that is drawn next.
 
     figure   name of the figure, for the message
-    maker    name of the function that makes such frames, the cure
+    maker    name of the function that makes such frames, the cure: one of `workbench.inspection`,
+             or with its part, as in 'training.Study.history'
     numeric  those of the columns that must be numbers
 
     >>> require(pd.DataFrame({"stpe": [1]}), "loss_by_step", ["step"], "step_frame", [])
@@ -32,6 +33,7 @@ def require(
     workbench.errors.UserError: loss_by_step needs a column 'step', and the frame has none: \
 did you mean 'stpe'? workbench.inspection.step_frame makes such frames
     """
+    maker = maker if "." in maker else f"inspection.{maker}"
     for column in columns:
         if column not in frame.columns:
             known = [str(name) for name in frame.columns]
@@ -39,12 +41,11 @@ did you mean 'stpe'? workbench.inspection.step_frame makes such frames
             hint = f"{guess} " if guess.startswith("did") else ""
             raise UserError(
                 f"{figure} needs a column {column!r}, and the frame has none: "
-                f"{hint}workbench.inspection.{maker} makes such frames"
+                f"{hint}workbench.{maker} makes such frames"
             )
     if frame.empty:
         raise UserError(
-            f"{figure} was given a frame without rows: "
-            f"fill it, for example by workbench.inspection.{maker}"
+            f"{figure} was given a frame without rows: fill it, for example by workbench.{maker}"
         )
     for column in numeric:
         if not is_numeric_dtype(frame[column]):

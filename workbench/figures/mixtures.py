@@ -52,6 +52,7 @@ def mixture_weights(frame: pd.DataFrame, *, step: int | None = None, style: Styl
             axes.set_visible(False)
         grid[0].set_ylabel("share in the mixture")
         grid[0].set_ylim(-0.03, 1.03)
+        dress(grid[0].yaxis)
         plot.key(grid[0])
         plot.alt_text = (
             f"Shares of operations over inner steps {int(frame['step'].min())} to "

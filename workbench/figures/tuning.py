@@ -27,7 +27,13 @@ def study_history(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     >>> study_history(examples.study()).alt_text
     'Best validation by trial, 12 trials: accuracy (%) 57.8 at trial 8. 4 trials were pruned.'
     """
-    require(frame, "study_history", ["trial", "state", "value", "best"], "Study.history", ["value"])
+    require(
+        frame,
+        "study_history",
+        ["trial", "state", "value", "best"],
+        "training.Study.history",
+        ["value"],
+    )
     shown = measure_in(frame, "value")
     data = frame.assign(value=frame["value"] * shown.factor, best=frame["best"] * shown.factor)
     finished, pruned = (data[data["state"] == state] for state in ("finished", "pruned"))
@@ -76,7 +82,7 @@ def setting_importance(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     'Share of the differences between trials: learner.inner_rate 71%, training.rate 29%.'
     """
     columns = ["setting", "importance"]
-    require(frame, "setting_importance", columns, "Study.importance", ["importance"])
+    require(frame, "setting_importance", columns, "training.Study.importance", ["importance"])
     data = frame.sort_values("importance", ascending=False)
     with drawing(style, (0.25 * len(data) + 0.7) * style.scale) as plot:
         axes = plot.subplots()
@@ -101,15 +107,17 @@ def setting_slices(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
     >>> setting_slices(examples.study()).alt_text
     'Validation of 8 finished trials along learner.inner_rate, training.rate.'
     """
-    require(frame, "setting_slices", ["trial", "state", "value"], "Study.history", ["value"])
+    require(
+        frame, "setting_slices", ["trial", "state", "value"], "training.Study.history", ["value"]
+    )
     shown = measure_in(frame, "value")
     data = frame[frame["state"] == "finished"]
     data = data.assign(value=data["value"] * shown.factor)
     settings = [str(name) for name in frame if name not in _COLUMNS]
     rows = math.ceil(len(settings) / _IN_A_ROW)
     with drawing(style, rows * style.height(0.5)) as plot:
-        columns = min(len(settings), _IN_A_ROW)
-        grid = plot.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+        wide = min(len(settings), _IN_A_ROW)
+        grid = plot.subplots(rows, wide, sharey=True, squeeze=False).ravel()
         for axes, name in zip(grid, settings, strict=False):
             numeric = pd.api.types.is_numeric_dtype(frame[name])
             along = data if numeric else data.assign(**{name: data[name].astype(str)})

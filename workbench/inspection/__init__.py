@@ -9,6 +9,7 @@ and a method may bring its own (`Tape.inspections` has both). They are:
 
 Beside them, of results and of several adaptations:
 
+mixture_frame     the shares of operations in mixed layers, by step
 rate_frame        the inner rates of a learner that learns or generates them, by step and tensor
 ranking_frame     what is made of films after each rating that a person gives
 recall_frame      answers item by item, by how often their class was seen
@@ -24,6 +25,7 @@ stacked           frames of several methods as one, told apart by a column
 `workbench.figures` draws them.
 """
 
+from workbench.algorithms.gradient.architectures import mixture_frame
 from workbench.algorithms.gradient.rates import rate_frame
 from workbench.algorithms.inspections import Inspection
 from workbench.answers import second_order
@@ -106,6 +108,7 @@ __all__ = [
     "listing",
     "memory_frame",
     "metrics_frame",
+    "mixture_frame",
     "norm_frame",
     "prediction_frame",
     "progress_frame",
