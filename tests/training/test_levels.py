@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks.kills import difference
-from workbench.algorithms import Evolution, MetaOptimised, Truncated
+from workbench.algorithms import PPO, Evolution, MetaOptimised, Truncated
 from workbench.algorithms.estimators.base import Estimator
 from workbench.errors import UserError
 from workbench.models import MLPSettings
@@ -73,6 +73,53 @@ def test_it_goes_on_in_the_middle_of_a_meta_training_with_the_same_bits(
         train(experiment, tmp_path / "killed", progress=False)
     carried = Run(tmp_path / "killed").checkpoint("latest")[0].header["carried"]
     assert carried == (4 if estimator.window else None)
+    train(run=tmp_path / "killed", resume=True, progress=False)
+    assert difference(Run(tmp_path / "whole"), Run(tmp_path / "killed")) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "carried"),
+    [
+        ("sines-meta-recurrent", {"every": 2, "batch": 3}, 4),
+        ("sines-meta-strategist", {"every": 2, "batch": 2, "watched": 3}, 1),
+        ("sines-meta-proposer", {}, None),
+    ],
+)
+def test_the_others_go_on_in_the_middle_with_the_same_bits(
+    tiny_levels: Experiment,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    changes: dict[str, int],
+    carried: int | None,
+) -> None:
+    monkeypatch.setattr("workbench.training.loop._GLANCE_SECONDS", 0.0)
+    base = preset(name)
+    steps = 0 if name.endswith("proposer") else 5
+    learner = dataclasses.replace(base.learner, train_steps=steps, test_steps=4, **changes)  # type: ignore[type-var]
+    estimator = base.estimator
+    if isinstance(estimator, PPO):
+        estimator = PPO(epochs=4, minibatches=1)
+    elif isinstance(estimator, Truncated):
+        estimator = Truncated(window=2)
+    model = base.model if steps == 0 else tiny_levels.model
+    training = dataclasses.replace(tiny_levels.training, rate=1e-3)
+    experiment = dataclasses.replace(
+        tiny_levels, learner=learner, estimator=estimator, model=model, training=training
+    )
+    train(experiment, tmp_path / "whole", progress=False)
+    update = Trainer.update
+
+    def failing(self: Trainer) -> None:
+        if self.iteration == 5:  # in the middle of the second batch of families
+            monkeypatch.setattr(Trainer, "update", update)
+            raise Crash
+        update(self)
+
+    monkeypatch.setattr(Trainer, "update", failing)
+    with pytest.raises(Crash):
+        train(experiment, tmp_path / "killed", progress=False)
+    assert Run(tmp_path / "killed").checkpoint("latest")[0].header["carried"] == carried
     train(run=tmp_path / "killed", resume=True, progress=False)
     assert difference(Run(tmp_path / "whole"), Run(tmp_path / "killed")) == ""
 
