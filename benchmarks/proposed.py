@@ -60,7 +60,7 @@ def log_losses(learner: Proposer, episode: Episode) -> dict[str, Tensor]:
             predicted = learner.predict(adapted, query.x, query.weight)
             found[f"loss {adapted.step}"] = episode.loss(predicted, query).log()
     start = learner.begin(episode)
-    mix = {n: start.values[f"structure.{n}"] for n in learner.mixes}
+    mix = {n: start.values[f"carried.{n}"] for n in learner.mixes}
     curves = learner.curves(weights_of(start.values) | mix, episode)
     found["plain"] = curves[..., 0].exp().mean(dim=1).log()
     return found

@@ -52,7 +52,8 @@ class Unrolls(Descends):
     """A learner that descends weights of one model, by steps that can be differentiated through.
 
     Its meta-loss is of the path. Its settings have the inner loop's `order` and `rematerialise`,
-    and the number of steps, `train_steps` and `test_steps`.
+    and the number of steps, `train_steps` and `test_steps`. What else than weights and the rule's
+    state passes a gradient on from step to step is among the values as `carried.NAME`.
     """
 
     lacking = (

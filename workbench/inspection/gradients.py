@@ -30,7 +30,7 @@ from workbench.tasks.episode import Episode
 
 Named = dict[str, Tensor]
 
-_CARRIED = ("weights.", "optimizer.")  # values that a gradient flows back through
+_CARRIED = ("weights.", "optimizer.", "carried.")  # values that a gradient flows back through
 
 
 @torch.no_grad()

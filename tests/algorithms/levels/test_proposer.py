@@ -183,7 +183,7 @@ def test_outer_steps_go_on_from_what_was_proposed() -> None:
     start = learner.generated(episode)
     for name, w in weights_of(path[0].values).items():
         torch.testing.assert_close(w, start[name])
-    kept = [n for n in path[0].values if n.startswith("structure.")]
+    kept = [n for n in path[0].values if n.startswith("carried.")]
     assert all(torch.equal(path[2].values[n], path[0].values[n]) for n in kept)
     assert not torch.equal(path[2].values["weights.model.head.bias"], start["model.head.bias"])
 

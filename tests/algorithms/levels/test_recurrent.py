@@ -28,6 +28,7 @@ from workbench.algorithms import (
 )
 from workbench.innerloop import InnerOptimizer, weights_of
 from workbench.inspection import compute
+from workbench.inspection.gradients import anatomy
 from workbench.models import MLP, MLPSettings
 from workbench.tasks import Episode, Shape, open_tasks
 
@@ -132,7 +133,7 @@ def test_at_three_levels_families_are_each_what_torch_func_gives(optimizer: str)
             weights = {
                 k.removeprefix("model."): w[i] for k, w in weights_of(path[1].values).items()
             }
-            moves = path[1].values["moves"][i]
+            moves = path[1].values["carried.moves"][i]
             alpha = (learner.free["inner_rate"] + moves[0]).exp().detach()
             pull = (learner.free["proximal"] + moves[2]).exp().detach()
 
@@ -161,7 +162,7 @@ def test_it_begins_as_learned_constants() -> None:
 def test_families_of_different_difficulty_get_strategies_of_their_own() -> None:
     learner, episode = built(), families()
     path = list(adapt(learner, episode))
-    moves = [a.values["moves"] for a in path]
+    moves = [a.values["carried.moves"] for a in path]
     assert torch.equal(moves[1], moves[2])  # kept for two steps
     assert not torch.equal(moves[2], moves[3])
     assert not torch.allclose(moves[3][0], moves[3][1])
@@ -176,6 +177,15 @@ def test_along_the_gradient_and_against_it_are_read_as_such() -> None:
     learner = built(replace(SETTINGS, proximal=1e-9, optimizer=InnerOptimizer()))
     path = list(adapt(learner, families(), steps=2))
     torch.testing.assert_close(path[1].values["read"][:, 3], torch.ones(TASKS))  # plain descent
+
+
+def test_the_anatomy_adds_up_to_the_exact_gradient_through_the_cell_too() -> None:
+    learner, episode = built(), families()
+    with torch.no_grad():
+        path = list(adapt(learner, episode))
+    full = anatomy(learner, episode, path).full
+    for name, slope in learner.meta_gradient(episode).gradients.items():
+        torch.testing.assert_close(full[name], slope, rtol=1e-8, atol=1e-11, msg=name)
 
 
 def test_windows_join_to_the_whole_adaptation() -> None:

@@ -43,7 +43,7 @@ from workbench.tasks.base import TaskSpec
 from workbench.tasks.episode import Episode
 from workbench.tasks.levels import Nested
 
-_NOISE, _MIX = 31, "structure."  # the use that a family's seed is put to
+_NOISE, _MIX = 31, "carried."  # the use that a family's seed is put to
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ class Recurrent(MetaOptimised):
     >>> families, shape = open_tasks("families:sines"), Shape(1, 8, 4)
     >>> learner = RecurrentSettings(train_steps=2).build(MLPSettings(), families.spec(shape))
     >>> found = last(adapt(learner, families.sample(2, seed=0, shape=shape)))
-    >>> found.values["moves"].shape
+    >>> found.values["carried.moves"].shape
     torch.Size([2, 3])
     """
 
@@ -81,9 +81,9 @@ class Recurrent(MetaOptimised):
         """A family's start, and nothing read or remembered yet."""
         start, families, like = super().begin(episode), len(episode), self.head.weight
         blank = {
-            "hidden": like.new_zeros(families, 2 * self.settings.width),
+            "carried.hidden": like.new_zeros(families, 2 * self.settings.width),
             "read": like.new_zeros(families, 4),
-            "moves": like.new_zeros(families, len(self.settings.learned)),
+            "carried.moves": like.new_zeros(families, len(self.settings.learned)),
         }
         return Adapted({**start.values, **blank})
 
@@ -101,12 +101,12 @@ class Recurrent(MetaOptimised):
         values, done = adapted.values, adapted.step / self.steps(episode)
         level, before, size, along = values["read"].unbind(1)
         x = torch.stack([level, level - before, size, along, torch.full_like(level, done)], dim=1)
-        h, c = values["hidden"].chunk(2, dim=1)
+        h, c = values["carried.hidden"].chunk(2, dim=1)
         h, c = self.cell(x, (h.contiguous(), c.contiguous()))
         new = {
-            "hidden": torch.cat([h, c], dim=1),
+            "carried.hidden": torch.cat([h, c], dim=1),
             # by the width, so that the cell learns no quicker than what is learned for all
-            "moves": self.settings.reach * torch.tanh(self.head(h) / self.settings.width),
+            "carried.moves": self.settings.reach * torch.tanh(self.head(h) / self.settings.width),
             "read": torch.stack([level, level, size, along], dim=1),
         }
         return Adapted({**values, **new}, adapted.seen, adapted.step)
@@ -126,6 +126,6 @@ class Recurrent(MetaOptimised):
 
     def own(self, name: Setting, adapted: Adapted) -> Tensor:
         """What is learned for all families, and what the cell moves it by in each."""
-        move = adapted.values["moves"][:, self.settings.learned.index(name)]
+        move = adapted.values["carried.moves"][:, self.settings.learned.index(name)]
         own = self.free[name]
         return own + move.reshape(-1, *[1] * own.dim())
