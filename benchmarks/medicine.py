@@ -7,9 +7,9 @@ each set at each K. `heart/HOSPITAL` is the hospital left out, and all else is l
 other three; `clinic` asks whether a disease is there that no training task asked about; K counts
 patients, whichever way they are diagnosed. `Regression, K` is logistic regression on the K
 patients, `rest` on up to 1,000 training patients (of other hospitals, or asked about other
-diseases), `both` on both, with the K weighted; all read values beside flags as the learners do, and strength
-and weight are chosen by tasks of the training hospitals in turn left out, and by the clinic's
-validation diseases.
+diseases), `both` on both, with the K weighted; all read values beside flags as the learners do, and
+strength and weight are chosen by tasks of the training hospitals in turn left out, and by the
+clinic's validation diseases.
 `Fine-tuning` is a network pretrained on all training patients with a new head. Nothing of the
 meta-learners was chosen by a hospital left out. AUROC is the area under the ROC curve, sensitivity
 that at 90% specificity, and calibration error the mean distance of stated chance and share ill.
