@@ -6,7 +6,7 @@ Each learner is trained anew for each way to bear gaps, on the same tasks in whi
 missing, a share of its own in each from none to nine tenths: `flags` (the training rows' mean in
 the gap, and a flag beside it), `flagged` (what iterative imputation puts there, and a flag),
 `mean` and `iterative` (the same without flags; iterative is scikit-learn's IterativeImputer, fitted
-on training rows as they are). The last two are the baselines: the same learner, gaps filled. So are
+on training rows as they are). The last two are baselines: the same learner, gaps filled. So are
 logistic regression on the same K examples, with the strength that is best on validation tasks, and
 Fine-tuning, a network pretrained on all training classes with a new head. Values are missing at
 random, or, in sets `by rule`, the likelier the more remarkable they are (in training too); the
@@ -198,15 +198,15 @@ def table(frame: pd.DataFrame) -> str:
 
 
 def _gaps(what: str, of: dict[str, Tensor]) -> list[str]:
-    """The best learner with flags minus the best of all else, and minus itself with gaps filled."""
-    flags = [m for m in of if m.endswith(("(flags)", "(flagged)")) and _name(m) in LEARNERS]
-    rest = [m for m in of if m not in flags]
-    if not flags or not rest:
+    """The best learner with flags minus the best other method, and minus itself, gaps filled."""
+    ours = [m for m in of if m.endswith(("(flags)", "(flagged)")) and _name(m) in LEARNERS]
+    if not ours:
         return []
-    best = max(flags, key=lambda m: float(of[m].mean()))
-    theirs = max(rest, key=lambda m: float(of[m].mean()))
-    own = [m for m in rest if _name(m) == _name(best) and m != theirs]
-    return [paired(what, best, other, of) for other in [theirs, *own]]
+    best = max(ours, key=lambda m: float(of[m].mean()))
+    alone = [m for m in of if _name(m) not in LEARNERS]
+    theirs = [max(alone, key=lambda m: float(of[m].mean()))] if alone else []
+    own = [m for m in of if m in (f"{_name(best)} (mean)", f"{_name(best)} (iterative)")]
+    return [paired(what, best, other, of) for other in (*theirs, *own)]
 
 
 def _name(method: str) -> str:

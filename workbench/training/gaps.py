@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from workbench.algorithms.base import Learner
 from workbench.errors import UserError
 from workbench.measures import noted, warned
 from workbench.tasks import Shape, open_tasks
 from workbench.training.evaluation import evaluate
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def gap_frame(
@@ -47,6 +49,8 @@ def gap_frame(
     >>> len(frame), sorted(frame["share"].unique().tolist())
     (6, [0.0, 0.5])
     """
+    import pandas as pd
+
     if not learners:
         raise UserError("there is no learner to ask: give at least one by its name")
     own = shape.shots if isinstance(shape.shots, int) else shape.shots[1]
