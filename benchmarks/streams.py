@@ -48,13 +48,13 @@ SETS = {
     "streams:permuted": ("permuted", ("OML", "Prototypes")),
     "streams:turned": ("turned", ("OML", "Prototypes")),
 }
-CHARACTERS = {10: 20, 50: 20, 100: 10}  # classes of a stream, and how many streams are tested
+CHARACTERS = {10: 20, 50: 15, 100: 6}  # classes of a stream, and how many streams are tested
 DOMAINS = {5: 20}
-FEW, LOOKED_AT, TRIED = 2, 3, 2  # streams: from nothing; with a matrix; in validation
+FEW, LOOKED_AT = 2, 3  # streams: from nothing; with a matrix
 LONGEST_FROM_NOTHING = 50
 RATES = (0.3, 1.0, 3.0)  # times the rate of training
 REHEARSED = (0.1, 1.0, 10.0, 100.0)  # times 0.01
-ITERATIONS = {"OML": 600, "ANML": 400, "Prototypes": 1500, "Pretrained": 2500}
+ITERATIONS = {"OML": 600, "ANML": 400, "Prototypes": 1500, "Pretrained": 2000}
 
 
 def lengths_of(tasks: str) -> dict[int, int]:
@@ -80,7 +80,7 @@ def plan_of(tasks: str, method: str, seed: int, scale: float) -> Experiment:
     kind = METHODS.get(method, "rehearsal")
     plan = preset(f"{SETS[tasks][0]}-{kind}")
     iterations = ITERATIONS.get(method, 1)
-    if tasks.startswith("glyphs"):
+    if not tasks.startswith("omniglot"):
         iterations = round(iterations / 2)
     plan = plan.stretched(max(4, round(iterations * scale)))
     training = replace(plan.training, validate_every=0, diagnose_every=0)
@@ -164,7 +164,8 @@ def work(tasks: str, method: str, seed: int, scale: float) -> Rows:
                 continue
             shape = shape_of(tasks, length)
             learner.settings = settings
-            rate = best_rate(learner, streams(family, shape, "validation", 1 if nothing else TRIED))
+            tried = 1 if nothing or length > LONGEST_FROM_NOTHING else 2
+            rate = best_rate(learner, streams(family, shape, "validation", tried))
             episodes = streams(family, shape, "test", FEW if nothing else count)
             row = {"learner": name, "length": length, "rate": rate}
             accuracy = reached(learner, episodes)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -117,8 +118,9 @@ def biases(known: Known, of_film: float, of_person: float) -> Judge:
     return stars
 
 
-def factorisation(known: Known, rank: int, strength: float, of_person: float) -> Judge:
-    """Biases and factors; a new person's are folded in by ridge regression."""
+@cache
+def factors_of(known: Known, rank: int, strength: float) -> tuple[Array, Array]:
+    """Biases and factors of films, by alternating least squares of what the biases leave."""
     film, person = known.biases(4.0, 8.0)
     left = known.stars - known.mean - film[known.film] - person[known.person]
     factors = np.random.default_rng(0).normal(0, 0.1, (known.films, rank))
@@ -133,6 +135,13 @@ def factorisation(known: Known, rank: int, strength: float, of_person: float) ->
             for row, ratings in groups:
                 seen = other[index[ratings]]
                 own[row] = np.linalg.solve(seen.T @ seen + ridge, seen.T @ left[ratings])
+    seen_once = np.bincount(known.film, minlength=known.films) > 0
+    return film, factors * seen_once[:, None]
+
+
+def factorisation(known: Known, rank: int, strength: float, of_person: float) -> Judge:
+    """Biases and factors; a new person's are folded in by ridge regression."""
+    film, factors = factors_of(known, rank, strength)
     fold = np.diag([*[strength] * rank, of_person])
 
     def stars(episode: Episode) -> Array:

@@ -8,6 +8,7 @@ import { lookup } from "../src/views/link";
 import { finer, regular } from "../src/views/surface";
 import { answer } from "../src/views/tabs/Anatomy";
 import { wayBack } from "../src/views/tabs/Flow";
+import { known } from "../src/views/tabs/Stream";
 import { frame, wire } from "./frames";
 import { FakeModel, TABS } from "./model";
 
@@ -330,4 +331,21 @@ test("what acting brought has a tab of its own", async () => {
   expect(root.textContent).toContain("mean of 2 tasks");
   expect(root.textContent).toContain("it is not known");
   expect(root.textContent).toContain("Expected and came");
+});
+
+test("a stream says how much of what came is known", () => {
+  const table: Record<string, any[]> = { step: [], asked: [], name: [], met: [], accuracy: [] };
+  for (const step of [0, 1, 2])
+    for (const asked of [1, 2])
+      push(table, {
+        step,
+        asked,
+        name: `class ${asked}`,
+        met: asked <= step ? 1 : 0,
+        accuracy: step === 2 && asked === 1 ? 0.5 : asked <= step ? 1 : 0,
+      });
+  const rows = frame(table);
+  expect(known(rows, 0)).toBe("Nothing has come yet.");
+  expect(known(rows, 1)).toBe("After step 1, 100% is right on the one class that came.");
+  expect(known(rows, 2)).toBe("After step 2, 75% is right on the 2 classes that came.");
 });

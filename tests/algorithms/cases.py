@@ -56,6 +56,8 @@ from workbench.algorithms import (
     MatchingSettings,
     MDPBaseline,
     MDPBaselineSettings,
+    MeLU,
+    MeLUSettings,
     MetaNet,
     MetaNetSettings,
     MetaOptimised,
@@ -94,6 +96,7 @@ from workbench.innerloop import InnerOptimizer, LSTMRuleSettings, MomentRuleSett
 from workbench.models import (
     MLP,
     Conv4,
+    FilmNet,
     Gaussian,
     MixedSettings,
     NGramMLP,
@@ -171,6 +174,16 @@ def texts(tasks: int = TASKS) -> Episode:
 
     classes = (torch.arange(tasks).unsqueeze(1) + torch.arange(WAYS)) % TRAIN_CLASSES
     return Episode(examples(SHOTS, 1), examples(QUERIES, 2), seed, WAYS, {"classes": classes})
+
+
+def films(tasks: int = TASKS) -> Episode:
+    """Regression of whole numbers: what people give films of which some things are known."""
+    seed = fold(torch.arange(tasks), 5)
+    draws = uniform(fold(seed, 0), (9, 6), torch.float64)
+    sizes = torch.tensor([11, 60, 2000, 30, 2, 2])
+    x = (draws * sizes).long() + torch.tensor([1, 1950, -1000, 0, 0, 0])
+    y = 1 + 4 * uniform(fold(seed, 1), (9, 1), torch.float64)
+    return Episode(Examples(x[:, :4], y[:, :4]), Examples(x[:, 4:], y[:, 4:]), seed)
 
 
 def shifted(tasks: int = TASKS) -> Episode:
@@ -392,6 +405,11 @@ CASES: dict[str, Case] = {
     ),
     "MAML, rates per step": Case(lambda s: MAML(_regressor(), s), _maml(rates="step"), sines),
     "ANIL": Case(lambda s: ANIL(_regressor(), s), ANILSettings(**_STEPS), sines),
+    "MeLU": Case(
+        lambda s: MeLU(FilmNet(genres=2, films=12, width=3, hidden=4), s),
+        MeLUSettings(**_STEPS),
+        films,
+    ),
     "BOIL": Case(lambda s: BOIL(_regressor(), s), BOILSettings(**_STEPS), sines),
     "Meta-SGD": Case(lambda s: MetaSGD(_regressor(), s), MetaSGDSettings(**_STEPS), sines),
     "MAML++": Case(

@@ -65,8 +65,8 @@ forward transfer 0 points on average.'
     with drawing(style, style.height(1.0)) as plot:
         upper, lower = plot.subplots(2, 1, sharex=True)
         for axes, names in ((upper, lines[:2]), (lower, lines[2:])):
-            for i, name in enumerate(names):
-                colour, marker = style.look(i)
+            for name in names:
+                colour, marker = style.look(lines.index(name))
                 said = {"learned": "right after it", "last": "after the last"}.get(name, name)
                 axes.plot(
                     rows["stage"],
@@ -75,7 +75,7 @@ forward transfer 0 points on average.'
                     marker=marker if few else "",
                     label=f"{said} ({number(mean[name])})",
                 )
-            plot.key(axes)
+        plot.key(upper, lower)
         upper.set_ylabel("accuracy (%)")
         lower.set(xlabel="stage", ylabel="change (points)")
         dress(lower.xaxis, whole=True)
