@@ -21,6 +21,7 @@ from workbench.measures import Measure
 from workbench.session import messages
 from workbench.session.state import Cursor
 from workbench.session.wire import WireColumn, WireFrame
+from workbench.standing import Validation
 
 _HEAD = "/** What crosses from Python: written by `make types` and by no hand. */\n"
 _PLAIN = {int: "number", float: "number", str: "string", bool: "boolean", type(None): "null"}
@@ -38,7 +39,7 @@ def main() -> str:
         for one in vars(messages).values()
         if isinstance(one, type) and one.__module__ == messages.__name__
     ]
-    told = [Measure, WireColumn, WireFrame, Cursor, Field, *defined]
+    told = [Measure, Validation, WireColumn, WireFrame, Cursor, Field, *defined]
     return "\n".join([_HEAD, *map(interface, told), columns()])
 
 

@@ -1,0 +1,1 @@
+export const hi = () => console.log("later");
