@@ -18,8 +18,10 @@ STATIC = ROOT / "workbench" / "widgets" / "static"
 
 def fingerprint() -> str:
     """What extensions/build.mjs writes beside the bundle."""
-    sources = [path for path in (EXTENSIONS / "src").rglob("*") if path.is_file()]
-    sources += [EXTENSIONS / n for n in ("build.mjs", "package-lock.json", "tsconfig.json")]
+    folders = [EXTENSIONS / "src", EXTENSIONS / "schema"]
+    sources = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    others = ("build.mjs", "package-lock.json", "package.json", "tsconfig.json")
+    sources += [EXTENSIONS / name for name in others]
     together = hashlib.sha256()
     for path in sorted(sources, key=str):
         together.update(path.read_bytes())

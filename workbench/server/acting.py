@@ -20,7 +20,7 @@ from workbench.errors import UserError
 from workbench.server.experiment import Presets
 from workbench.server.looking import held, status_of
 from workbench.server.messages import Asked, Done
-from workbench.server.places import is_there, names_of, open_file, opened, tail
+from workbench.server.places import folder_made, is_there, names_of, open_file, opened, tail
 from workbench.standing import RESUMED, TRASH
 
 _PATIENCE = 60.0  # seconds in which a training must have begun, its imports among them
@@ -31,9 +31,7 @@ def start(root: Path, presets: Presets, asked: Asked) -> Done:
     """Train a preset in a new run below `runs`, in a process that outlives this one."""
     preset = asked["preset"]
     presets.iterations(preset)  # refused where there is none
-    with opened(root, "") as top, suppress(FileExistsError):
-        os.mkdir("runs", dir_fd=top)
-    with opened(root, "runs") as folder:
+    with folder_made(root, "runs") as folder:
         name, number = preset, 1
         while is_there(folder, name):
             number += 1

@@ -6,14 +6,18 @@ python -m workbench.server.experiment    the presets as JSON, for a server that 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from workbench.errors import UserError
-from workbench.server.messages import Asked, PresetChoice
+from workbench.resources import resources
+from workbench.server.messages import Asked, Done, PresetChoice, ShippedNotebook
+from workbench.server.places import folder_made, names_of, open_file
 
 _STYLES = {
     "one column": "PAPER",
@@ -77,21 +81,63 @@ def notebook_of(asked: Asked, iterations: int) -> dict[str, Any]:
         "steps": min(STEPS, iterations),
         "iterations": f"{iterations:,}",
     }
-    cells: list[dict[str, Any]] = []
-    for number, text in enumerate(_CELLS):
-        source = Template(text).substitute(words).splitlines(keepends=True)
-        cell: dict[str, Any] = {"id": str(number), "metadata": {}, "source": source}
+    return _notebook([Template(text).substitute(words) for text in _CELLS])
+
+
+def looking_at(places: Sequence[str]) -> dict[str, Any]:
+    """A notebook that shows a run in the stage, or puts several beside each other.
+
+    >>> looking_at(["runs/a", "runs/b"])["cells"][0]["source"][-1]
+    'ComparePanel("runs/a", "runs/b")'
+    """
+    if not places or not all(isinstance(place, str) and names_of(place) for place in places):
+        raise UserError("say which runs are to be looked at, by their places")
+    panel = "Stage" if len(places) == 1 else "ComparePanel"
+    named = ", ".join(json.dumps(place, ensure_ascii=False) for place in places)
+    return _notebook([f"from workbench.widgets import {panel}\n\n{panel}({named})"])
+
+
+def _notebook(cells: Sequence[str]) -> dict[str, Any]:
+    made: list[dict[str, Any]] = []
+    for number, text in enumerate(cells):
+        cell: dict[str, Any] = {"id": str(number), "metadata": {}}
+        cell["source"] = text.splitlines(keepends=True)
         if text.startswith("#"):
-            cells.append({"cell_type": "markdown", **cell})
+            made.append({"cell_type": "markdown", **cell})
         else:
-            cells.append({"cell_type": "code", "execution_count": None, "outputs": [], **cell})
+            made.append({"cell_type": "code", "execution_count": None, "outputs": [], **cell})
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     return {
-        "cells": cells,
+        "cells": made,
         "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
         "nbformat": 4,
         "nbformat_minor": 5,
     }
+
+
+def shipped_notebooks() -> list[ShippedNotebook]:
+    """The notebooks that come with the workbench, by what their first line calls them.
+
+    >>> shipped_notebooks()[2]
+    {'name': '02-maml.ipynb', 'title': 'MAML, step by step'}
+    """
+    found: list[ShippedNotebook] = []
+    for path in sorted(resources("notebooks").glob("*.ipynb")):
+        first = "".join(json.loads(path.read_text())["cells"][0]["source"])
+        found.append({"name": path.name, "title": first.splitlines()[0].lstrip("# ")})
+    return found
+
+
+def copied(root: Path, name: str) -> Done:
+    """A shipped notebook below `notebooks`, copied there where it is not yet."""
+    if name not in {one["name"] for one in shipped_notebooks()}:
+        raise UserError(f"no notebook '{name}' comes with the workbench")
+    with folder_made(root, "notebooks") as folder:
+        how = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with open_file(folder, name, how) as handle:
+            if handle is not None:
+                os.write(handle, (resources("notebooks") / name).read_bytes())
+    return {"place": f"notebooks/{name}", "undo": "", "content": {}}
 
 
 class Presets:

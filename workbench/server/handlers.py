@@ -19,9 +19,15 @@ from tornado import web
 
 from workbench.errors import UserError
 from workbench.server import acting
-from workbench.server.experiment import Presets, notebook_of
+from workbench.server.experiment import (
+    Presets,
+    copied,
+    looking_at,
+    notebook_of,
+    shipped_notebooks,
+)
 from workbench.server.looking import Lookout
-from workbench.server.messages import Asked
+from workbench.server.messages import Asked, Done
 
 _USUAL: Asked = {
     "preset": "",
@@ -113,18 +119,37 @@ class StartHandler(_Handler):
 
 
 class NotebookHandler(_Handler):
-    """POST: the notebook of a new experiment, which is written nowhere."""
+    """POST: the notebook of a new experiment, or of a look at runs, which is written nowhere."""
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        asked = asked_of(self.get_json_body())
+        body = self.get_json_body() or {}
 
-        def work() -> Any:
+        def work() -> Done:
+            if isinstance(body, dict) and "places" in body:
+                return {"place": "", "undo": "", "content": looking_at(body["places"])}
+            asked = asked_of(body)
             content = notebook_of(asked, self.presets.iterations(asked["preset"]))
             return {"place": "", "undo": "", "content": content}
 
         await self.answer(work)
+
+
+class ShippedHandler(_Handler):
+    """GET: the notebooks that come with the workbench. POST: one of them, copied if need be."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        await self.answer(shipped_notebooks)
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        body = self.get_json_body()
+        name = body.get("name") if isinstance(body, dict) else None
+        await self.answer(lambda: copied(self.root, str(name)))
 
 
 def add_handlers(app: web.Application, root: str) -> None:
@@ -138,5 +163,6 @@ def add_handlers(app: web.Application, root: str) -> None:
         ("/runs/start", StartHandler),
         ("/presets", PresetsHandler),
         ("/notebook", NotebookHandler),
+        ("/notebooks", ShippedHandler),
     ]
     app.add_handlers(".*$", [(base + path, handler, known) for path, handler in addresses])

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shlex
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -188,9 +189,19 @@ def _told(place: str, folder: int, known: _Known, status: Status) -> ServedRun:
         "recent": _recent(rows),
         "resumes": not known.broken and status.state in RESUMED,
         "opens": _has_checkpoint(folder),
+        "command": _command(place, status),
         "group": known.group,
         "heading": "",
     }
+
+
+def _command(place: str, status: Status) -> str:
+    argument = shlex.quote(f"./{place}" if place.startswith("-") else place)
+    if status.state == "running":
+        return f"workbench stop {argument}"
+    if status.state in RESUMED:
+        return f"workbench train --run {argument} --resume"
+    return f"workbench evaluate {argument}"
 
 
 def held(folder: int) -> tuple[int | None, bool]:

@@ -32,6 +32,7 @@ class ServedRun(TypedDict):
     recent: list[float]  # its last validations, or losses where nothing was validated
     resumes: bool
     opens: bool  # whether a stage can show it
+    command: str  # what one would do with it on the command line
     group: str  # the same for runs that are equal but for their seed
     heading: str  # of the group that begins here, where they are grouped
 
@@ -58,6 +59,13 @@ class RunsQuery(TypedDict):
     group: Literal["none", "seeds", "folder"]
 
 
+class ShippedNotebook(TypedDict):
+    """A notebook that comes with the workbench."""
+
+    name: str
+    title: str
+
+
 class PresetChoice(TypedDict):
     """A preset that a new experiment can start from."""
 
@@ -80,7 +88,7 @@ class Asked(TypedDict):
 
 
 class Done(TypedDict):
-    """What was done to a run, or made."""
+    """What was done to a run, or made; what says nothing is empty."""
 
     place: str
     undo: str  # the place in the trash from which it can be restored

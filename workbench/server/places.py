@@ -62,6 +62,15 @@ def inside(folder: int, place: str) -> Iterator[int]:
 
 
 @contextmanager
+def folder_made(root: Path | str, name: str) -> Iterator[int]:
+    """A folder of this name directly below `root`, open; made where it is not there."""
+    with opened(root, "") as top, suppress(FileExistsError):
+        os.mkdir(name, dir_fd=top)
+    with opened(root, name) as found:
+        yield found
+
+
+@contextmanager
 def open_file(folder: int, name: str, how: int = os.O_RDONLY) -> Iterator[int | None]:
     """A plain file of an open directory; None where there is none."""
     handle = None

@@ -1,13 +1,3 @@
-/** What JupyterLab loads: wiring only. */
+/** What JupyterLab loads. */
 
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
-
-const plugin: JupyterFrontEndPlugin<void> = {
-  id: "metalearning-workbench:experiments",
-  autoStart: true,
-  activate: (app: JupyterFrontEnd) => {
-    console.log("wb", app.version, import.meta.url);
-    void import("./later").then((l) => l.hi());
-  },
-};
-export default [plugin];
+export { default } from "./plugins";

@@ -1,1 +1,0 @@
-export const hi = () => console.log("later");
