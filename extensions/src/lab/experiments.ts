@@ -43,10 +43,8 @@ export async function openMade(
 /** Under a name that says what it is, as far as that is free; else it keeps its own. */
 async function renamed(app: JupyterFrontEnd, path: string, folder: string, name: string) {
   const wanted = folder ? `${folder}/${name}.ipynb` : `${name}.ipynb`;
-  const taken = await app.serviceManager.contents.get(wanted, { content: false }).then(
-    () => true,
-    () => false,
-  );
+  const beside = await app.serviceManager.contents.get(folder);
+  const taken = beside.content.some((one: { path: string }) => one.path === wanted);
   return taken ? path : (await app.serviceManager.contents.rename(path, wanted)).path;
 }
 

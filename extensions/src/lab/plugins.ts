@@ -2,7 +2,8 @@
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
 import { ILayoutRestorer } from "@jupyterlab/application";
-import { ICommandPalette, showErrorMessage } from "@jupyterlab/apputils";
+import { ICommandPalette, showErrorMessage, WidgetTracker } from "@jupyterlab/apputils";
+import type { IDocumentWidget } from "@jupyterlab/docregistry";
 import { ILauncher } from "@jupyterlab/launcher";
 import { ISettingRegistry } from "@jupyterlab/settingregistry";
 import { ITranslator, nullTranslator } from "@jupyterlab/translation";
@@ -12,6 +13,7 @@ import { workbenchIcon } from "./icons";
 import { RunsModel } from "./runs/model";
 import { serverOf } from "./server";
 import { usualOf } from "./settings";
+import { FACTORY, FILE_TYPE, NothingRead, TraceFactory } from "./trace/document";
 
 const NAME = "metalearning-workbench";
 const DOMAIN = "metalearning_workbench"; // of translations
@@ -123,4 +125,51 @@ const runs: JupyterFrontEndPlugin<void> = {
   },
 };
 
-export default [experiments, runs];
+const traces: JupyterFrontEndPlugin<void> = {
+  id: `${NAME}:traces`,
+  description: "Saved adaptations as documents, without a kernel.",
+  autoStart: true,
+  optional: [ITranslator, ILayoutRestorer],
+  activate: (
+    app: JupyterFrontEnd,
+    translator: ITranslator | null,
+    restorer: ILayoutRestorer | null,
+  ) => {
+    const trans = (translator ?? nullTranslator).load(DOMAIN);
+    const { contents, serverSettings } = app.serviceManager;
+    app.docRegistry.addFileType({
+      name: FILE_TYPE,
+      displayName: trans.__("Saved adaptation"),
+      extensions: [".metatrace"],
+      mimeTypes: ["application/octet-stream"],
+      contentType: "file",
+      fileFormat: "base64",
+      icon: workbenchIcon,
+    });
+    app.docRegistry.addModelFactory(new NothingRead());
+    const factory = new TraceFactory(
+      {
+        name: FACTORY,
+        label: trans.__("Adaptation, step by step"),
+        fileTypes: [FILE_TYPE],
+        defaultFor: [FILE_TYPE],
+        modelName: NothingRead.NAME,
+        readOnly: true,
+      },
+      { contents, ask: serverOf(serverSettings), trans },
+    );
+    const tracker = new WidgetTracker<IDocumentWidget>({ namespace: FILE_TYPE });
+    factory.widgetCreated.connect((_, widget) => {
+      widget.title.icon = workbenchIcon;
+      void tracker.add(widget);
+    });
+    app.docRegistry.addWidgetFactory(factory);
+    void restorer?.restore(tracker, {
+      command: "docmanager:open",
+      args: ({ context }) => ({ path: context.path, factory: FACTORY }),
+      name: ({ context }) => context.path,
+    });
+  },
+};
+
+export default [experiments, runs, traces];

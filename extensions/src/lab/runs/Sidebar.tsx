@@ -46,7 +46,7 @@ export function Sidebar({ model, deeds, trans }: Props) {
             {trans.__("Compare (%1)", chosen.value.length)}
           </button>
           <button type="button" class="wb-end" onClick={() => model.refresh()}>
-            {trans.__("Look again")}
+            {trans.__("Refresh")}
           </button>
         </div>
         <input
@@ -271,7 +271,7 @@ function Run({ run, model, deeds, trans }: Props & { run: ServedRun }) {
         {run.resumes &&
           button(trans.__("Resume"), () => void model.act("resume", run.place), !!doing)}
         {run.opens && button(trans.__("Open"), () => deeds.open(run))}
-        {button(trans.__("Copy command"), () => deeds.copy(run))}
+        {button(trans.__("Command"), () => deeds.copy(run))}
         {button(trans.__("Folder"), () => deeds.folder(run))}
         {run.state !== "running" &&
           button(trans.__("Delete"), () => void model.act("delete", run.place), !!doing)}
