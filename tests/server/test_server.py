@@ -513,6 +513,19 @@ def test_a_training_starts_stops_and_goes_on(served: tuple[str, Path]):
     assert (status, "no preset 'unheard'" in said["message"]) == (400, True)
 
 
+@pytest.mark.parametrize("preset", ["sinusoid-maml", "bandit-rl2"])
+def test_a_new_experiment_runs_as_it_stands(preset: str, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = asked_of({"preset": preset, "seed": 3, "style": "slide", "budget": 64})
+    known: dict[str, Any] = {}
+    for cell in notebook_of(asked, iterations=3)["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), known)
+    assert (known["experiment"].seed, known["style"].width.name) == (3, "SLIDE")
+    assert known["session"].budget == 64 * 2**20
+    assert known["outcome"].iteration == 3
+
+
 def test_presets_are_those_that_there_are(tmp_path: Path):
     presets = Presets(tmp_path)
     names = [one["name"] for one in presets.choices()]

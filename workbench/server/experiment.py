@@ -74,7 +74,7 @@ def notebook_of(asked: Asked, iterations: int) -> dict[str, Any]:
         raise UserError(f"there is no style '{asked['style']}': choose one of {', '.join(_STYLES)}")
     style = _STYLES[asked["style"]]
     words = {
-        **{name: asked[name] for name in ("preset", "seed", "device", "budget")},  # type: ignore[literal-required]
+        **{name: asked[name] for name in ("preset", "seed", "device", "budget")},
         "threads": asked["threads"],
         "style": style,
         "style_names": "PAPER" if style == "PAPER" else "ColumnWidth, Style",

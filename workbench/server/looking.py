@@ -22,7 +22,15 @@ from workbench.errors import UserError
 from workbench.files import measured, plain_data
 from workbench.server.messages import RunsPage, RunsQuery, ServedRun
 from workbench.server.places import inside, is_there, open_file, opened, tail
-from workbench.standing import RESUMED, TRASH, Status, pace_of, standing, validation_of
+from workbench.standing import (
+    RESUMED,
+    TRASH,
+    Status,
+    Validation,
+    pace_of,
+    standing,
+    validation_of,
+)
 
 MOST = 100  # runs of an answer
 _CONFIG, _STATUS, _NOTE, _METRICS = 1_000_000, 100_000, 4_000, 64_000  # bytes that are read
@@ -42,6 +50,9 @@ class _Known:
     status: Any = None
     note: str = ""
     rows: list[dict[str, Any]] = field(default_factory=list)
+    last: Validation | None = None
+    best: Validation | None = None
+    recent: list[float] = field(default_factory=list)
 
 
 class Lookout:
@@ -184,9 +195,9 @@ def _told(place: str, folder: int, known: _Known, status: Status) -> ServedRun:
         "rate": pace.rate,
         "left": pace.left,
         "begun": known.marks["config.json"][2] / 1e9 if known.marks["config.json"] else 0.0,
-        "last": validation_of(rows),
-        "best": validation_of(rows, best=True),
-        "recent": _recent(rows),
+        "last": known.last,
+        "best": known.best,
+        "recent": known.recent,
         "resumes": not known.broken and status.state in RESUMED,
         "opens": _has_checkpoint(folder),
         "command": _command(place, status),
@@ -258,11 +269,13 @@ def _read_note(known: _Known, handle: int | None) -> None:
 
 
 def _read_metrics(known: _Known, handle: int | None) -> None:
-    if handle is None:
-        known.rows = []
-        return
-    content, whole = tail(handle, _METRICS)
-    known.rows = measured(content if whole else content[content.find(b"\n") + 1 :])[0]
+    known.rows = []
+    if handle is not None:
+        content, whole = tail(handle, _METRICS)
+        known.rows = measured(content if whole else content[content.find(b"\n") + 1 :])[0]
+    known.last = validation_of(known.rows)
+    known.best = validation_of(known.rows, best=True)
+    known.recent = _recent(known.rows, known.last)
 
 
 _READERS = {
@@ -273,9 +286,8 @@ _READERS = {
 }
 
 
-def _recent(rows: list[dict[str, Any]]) -> list[float]:
+def _recent(rows: list[dict[str, Any]], last: Validation | None) -> list[float]:
     """The last validations by their metric, or training losses where there are none."""
-    last = validation_of(rows)
     if last is not None:
         name = last["metric"]
         found = [row.get(name) for row in rows if row.get("split") == "validation"]
