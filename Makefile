@@ -1,8 +1,9 @@
 # make lab     sets up and opens JupyterLab at the first notebook (ARGS=… is passed on)
 # make test    sets up and runs every test (ARGS=… goes to pytest)
-# make setup   builds .venv from requirements.lock, and the panels; again only when these change
+# make setup   builds .venv from requirements.lock, the panels and the extension; again only when
+#              these change
 # make types   writes in TypeScript what crosses from Python to the panels
-# make panels  builds only the panels, with the npm that is at hand
+# make panels  builds only the panels and the extension, with the npm that is at hand
 # make bench   sets up and measures against the other libraries (ARGS=…)
 # make lint    ruff and mypy
 # make lock    writes requirements.lock from what is installed
@@ -27,7 +28,7 @@ types:
 panels: $(PANELS)
 	@:
 
-$(PANELS): $(shell find extensions/src -type f) extensions/build.mjs extensions/tsconfig.json extensions/node_modules/.package-lock.json
+$(PANELS): $(shell find extensions/src extensions/schema -type f) extensions/build.mjs extensions/package.json extensions/tsconfig.json extensions/node_modules/.package-lock.json
 	$(NPM) run build
 
 extensions/node_modules/.package-lock.json: extensions/package-lock.json

@@ -28,6 +28,7 @@ GROUND = {
     "randomness",
     "ranks",
     "resources",
+    "standing",
 }
 # What each part may import beside itself and the ground; what is not named here may import all.
 BELOW = {
@@ -43,6 +44,7 @@ BELOW = {
     "randomness": set(),
     "ranks": set(),
     "resources": set(),
+    "standing": set(),
     "innerloop": set(),
     "models": set(),
     "tasks": set(),

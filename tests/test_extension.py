@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -18,8 +19,10 @@ STATIC = ROOT / "workbench" / "widgets" / "static"
 
 def fingerprint() -> str:
     """What extensions/build.mjs writes beside the bundle."""
-    sources = [path for path in (EXTENSIONS / "src").rglob("*") if path.is_file()]
-    sources += [EXTENSIONS / n for n in ("build.mjs", "package-lock.json", "tsconfig.json")]
+    folders = [EXTENSIONS / "src", EXTENSIONS / "schema"]
+    sources = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    others = ("build.mjs", "package-lock.json", "package.json", "tsconfig.json")
+    sources += [EXTENSIONS / name for name in others]
     together = hashlib.sha256()
     for path in sorted(sources, key=str):
         together.update(path.read_bytes())
@@ -74,6 +77,27 @@ def test_the_bundle_asks_no_host_for_anything(name: str):
     assert "@import" not in text
     assert not re.search(r"\bimport\s*\(|\bfetch\s*\(|XMLHttpRequest|WebSocket", text)
     assert "sourceMappingURL" not in text
+
+
+def test_the_extension_asks_no_host_but_its_server():
+    """It may fetch, from where it came; the rest of the page is JupyterLab's."""
+    built = EXTENSIONS / "labextensions" / "metalearning-workbench"
+    scripts = sorted((built / "static").glob("*.js"))
+    assert scripts
+    for path in scripts:
+        text = path.read_text()
+        hosts = set(re.findall(r"(?:https?|wss?)://([a-z0-9.-]+\.[a-z]{2,})", text, re.IGNORECASE))
+        assert hosts <= {"www.w3.org"}, f"{path.name} names {hosts}"
+
+
+def test_plugin_files_are_wiring_only():
+    """What draws and what computes is apart, and loads when it is first seen."""
+    plugins = (EXTENSIONS / "src" / "lab" / "plugins.ts").read_text()
+    assert not re.search(r"innerHTML|createElement|fetch\(|</", plugins)
+    built = json.loads((EXTENSIONS / "package.json").read_text())
+    entry = (EXTENSIONS / "lib" / "lab.js").read_bytes()
+    assert built["main"] == "lib/lab.js"
+    assert len(entry) < 40_000  # what JupyterLab waits for when it starts
 
 
 def test_the_lock_names_no_host():

@@ -98,3 +98,7 @@ def test_jupyterlab_opens_at_the_first_notebook_with_our_settings(server: str):
     settings = json.loads(read(f"{server}/lab/api/settings/{plugin}")[1])
     # Widget messages stay on the kernel's main thread.
     assert settings["schema"]["properties"]["commsOverSubshells"]["default"] == "disabled"
+
+    own = json.loads(read(f"{server}/lab/api/settings/metalearning-workbench:experiments")[1])
+    assert set(own["schema"]["properties"]) == {"style", "seed", "threads", "device", "budget"}
+    assert json.loads(read(f"{server}/workbench/runs")[1])["total"] == 0

@@ -105,8 +105,25 @@ def test_wheel_carries_the_panels(wheel: zipfile.ZipFile):
         assert wheel.read(f"workbench/widgets/static/{name}") == built
 
 
+def test_wheel_carries_the_extension_where_jupyterlab_looks(wheel: zipfile.ZipFile):
+    """With what it loads, its settings, and its part of the server switched on."""
+    built = ROOT / "extensions" / "labextensions" / "metalearning-workbench"
+    files = [path for path in built.rglob("*") if path.is_file()]
+    assert any(path.name.startswith("remoteEntry.") for path in files)
+    assert (built / "schemas" / "metalearning-workbench" / "experiments.json") in files
+    head = f"metalearning_workbench-{workbench.__version__}.data/data"
+    for path in files:
+        name = (
+            f"{head}/share/jupyter/labextensions/metalearning-workbench/{path.relative_to(built)}"
+        )
+        assert wheel.read(name) == path.read_bytes()
+    (name,) = [n for n in wheel.namelist() if "jupyter_server_config.d" in n]
+    assert name.startswith(f"{head}/etc/jupyter/")
+    assert b'"workbench.server": true' in wheel.read(name)
+
+
 def test_wheel_settles_jupyterlab(wheel: zipfile.ZipFile):
-    (name,) = [name for name in wheel.namelist() if name.endswith("metalearning-workbench.json")]
+    (name,) = [name for name in wheel.namelist() if "overrides.d" in name]
     assert name.endswith("data/share/jupyter/lab/settings/overrides.d/metalearning-workbench.json")
 
 

@@ -10,16 +10,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
+import nbformat
 import pandas as pd
 import pytest
 
 from workbench.inspection import Inspection
 from workbench.measures import Record
+from workbench.server import messages as served
+from workbench.server.experiment import Presets, notebook_of, shipped_notebooks
+from workbench.server.handlers import asked_of
+from workbench.server.looking import Lookout
 from workbench.session import messages
 from workbench.session.drafts import Draft
 from workbench.session.session import Session
 from workbench.session.showing import Showing
 from workbench.session.wire import WireFrame
+from workbench.training import Run, preset
 from workbench.widgets import ComparePanel, TrainPanel
 from workbench.widgets.exporting import Exporting, Subject
 
@@ -148,6 +154,21 @@ def test_what_the_other_panels_say(tmp_path, monkeypatch):
     for download in (True, False):
         made = Exports().export("a", "a.csv", format="csv", download=download)
         assert complaint(messages.Exported, made, "made") == ""
+
+
+def test_what_the_server_says_is_what_its_types_say(tmp_path):
+    run = Run.create(preset("sinusoid-maml"), tmp_path / "runs" / "mine")
+    run.append({"iteration": 5, "split": "validation", "mse": 0.5, "seconds": 1.0})
+    page = Lookout(tmp_path).page({"group": "seeds"})
+    assert page["total"] == 1
+    assert complaint(served.RunsPage, page, "page") == ""
+    assert complaint(list[served.ShippedNotebook], shipped_notebooks(), "notebooks") == ""
+    assert complaint(list[served.PresetChoice], Presets(tmp_path).choices(), "presets") == ""
+    asked = asked_of({"preset": "sinusoid-maml"})
+    assert complaint(served.Asked, asked, "asked") == ""
+    made = {"place": "", "undo": "", "content": notebook_of(asked, 5)}
+    assert complaint(served.Done, made, "made") == ""
+    nbformat.validate(nbformat.from_dict(made["content"]))
 
 
 def test_a_method_s_own_inspection_is_a_tab_by_its_name_where_nothing_is_said():

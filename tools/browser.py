@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -62,9 +63,23 @@ class Server:
         return f"{self.address}/{path}?token={self.token}"
 
 
+def wheel(folder: Path) -> Path:
+    """The wheel of this checkout, built and unpacked: what an installed workbench consists of."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=ROOT, capture_output=True, check=True)
+    (path,) = folder.glob("*.whl")
+    with zipfile.ZipFile(path) as packed:
+        packed.extractall(folder / "site")
+    return folder / "site"
+
+
 @contextmanager
-def jupyterlab(folder: Path) -> Iterator[Server]:
-    """`workbench lab` in a folder, with a home of its own, on a free port of 127.0.0.1."""
+def jupyterlab(folder: Path, site: Path | None = None) -> Iterator[Server]:
+    """`workbench lab` in a folder, with a home of its own, on a free port of 127.0.0.1.
+
+    site  an unpacked wheel: it runs by what is in that, with no Node in sight, and not by the
+          checkout
+    """
     home = folder / "home"
     home.mkdir(parents=True, exist_ok=True)
     server = Server(f"http://127.0.0.1:{_free_port()}", secrets.token_hex(16), folder)
@@ -78,6 +93,14 @@ def jupyterlab(folder: Path) -> Iterator[Server]:
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
     }
+    if site is not None:
+        (data,) = site.glob("*.data/data")
+        env |= {
+            "PYTHONPATH": str(site),
+            "PATH": "/usr/bin:/bin",
+            "JUPYTER_PATH": str(data / "share" / "jupyter"),
+            "JUPYTER_CONFIG_PATH": str(data / "etc" / "jupyter"),
+        }
     options = [
         f"--port={server.address.rpartition(':')[2]}",
         "--ip=127.0.0.1",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -18,9 +19,11 @@ from workbench.comments import help_of
 from workbench.fields import Field
 from workbench.inspection import KINDS
 from workbench.measures import Measure
+from workbench.server import messages as served
 from workbench.session import messages
 from workbench.session.state import Cursor
 from workbench.session.wire import WireColumn, WireFrame
+from workbench.standing import Validation
 
 _HEAD = "/** What crosses from Python: written by `make types` and by no hand. */\n"
 _PLAIN = {int: "number", float: "number", str: "string", bool: "boolean", type(None): "null"}
@@ -35,11 +38,29 @@ def main() -> str:
     """
     defined = [
         one
-        for one in vars(messages).values()
-        if isinstance(one, type) and one.__module__ == messages.__name__
+        for module in (messages, served)
+        for one in vars(module).values()
+        if isinstance(one, type) and one.__module__ == module.__name__
     ]
-    told = [Measure, WireColumn, WireFrame, Cursor, Field, *defined]
-    return "\n".join([_HEAD, *map(interface, told), columns()])
+    told: list[type] = [Measure, Validation, WireColumn, WireFrame, Cursor, Field, *defined]
+    return "\n".join([_HEAD, *map(interface, told), columns(), inspections()])
+
+
+def inspections() -> str:
+    """The package's own inspections, for what is looked at without a kernel."""
+    lines = ["/** The inspections that every method has, and whether a frame is of all tasks. */"]
+    lines += ["export const KINDS: (Inspection & { whole: boolean })[] = ["]
+    for one in KINDS.values():
+        told = {
+            "name": one.name,
+            "label": one.label,
+            "sentence": one.sentence,
+            "view": one.view,
+            "whole": one.scope == "episode",
+        }
+        fields = ", ".join(f"{k}: {json.dumps(v, ensure_ascii=False)}" for k, v in told.items())
+        lines.append(f"  {{ {fields} }},")
+    return "\n".join([*lines, "];", ""])
 
 
 def columns() -> str:

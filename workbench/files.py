@@ -17,13 +17,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import UserError
 from workbench.measures import is_measure
+
+if TYPE_CHECKING:  # those that only read rows of a run need no torch
+    from torch import Tensor
 
 _HALF_WRITTEN = re.compile(r"\..+\.\d+\.\d+")  # as `write_safely` names it
 LARGEST = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4  # bytes to hold at once
@@ -174,6 +174,7 @@ def save_tensors(
     path: Path | str, tensors: Mapping[str, Tensor], header: Mapping[str, Any], *, kind: str
 ) -> Path:
     """Write tensors and a header of plain data as a file of a kind, such as 'metatrace'."""
+    import torch
     from safetensors.torch import save
 
     path = Path(path)
@@ -279,6 +280,8 @@ def _shallow(data: Any, most: int = 32) -> bool:
 
 
 def _fingerprint(tensors: Mapping[str, Tensor], text: str = "") -> str:
+    import torch
+
     digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())

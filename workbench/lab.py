@@ -33,12 +33,18 @@ def copy_notebooks(folder: Path) -> list[Path]:
 def lab_arguments(folder: Path, arguments: list[str]) -> list[str]:
     """JupyterLab's command line: the user's arguments come last and win.
 
-    >>> lab_arguments(Path("/home/me"), ["--no-browser"])[1:]
-    ['--LabApp.default_url=/lab/tree/notebooks/00-start.ipynb', '--no-browser']
+    A checkout has the extension where it was built; a wheel has put it where JupyterLab looks.
+
+    >>> lab_arguments(Path("/home/me"), ["--no-browser"])[1:3]
+    ['--LabApp.default_url=/lab/tree/notebooks/00-start.ipynb', \
+'--ServerApp.jpserver_extensions=workbench.server=True']
     """
+    built = Path(__file__).parent.parent / "extensions" / "labextensions"
     return [
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.default_url=/lab/tree/notebooks/{FIRST}",
+        "--ServerApp.jpserver_extensions=workbench.server=True",
+        *([f"--LabApp.extra_labextensions_path={built}"] if built.is_dir() else []),
         *arguments,
     ]
 

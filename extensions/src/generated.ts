@@ -15,6 +15,15 @@ export interface Measure {
   loss: boolean;
 }
 
+/** A validation. */
+export interface Validation {
+  metric: string;
+  measure: Measure;
+  value: number;
+  ci95: number | null;
+  iteration: number;
+}
+
 /** A column on the wire; numbers are little endian. */
 export interface WireColumn {
   name: string;
@@ -202,15 +211,6 @@ export interface Setting {
   first: boolean;
 }
 
-/** A validation. */
-export interface Validation {
-  metric: string;
-  measure: Measure;
-  value: number;
-  ci95: number | null;
-  iteration: number;
-}
-
 /** How a run stands. */
 export interface RunSummary {
   /** The class of its learner, which is called by the run. */
@@ -345,6 +345,104 @@ export interface Exported {
   media?: string;
 }
 
+/** A run below the folder that is served. */
+export interface ServedRun {
+  /** Its directory, relative to that folder. */
+  place: string;
+  name: string;
+  method: string;
+  tasks: string;
+  seed: number | null;
+  /** 'broken' where its config.json cannot be read. */
+  state: string;
+  reason: string;
+  note: string;
+  stopping: boolean;
+  iteration: number;
+  iterations: number;
+  /** Outer steps a second; 0 is unknown. */
+  rate: number;
+  /** Seconds. */
+  left: number | null;
+  /** Seconds since 1970. */
+  begun: number;
+  last: Validation | null;
+  best: Validation | null;
+  /** Its last validations, or losses where nothing was validated. */
+  recent: number[];
+  resumes: boolean;
+  /** Whether a stage can show it. */
+  opens: boolean;
+  /** What one would do with it on the command line. */
+  command: string;
+  /** The same for runs that are equal but for their seed. */
+  group: string;
+  /** Of the group that begins here, where they are grouped. */
+  heading: string;
+}
+
+/** Some of the runs. */
+export interface RunsPage {
+  runs: ServedRun[];
+  /** The place of the first of these among all that were asked for. */
+  first: number;
+  total: number;
+  /** How many of all runs are training. */
+  alive: number;
+  /** Places of those that were deleted, the newest last. */
+  trash: string[];
+  /** What was not looked at, as a sentence. */
+  limited: string;
+}
+
+/** Which runs are asked for, and how they are ordered. */
+export interface RunsQuery {
+  first: number;
+  count: number;
+  /** That the place, method, tasks, note or state holds. */
+  text: string;
+  /** Empty is any. */
+  state: string;
+  sort: "newest" | "name" | "state" | "value";
+  group: "none" | "seeds" | "folder";
+}
+
+/** A notebook that comes with the workbench. */
+export interface ShippedNotebook {
+  name: string;
+  title: string;
+}
+
+/** A preset that a new experiment can start from. */
+export interface PresetChoice {
+  name: string;
+  line: string;
+  family: string;
+  method: string;
+  iterations: number;
+}
+
+/** What a new experiment or training is made with; 0 and empty are the preset's own. */
+export interface Asked {
+  preset: string;
+  seed: number;
+  threads: number;
+  device: string;
+  /** Of figures. */
+  style: string;
+  /** Megabytes that tapes may take. */
+  budget: number;
+}
+
+/** What was done to a run, or made; what says nothing is empty. */
+export interface Done {
+  place: string;
+  /** The place in the trash from which it can be restored. */
+  undo: string;
+  /** Of a notebook. */
+  content: Record<string, any>;
+}
+
 /** The columns of every inspection's frame. */
 export interface Columns {
   examples: "part" | "example" | "label" | "name" | "shot" | "weight" | "edited" | "index" | "image" | "x" | "y" | "header" | "cells" | "inputs" | "text" | "targets";
@@ -373,3 +471,32 @@ export interface Columns {
   embedding: "step" | "part" | "example" | "label" | "x" | "y" | "explained_x" | "explained_y";
   certificate: "direction" | "claimed" | "measured" | "error" | "unsure";
 }
+
+/** The inspections that every method has, and whether a frame is of all tasks. */
+export const KINDS: (Inspection & { whole: boolean })[] = [
+  { name: "examples", label: "", sentence: "A task's examples as they are, and what was edited", view: "stage", whole: false },
+  { name: "steps", label: "Loss", sentence: "Loss and metric of every task after every inner step", view: "loss", whole: true },
+  { name: "curves", label: "", sentence: "A regression task's truth, examples and adapted curves", view: "stage", whole: false },
+  { name: "predictions", label: "", sentence: "Which class each query is given after every inner step", view: "stage", whole: false },
+  { name: "trajectories", label: "", sentence: "Where a control task's policy goes after every inner step", view: "stage", whole: false },
+  { name: "rendered", label: "", sentence: "A robot on its way, as MuJoCo renders it", view: "export", whole: false },
+  { name: "pulls", label: "", sentence: "What was done in a control task, and what it paid", view: "stage", whole: false },
+  { name: "returns", label: "", sentence: "What whole episodes of control brought, by episode or gradient step", view: "export", whole: true },
+  { name: "regret", label: "", sentence: "What a trial lost against who knows the task, move by move", view: "export", whole: true },
+  { name: "expectations", label: "", sentence: "What a critic expected before each move, and the return that came", view: "export", whole: true },
+  { name: "images", label: "", sentence: "A classification task's images, and what they are taken for", view: "export", whole: false },
+  { name: "norms", label: "Layers", sentence: "How large weights, gradients and updates are, by step and layer", view: "layers", whole: true },
+  { name: "flow", label: "Flow", sentence: "The meta-gradient on its way back through the inner steps", view: "flow", whole: true },
+  { name: "anatomy", label: "Anatomy", sentence: "The meta-gradient's first order, and each step's correction", view: "anatomy", whole: true },
+  { name: "agreement", label: "Agreement", sentence: "Cosines between the gradients of tasks, and of a task's shots", view: "agreement", whole: false },
+  { name: "signal", label: "", sentence: "Signal to noise and conflict of those gradients, by layer", view: "agreement", whole: false },
+  { name: "sampling", label: "", sentence: "Signal to noise of a policy gradient, by its number of trajectories", view: "agreement", whole: false },
+  { name: "curvature", label: "", sentence: "The largest eigenvalues of the loss's Hessian along the path", view: "landscape", whole: true },
+  { name: "landscape", label: "Landscape", sentence: "Support and query loss in the plane of the path", view: "landscape", whole: false },
+  { name: "influence", label: "", sentence: "What each support example does for the query", view: "agreement", whole: true },
+  { name: "memory", label: "Memory", sentence: "What queries read of a memory", view: "memory", whole: false },
+  { name: "slots", label: "", sentence: "What was written to a memory, when, and by which example", view: "memory", whole: false },
+  { name: "usage", label: "", sentence: "How full and how used each slot of a memory was", view: "memory", whole: false },
+  { name: "embedding", label: "", sentence: "Where examples lie in the embedding", view: "memory", whole: false },
+  { name: "certificate", label: "", sentence: "The meta-gradient against finite differences", view: "anatomy", whole: true },
+];

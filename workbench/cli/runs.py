@@ -33,7 +33,8 @@ def runs(arguments: list[str]) -> int:
             restore: the name of a run that was deleted
             json: one JSON object on standard output
         """
-        from workbench.training.runs import TRASH, Run
+        from workbench.standing import TRASH
+        from workbench.training import Run
 
         if sum(asked is not None for asked in (rename, annotate, delete, restore)) > 1:
             raise UserError("give one of --rename, --annotate, --delete, --restore at a time")

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import UserError
 from workbench.files import measured
 from workbench.inspection import diagnostics_frame, metrics_frame, progress_frame
-from workbench.measures import measured_in
-from workbench.session.messages import RunSummary, SettingApart, Validation
+from workbench.session.messages import RunSummary, SettingApart
 from workbench.session.wire import WireFrame, to_wire
+from workbench.standing import Pace, Validation, pace_of, validation_of
 from workbench.training import Experiment, Run, Status
 from workbench.training.loop import diverged_in
 
-_RECENT = 60.0  # seconds of training from which the rate is taken
 _TAIL = 4_000  # bytes of the log's end, in which a process that died left its last words
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How fast a run goes, in outer steps a second, and the seconds that are left; 0 is unknown."""
-
-    rate: float = 0.0
-    left: float | None = None
 
 
 class Followed:
@@ -101,33 +91,14 @@ class Followed:
     @property
     def pace(self) -> Pace:
         """How fast it goes and how long it will take."""
-        timed = [row for row in self.rows if row.get("seconds") is not None]
-        if len(timed) < 2 or self.experiment is None:
+        if self.experiment is None:
             return Pace()
-        last = timed[-1]
-        recent = [row for row in timed if row["seconds"] >= last["seconds"] - _RECENT]
-        first = recent[0] if len(recent) > 1 else timed[-2]
-        seconds, steps = (last[k] - first[k] for k in ("seconds", "iteration"))
-        if seconds <= 0 or steps <= 0:
-            return Pace()
-        rate = steps / seconds
-        left = max(0, self.experiment.training.iterations - self.iteration) / rate
-        return Pace(rate, left if self.alive else None)
+        steps = self.experiment.training.iterations - self.iteration
+        return pace_of(self.rows, steps, alive=self.alive)
 
     def validation(self, *, best: bool = False) -> Validation | None:
         """The last validation, or the last that was the best: metric, value, ci95, iteration."""
-        for row in reversed(self.rows):
-            if row.get("split") == "validation" and (row.get("best") or not best):
-                measure = measured_in(row)
-                if measure is not None and row.get(measure.name) is not None:
-                    return {
-                        "metric": measure.name,
-                        "measure": measure.to_record(),
-                        "value": row[measure.name],
-                        "ci95": row.get("ci95"),
-                        "iteration": row["iteration"],
-                    }
-        return None
+        return validation_of(self.rows, best=best)
 
     @property
     def kind(self) -> str:

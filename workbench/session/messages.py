@@ -10,6 +10,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 from workbench.algorithms.inspections import View
 from workbench.fields import Field
 from workbench.measures import Record
+from workbench.standing import Validation
 
 # ---- what every panel says --------------------------------------------------------------------
 
@@ -124,16 +125,6 @@ class Setting(Field):
 
     group: str
     first: bool  # whether it is one of those that one changes most
-
-
-class Validation(TypedDict):
-    """A validation."""
-
-    metric: str
-    measure: Record
-    value: float
-    ci95: float | None
-    iteration: int
 
 
 class RunSummary(TypedDict):

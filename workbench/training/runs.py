@@ -21,7 +21,6 @@ import json
 import os
 import shlex
 import time
-import typing
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -33,32 +32,14 @@ from typing import IO, Any, Literal
 from workbench.algorithms.base import Learner
 from workbench.errors import UserError
 from workbench.files import damage, measured, plain_name, read_json, swept, write_safely, writing
+from workbench.standing import TRASH, State, Status, standing
 from workbench.tasks import Tasks
 from workbench.training.checkpoints import Checkpoint, load_learner, read_checkpoint
 from workbench.training.experiment import Experiment, check_present
 from workbench.training.kept import check_data, keep, named_files, own_data, with_kept
 from workbench.training.record import own_files
 
-State = Literal[
-    "new", "running", "finished", "diverged", "paused", "interrupted", "failed", "killed"
-]
 Which = Literal["best", "latest"]
-TRASH = ".trash"
-_STATES = typing.get_args(State)
-
-
-@dataclass(frozen=True)
-class Status:
-    """How a run stands.
-
-    'killed' is a run whose process ended without a word: resume it. 'diverged' is one whose
-    numbers were not finite: it would diverge again, so that it is not resumed.
-    """
-
-    state: State
-    reason: str = ""
-    iteration: int = 0
-    process: int | None = None
 
 
 @dataclass(frozen=True)
@@ -278,27 +259,15 @@ class Run:
 
     def status(self) -> Status:
         """How the run stands now."""
-        owner = self._owner()
         path = self.directory / "status.json"
-        damaged = False
-        record: Any = {"state": "new"}
+        owner, record = self._owner(), {"state": "new"}
         if path.exists():
             try:
                 record = read_json(path)
             except UserError:
-                damaged = True
-        damaged = damaged or not isinstance(record, dict) or record.get("state") not in _STATES
-        iteration = 0 if damaged else record.get("iteration", 0)
-        if not isinstance(iteration, int):
-            iteration = 0
-        if owner is not None:
-            return Status("running", "", iteration, owner)
-        if damaged:
-            return Status("killed", "its status.json is damaged", iteration)
+                record = {}  # damaged
         begun = (self.directory / "lock").exists()  # even if its process came no further
-        if record["state"] == "running" or (record["state"] == "new" and begun):
-            return Status("killed", "its process ended without a word", iteration)
-        return Status(record["state"], str(record.get("reason", "")), iteration)
+        return standing(record, owner=owner, begun=begun)
 
     @property
     def note(self) -> str:

@@ -26,9 +26,9 @@ from workbench.session.drafts import Draft
 from workbench.session.following import Followed, apart, found_in
 from workbench.session.messages import ListedRun, Problem, SettingApart, TrainAbout
 from workbench.session.wire import WireFrame, to_wire
+from workbench.standing import RESUMED, TRASH
 from workbench.training import Run, presets, resume_in_background
 from workbench.training.loop import check_goes_on
-from workbench.training.runs import TRASH
 from workbench.training.trainer import tried
 from workbench.widgets.drawn import subject_of
 from workbench.widgets.exporting import Exporting, Subject
@@ -36,7 +36,6 @@ from workbench.widgets.panel import Panel, command
 
 _EVERY = 0.5  # seconds between looks at the files of runs that train
 _DRAWN = 6  # runs whose curves are drawn at first: those that train, then the newest
-_ENDED = ("paused", "interrupted", "killed", "failed", "new")  # from which one can go on
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ class TrainPanel(Exporting, Panel):
             if name in self._starting and not one.alive:
                 reason = "" if name in self.runs else "trying whether it can be trained"
                 summary |= {"state": "starting", "reason": reason}
-            resumes = summary["state"] in _ENDED and one.experiment is not None
+            resumes = summary["state"] in RESUMED and one.experiment is not None
             runs.append(
                 {
                     "name": name,

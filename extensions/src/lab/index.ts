@@ -1,0 +1,3 @@
+/** What JupyterLab loads. */
+
+export { default } from "./plugins";

@@ -1,0 +1,23 @@
+/** A trace by its address, read beside the page. */
+
+import type { Found, Wanted } from "./reading";
+import type { Trace } from "./parse";
+
+const PATIENCE = 60_000; // milliseconds
+
+export function fetchTrace(wanted: Wanted): Promise<Trace> {
+  const worker = new Worker(new URL("./reading.js", import.meta.url), { type: "module" });
+  return new Promise<Trace>((yes, no) => {
+    const late = setTimeout(() => no(new Error("The file takes too long to read.")), PATIENCE);
+    worker.onmessage = ({ data }: MessageEvent<Found>) => {
+      clearTimeout(late);
+      if ("trace" in data) yes(data.trace);
+      else no(new Error(data.error));
+    };
+    worker.onerror = (event) => {
+      clearTimeout(late);
+      no(new Error(`The file cannot be read: ${event.message || "its reader did not start"}.`));
+    };
+    worker.postMessage(wanted);
+  }).finally(() => worker.terminate());
+}

@@ -1,0 +1,218 @@
+/** A `.metatrace` file read in the browser, as `workbench/inspection/stored.py` writes it: tensors with
+ * a JSON header before them. Nothing is believed of the file, nothing larger than it is made of it,
+ * and what is wrong with it is said in a sentence. */
+
+import type { Measure, WireColumn, WireFrame } from "../../generated";
+
+export const MOST_BYTES = 256 * 2 ** 20;
+const MOST_HEADER = 32 * 2 ** 20;
+const MOST_FRAMES = 2000;
+const SCHEMA = 1; // the newest that is known here
+
+/** What is shown of a file without a kernel. */
+export interface Trace {
+  version: string;
+  about: Record<string, any>;
+  kind: "regression" | "classification" | "control";
+  ways: number | null;
+  info: Record<string, any>;
+  tasks: number;
+  steps: number;
+  budget: number;
+  bytes: number;
+  letGo: boolean;
+  /** By kind and task, as 'curves/1'; of the first task, and of all, 'curves'. */
+  frames: Record<string, WireFrame>;
+  refused: Record<string, string>;
+}
+
+interface Tensor {
+  type: string;
+  shape: number[];
+  bytes: DataView;
+}
+
+const SIZES: Record<string, number> = {
+  F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1,
+  U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1,
+}; // prettier-ignore
+
+const damaged = (why: string) =>
+  new Error(`This file is damaged or no .metatrace file (${why}): save it again.`);
+
+function check(good: unknown, why: string): asserts good {
+  if (!good) throw damaged(why);
+}
+
+const isRecord = (value: unknown): value is Record<string, any> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** The trace in these bytes. */
+export function readTrace(buffer: ArrayBuffer): Trace {
+  if (buffer.byteLength > MOST_BYTES) throw new Error(tooLarge(buffer.byteLength));
+  const { tensors, text } = readTensors(buffer);
+  const header = parsed(text, "its description is no JSON");
+  check(isRecord(header) && isCount(header.schema), "it has no description");
+  if (header.schema > SCHEMA)
+    throw new Error("This file was written by a newer workbench: update this one.");
+  const { about, episode, steps, frames, refused, budget } = header;
+  check(isRecord(about) && isRecord(episode) && isRecord(frames), "a part of its description");
+  check(isRecord(refused) && isCount(steps) && isCount(budget), "its steps");
+  check(Object.keys(frames).length <= MOST_FRAMES, "it has too many frames");
+  const seed = tensors.get("episode.seed");
+  check(seed && seed.shape.length === 1 && seed.shape[0]! > 0, "it has no tasks");
+  const read: Trace["frames"] = {};
+  for (const [name, record] of Object.entries(frames))
+    read[name] = readFrame(record, (place) => tensors.get(`frame.${name}.${place}`));
+  const ways = isCount(episode.ways) ? episode.ways : null;
+  return {
+    version: String(header.version ?? ""),
+    about,
+    kind: episode.environment ? "control" : ways === null ? "regression" : "classification",
+    ways,
+    info: isRecord(episode.info) ? episode.info : {},
+    tasks: seed.shape[0]!,
+    steps,
+    budget,
+    bytes: buffer.byteLength,
+    letGo: header.let_go === true,
+    frames: read,
+    refused: Object.fromEntries(Object.entries(refused).map(([kind, why]) => [kind, String(why)])),
+  };
+}
+
+export const tooLarge = (bytes: number) =>
+  `This file is of ${Math.round(bytes / 2 ** 20)} MB, and up to ${MOST_BYTES / 2 ** 20} MB are shown here: ` +
+  "open it in a notebook by Stage.";
+
+/** The tensors of a safetensors file, and what its metadata says under 'metatrace'. */
+function readTensors(buffer: ArrayBuffer): { tensors: Map<string, Tensor>; text: string } {
+  check(buffer.byteLength > 8, "it is too short");
+  const length = new DataView(buffer).getBigUint64(0, true);
+  check(length <= BigInt(Math.min(MOST_HEADER, buffer.byteLength - 8)), "it is cut short");
+  const start = 8 + Number(length);
+  const words = new TextDecoder().decode(new Uint8Array(buffer, 8, Number(length)));
+  const header = parsed(words, "its header is no JSON");
+  check(isRecord(header) && isRecord(header.__metadata__), "it has no header");
+  const text = header.__metadata__.metatrace;
+  check(typeof text === "string", "it is of another kind");
+  const tensors = new Map<string, Tensor>();
+  for (const [name, said] of Object.entries(header)) {
+    if (name === "__metadata__") continue;
+    check(isRecord(said) && Array.isArray(said.shape) && said.shape.every(isCount), name);
+    const size = SIZES[said.dtype];
+    check(size !== undefined && Array.isArray(said.data_offsets), name);
+    const [from, to] = said.data_offsets;
+    check(isCount(from) && isCount(to) && from <= to, name);
+    check(start + to <= buffer.byteLength, "it is cut short");
+    const count = said.shape.reduce((a: number, b: number) => a * b, 1);
+    check(count * size === to - from, name);
+    const bytes = new DataView(buffer, start + from, to - from);
+    tensors.set(name, { type: said.dtype, shape: said.shape, bytes });
+  }
+  return { tensors, text };
+}
+
+/** JSON as Python writes it, NaN and Infinity among it, as null. */
+function parsed(text: string, why: string): any {
+  try {
+    return JSON.parse(text);
+  } catch {
+    try {
+      return JSON.parse(text.replace(/([[:,]\s*)(?:NaN|-?Infinity)(?=\s*[,}\]])/g, "$1null"));
+    } catch {
+      throw damaged(why);
+    }
+  }
+}
+
+function readFrame(record: unknown, column: (place: number) => Tensor | undefined): WireFrame {
+  check(isRecord(record) && isCount(record.rows) && Array.isArray(record.columns), "a frame");
+  const { rows, columns } = record;
+  const names = new Set<string>();
+  const read = columns.map((said: unknown, place: number) => {
+    const tensor = column(place);
+    check(isRecord(said) && typeof said.name === "string" && !names.has(said.name), "a column");
+    names.add(said.name);
+    check(tensor && tensor.shape[0] === rows, `the column '${said.name}'`);
+    return readColumn(said, tensor);
+  });
+  const measures: Record<string, Measure> = {};
+  for (const one of Array.isArray(record.measures) ? record.measures : []) {
+    check(isRecord(one) && typeof one.name === "string", "a measure");
+    measures[one.name] = measureOf(one);
+  }
+  const told = isRecord(record.diverged) ? Object.entries(record.diverged) : [];
+  const diverged = Object.fromEntries(told.map(([name, said]) => [name, String(said)]));
+  return { rows, columns: read, measures, diverged };
+}
+
+function measureOf(one: Record<string, any>): Measure {
+  const number = typeof one.chance === "number" ? one.chance : null;
+  return {
+    name: one.name,
+    better: one.better === "lower" || one.better === "higher" ? one.better : null,
+    unit: String(one.unit ?? ""),
+    chance: number,
+    label: String(one.label ?? ""),
+    loss: one.loss === true,
+  };
+}
+
+function readColumn(said: Record<string, any>, tensor: Tensor): WireColumn {
+  const { name, type } = said;
+  if (type === "arrays") {
+    check(tensor.shape.length > 1, `the column '${name}'`);
+    const shape = tensor.shape.slice(1);
+    return { name, type: "arrays", data: view(Float32Array.from(numbersOf(tensor))), shape };
+  }
+  check(tensor.shape.length === 1, `the column '${name}'`);
+  if (type === "words") {
+    const { words } = said;
+    check(Array.isArray(words) && words.every((one) => typeof one === "string"), `'${name}'`);
+    check(tensor.type === "I32", `the words of '${name}'`);
+    const codes = Int32Array.from(numbersOf(tensor));
+    check(codes.every((code) => code >= -1 && code < words.length), `the words of '${name}'`);
+    return { name, type: "words", data: view(codes), words };
+  }
+  if (tensor.type === "BOOL")
+    return { name, type: "boolean", data: view(Uint8Array.from(numbersOf(tensor))) };
+  const numbers = Float64Array.from(numbersOf(tensor));
+  const whole = /^[IU]/.test(tensor.type) && numbers.every((x) => Math.abs(x) < 2 ** 31);
+  if (whole) return { name, type: "integer", data: view(Int32Array.from(numbers)) };
+  return { name, type: "number", data: view(numbers) };
+}
+
+const view = (values: Float32Array | Float64Array | Int32Array | Uint8Array) =>
+  new DataView(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
+
+/** The numbers of a tensor, whatever type they were written in. */
+function numbersOf({ type, bytes }: Tensor): ArrayLike<number> {
+  const { buffer, byteOffset, byteLength } = bytes;
+  const own = buffer.slice(byteOffset, byteOffset + byteLength); // on the borders that arrays ask for
+  switch (type) {
+    case "F64":
+      return new Float64Array(own);
+    case "F32":
+      return new Float32Array(own);
+    case "I32":
+      return new Int32Array(own);
+    case "I16":
+      return new Int16Array(own);
+    case "I8":
+      return new Int8Array(own);
+    case "U32":
+      return new Uint32Array(own);
+    case "U16":
+      return new Uint16Array(own);
+    case "U8":
+    case "BOOL":
+      return new Uint8Array(own);
+    case "I64":
+      return Array.from(new BigInt64Array(own as ArrayBuffer), Number);
+    default:
+      throw damaged(`its numbers are of the type ${type}`);
+  }
+}

@@ -1,0 +1,135 @@
+/** What is on screen of a trace as a file: a chart as SVG or PNG, a frame as CSV. */
+
+import { Frame } from "../../frame";
+import type { Exported, Field, Preview } from "../../generated";
+import type { Answers, TraceModel } from "./model";
+
+const FORMATS = ["svg", "png", "csv"];
+const MEDIA: Record<string, string> = { svg: "image/svg+xml", png: "image/png", csv: "text/csv" };
+const DRAWN = ["fill", "fill-opacity", "font-family", "font-size", "font-weight", "opacity", "stroke",
+  "stroke-dasharray", "stroke-linecap", "stroke-opacity", "stroke-width", "text-anchor",
+  "dominant-baseline", "visibility", "display"]; // prettier-ignore
+const WIDE = 150; // pixels of what counts as a chart
+const SHOWN = 20; // rows of a preview
+
+/** The export dialog's questions, answered in the page. */
+export function savingOf(model: () => TraceModel, node: HTMLElement, code: () => Promise<string>): Answers {
+  const made = async ({ kind, format = "svg" }: { kind: string; format?: string }) => {
+    const frame = Frame.read(model().get("frames")[`${model().get("cursor").lane}:${kind}`]);
+    if (format === "csv") return { text: csvOf(frame), rows: frame.rows };
+    const svg = chartOf(node, kind, model());
+    const { width, height } = svg.getBoundingClientRect();
+    const words = svg.getAttribute("aria-label") ?? kind;
+    return { text: svgOf(svg), rows: frame.rows, width, height, words };
+  };
+  return {
+    code,
+    export_form: (): Field[] => [
+      {
+        name: "format", label: "format", help: "What kind of file it is.", type: "choice",
+        value: "svg", default: "svg", minimum: null, maximum: null, span: null,
+        choices: FORMATS, optional: false,
+      },
+    ], // prettier-ignore
+    preview: async (args: any): Promise<Preview> => {
+      const { text, rows, width, height, words } = await made(args);
+      const shared = {
+        name: `${args.kind}.${args.format ?? "svg"}`,
+        folder: "downloads",
+        receipt: JSON.stringify(receiptOf(model(), args.kind)),
+        code: await code(),
+        rows,
+      };
+      if (width === undefined || height === undefined)
+        return { ...shared, text: text.split("\n").slice(0, SHOWN).join("\n") };
+      const picture = await base64(await pngOf(text, width, height));
+      return { ...shared, picture, inches: [width / 96, height / 96], words };
+    },
+    export: async (args: any): Promise<Exported> => {
+      const format = args.format ?? "svg";
+      const { text, width, height } = await made(args);
+      const blob =
+        format === "png"
+          ? await pngOf(text, width!, height!)
+          : new Blob([text], { type: MEDIA[format] });
+      const content = await base64(blob);
+      return { path: args.name, bytes: blob.size, code: await code(), content, media: MEDIA[format] };
+    },
+  };
+}
+
+/** What a file was made of, as those that Python makes say it. */
+function receiptOf(model: TraceModel, kind: string) {
+  const { lane, task, step } = model.get("cursor");
+  const { name, trace } = model.traces[lane] ?? model.traces[0]!;
+  return { trace: name, kind, task, step, workbench: trace.version, ...trace.about };
+}
+
+/** A frame as comma-separated values. */
+export function csvOf(frame: Frame): string {
+  const names = frame.names.filter((name) => frame.type(name) !== "arrays");
+  const word = (cell: unknown) => {
+    const text = cell === null ? "" : String(cell);
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const lines = Array.from({ length: frame.rows }, (_, row) =>
+    names.map((name) => word(frame.at(name, row))).join(","),
+  );
+  return [names.map(word).join(","), ...lines, ""].join("\n");
+}
+
+/** The chart that shows a kind now. */
+function chartOf(node: HTMLElement, kind: string, model: TraceModel): SVGSVGElement {
+  const found = model.get("about").inspections.find((one: any) => one.name === kind);
+  const tab = node.querySelector('[role="tab"][aria-selected="true"]')?.textContent?.trim();
+  const area = found?.label ? (tab?.startsWith(found.label) ? "why" : "") : "does";
+  const charts = [...node.querySelectorAll<SVGSVGElement>(`[data-area="${area}"] svg`)];
+  const chart = charts.find((one) => one.getBoundingClientRect().width >= WIDE);
+  if (!chart)
+    throw new Error(`no chart of '${kind}' is on screen: show it first, or save its numbers as csv`);
+  return chart;
+}
+
+/** A chart as a file of its own: what the page's styles make of it is written into it. */
+export function svgOf(svg: SVGSVGElement): string {
+  const copy = svg.cloneNode(true) as SVGSVGElement;
+  const [from, to] = [[svg, ...svg.querySelectorAll("*")], [copy, ...copy.querySelectorAll("*")]];
+  from.forEach((one, place) => {
+    const look = getComputedStyle(one);
+    const said = DRAWN.map((name) => [name, look.getPropertyValue(name)]).filter(([, v]) => v);
+    to[place]!.setAttribute("style", said.map(([name, value]) => `${name}:${value}`).join(";"));
+    to[place]!.removeAttribute("class");
+  });
+  const { width, height } = svg.getBoundingClientRect();
+  copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  copy.setAttribute("width", String(Math.round(width)));
+  copy.setAttribute("height", String(Math.round(height)));
+  const ground = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+  const colour = getComputedStyle(svg.closest(".wb") ?? svg).backgroundColor || "#fff";
+  for (const [name, value] of [["width", "100%"], ["height", "100%"], ["fill", colour]] as const)
+    ground.setAttribute(name, value);
+  copy.prepend(ground);
+  return new XMLSerializer().serializeToString(copy);
+}
+
+async function pngOf(svg: string, width: number, height: number): Promise<Blob> {
+  const image = new Image();
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
+  await image.decode();
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [2 * width, 2 * height];
+  const context = canvas.getContext("2d")!;
+  context.scale(2, 2);
+  context.drawImage(image, 0, 0, width, height);
+  return new Promise((yes, no) =>
+    canvas.toBlob((blob) => (blob ? yes(blob) : no(new Error("the picture cannot be made")))),
+  );
+}
+
+async function base64(blob: Blob): Promise<string> {
+  const bytes = new Uint8Array(await blob.arrayBuffer());
+  let text = "";
+  for (let k = 0; k < bytes.length; k += 0x8000)
+    text += String.fromCharCode(...bytes.subarray(k, k + 0x8000));
+  return btoa(text);
+}

@@ -1,0 +1,95 @@
+"""What crosses between JupyterLab's server and its page, as types of plain data.
+
+`tools/typescript.py` writes them in TypeScript, beside those of the panels.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+from workbench.standing import Validation
+
+
+class ServedRun(TypedDict):
+    """A run below the folder that is served."""
+
+    place: str  # its directory, relative to that folder
+    name: str
+    method: str
+    tasks: str
+    seed: int | None
+    state: str  # 'broken' where its config.json cannot be read
+    reason: str
+    note: str
+    stopping: bool
+    iteration: int
+    iterations: int
+    rate: float  # outer steps a second; 0 is unknown
+    left: float | None  # seconds
+    begun: float  # seconds since 1970
+    last: Validation | None
+    best: Validation | None
+    recent: list[float]  # its last validations, or losses where nothing was validated
+    resumes: bool
+    opens: bool  # whether a stage can show it
+    command: str  # what one would do with it on the command line
+    group: str  # the same for runs that are equal but for their seed
+    heading: str  # of the group that begins here, where they are grouped
+
+
+class RunsPage(TypedDict):
+    """Some of the runs."""
+
+    runs: list[ServedRun]
+    first: int  # the place of the first of these among all that were asked for
+    total: int
+    alive: int  # how many of all runs are training
+    trash: list[str]  # places of those that were deleted, the newest last
+    limited: str  # what was not looked at, as a sentence
+
+
+class RunsQuery(TypedDict):
+    """Which runs are asked for, and how they are ordered."""
+
+    first: int
+    count: int
+    text: str  # that the place, method, tasks, note or state holds
+    state: str  # empty is any
+    sort: Literal["newest", "name", "state", "value"]
+    group: Literal["none", "seeds", "folder"]
+
+
+class ShippedNotebook(TypedDict):
+    """A notebook that comes with the workbench."""
+
+    name: str
+    title: str
+
+
+class PresetChoice(TypedDict):
+    """A preset that a new experiment can start from."""
+
+    name: str
+    line: str
+    family: str
+    method: str
+    iterations: int
+
+
+class Asked(TypedDict):
+    """What a new experiment or training is made with; 0 and empty are the preset's own."""
+
+    preset: str
+    seed: int
+    threads: int
+    device: str
+    style: str  # of figures
+    budget: int  # megabytes that tapes may take
+
+
+class Done(TypedDict):
+    """What was done to a run, or made; what says nothing is empty."""
+
+    place: str
+    undo: str  # the place in the trash from which it can be restored
+    content: dict[str, Any]  # of a notebook
