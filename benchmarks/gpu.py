@@ -8,9 +8,8 @@ card. `error` is how far a contender's meta-gradient is from the exact one (ours
 relative to its norm; the part `agreement` holds each in float64 against `torch.func`, task by
 task. JAX takes TF32 where nobody says otherwise, so that it stands here twice. The part `training`
 trains a preset for a minute of `--scale` and says how long all of its outer steps take at that
-rate. What matters most is measured first. "Products" are grouped convolutions as batches of
-matrix products (`workbench.innerloop.products`), which has to be the quicker to become what a GPU
-does by itself.
+rate. What matters most is measured first. "Grouped" is without what a GPU does by itself: grouped
+convolutions as batches of matrix products (`workbench.innerloop.products`).
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ OURS = {
     "compiled": {"compiled": "on", "captured": "off"},
     "captured": {"compiled": "off", "captured": "on"},
     "compiled and captured": {"compiled": "on", "captured": "on"},
-    "captured, products": {"compiled": "off", "captured": "on"},
+    "captured, grouped": {"compiled": "off", "captured": "on"},
 }
 PRECISIONS: dict[str, Precision] = {"float32": "highest", "TF32": "high", "bf16": "bf16"}
 TITLES = {
@@ -65,14 +64,14 @@ def contenders(part: str, tasks: int, steps: int) -> list[list[tuple[str, str]]]
 
     A loop over tasks takes seconds where there are many.
     """
-    best = ["captured", "captured, products" if part == "conv" else "compiled and captured"]
+    best = ["captured", "captured, grouped" if part == "conv" else "compiled and captured"]
     first = [(name, p) for p in ("TF32", "float32") for name in ("JAX", *best)]
     second = [("eager", "float32"), ("vmap of grad", "float32")]
     last = [("eager", "TF32")]
     if part == "sinusoid":
         last += [("compiled", "float32")]
     elif steps == 1:
-        last += [("captured", "bf16"), ("captured, products", "bf16")]
+        last += [("captured", "bf16"), ("captured, grouped", "bf16")]
         last += [("compiled and captured", p) for p in ("TF32", "float32")]
     few = tasks <= 25 if part == "sinusoid" else (tasks, steps) == (16, 1)
     return [first, second, last + ([("higher", "float32")] if few else [])]
@@ -117,9 +116,9 @@ def call_of(
 
 
 def of_products(contender: str) -> None:
-    """Let grouped convolutions be products from now on, where the contender says so."""
+    """Let grouped convolutions be products from now on, but where the contender says otherwise."""
     products.ON.clear()
-    products.ON.update({"cuda"} if "products" in contender else ())
+    products.ON.update(() if "grouped" in contender else {"cuda"})
 
 
 @functools.cache
@@ -284,7 +283,7 @@ def units() -> list[dict[str, Any]]:
         {"part": "training", "problem": problem, "contender": contender, "precision": precision}
         for precision in ("TF32", "float32")
         for problem in TRAININGS
-        for contender in ("captured", "captured, products")
+        for contender in ("captured", "captured, grouped")
         if problem == "maml" or contender == "captured"
     ]
     return found + [

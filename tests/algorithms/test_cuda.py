@@ -175,6 +175,7 @@ def test_what_reads_the_gpu_is_not_captured_and_all_goes_on() -> None:
 @pytest.mark.usefixtures("double")
 def test_as_products_convolutions_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     learner, one, other = on_gpu("MAML, Conv4")
+    monkeypatch.setattr(products, "ON", set())
     expected = learner.meta_gradient(other)
     monkeypatch.setattr(products, "ON", {"cuda"})
     run = captured(learner)

@@ -9,7 +9,7 @@ import time
 import torch
 
 from workbench.training import preset, train
-from workbench.training.execution import run_chunks
+from workbench.training.threads import run_chunks
 
 base = preset("digits-protonet").stretched(3)
 training = dataclasses.replace(base.training, validate_every=0, tasks_per_chunk=4, threads=2)

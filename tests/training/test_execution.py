@@ -19,7 +19,8 @@ from workbench.algorithms.values import MetaGradient
 from workbench.innerloop import Way
 from workbench.models import MLP
 from workbench.training import Experiment, Trainer, preset
-from workbench.training.execution import MetaGradients, modes_of, run_chunks
+from workbench.training.execution import MetaGradients, modes_of
+from workbench.training.threads import run_chunks
 
 
 def test_a_forked_process_trains_and_does_not_wait_for_threads_that_it_has_not() -> None:

@@ -39,7 +39,7 @@ class _Output(torch.autograd.Function):
     def forward(ctx: Function, x: Tensor, w: Tensor, geometry: Geometry) -> Tensor:
         ctx.save_for_backward(x, w)
         ctx.geometry = g = geometry
-        if products.suit(x, g):
+        if products.suit(x, w, g):
             return products.output(x, w, g)
         return torch.conv2d(x, w, None, g.stride, g.padding, g.dilation, g.groups)
 
@@ -58,7 +58,7 @@ class _InputGradient(torch.autograd.Function):
     def forward(ctx: Function, gy: Tensor, w: Tensor, like: Tensor, geometry: Geometry) -> Tensor:
         ctx.save_for_backward(gy, w)
         ctx.geometry = geometry
-        if products.suit(gy, geometry):
+        if products.suit(like, w, geometry):
             return products.input_gradient(gy, w, like, geometry)
         return _gradients(gy, like, w, geometry, (True, False))[0]
 
@@ -77,7 +77,7 @@ class _WeightGradient(torch.autograd.Function):
     def forward(ctx: Function, x: Tensor, gy: Tensor, like: Tensor, geometry: Geometry) -> Tensor:
         ctx.save_for_backward(x, gy)
         ctx.geometry = geometry
-        if products.suit(x, geometry):
+        if products.suit(x, like, geometry):
             return products.weight_gradient(x, gy, like, geometry)
         return _gradients(gy, x, like, geometry, (False, True))[1]
 

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-ON: set[str] = set()  # kinds of devices on which grouped convolutions are products
+ON = {"cuda"}  # kinds of devices on which grouped convolutions are products
+LARGEST = 2**28  # numbers that an input laid out so may have: 1 GB of float32
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,11 @@ class Geometry:
     groups: int
 
 
-def suit(x: Tensor, g: Geometry) -> bool:
-    """Whether a convolution of this tensor is to be computed so."""
-    return x.device.type in ON and g.groups > 1 and g.dilation == (1, 1)
+def suit(x: Tensor, w: Tensor, g: Geometry) -> bool:
+    """Whether a convolution of this input by these weights is to be computed so."""
+    if x.device.type not in ON or g.groups == 1 or g.dilation != (1, 1):
+        return False
+    return x.numel() * w.shape[2:].numel() <= LARGEST
 
 
 def output(x: Tensor, w: Tensor, g: Geometry) -> Tensor:

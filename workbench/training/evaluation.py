@@ -24,9 +24,9 @@ from workbench.randomness import spawn
 from workbench.tasks import Episode, Shape, Tasks, TaskSpec
 from workbench.tasks.base import Split
 from workbench.tasks.objectives import check_objective
-from workbench.training.execution import run_chunks
 from workbench.training.measuring import measure
 from workbench.training.room import check_bytes, check_room
+from workbench.training.threads import run_chunks
 
 DEFAULT_SEED = 1000  # of test tasks: the same for every method and run
 BLOCK = 50  # tasks sampled at once; part of what a seed means

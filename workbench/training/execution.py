@@ -6,15 +6,12 @@ gives the same numbers up to rounding, and the same bits each time it is made.
 
 from __future__ import annotations
 
-import functools
 import math
-import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Literal, TypeVar
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -29,12 +26,10 @@ from workbench.innerloop.certified import Certificate, Certified, Way, Ways, rel
 from workbench.innerloop.compiled import Compiled
 from workbench.innerloop.precision import ALLOWED, LEAST_COSINE, Precision, computing
 from workbench.tasks.episode import Episode
+from workbench.training.threads import run_chunks
 
 Mode = Literal["auto", "on", "off"]
-C = TypeVar("C")
-T = TypeVar("T")
 Estimated = tuple[MetaGradient, Adapted | None]
-_forked = False  # whether this process is a copy of another, made by `os.fork`
 
 
 class MetaGradients:
@@ -206,63 +201,6 @@ def modes_of(path: str) -> dict[str, Mode]:
     {'compiled': 'off', 'captured': 'on'}
     """
     return {name: "on" if name in path else "off" for name in ("compiled", "captured")}
-
-
-def run_chunks(function: Callable[[C], T], chunks: Sequence[C], threads: int) -> list[T]:
-    """`function` of every chunk, in their order, on so many threads of one OpenMP thread each."""
-    if threads <= 1 or len(chunks) == 1:
-        return [function(chunk) for chunk in chunks]
-    grad = torch.is_grad_enabled()  # the mode is per thread
-
-    def run(chunk: C) -> T:
-        torch.set_num_threads(1)  # anew each time: what is set elsewhere may reach these threads
-        with torch.set_grad_enabled(grad):
-            return function(chunk)
-
-    with _one_thread_inside():
-        waiting = [_pool(threads).submit(run, chunk) for chunk in chunks]
-        try:
-            return [future.result() for future in waiting]
-        finally:  # where one failed, nothing of the others goes on behind the caller's back
-            for future in waiting:
-                future.cancel()
-            wait(waiting)
-
-
-@functools.cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """The threads for so many chunks at a time, made once."""
-    return ThreadPoolExecutor(threads, thread_name_prefix="chunks")
-
-
-def use_threads(count: int) -> int:
-    """Let torch compute with so many OpenMP threads, or with one in a forked process: how many.
-
-    >>> use_threads(torch.get_num_threads()) == torch.get_num_threads()
-    True
-    """
-    torch.set_num_threads(1 if _forked else count)
-    return torch.get_num_threads()
-
-
-def _after_fork() -> None:
-    """GNU's OpenMP has no threads any more in a forked process, and would wait for them forever."""
-    global _forked
-    _forked = True
-    _pool.cache_clear()  # nor has it the threads of a pool
-    torch.set_num_threads(1)
-
-
-os.register_at_fork(after_in_child=_after_fork)
-
-
-@contextmanager
-def _one_thread_inside() -> Iterator[None]:
-    before = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def keep_freed_memory() -> bool:

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import torch
-from torch import nn
 
 from workbench.algorithms.base import Learner
 from workbench.errors import UserError
 from workbench.numbers import number
 from workbench.tasks import Tasks
 from workbench.training.checkpoints import check_header, save_checkpoint
-from workbench.training.execution import use_threads
 from workbench.training.experiment import Experiment, check_present
 from workbench.training.interrupts import Interrupts, Stopped
 from workbench.training.room import fitting
 from workbench.training.runs import Run, State
+from workbench.training.threads import kept_threads, threads_for, use_threads
 from workbench.training.trainer import Best, Diverged, Trainer, tried, versions
 from workbench.training.watching import adaptation, diagnostics, or_as_before
 
@@ -72,7 +69,7 @@ def train(
         raise UserError(f"minutes is {minutes}: it must be above 0")
     experiment, run, built = _opened(experiment, run, resume)
     lock: AbstractContextManager[None] = run.locked() if run is not None else nullcontext()
-    with lock, _kept_threads(), Interrupts() as interrupts:
+    with lock, kept_threads(), Interrupts() as interrupts:
         session = _Session(experiment, run, minutes, progress, interrupts, watch)
         try:
             with fitting("an outer step", "lower training.tasks, or training.tasks_per_chunk"):
@@ -160,7 +157,7 @@ class _Session:
             self.done = run.status().iteration
             run.set_status("running", iteration=self.done)
         if run is None or not run.checkpoint_path("latest").exists():
-            use_threads(_threads_for(built[0]))
+            use_threads(threads_for(built[0]))
             if run is not None:
                 run.cut_metrics(0)
             self.trainer = Trainer(self.experiment, built=built)
@@ -386,20 +383,3 @@ def diverged_in(rows: Sequence[Mapping[str, Any]]) -> str:
 def _is_watched(stream: Any) -> bool:
     """Whether somebody sees a bar move there: a terminal or a notebook, not a file or a pipe."""
     return bool(stream.isatty()) or type(stream).__module__.startswith("ipykernel")
-
-
-def _threads_for(learner: Learner) -> int:
-    """OpenMP threads: a small net is quicker, and free of stalls, with one."""
-    convolutions = any(isinstance(m, nn.Conv1d | nn.Conv2d) for m in learner.modules())
-    small = sum(p.numel() for p in learner.parameters()) < 1_000_000
-    return 1 if small and not convolutions else torch.get_num_threads()
-
-
-@contextmanager
-def _kept_threads() -> Iterator[None]:
-    """A training in a notebook leaves the notebook's threads as they were."""
-    threads = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

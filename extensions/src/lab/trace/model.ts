@@ -135,6 +135,7 @@ export function aboutOf(traces: Named[], lane: number, task: number): SessionAbo
     limited,
     edits: 0,
     aims: false,
+    trains: false,
     renders: false,
     undo: false,
     restored: false,
