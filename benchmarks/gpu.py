@@ -9,7 +9,8 @@ relative to its norm; the part `agreement` holds each in float64 against `torch.
 task. JAX takes TF32 where nobody says otherwise, so that it stands here twice. The part `training`
 trains a preset for a minute of `--scale` and says how long all of its outer steps take at that
 rate. What matters most is measured first. "Grouped" is without what a GPU does by itself: grouped
-convolutions as batches of matrix products (`workbench.innerloop.products`).
+convolutions as batches of matrix products (`workbench.innerloop.products`). The figures in
+`results/gpu.csv` are of three such processes that shared a card, each a third of the measurement.
 """
 
 from __future__ import annotations
@@ -320,9 +321,8 @@ def table(frame: pd.DataFrame) -> str:
         lines += [f"In float64 all agree with `torch.func` to {worst:.0e}.", ""]
     for row in frame[frame["part"] == "training"].itertuples():
         lines.append(
-            f"- {row.problem} on {row.data}, {row.precision}, {row.way}"
-            f"{', products' if 'products' in row.contender else ''}: {row.ms:.2f} ms an outer "
-            f"step, so {row.of:,.0f} of them and {row.validations:.0f} validations of "
+            f"- {row.problem} on {row.data}, {row.precision}, {row.contender}: "
+            f"{row.ms:.2f} ms an outer step, so {row.of:,.0f} of them and {row.validations:.0f} validations of "
             f"{row.validation_seconds:.2f} s in {row.minutes:.1f} minutes (measured over "
             f"{row.iterations:,.0f}; target {TRAININGS[row.problem]})"
         )

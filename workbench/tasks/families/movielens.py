@@ -25,7 +25,7 @@ from workbench.tasks.text_files import Stamp
 FILES = ("movielens-latest-small/ratings.csv", "movielens-latest-small/movies.csv")
 SCHEMES = ("people", "films")
 _TESTED, _VALIDATED, _OLD = 200, 100, 20  # people, people, and films that all of them rated
-_SPLIT_SEED = 0
+_SPLIT_SEED = 1  # 0 was seen while the net and the presets were chosen
 
 
 def open_movielens(scheme: str) -> Taste:
