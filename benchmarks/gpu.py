@@ -322,9 +322,9 @@ def table(frame: pd.DataFrame) -> str:
     for row in frame[frame["part"] == "training"].itertuples():
         lines.append(
             f"- {row.problem} on {row.data}, {row.precision}, {row.contender}: "
-            f"{row.ms:.2f} ms an outer step, so {row.of:,.0f} of them and {row.validations:.0f} validations of "
-            f"{row.validation_seconds:.2f} s in {row.minutes:.1f} minutes (measured over "
-            f"{row.iterations:,.0f}; target {TRAININGS[row.problem]})"
+            f"{row.ms:.2f} ms an outer step, so {row.of:,.0f} of them and {row.validations:.0f} "
+            f"validations of {row.validation_seconds:.2f} s in {row.minutes:.1f} minutes (measured "
+            f"over {row.iterations:,.0f}; target {TRAININGS[row.problem]})"
         )
     return "\n".join(lines)
 
