@@ -1,0 +1,272 @@
+"""The extension in JupyterLab, out of the wheel alone and without Node: launcher, runs, traces."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, Request
+
+from tests.browser.panels import until
+from tools.browser import ROOT, Server, jupyterlab, lab_page, wheel
+from workbench.session.session import Session
+
+COMMAND = "([name, args]) => { void jupyterapp.commands.execute(name, args); }"
+OPEN = "async (path) => { await jupyterapp.commands.execute('docmanager:open', {path}); }"
+AXE = (ROOT / "extensions" / "node_modules" / "axe-core" / "axe.min.js").read_text()
+RULES = """async (selector) => (await axe.run(selector, {resultTypes: ['violations']})).violations
+  .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).slice(0, 3).join(' ')}`)"""
+
+CONFIG = {
+    "tasks": "sinusoid:maml",
+    "learner": {"type": "MAMLSettings"},
+    "training": {"iterations": 1000},
+    "seed": 0,
+}
+
+
+def make_run(folder: Path, name: str, rows: int = 3, seed: int = 0) -> Path:
+    """A run directory that no training made."""
+    run = folder / name
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "config.json").write_text(json.dumps({**CONFIG, "seed": seed}))
+    (run / "status.json").write_text(json.dumps({"state": "paused", "iteration": 100 * rows}))
+    (run / "lock").touch()
+    with (run / "metrics.jsonl").open("w") as file:
+        for k in range(1, rows + 1):
+            row = {"iteration": 100 * k, "split": "validation", "mse": 1 / k, "seconds": k / 2}
+            file.write(json.dumps(row) + "\n")
+    return run
+
+
+@pytest.fixture(scope="module")
+def lab(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """JupyterLab with the wheel's files; `server` skips where there is no Chromium."""
+    folder = tmp_path_factory.mktemp("served")
+    for k in range(300):
+        make_run(folder / "runs", f"run-{k:04}", seed=k % 5)
+    traces = Session("sinusoid-maml", count=2, queries=5).tape.save(folder / "one.metatrace")
+    Session("sinusoid-finetune", count=2, queries=5).tape.save(folder / "two.metatrace")
+    (folder / "cut.metatrace").write_bytes(traces.read_bytes()[:50_000])
+    with (folder / "huge.metatrace").open("wb") as file:
+        file.truncate(500 * 2**20)
+    with jupyterlab(folder, wheel(tmp_path_factory.mktemp("wheel"))) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def page(lab: Server) -> Iterator[Page]:
+    """Its page; at the end nothing left the machine and the console has no error."""
+    with lab_page(lab) as (found, watched):
+        found.evaluate(f"() => {{ {AXE} }}")
+        yield found
+    assert not watched.left, f"the page asked for {watched.left}"
+    assert not watched.errors, f"on the console: {watched.errors}"
+
+
+def do(page: Page, command: str, **args: object) -> None:
+    """Execute a command and wait for nothing."""
+    page.evaluate(COMMAND, [command, args])
+
+
+def violations(page: Page, selector: str) -> list[str]:
+    """What axe finds wrong in a part of the page."""
+    return page.evaluate(RULES, selector)
+
+
+# ---- launcher and new experiments ----------------------------------------------------------------
+
+
+def test_the_launcher_has_a_section_with_every_notebook(page: Page, lab: Server):
+    do(page, "launcher:create")
+    section = page.locator(".jp-Launcher-section").filter(has_text="Meta-learning").first
+    section.get_by_text("New experiment").wait_for()
+    card = section.get_by_text("MAML, step by step")
+    card.wait_for()
+    (lab.folder / "notebooks" / "02-maml.ipynb").unlink()  # it comes back when it is asked for
+    card.click()
+    page.locator(".jp-NotebookPanel").wait_for()
+    until(lambda: (lab.folder / "notebooks" / "02-maml.ipynb").is_file(), "the notebook")
+    assert section.locator(".jp-LauncherCard").count() == 1 + len(
+        list((ROOT / "notebooks").glob("*.ipynb"))
+    )
+
+
+def test_a_new_experiment_is_made_with_the_settings(page: Page, lab: Server):
+    settings = "metalearning-workbench:experiments"
+    page.evaluate(
+        "([id, seed]) => jupyterapp.serviceManager.settings.save(id, JSON.stringify(seed))",
+        [settings, {"seed": 7, "budget": 64, "style": "slide"}],
+    )
+    page.reload()
+    page.wait_for_function("() => window.jupyterapp")
+    page.evaluate("async () => { await jupyterapp.restored; }")
+    page.evaluate(f"() => {{ {AXE} }}")
+    do(page, "metalearning-workbench:new-experiment", cwd="")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Tasks").wait_for(timeout=120_000)
+    assert violations(page, ".jp-Dialog .wb-choice") == []
+    dialog.get_by_label("Tasks").select_option("sinusoid:maml")
+    dialog.get_by_label("Method").select_option("sinusoid-fomaml")
+    dialog.get_by_role("button", name="Make the notebook").click()
+    made = lab.folder / "sinusoid-fomaml.ipynb"
+    page.locator(".lm-TabBar-tabLabel", has_text=made.name).wait_for()
+    source = json.loads(made.read_text())["cells"]
+    code = "".join("".join(cell["source"]) for cell in source)
+    assert 'preset("sinusoid-fomaml"), seed=7, device="cpu"' in code
+    assert "Style(ColumnWidth.SLIDE)" in code
+    assert "budget=64 * 2**20" in code
+    page.evaluate("() => jupyterapp.commands.execute('application:close-all')")
+
+
+# ---- runs ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def runs(page: Page) -> Iterator[Locator]:
+    do(page, "metalearning-workbench:show-runs")
+    bar = page.get_by_role("region", name="Runs of the workbench")
+    bar.locator("[data-place]").first.wait_for()
+    yield bar
+    do(page, "metalearning-workbench:show-runs")  # a test may have put it away
+    bar.get_by_label("Find runs").fill("")
+    page.evaluate("() => jupyterapp.shell.collapseLeft()")
+
+
+def named(bar: Locator, name: str) -> Locator:
+    return bar.locator(f'[data-place="runs/{name}"]')
+
+
+def test_many_runs_are_few_elements(page: Page, runs: Locator):
+    until(lambda: "300 runs" in runs.inner_text(), "a count")
+    assert runs.get_by_role("listitem").count() < 30
+    assert violations(page, ".wb-sidebar") == []
+    view = runs.locator(".wb-runs-view")
+    view.evaluate("(one) => { one.scrollTop = one.scrollHeight / 2; }")
+    until(lambda: runs.locator('[data-place][aria-posinset="150"]').count() == 1, "the middle")
+    view.evaluate("(one) => { one.scrollTop = 0; }")
+    runs.get_by_label("Find runs").fill("run-0234")
+    named(runs, "run-0234").wait_for()
+    until(lambda: runs.get_by_role("listitem").count() == 1, "one run")
+
+
+def test_a_run_is_deleted_and_comes_back(page: Page, runs: Locator, lab: Server):
+    runs.get_by_label("Find runs").fill("run-0007")
+    until(lambda: runs.get_by_role("listitem").count() == 1, "one run")
+    named(runs, "run-0007").get_by_role("button", name="Delete").click()
+    runs.get_by_role("button", name="Undo").wait_for()
+    assert not (lab.folder / "runs" / "run-0007").exists()
+    runs.get_by_role("button", name="Undo").click()
+    named(runs, "run-0007").wait_for()
+    assert (lab.folder / "runs" / "run-0007").is_dir()
+
+
+def test_a_run_that_trains_is_followed_and_stopped(page: Page, runs: Locator, lab: Server):
+    """One question at a time, and none while nobody looks."""
+    run = make_run(lab.folder / "runs", "alive", rows=2)
+    asked: list[Request] = []
+    under_way: list[int] = []
+
+    def sent(request: Request) -> None:
+        if "/workbench/runs?" in request.url:
+            asked.append(request)
+            under_way.append(len(asked) - done[0])
+
+    done = [0]
+
+    def ended(request: Request) -> None:
+        done[0] += request in asked
+
+    page.on("request", sent)
+    page.on("requestfinished", ended)
+    with (run / "lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        runs.get_by_label("Find runs").fill("alive")
+        row = named(runs, "alive")
+        row.get_by_text("running").wait_for()
+        assert "200/1,000" in row.inner_text()
+        with (run / "metrics.jsonl").open("a") as file:
+            row_text = {"iteration": 600, "split": "validation", "mse": 0.1, "seconds": 3.0}
+            file.write(json.dumps(row_text) + "\n")
+        until(lambda: "600/1,000" in row.inner_text(), "what was added")
+        row.get_by_role("button", name="Stop").click()
+        row.get_by_text("stopping").wait_for()
+        assert (run / "stop").exists()
+        page.evaluate("() => jupyterapp.shell.collapseLeft()")
+        page.wait_for_timeout(500)
+        before = len(asked)
+        page.wait_for_timeout(4500)  # more than two looks
+        assert len(asked) == before
+    assert max(under_way) == 1
+    page.remove_listener("request", sent)
+    page.remove_listener("requestfinished", ended)
+
+
+# ---- traces --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def opened(page: Page) -> Iterator[Callable[[str], Locator]]:
+    def opening(name: str) -> Locator:
+        page.evaluate(OPEN, name)
+        return page.locator(".jp-Document:not(.lm-mod-hidden)").filter(
+            has=page.locator(".wb-trace")
+        )
+
+    yield opening
+    page.evaluate("() => jupyterapp.commands.execute('application:close-all')")
+
+
+def test_a_trace_is_gone_through_by_keys_and_no_kernel_runs(
+    page: Page, opened: Callable[[str], Locator]
+):
+    kernels = "() => [...jupyterapp.serviceManager.kernels.running()].length"
+    before = page.evaluate(kernels)
+    shown = opened("one.metatrace")
+    panel = shown.locator("section.wb")
+    panel.wait_for()
+    panel.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    until(lambda: "step 2 of" in panel.locator(".wb-now-step").inner_text(), "the second step")
+    for name in ("Layers", "Anatomy", "Landscape"):
+        panel.get_by_role("tab", name=name).click()
+        panel.get_by_role("tabpanel").locator("svg").first.wait_for()
+    page.keyboard.press("Shift+ArrowRight")
+    panel.get_by_role("button", name="2", exact=True).click()  # the other task
+    until(lambda: "task 2 of 2" in panel.inner_text(), "the other task")
+    assert violations(page, ".wb-trace section.wb") == []
+    assert page.evaluate(kernels) == before
+
+
+def test_a_trace_is_kept_as_svg_png_and_csv(page: Page, opened: Callable[[str], Locator]):
+    panel = opened("one.metatrace").locator("section.wb")
+    panel.wait_for()
+    panel.get_by_role("button", name="Export", exact=True).click()
+    dialog = panel.get_by_role("dialog", name="Export")
+    heads = {"svg": b"<svg", "png": b"\x89PNG", "csv": b"x,y"}
+    for form, head in heads.items():
+        dialog.locator(".wb-segments label", has_text=form).locator("input").check()
+        until(lambda: dialog.get_by_label("file in downloads/").input_value().endswith(form), form)  # noqa: B023
+        with page.expect_download() as download:
+            dialog.get_by_role("button", name="Download").click()
+        assert Path(download.value.path()).read_bytes().startswith(head)
+
+
+def test_two_traces_stand_beside_each_other(page: Page, opened: Callable[[str], Locator]):
+    shown = opened("one.metatrace")
+    shown.get_by_label("Another adaptation beside it").select_option("two.metatrace")
+    shown.get_by_role("region", name="two.metatrace").wait_for()
+    shown.get_by_role("region", name="one.metatrace").wait_for()
+
+
+@pytest.mark.parametrize(("name", "why"), [("cut", "damaged"), ("huge", "up to 256 MB")])
+def test_a_file_that_cannot_be_shown_is_a_message(
+    name: str, why: str, page: Page, opened: Callable[[str], Locator]
+):
+    shown = opened(f"{name}.metatrace")
+    shown.get_by_role("alert").get_by_text(why).wait_for()
+    assert page.evaluate("() => 1 + 1") == 2
