@@ -129,6 +129,8 @@ class Proposer(MetaTraining, Contested):
         parts = made.split([shape.numel() for shape in self.shapes.values()], dim=1)
         for part, (name, shape) in zip(parts, self.shapes.items(), strict=True):
             values[f"weights.{name}"] = own[name] + part.unflatten(1, shape)
+        if self.pulls:
+            values |= {f"start.{name}": w for name, w in weights_of(values).items()}
         mix = chosen(scores.unflatten(1, (-1, len(ACTIVATIONS))), self.settings.units)
         rows = mix.split([shape[0] for shape in self.mixes.values()], dim=1)
         return Adapted(values | {f"{_MIX}{n}": r for n, r in zip(self.mixes, rows, strict=True)})
