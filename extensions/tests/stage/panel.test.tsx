@@ -425,6 +425,14 @@ test("the scale of the timeline holds 0, where rewards are below it too", async 
   expect(ends()).toEqual(["0", "−52"]);
 });
 
+test("of whole tasks it is said where they are shown", async () => {
+  mount(sine());
+  const { "0:curves": _, ...rest } = model.traits.frames;
+  await act(() => model.python("frames", rest));
+  await act(() => model.python("about", { ...model.get("about"), trains: true }));
+  expect(root.textContent).toContain("what becomes of it is shown one level below");
+});
+
 test("what trains another learner opens it one level below, at the step under the cursor", async () => {
   mount(sine());
   expect(button("Open the level below")).toBeUndefined();

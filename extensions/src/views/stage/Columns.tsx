@@ -208,7 +208,11 @@ export function DoesOf({
   const query = examples.filter((one) => one.part === "query");
   if (!predictions || query.length === 0)
     return (
-      <p class="wb-empty">{about(store, "predictions") ?? "no query examples to be judged by"}</p>
+      <p class="wb-empty">
+        {store.about.value.trains
+          ? "An example here is a whole task: what becomes of it is shown one level below."
+          : (about(store, "predictions") ?? "no query examples to be judged by")}
+      </p>
     );
   const judged = readPredictions(predictions, step);
   const theirs =
