@@ -21,15 +21,22 @@ export interface Trace {
   budget: number;
   bytes: number;
   letGo: boolean;
+  /** Whether its checksum is right; where it cannot be made here nobody knows. */
+  checked?: boolean;
   /** By kind and task, as 'curves/1'; of the first task, and of all, 'curves'. */
   frames: Record<string, WireFrame>;
   refused: Record<string, string>;
 }
 
-interface Tensor {
+export interface Tensor {
   type: string;
   shape: number[];
   bytes: DataView;
+}
+
+export interface Tensors {
+  tensors: Map<string, Tensor>;
+  text: string;
 }
 
 const SIZES: Record<string, number> = {
@@ -50,9 +57,10 @@ const isCount = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0;
 
 /** The trace in these bytes. */
-export function readTrace(buffer: ArrayBuffer): Trace {
-  if (buffer.byteLength > MOST_BYTES) throw new Error(tooLarge(buffer.byteLength));
-  const { tensors, text } = readTensors(buffer);
+export function readTrace(
+  buffer: ArrayBuffer,
+  { tensors, text }: Tensors = readTensors(buffer),
+): Trace {
   const header = parsed(text, "its description is no JSON");
   check(isRecord(header) && isCount(header.schema), "it has no description");
   if (header.schema > SCHEMA)
@@ -88,7 +96,8 @@ export const tooLarge = (bytes: number) =>
   "open it in a notebook by Stage.";
 
 /** The tensors of a safetensors file, and what its metadata says under 'metatrace'. */
-function readTensors(buffer: ArrayBuffer): { tensors: Map<string, Tensor>; text: string } {
+export function readTensors(buffer: ArrayBuffer): Tensors {
+  if (buffer.byteLength > MOST_BYTES) throw new Error(tooLarge(buffer.byteLength));
   check(buffer.byteLength > 8, "it is too short");
   const length = new DataView(buffer).getBigUint64(0, true);
   check(length <= BigInt(Math.min(MOST_HEADER, buffer.byteLength - 8)), "it is cut short");
@@ -99,6 +108,7 @@ function readTensors(buffer: ArrayBuffer): { tensors: Map<string, Tensor>; text:
   const text = header.__metadata__.metatrace;
   check(typeof text === "string", "it is of another kind");
   const tensors = new Map<string, Tensor>();
+  let covered = 0; // tensors that shared bytes could be of any size together
   for (const [name, said] of Object.entries(header)) {
     if (name === "__metadata__") continue;
     check(isRecord(said) && Array.isArray(said.shape) && said.shape.every(isCount), name);
@@ -109,6 +119,7 @@ function readTensors(buffer: ArrayBuffer): { tensors: Map<string, Tensor>; text:
     check(start + to <= buffer.byteLength, "it is cut short");
     const count = said.shape.reduce((a: number, b: number) => a * b, 1);
     check(count * size === to - from, name);
+    check((covered += to - from) <= buffer.byteLength, "its tensors overlap");
     const bytes = new DataView(buffer, start + from, to - from);
     tensors.set(name, { type: said.dtype, shape: said.shape, bytes });
   }
