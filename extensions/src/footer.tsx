@@ -18,6 +18,7 @@ export function Footer({ store, keys }: { store: Store; keys: Keys }) {
   const notices = Object.values(store.frames.value).map((frame) => frame.notice);
   const notice = notices.find((one) => one !== "");
   const hasSession = (about.lanes?.length ?? 0) > 0;
+  const changes = hasSession && !about.saved;
   const showCode = async () => {
     if (code.peek() !== null) code.value = null;
     else code.value = String(await store.send("code", { lanes: lanesOf(store, "curves") }));
@@ -30,6 +31,10 @@ export function Footer({ store, keys }: { store: Store; keys: Keys }) {
       ? [
           { key: "c", help: "what was done, as Python", run: () => void showCode() },
           ...(store.view === "export" ? [] : [{ key: "e", help: "export", run: download }]),
+        ]
+      : []),
+    ...(changes
+      ? [
           { key: "z", help: "take the last change back", run: undo },
           { key: "Ctrl+z", help: "the same", run: undo },
         ]
@@ -42,22 +47,26 @@ export function Footer({ store, keys }: { store: Store; keys: Keys }) {
         {notice && <em class="wb-notice">{notice}</em>}
         {hasSession && (
           <span class="wb-end wb-row wb-actions">
-            <button
-              type="button"
-              disabled={!about.undo}
-              onClick={undo}
-              title="Take the last change back (Z)"
-            >
-              Undo
-            </button>
-            <button
-              type="button"
-              disabled={!about.undo && !about.edits}
-              onClick={() => void store.send("reset").catch(() => {})}
-              title="Back to how the session began; this can be undone"
-            >
-              Reset
-            </button>
+            {changes && (
+              <>
+                <button
+                  type="button"
+                  disabled={!about.undo}
+                  onClick={undo}
+                  title="Take the last change back (Z)"
+                >
+                  Undo
+                </button>
+                <button
+                  type="button"
+                  disabled={!about.undo && !about.edits}
+                  onClick={() => void store.send("reset").catch(() => {})}
+                  title="Back to how the session began; this can be undone"
+                >
+                  Reset
+                </button>
+              </>
+            )}
             <button
               type="button"
               aria-expanded={code.value !== null}

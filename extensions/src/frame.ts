@@ -83,6 +83,7 @@ export class Frame<Name extends string = any> {
   private keptFrames = new Map<string, Frame<Name>>();
   private keptWords = new Map<string, (string | null)[]>();
   private keptDistinct = new Map<string, Cell[]>();
+  private keptGroups = new Map<string, [Cell, Frame<Name>][]>();
 
   private constructor(
     private readonly source: Source,
@@ -213,9 +214,31 @@ export class Frame<Name extends string = any> {
     return [...found] as T[]; // a copy, which may be sorted
   }
 
-  /** The rows in parts that have the same value in a column. */
+  /** The rows in parts that have the same value in a column: one pass for all of them. */
   groups<T extends Cell = Cell>(name: Name): [T, Frame<Name>][] {
-    return this.distinct<T>(name).map((value) => [value, this.having({ [name]: value })]);
+    let found = this.keptGroups.get(name);
+    if (!found) this.keptGroups.set(name, (found = this.parts(name)));
+    return [...found] as [T, Frame<Name>][];
+  }
+
+  private parts(name: Name): [Cell, Frame<Name>][] {
+    const data = this.source.data(name);
+    const rows = new Map<number, number[]>(); // by the raw number of the first that has it
+    for (let row = 0; row < this.rows; row++) {
+      const own = rows.get(data[this.place(row)]!);
+      if (own) own.push(row);
+      else rows.set(data[this.place(row)]!, [row]);
+    }
+    return [...rows.values()].flatMap((own): [Cell, Frame<Name>][] => {
+      const value = this.at(name, own[0]!);
+      if (value === null) return [];
+      const key = JSON.stringify({ [name]: value });
+      const part =
+        this.keptFrames.get(key) ??
+        new Frame<Name>(this.source, Int32Array.from(own, (row) => this.place(row)), this.rows);
+      this.keptFrames.set(key, part);
+      return [[value, part]];
+    });
   }
 
   /** The frame as comma-separated values; arrays are left out. */

@@ -17,7 +17,10 @@ export interface Model {
 }
 
 /** What Python says of a session, once it has. */
-export type About = Partial<SessionAbout>;
+export type About = Partial<SessionAbout> & {
+  /** It is a file alone, with nobody to compute anything: what would change it is not offered. */
+  saved?: boolean;
+};
 
 /** What Python says to a panel that shows no session. */
 export const aboutAs = <Said>(store: Store) => store.about.value as unknown as Partial<Said>;

@@ -60,9 +60,15 @@ export function Chart(given: Props) {
   const [hover, setHover] = useState<{ series: number; index: number } | null>(null);
   const held = useRef<Held | null>(null);
   const id = useUnique();
-  const ys = series.flatMap((one) => [one.y, one.low ?? [], one.high ?? []]);
-  const asks =
-    props.y.scale === undefined && props.y.switchable && asksForLog(inSight(ys, props.y.limits));
+  const ys = useMemo(
+    () => series.flatMap((one) => [one.y, one.low ?? [], one.high ?? []]),
+    [series],
+  );
+  const mayAsk = props.y.scale === undefined && props.y.switchable;
+  const asks = useMemo(
+    () => mayAsk && asksForLog(inSight(ys, props.y.limits)),
+    [mayAsk, ys, ...(props.y.limits ?? [null, null])],
+  );
   const axes = { x: switched(props.x, logs.x), y: switched(props.y, logs.y ?? (asks || undefined)) };
   const log = axes.y.scale === "log";
   useEffect(() => props.onLog?.(log), [log]);
@@ -83,11 +89,14 @@ export function Chart(given: Props) {
     axes.x = { ...axes.x, domain: plane.x, limits: plane.x };
     axes.y = { ...axes.y, domain: plane.y, limits: plane.y };
   }
-  const wide = extent(
-    series.map((one) => one.x),
-    axes.x.scale === "log",
+  const wide = useMemo(
+    () => extent(series.map((one) => one.x), axes.x.scale === "log"),
+    [series, axes.x.scale],
   );
-  const tall = extent(hasBars ? [...ys, [0]] : ys, axes.y.scale === "log");
+  const tall = useMemo(
+    () => extent(hasBars ? [...ys, [0]] : ys, log),
+    [ys, hasBars, log],
+  );
   // While a point is dragged the axes stay, so that it stays under the pointer.
   const freshX = useScale(
     axes.x,
@@ -98,8 +107,10 @@ export function Chart(given: Props) {
   const freshY = useScale(axes.y, tall, [box.bottom, box.top], props.tight || props.even);
   const x = held.current?.x ?? freshX;
   const y = held.current?.y ?? freshY;
-  const lost =
-    axes.y.scale === "log" ? belowLog(series.filter((s) => !s.silent).map((s) => s.y)) : 0;
+  const lost = useMemo(
+    () => (log ? belowLog(series.filter((s) => !s.silent).map((s) => s.y)) : 0),
+    [series, log],
+  );
   const found =
     hover && series[hover.series] && hover.index < series[hover.series]!.x.length ? hover : null;
 
@@ -359,7 +370,7 @@ function resting(series: Series[], mark: number | undefined, props: Props): stri
   if (mark === undefined || mark < 0) return says.join();
   const values = series
     .filter((one) => !one.silent)
-    .map((one) => [one.name, one.y[Array.from(one.x).indexOf(mark)]] as const)
+    .map((one) => [one.name, one.y[Array.prototype.indexOf.call(one.x, mark)]] as const)
     .filter(([, value]) => value !== undefined)
     .slice(0, 4)
     .map(([name, value]) => `${name} ${withUnit(value, props.y.unit)}`);

@@ -66,6 +66,7 @@ function Whole({ store, frame }: { store: Store; frame: Frame<Columns["memory"]>
   const head = reads.heads.includes(headChosen.value) ? headChosen.value : (reads.heads[0] ?? "");
 
   const steps = lanes[cursor.lane]?.steps ?? 0;
+  const { saved } = store.about.value;
   const changes = changesOf(lanes, cursor.lane);
   const step = Math.min(cursor.step, steps);
   const last = memoryAfter(steps, slotFrame, usageFrame, changes);
@@ -99,10 +100,14 @@ function Whole({ store, frame }: { store: Store; frame: Frame<Columns["memory"]>
     const change = source === undefined ? { slot } : { slot, source };
     void store.send("rewrite", change).catch(() => {});
   };
-  useKeys([
-    { key: "Delete", help: "empty the chosen slot, on a branch", run: () => rewrite() },
-    { key: "Backspace", help: "the same", run: () => rewrite() },
-  ]);
+  useKeys(
+    saved
+      ? []
+      : [
+          { key: "Delete", help: "empty the chosen slot, on a branch", run: () => rewrite() },
+          { key: "Backspace", help: "the same", run: () => rewrite() },
+        ],
+  );
 
   return (
     <div class="wb-columns">
@@ -144,7 +149,7 @@ function Whole({ store, frame }: { store: Store; frame: Frame<Columns["memory"]>
             {all.value ? `Only the ${ROWS} that hold most` : `All ${now.length} slots`}
           </button>
         )}
-        {writes && <Edit slots={now} slot={slot} onRewrite={rewrite} />}
+        {writes && !saved && <Edit slots={now} slot={slot} onRewrite={rewrite} />}
       </Column>
       <section class="wb-column" aria-label="What queries read">
         {step < steps && (

@@ -32,7 +32,7 @@ export function Stage({ store }: { store: Store }) {
       () => {},
     );
   useEffect(() => () => stepper.pause(), [stepper]);
-  useStageKeys(stepper, drawer);
+  useStageKeys(stepper, drawer, store.about.value.saved);
   const lanes = store.about.value.lanes ?? [];
   const hasLanes = lanes.length > 0 && (store.about.value.learners?.length ?? 0) > 0;
   // Learners stand beside each other to be compared.
@@ -85,24 +85,28 @@ export function Stage({ store }: { store: Store }) {
   );
 }
 
-function useStageKeys(stepper: Stepper, drawer: { value: boolean }): void {
+function useStageKeys(stepper: Stepper, drawer: { value: boolean }, saved?: boolean): void {
   useKeys([
     { key: "ArrowLeft", help: "one inner step back", run: () => stepper.back() },
     {
       key: "ArrowRight",
-      help: "one inner step on; after the last, one more",
+      help: saved ? "one inner step on" : "one inner step on; after the last, one more",
       run: () => stepper.next(),
     },
     { key: "Shift+ArrowLeft", help: "before the first step", run: () => stepper.first() },
     { key: "Shift+ArrowRight", help: "after the last step", run: () => stepper.last() },
     { key: " ", help: "play the steps, or stop", run: () => stepper.play() },
-    { key: "b", help: "branch here", run: () => void stepper.branch() },
     {
       key: "d",
       help: "two lanes and their difference",
       run: () => stepper.compare(),
     },
-    { key: "s", help: "settings", run: () => (drawer.value = !drawer.value) },
+    ...(saved
+      ? []
+      : [
+          { key: "b", help: "branch here", run: () => void stepper.branch() },
+          { key: "s", help: "settings", run: () => (drawer.value = !drawer.value) },
+        ]),
   ]);
 }
 
@@ -119,7 +123,7 @@ function Episode({ store, editor }: { store: Store; editor: Editor }) {
       aside={said(store, support.length)}
     >
       <EpisodeOf store={store} editor={editor} part="support" />
-      {support.length > 0 && <Toolbar store={store} editor={editor} examples={examples} />}
+      {support.length > 0 && !about.saved && <Toolbar store={store} editor={editor} examples={examples} />}
     </Column>
   );
 }

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { RunsPage, ServedRun } from "../../src/generated";
 import { PAGE, RunsModel } from "../../src/lab/runs/model";
 import { type Deeds, Sidebar } from "../../src/lab/runs/Sidebar";
+import { Turns } from "../../src/lab/runs/turns";
 
 const trans: any = {
   __: (text: string, ...parts: unknown[]) => text.replace(/%(\d)/g, (_, k) => String(parts[k - 1])),
@@ -212,5 +213,23 @@ describe("the side bar", () => {
     expect(document.activeElement!.getAttribute("aria-posinset")).toBe("2");
     model.see(false);
     render(null, node);
+  });
+});
+
+describe("turns", () => {
+  it("are a few in a frame, of those that are still there", () => {
+    vi.useFakeTimers();
+    const turns = new Turns();
+    const took = Array.from({ length: 12 }, () => turns.take());
+    expect(took.filter(Boolean).length).toBe(5);
+    const drawn: number[] = [];
+    const away = Array.from({ length: 7 }, (_, k) => turns.wait(() => drawn.push(k)));
+    away[1]!();
+    vi.advanceTimersToNextFrame();
+    expect(drawn).toEqual([0, 2, 3, 4, 5]);
+    expect(turns.take()).toBe(false); // those that waited had this frame
+    vi.advanceTimersToNextFrame();
+    expect(drawn).toEqual([0, 2, 3, 4, 5, 6]);
+    expect(turns.take()).toBe(true);
   });
 });

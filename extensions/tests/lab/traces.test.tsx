@@ -1,12 +1,15 @@
 /** Saved adaptations without a kernel: reading files, good and bad, and what views see of them. */
 
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { webcrypto } from "node:crypto";
 import { Frame } from "../../src/frame";
+import { isWhole } from "../../src/lab/trace/checksum";
 import { aboutOf, TraceModel } from "../../src/lab/trace/model";
-import { MOST_BYTES, readTrace, type Trace } from "../../src/lab/trace/parse";
+import { MOST_BYTES, readTensors, readTrace, type Trace } from "../../src/lab/trace/parse";
 import { csvOf } from "../../src/lab/trace/saving";
 import { stageOver } from "../../src/lab/trace/stage";
 import { makeStore } from "../../src/store";
+import { wire } from "../frames";
 
 type Values = Float64Array | Float32Array | Int32Array | BigInt64Array | Uint8Array;
 const TYPES = new Map<unknown, string>([
@@ -97,6 +100,71 @@ describe("a trace that is whole", () => {
     const text = JSON.stringify(changed({ about: { rate: "X", said: "NaN, all of it" } }));
     const { about } = readTrace(file(TENSORS, text.replace('"X"', "NaN")));
     expect(about).toEqual({ rate: null, said: "NaN, all of it" });
+  });
+});
+
+describe("numbers", () => {
+  const wide = { frames: { steps: { rows: 4, columns: [{ name: "x", type: "int64" }] } } };
+  const column = (values: Values) => {
+    const trace = readTrace(file({ "episode.seed": TENSORS["episode.seed"]!, "frame.steps.0": [values, [4]] }, changed(wide)));
+    return Frame.read(trace.frames.steps!);
+  };
+
+  it("of 64 bits are whole, below zero too, and numbers where they are too large for 32", () => {
+    const small = column(BigInt64Array.of(0n, -1n, -(2n ** 31n) + 1n, 2n ** 31n - 1n));
+    expect(small.type("x")).toBe("integer");
+    expect([...small.numbers("x")]).toEqual([0, -1, -(2 ** 31) + 1, 2 ** 31 - 1]);
+    const large = column(BigInt64Array.of(2n ** 40n + 7n, -(2n ** 40n) - 7n, 2n ** 32n, 0n));
+    expect(large.type("x")).toBe("number");
+    expect([...large.numbers("x")]).toEqual([2 ** 40 + 7, -(2 ** 40) - 7, 2 ** 32, 0]);
+  });
+
+  it("are copied out of the file, which then can go", () => {
+    const bytes = file(TENSORS, HEADER);
+    const { frames } = readTrace(bytes);
+    for (const { columns } of Object.values(frames))
+      for (const { data } of columns) {
+        expect(data.buffer).not.toBe(bytes);
+        expect(data.byteLength).toBe(data.buffer.byteLength);
+      }
+  });
+});
+
+describe("a file's checksum", () => {
+  // {"b.x": float32 [1.5], "a": int64 3, "c": bool [[0], [0]]} by `save_tensors`.
+  const WRITTEN = Buffer.from(
+    "cAEAAAAAAAB7Il9fbWV0YWRhdGFfXyI6eyJtZXRhdHJhY2UiOiJ7XCJuYW1lc1wiOiBbXCJiLnhcIiwgXCJhXCIsIFwiY1wiXSwgXCJzY2hlbWFcIjogMSwgXCJhYm91dFwiOiB7XCJcXHUwMGU5XCI6IE5hTn0sIFwic2hhMjU2XCI6IFwiY2I1OGZiNmMzNDczNWQzNTNhMDkzYzE0MTQ5ZDlmNzk2YzBmYWIyZGY4Y2JhZjcyOThlNzQ4NjYzN2ZjOTIyOFwifSJ9LCJhIjp7ImR0eXBlIjoiSTY0Iiwic2hhcGUiOltdLCJkYXRhX29mZnNldHMiOlswLDhdfSwiYi54Ijp7ImR0eXBlIjoiRjMyIiwic2hhcGUiOlsxXSwiZGF0YV9vZmZzZXRzIjpbOCwxMl19LCJjIjp7ImR0eXBlIjoiQk9PTCIsInNoYXBlIjpbMiwxXSwiZGF0YV9vZmZzZXRzIjpbMTIsMTRdfX0gICAgIAMAAAAAAAAAAADAPwAA",
+    "base64",
+  ); // prettier-ignore
+  const read = (change?: (bytes: Uint8Array) => void) => {
+    const bytes = Uint8Array.from(WRITTEN);
+    change?.(bytes);
+    return readTensors(bytes.buffer);
+  };
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("is the one that Python wrote", async () => {
+    vi.stubGlobal("crypto", webcrypto);
+    await expect(isWhole(read())).resolves.toBe(true);
+  });
+
+  it("tells of a changed number, a changed word, and that there is none", async () => {
+    vi.stubGlobal("crypto", webcrypto);
+    const last = read((bytes) => bytes.set([64], bytes.length - 3));
+    await expect(isWhole(last)).rejects.toThrow(/changed after it was written/);
+    const word = WRITTEN.indexOf("schema") + 10;
+    const other = read((bytes) => (bytes[word] = "7".charCodeAt(0)));
+    expect(other.text).toContain('"schema": 7');
+    await expect(isWhole(other)).rejects.toThrow(/changed after it was written/);
+    await expect(isWhole(readTensors(file(TENSORS, HEADER)))).rejects.toThrow(/no checksum/);
+  });
+
+  it("that cannot be made here is said not to be checked", async () => {
+    vi.stubGlobal("crypto", {});
+    await expect(isWhole(read())).resolves.toBe(false);
+    const trace = { ...good(), checked: false };
+    expect(aboutOf([{ name: "a", trace }], 0, 0).limited).toMatch(/was not checked/);
+    expect(aboutOf([{ name: "a", trace: { ...trace, checked: true } }], 0, 0).limited).toBe("");
   });
 });
 
@@ -191,12 +259,34 @@ describe("what views see of it", () => {
     const away = stageOver(node, [named("a", trace)], async () => "lines");
     const panel = node.querySelector<HTMLElement>("section.wb")!;
     expect(node.querySelector(".wb-now-step")!.textContent).toBe("before adaptation");
-    await new Promise((done) => setTimeout(done, 50)); // its keys are there
-    panel.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
-    await vi.waitFor(() =>
-      expect(node.querySelector(".wb-now-step")!.textContent).toBe("step 1 of 1"),
-    );
+    await vi.waitFor(() => {
+      panel.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
+      expect(node.querySelector(".wb-now-step")!.textContent).toBe("step 1 of 1");
+    });
     away();
     expect(node.innerHTML).toBe("");
+  });
+
+  it("offers nothing that would change it", async () => {
+    const node = document.body.appendChild(document.createElement("div"));
+    const trace = good();
+    delete trace.frames.curves;
+    trace.frames.examples = wire({ part: ["support"], example: [0], x: [0.5], y: [1] });
+    const away = stageOver(node, [named("a", trace), named("b", trace)], async () => "lines");
+    await new Promise((done) => setTimeout(done, 50));
+    const names = [...node.querySelectorAll("button")].map((one) => one.textContent);
+    for (const name of ["Branch here", "Settings", "⚄ Other tasks", "Undo", "Reset", "Duplicate", "Drop"])
+      expect(names).not.toContain(name);
+    expect(names).toContain("Export");
+    expect(node.querySelector(".wb-more")).toBe(null);
+    const panel = node.querySelector<HTMLElement>("section.wb")!;
+    await vi.waitFor(() => {
+      for (const key of ["b", "s", "z", "ArrowRight", "ArrowRight"])
+        panel.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+      expect(node.querySelector<HTMLButtonElement>('[aria-label="Next"]')!.disabled).toBe(true);
+    });
+    expect(node.querySelector(".wb-problem")).toBe(null);
+    away();
+    node.remove();
   });
 });

@@ -2,11 +2,13 @@
 
 import type { TranslationBundle } from "@jupyterlab/translation";
 import { useComputed, useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { ServedRun } from "../../generated";
 import { factorOf } from "../../measure";
 import { duration, withInterval } from "../../ui/format";
+import { steady } from "../../ui/hooks";
 import type { Query, RunsModel } from "./model";
+import { Turns, useTurn } from "./turns";
 
 export const HEIGHT = 92; // pixels of a run
 const BEYOND = 3; // runs above and below the view that are drawn too
@@ -135,6 +137,7 @@ function Pick(props: {
 
 function List({ model, deeds, trans }: Props) {
   const box = useRef<HTMLDivElement>(null);
+  const turns = useMemo(() => new Turns(), []);
   const view = useSignal({ top: 0, height: 600 });
   const here = useSignal(0); // the run that has the keyboard
   const range = useComputed(() => {
@@ -218,7 +221,7 @@ function List({ model, deeds, trans }: Props) {
               style={{ top: `${place * HEIGHT}px`, height: `${HEIGHT}px` }}
               onFocus={() => (here.value = place)}
             >
-              {run ? <Run run={run} model={model} deeds={deeds} trans={trans} /> : "…"}
+              {run ? <Run {...{ run, model, deeds, trans, turns }} /> : "…"}
             </div>
           );
         })}
@@ -227,7 +230,16 @@ function List({ model, deeds, trans }: Props) {
   );
 }
 
-function Run({ run, model, deeds, trans }: Props & { run: ServedRun }) {
+type RunProps = Props & { run: ServedRun; turns: Turns };
+
+/** A run: its name at once, the rest when it is its turn. */
+const Run = steady(
+  (props: RunProps) =>
+    useTurn(props.turns) ? <Whole {...props} /> : <strong>{props.run.name}</strong>,
+  (a, b) => a.run === b.run && a.model === b.model && a.deeds === b.deeds && a.trans === b.trans,
+);
+
+function Whole({ run, model, deeds, trans }: RunProps) {
   const doing = model.doing.value.get(run.place);
   const button = (text: string, does: () => void, disabled = false) => (
     <button type="button" disabled={disabled} aria-label={`${text}: ${run.name}`} onClick={does}>
@@ -259,7 +271,7 @@ function Run({ run, model, deeds, trans }: Props & { run: ServedRun }) {
           aria-label={trans.__("%1: outer steps", run.name)}
         />
         <span>
-          {run.iteration.toLocaleString("en")}/{run.iterations.toLocaleString("en")}
+          {count(run.iteration)}/{count(run.iterations)}
           {run.left !== null && `, ${trans.__("%1 left", duration(run.left))}`}
         </span>
         <Spark values={run.recent} />
@@ -279,6 +291,9 @@ function Run({ run, model, deeds, trans }: Props & { run: ServedRun }) {
     </>
   );
 }
+
+const NUMBER = new Intl.NumberFormat("en"); // made once: `toLocaleString` makes one for every number
+const count = (value: number) => NUMBER.format(value);
 
 function said({ last }: ServedRun): string {
   if (!last) return "";

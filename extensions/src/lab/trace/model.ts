@@ -2,7 +2,7 @@
  * Several are lanes of one stage. Nothing here draws. */
 
 import { type Inspection, KINDS, type SessionAbout, type WireFrame } from "../../generated";
-import { START, type Model } from "../../store";
+import { type About, START, type Model } from "../../store";
 import type { Trace } from "./parse";
 
 export interface Named {
@@ -111,15 +111,18 @@ export function inspectionsOf({ about }: Trace): Inspection[] {
 }
 
 /** What a session would say of these adaptations. */
-export function aboutOf(traces: Named[], lane: number, task: number): SessionAbout {
+export function aboutOf(traces: Named[], lane: number, task: number): About & SessionAbout {
   const { trace } = traces[lane] ?? traces[0]!;
   const inspections = inspectionsOf(trace);
   const kinds: Record<string, string> = {};
   for (const { name } of inspections)
     kinds[name] = frameOf(trace, name, task) ? "ready" : (trace.refused[name] ?? WITHOUT);
-  const limited = trace.letGo
-    ? `over its budget of ${(trace.budget / 2 ** 20).toFixed(1)} MB the tape let go the gradients seen at middle steps`
-    : "";
+  const limits = [
+    trace.letGo &&
+      `over its budget of ${(trace.budget / 2 ** 20).toFixed(1)} MB the tape let go the gradients seen at middle steps`,
+    trace.checked === false &&
+      "whether the file is as it was written was not checked: browsers do so by https or on this machine",
+  ];
   return {
     title: methodOf(trace),
     note: "a saved adaptation",
@@ -132,7 +135,8 @@ export function aboutOf(traces: Named[], lane: number, task: number): SessionAbo
     ways: trace.ways,
     milliseconds: 0,
     megabytes: trace.bytes / 2 ** 20,
-    limited,
+    limited: limits.filter(Boolean).join("; "),
+    saved: true,
     edits: 0,
     aims: false,
     trains: false,

@@ -21,15 +21,22 @@ export interface Trace {
   budget: number;
   bytes: number;
   letGo: boolean;
+  /** Whether its checksum is right; where it cannot be made here nobody knows. */
+  checked?: boolean;
   /** By kind and task, as 'curves/1'; of the first task, and of all, 'curves'. */
   frames: Record<string, WireFrame>;
   refused: Record<string, string>;
 }
 
-interface Tensor {
+export interface Tensor {
   type: string;
   shape: number[];
   bytes: DataView;
+}
+
+export interface Tensors {
+  tensors: Map<string, Tensor>;
+  text: string;
 }
 
 const SIZES: Record<string, number> = {
@@ -50,9 +57,10 @@ const isCount = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0;
 
 /** The trace in these bytes. */
-export function readTrace(buffer: ArrayBuffer): Trace {
-  if (buffer.byteLength > MOST_BYTES) throw new Error(tooLarge(buffer.byteLength));
-  const { tensors, text } = readTensors(buffer);
+export function readTrace(
+  buffer: ArrayBuffer,
+  { tensors, text }: Tensors = readTensors(buffer),
+): Trace {
   const header = parsed(text, "its description is no JSON");
   check(isRecord(header) && isCount(header.schema), "it has no description");
   if (header.schema > SCHEMA)
@@ -88,7 +96,8 @@ export const tooLarge = (bytes: number) =>
   "open it in a notebook by Stage.";
 
 /** The tensors of a safetensors file, and what its metadata says under 'metatrace'. */
-function readTensors(buffer: ArrayBuffer): { tensors: Map<string, Tensor>; text: string } {
+export function readTensors(buffer: ArrayBuffer): Tensors {
+  if (buffer.byteLength > MOST_BYTES) throw new Error(tooLarge(buffer.byteLength));
   check(buffer.byteLength > 8, "it is too short");
   const length = new DataView(buffer).getBigUint64(0, true);
   check(length <= BigInt(Math.min(MOST_HEADER, buffer.byteLength - 8)), "it is cut short");
@@ -99,6 +108,7 @@ function readTensors(buffer: ArrayBuffer): { tensors: Map<string, Tensor>; text:
   const text = header.__metadata__.metatrace;
   check(typeof text === "string", "it is of another kind");
   const tensors = new Map<string, Tensor>();
+  let covered = 0; // tensors that shared bytes could be of any size together
   for (const [name, said] of Object.entries(header)) {
     if (name === "__metadata__") continue;
     check(isRecord(said) && Array.isArray(said.shape) && said.shape.every(isCount), name);
@@ -109,6 +119,7 @@ function readTensors(buffer: ArrayBuffer): { tensors: Map<string, Tensor>; text:
     check(start + to <= buffer.byteLength, "it is cut short");
     const count = said.shape.reduce((a: number, b: number) => a * b, 1);
     check(count * size === to - from, name);
+    check((covered += to - from) <= buffer.byteLength, "its tensors overlap");
     const bytes = new DataView(buffer, start + from, to - from);
     tensors.set(name, { type: said.dtype, shape: said.shape, bytes });
   }
@@ -165,31 +176,37 @@ function readColumn(said: Record<string, any>, tensor: Tensor): WireColumn {
   const { name, type } = said;
   if (type === "arrays") {
     check(tensor.shape.length > 1, `the column '${name}'`);
-    const shape = tensor.shape.slice(1);
-    return { name, type: "arrays", data: view(Float32Array.from(numbersOf(tensor))), shape };
+    const numbers = numbersOf(tensor);
+    const data = view(numbers instanceof Float32Array ? numbers : Float32Array.from(numbers));
+    return { name, type: "arrays", data, shape: tensor.shape.slice(1) };
   }
   check(tensor.shape.length === 1, `the column '${name}'`);
   if (type === "words") {
     const { words } = said;
     check(Array.isArray(words) && words.every((one) => typeof one === "string"), `'${name}'`);
     check(tensor.type === "I32", `the words of '${name}'`);
-    const codes = Int32Array.from(numbersOf(tensor));
+    const codes = numbersOf(tensor) as Int32Array;
     check(codes.every((code) => code >= -1 && code < words.length), `the words of '${name}'`);
     return { name, type: "words", data: view(codes), words };
   }
-  if (tensor.type === "BOOL")
-    return { name, type: "boolean", data: view(Uint8Array.from(numbersOf(tensor))) };
-  const numbers = Float64Array.from(numbersOf(tensor));
+  const numbers = numbersOf(tensor);
+  if (tensor.type === "BOOL") return { name, type: "boolean", data: view(numbers) };
   const whole = /^[IU]/.test(tensor.type) && numbers.every((x) => Math.abs(x) < 2 ** 31);
-  if (whole) return { name, type: "integer", data: view(Int32Array.from(numbers)) };
-  return { name, type: "number", data: view(numbers) };
+  if (whole) {
+    const data = view(numbers instanceof Int32Array ? numbers : Int32Array.from(numbers));
+    return { name, type: "integer", data };
+  }
+  const data = view(numbers instanceof Float64Array ? numbers : Float64Array.from(numbers));
+  return { name, type: "number", data };
 }
 
-const view = (values: Float32Array | Float64Array | Int32Array | Uint8Array) =>
-  new DataView(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
+type Values = Float64Array | Float32Array | Int32Array | Int16Array | Int8Array | Uint32Array | Uint16Array | Uint8Array; // prettier-ignore
 
-/** The numbers of a tensor, whatever type they were written in. */
-function numbersOf({ type, bytes }: Tensor): ArrayLike<number> {
+const view = ({ buffer, byteOffset, byteLength }: Values) =>
+  new DataView(buffer as ArrayBuffer, byteOffset, byteLength);
+
+/** The numbers of a tensor, whatever type they were written in: a copy of its bytes, no more. */
+function numbersOf({ type, bytes }: Tensor): Values {
   const { buffer, byteOffset, byteLength } = bytes;
   const own = buffer.slice(byteOffset, byteOffset + byteLength); // on the borders that arrays ask for
   switch (type) {
@@ -210,8 +227,13 @@ function numbersOf({ type, bytes }: Tensor): ArrayLike<number> {
     case "U8":
     case "BOOL":
       return new Uint8Array(own);
-    case "I64":
-      return Array.from(new BigInt64Array(own as ArrayBuffer), Number);
+    case "I64": {
+      // By halves: to make a BigInt of each takes ten times as long.
+      const [low, high] = [new Uint32Array(own), new Int32Array(own)];
+      const made = new Float64Array(byteLength / 8);
+      for (let k = 0; k < made.length; k++) made[k] = high[2 * k + 1]! * 2 ** 32 + low[2 * k]!;
+      return made;
+    }
     default:
       throw damaged(`its numbers are of the type ${type}`);
   }

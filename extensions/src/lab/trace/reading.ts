@@ -1,6 +1,7 @@
 /** The worker that fetches a trace and reads it, so that the page never waits for either. */
 
-import { MOST_BYTES, readTrace, tooLarge, type Trace } from "./parse";
+import { isWhole } from "./checksum";
+import { MOST_BYTES, readTensors, readTrace, tooLarge, type Trace } from "./parse";
 
 export interface Wanted {
   url: string;
@@ -22,7 +23,12 @@ async function fetched({ url, headers }: Wanted): Promise<ArrayBuffer> {
 self.onmessage = async ({ data }: MessageEvent<Wanted>) => {
   let found: Found;
   try {
-    found = { trace: readTrace(await fetched(data)) };
+    const bytes = await fetched(data);
+    const tensors = readTensors(bytes);
+    const checked = isWhole(tensors); // the browser makes the checksum beside what follows
+    checked.catch(() => {}); // what is wrong with the trace is said first
+    const trace = readTrace(bytes, tensors);
+    found = { trace: { ...trace, checked: await checked } };
   } catch (error) {
     found = { error: (error as Error).message };
   }

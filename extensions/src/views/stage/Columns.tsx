@@ -187,7 +187,7 @@ export function DoesOf({
     const theirs = against === null ? null : readCurves(frameOf(store, "curves", against));
     const curve = theirs?.steps[Math.min(step, theirs.steps.length - 1)];
     const held = editor.held.value;
-    const lanes = store.about.value.lanes ?? [];
+    const { lanes = [], saved } = store.about.value;
     const here = store.cursor.value.lane;
     return (
       <CurveView
@@ -195,7 +195,7 @@ export function DoesOf({
         curves={{ ...all, domain: commonDomain(store, (one) => readCurves(frameOf(store, "curves", one))?.domain) }}
         step={step}
         colour={laneColour(lane)}
-        editor={lane === here || shareEpisode(lanes, lane, here) ? editor : undefined}
+        editor={!saved && (lane === here || shareEpisode(lanes, lane, here)) ? editor : undefined}
         place={place}
         held={held && held.task === store.cursor.value.task ? held : null}
         against={curve ? { curve, name: "the other" } : null}

@@ -95,27 +95,31 @@ export function Choices({ store, open }: Props) {
           )}
         </span>
       )}
-      <button
-        type="button"
-        title={`Other tasks: the seed is ${seed}`}
-        onClick={() => void ask(store, "sample", "seed", seed + 1).catch(() => {})}
-      >
-        ⚄ Other tasks
-      </button>
+      {!about.saved && (
+        <button
+          type="button"
+          title={`Other tasks: the seed is ${seed}`}
+          onClick={() => void ask(store, "sample", "seed", seed + 1).catch(() => {})}
+        >
+          ⚄ Other tasks
+        </button>
+      )}
       <span class="wb-end wb-row wb-tight">
         {about.note && (
           <span class="wb-quiet wb-note" title={about.note}>
             {about.note}
           </span>
         )}
-        <button
-          type="button"
-          aria-expanded={open.value}
-          onClick={() => (open.value = !open.value)}
-          title="Settings of the adaptation and of the tasks (S)"
-        >
-          Settings
-        </button>
+        {!about.saved && (
+          <button
+            type="button"
+            aria-expanded={open.value}
+            onClick={() => (open.value = !open.value)}
+            title="Settings of the adaptation and of the tasks (S)"
+          >
+            Settings
+          </button>
+        )}
       </span>
     </div>
   );
@@ -128,7 +132,8 @@ function Learners({ store }: { store: Store }) {
   const chosen = learners.findIndex((one) => one.name === about.learner);
   const choose = (place: number) =>
     void store.send("choose", { learner: learners[place]!.name }).catch(() => {});
-  if (learners.length === 1) return <strong title={learners[0]!.note}>{learners[0]!.name}</strong>;
+  if (learners.length === 1 || about.saved)
+    return <strong title={learners[0]!.note}>{about.learner}</strong>; // files are lanes
   if (learners.length <= 4) {
     return (
       <Segments

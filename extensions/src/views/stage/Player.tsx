@@ -10,7 +10,7 @@ export function Player({ store, stepper, open }: { store: Store; stepper: Steppe
   const { step, lane } = store.cursor.value;
   const steps = stepper.steps;
   const playing = stepper.playing.value;
-  const lanes = store.about.value.lanes ?? [];
+  const { lanes = [], saved } = store.about.value;
   return (
     <div class="wb-row wb-player" role="toolbar" aria-label="Steps">
       <span class="wb-row wb-tight">
@@ -42,11 +42,12 @@ export function Player({ store, stepper, open }: { store: Store; stepper: Steppe
         </button>
         <button
           type="button"
+          disabled={saved && step >= steps}
           onClick={() => stepper.next()}
-          title={step < steps ? "The next inner step (→)" : "One inner step more (→)"}
+          title={step < steps || saved ? "The next inner step (→)" : "One inner step more (→)"}
           aria-label="Next"
         >
-          <Icon name={step < steps ? "next" : "more"} />
+          <Icon name={step < steps || saved ? "next" : "more"} />
         </button>
         <button
           type="button"
@@ -84,7 +85,7 @@ export function Player({ store, stepper, open }: { store: Store; stepper: Steppe
             Difference
           </button>
         )}
-        {lane > 0 && (
+        {lane > 0 && !saved && (
           <button
             type="button"
             onClick={() => void stepper.remove(lane)}
@@ -93,13 +94,15 @@ export function Player({ store, stepper, open }: { store: Store; stepper: Steppe
             {lanes[lane]?.parent == null ? "Remove lane" : "Remove branch"}
           </button>
         )}
-        <button
-          type="button"
-          onClick={() => void stepper.branch()}
-          title="A branch from this step, to be given other settings or examples (B)"
-        >
-          Branch here
-        </button>
+        {!saved && (
+          <button
+            type="button"
+            onClick={() => void stepper.branch()}
+            title="A branch from this step, to be given other settings or examples (B)"
+          >
+            Branch here
+          </button>
+        )}
       </span>
       <Spoken store={store} stepper={stepper} />
     </div>

@@ -55,7 +55,7 @@ export function Timeline({ store, stepper }: Props) {
     const { x, y } = at(event);
     const lane = laneAt(y, g) ?? cursor.lane;
     const steps = lanes[lane]?.steps ?? 0;
-    if (steps === g.steps && x > placeOf(steps + 0.6, g)) {
+    if (!about.saved && steps === g.steps && x > placeOf(steps + 0.6, g)) {
       stepper.to(steps, lane);
       return stepper.next();
     }
@@ -106,6 +106,7 @@ export function Timeline({ store, stepper }: Props) {
               diverged: lane.diverged ?? null,
             }}
             current={number === cursor.lane}
+            saved={about.saved}
             g={g}
           />
         ))}
@@ -274,6 +275,7 @@ interface LaneProps {
   name: string;
   lane: Pick<Lane, "parent" | "at" | "steps" | "diverged">;
   current: boolean;
+  saved: boolean | undefined;
   g: Geometry;
 }
 
@@ -283,6 +285,7 @@ const LaneOf = steady(
     a.number === b.number &&
     a.name === b.name &&
     a.current === b.current &&
+    a.saved === b.saved &&
     a.lane.parent === b.lane.parent &&
     a.lane.at === b.lane.at &&
     a.lane.steps === b.lane.steps &&
@@ -290,7 +293,7 @@ const LaneOf = steady(
     sameShape(a.g, b.g),
 );
 
-function LaneNow({ number, name, lane, current, g }: LaneProps) {
+function LaneNow({ number, name, lane, current, saved, g }: LaneProps) {
   const y = heightOf(number, g);
   const from = lane.parent === null ? 0 : lane.at;
   const [start, end] = [placeOf(from, g), placeOf(lane.steps, g)];
@@ -346,7 +349,7 @@ function LaneNow({ number, name, lane, current, g }: LaneProps) {
             />
           ),
         )}
-      {lane.steps === g.steps && (
+      {lane.steps === g.steps && !saved && (
         <g class="wb-more">
           <title>One inner step more</title>
           <circle cx={placeOf(lane.steps + 1, g)} cy={y} r={6} />

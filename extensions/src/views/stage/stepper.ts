@@ -34,7 +34,7 @@ export class Stepper {
     const { step } = this.store.cursor.peek();
     this.pause();
     if (step < this.steps) return this.show(step + 1);
-    if (this.extending) return;
+    if (this.extending || this.store.about.peek().saved) return;
     this.extending = true;
     void this.store
       .send("extend", { steps: 1 })

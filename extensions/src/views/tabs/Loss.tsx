@@ -1,9 +1,10 @@
 /** Loss and metrics after every inner step: the cursor's task on all lanes, as exported. */
 
+import { useMemo } from "preact/hooks";
 import type { Measure } from "../../generated";
 import { type Frame } from "../../frame";
 import { chanceOf, factorOf, labelOf, ofPart, unitOf } from "../../measure";
-import { type Store } from "../../store";
+import { type About, type Store } from "../../store";
 import { Chart, type Series } from "../../ui/Chart";
 import { BEFORE } from "../../ui/palette";
 import { Inspected } from "../Inspected";
@@ -42,52 +43,18 @@ interface Props {
 }
 
 function Course({ store, about, first }: Props) {
-  const measure = about.name;
   const label = labelOf(about);
-  const factor = factorOf(about);
   const fraction = about.unit === "%";
   const { task, step, lane } = store.cursor.value;
-  const lanes = store.about.value.lanes ?? [];
-  const series: Series[] = [];
-  const laneOf: number[] = [];
-  const byMove = store.frames.value[`${lane}:steps`]?.has("move");
-  const inSight: number[] = [0]; // what the axis follows
-  lanes.forEach((_, place) => {
-    const frame = store.frames.value[`${place}:steps`];
-    if (!frame?.has(measure)) return;
-    for (const [part, rows] of frame.groups<string>("part")) {
-      const own = ofPart(measure, String(part));
-      // Of a single lane the other tasks too: beside others they would hide those.
-      if (lanes.length === 1 && part !== "support") {
-        for (const [other, ghost] of rows.groups("task")) {
-          if (other === task) continue;
-          series.push({
-            ...line(ghost, measure, factor),
-            name: `task ${Number(other) + 1}`,
-            thin: true,
-            silent: true,
-            legend: `${own}, other tasks`,
-            colour: BEFORE,
-          });
-          laneOf.push(place);
-        }
-      }
-      const colour = laneColour(place);
-      const hollow = part === "query";
-      const name = lanes.length > 1 ? `${own}, ${laneName(store.about.value, place)}` : own;
-      series.push({
-        ...line(rows.where({ task }), measure, factor),
-        name,
-        colour,
-        marker: place,
-        hollow,
-        dashed: hollow,
-        dots: true,
-      });
-      laneOf.push(place);
-      inSight.push(...followed([...rows.where({ task }).numbers(measure)], lanes[place]));
-    }
-  });
+  const frames = store.frames.value;
+  const session = store.about.value;
+  const lanes = session.lanes ?? [];
+  const byMove = frames[`${lane}:steps`]?.has("move");
+  // The step under the cursor changes none of it: scrubbing would make it all anew.
+  const { series, laneOf, inSight } = useMemo(
+    () => courses(frames, session, about, task),
+    [frames, session, about, task],
+  );
   const diverged = divergedIn(lanes);
   const finite = inSight.filter(Number.isFinite);
   return (
@@ -114,6 +81,51 @@ function Course({ store, about, first }: Props) {
       }
     />
   );
+}
+
+/** The lines of a measure on all lanes, the lane of each, and what the axis follows. */
+function courses(frames: Record<string, Frame>, session: About, about: Measure, task: number) {
+  const measure = about.name;
+  const factor = factorOf(about);
+  const lanes = session.lanes ?? [];
+  const series: Series[] = [];
+  const laneOf: number[] = [];
+  const inSight: number[] = [0];
+  lanes.forEach((_, place) => {
+    const frame = frames[`${place}:steps`];
+    if (!frame?.has(measure)) return;
+    for (const [part, rows] of frame.groups<string>("part")) {
+      const own = ofPart(measure, String(part));
+      // Of a single lane the other tasks too: beside others they would hide those.
+      if (lanes.length === 1 && part !== "support") {
+        for (const [other, ghost] of rows.groups("task")) {
+          if (other === task) continue;
+          series.push({
+            ...line(ghost, measure, factor),
+            name: `task ${Number(other) + 1}`,
+            thin: true,
+            silent: true,
+            legend: `${own}, other tasks`,
+            colour: BEFORE,
+          });
+          laneOf.push(place);
+        }
+      }
+      const hollow = part === "query";
+      series.push({
+        ...line(rows.where({ task }), measure, factor),
+        name: lanes.length > 1 ? `${own}, ${laneName(session, place)}` : own,
+        colour: laneColour(place),
+        marker: place,
+        hollow,
+        dashed: hollow,
+        dots: true,
+      });
+      laneOf.push(place);
+      inSight.push(...followed([...rows.where({ task }).numbers(measure)], lanes[place]));
+    }
+  });
+  return { series, laneOf, inSight };
 }
 
 const line = (rows: Frame, measure: string, factor: number) => ({
