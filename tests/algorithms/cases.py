@@ -366,7 +366,7 @@ _LEVELS = MetaOptimisedSettings(**_STEPS, batch=2, optimizer=_MOMENTUM)
 _WATCHED = RecurrentSettings(**_STEPS, batch=2, optimizer=_MOMENTUM, every=2, width=4)
 _PROPOSED = ProposerSettings(**_STEPS, units=5, width=6, expert_steps=2, batch=2)
 _PICKED = StrategistSettings(
-    **_STEPS, batch=1, optimizer=_MOMENTUM, inner_counts=(1, 2), every=1, watched=2, width=4
+    **_STEPS, batch=1, optimizer=_MOMENTUM, inner_counts=(1, 2), every=1, watched=1, width=4
 )
 
 

@@ -194,6 +194,8 @@ def test_an_inner_rate_of_0_is_the_identity(case: Case) -> None:
     assert path
     for adapted in path:
         assert_same(weights_of(adapted.values), weights_of(start.values), **EXACTLY)
+        # Else the rates that the learner inside adapts by are set anew at a step, so that weights
+        # which stay the same are read by others, and rightly predict otherwise.
         if not case.reads_anew:
             assert torch.equal(predict(learner, adapted, episode), predict(learner, start, episode))
 

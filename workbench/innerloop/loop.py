@@ -17,6 +17,7 @@ from workbench.innerloop.rules import Rate, UpdateRule
 
 Order = Literal["second", "first", "truncated"]
 Losses = Callable[[dict[str, Tensor]], Tensor]
+Anew = Callable[[Mapping[str, Tensor]], Losses]
 
 WEIGHTS, OPTIMIZER = "weights.", "optimizer."
 
@@ -60,13 +61,15 @@ class InnerLoop:
         step: int,
         steps: int,
         through: Sequence[Tensor] = (),
+        anew: Anew | None = None,
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Descend `losses(weights) -> [task]` once; (new values, what was seen).
 
         `values` holds 'weights.NAME' and, after the first step, 'optimizer.KEY', the rule's state;
-        all other values pass through unchanged. `through` are other tensors that `losses` or the
-        rule uses and that want a gradient (needed where steps are rematerialised). A graph is
-        built in grad mode only.
+        all other values pass through unchanged. Where steps are rematerialised, `through` are other
+        tensors that `losses` or the rule uses and that want a gradient, and `anew(values)` is
+        `losses` reading these in place of the values that pass through and want one: what made
+        them is no part of the step. A graph is built in grad mode only.
         """
         weights = weights_of(values)
         state = {k.removeprefix(OPTIMIZER): v for k, v in values.items() if k.startswith(OPTIMIZER)}
@@ -76,9 +79,15 @@ class InnerLoop:
         exact = building and self.is_exact(step, steps)
         before = torch.tensor(float(step), dtype=torch.float64)
         if exact and self.rematerialise:
-            handed = [*through, *kept.values()]
+            passing = {k: v for k, v in kept.items() if v.requires_grad}
             new, new_state, seen = self._rematerialised(
-                losses, weights, state, rates, before, [t for t in handed if t.requires_grad]
+                anew or (lambda _: losses),
+                weights,
+                state,
+                rates,
+                before,
+                passing if anew else {},
+                [t for t in (*through, *(() if anew else passing.values())) if t.requires_grad],
             )
         else:
             new, new_state, seen = self._step(losses, weights, state, rates, before, exact)
@@ -119,11 +128,12 @@ class InnerLoop:
 
     def _rematerialised(
         self,
-        losses: Losses,
+        anew: Anew,
         weights: dict[str, Tensor],
         state: Mapping[str, Tensor],
         rates: Mapping[str, Rate],
         step: Tensor,
+        passing: Mapping[str, Tensor],
         through: Sequence[Tensor],
     ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
         names, keys = list(weights), list(state)
@@ -131,15 +141,16 @@ class InnerLoop:
         shapes: dict[str, list[str]] = {}
 
         def run(tensors: Sequence[Tensor], exact: bool) -> list[Tensor]:
-            tensors = list(tensors)
-            w = dict(zip(names, tensors, strict=False))
-            s = dict(zip(keys, tensors[len(names) :], strict=False))
-            r = dict(rates) | dict(zip(learned, tensors[len(names) + len(keys) :], strict=False))
+            given = iter(tensors)
+            w, s = {k: next(given) for k in names}, {k: next(given) for k in keys}
+            r = dict(rates) | {k: next(given) for k in learned}
+            losses = anew({k: next(given) for k in passing})
             new, new_state, seen = self._step(losses, w, s, r, step, exact)
             shapes["state"], shapes["seen"] = list(new_state), list(seen)
             return [*new.values(), *new_state.values(), *([] if exact else seen.values())]
 
         inputs = [*weights.values(), *state.values(), *(rates[k] for k in learned)]
+        inputs += passing.values()
         out = _Rematerialised.apply(run, len(inputs), *inputs, *through)
         new = dict(zip(names, out, strict=False))
         out = out[len(names) :]

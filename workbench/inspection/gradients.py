@@ -14,6 +14,7 @@ from torch import Tensor
 from workbench.algorithms.base import Learner
 from workbench.algorithms.estimators.clipped import Clipped
 from workbench.algorithms.values import Adapted, trainable
+from workbench.errors import UserError
 from workbench.innerloop import clip_each_task, weights_of
 from workbench.inspection.layers import (
     dots,
@@ -270,6 +271,11 @@ def _backwards(
     with torch.enable_grad():
         leaves = [_leaves(adapted) for adapted in path]
         losses = learner.meta_loss(leaves, episode)
+        if not losses.requires_grad:
+            raise UserError(
+                f"what {type(learner).__name__} learns from does not depend on the values of its "
+                "path in a way that can be differentiated: look at its rewards and strategy instead"
+            )
         wanted = [(i, n, t) for i, a in enumerate(leaves) for n, t in _carried(a).items()]
         found = torch.autograd.grad(
             losses.sum(), [*(t for _, _, t in wanted), *parameters], allow_unused=True
@@ -322,7 +328,7 @@ def _leaves(adapted: Adapted) -> Adapted:
         name: t.detach().requires_grad_() if name.startswith(_CARRIED) else t
         for name, t in adapted.values.items()
     }
-    return Adapted(values, adapted.seen, adapted.step)
+    return Adapted(values, adapted.detach().seen, adapted.step)
 
 
 def _carried(adapted: Adapted) -> Named:

@@ -26,7 +26,7 @@ from workbench.algorithms import (
     adapt,
     last,
 )
-from workbench.innerloop import InnerOptimizer, weights_of
+from workbench.innerloop import InnerOptimizer, Order, weights_of
 from workbench.inspection import compute
 from workbench.inspection.gradients import anatomy
 from workbench.models import MLP, MLPSettings
@@ -186,6 +186,17 @@ def test_the_anatomy_adds_up_to_the_exact_gradient_through_the_cell_too() -> Non
     full = anatomy(learner, episode, path).full
     for name, slope in learner.meta_gradient(episode).gradients.items():
         torch.testing.assert_close(full[name], slope, rtol=1e-8, atol=1e-11, msg=name)
+
+
+@pytest.mark.parametrize("order", ["second", "truncated"])
+def test_rematerialised_steps_reach_the_cell_once(order: Order) -> None:
+    episode, every = families(), ("inner_rate", "inner_steps", "outer_rate", "proximal")
+    settings = replace(SETTINGS, learned=every, order=order, truncate=3)
+    plain = built(settings).meta_gradient(episode).gradients
+    again = built(replace(settings, rematerialise=True)).meta_gradient(episode).gradients
+    assert plain["cell.weight_ih"].abs().max() > 0
+    for name, expected in plain.items():
+        torch.testing.assert_close(again[name], expected, rtol=1e-12, atol=1e-14)
 
 
 def test_windows_join_to_the_whole_adaptation() -> None:

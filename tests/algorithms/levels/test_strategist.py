@@ -145,6 +145,21 @@ def test_what_is_watched_is_never_trained_on() -> None:
         assert not taken & watched
 
 
+def test_what_pads_a_family_is_neither_watched_nor_counted() -> None:
+    learner, whole = built(), many()
+    weight = torch.ones(TASKS, 10)
+    weight[0, :4] = weight[1, 1::2] = 0
+    support = Examples(whole.support.x, whole.support.y, weight)
+    watched, learned = learner._parted(Episode(support, whole.query, whole.seed))
+    for family in range(TASKS):
+        own = whole.support.y[family, weight[family] > 0]
+        torch.testing.assert_close(watched.y[family], own[:2])
+        torch.testing.assert_close(learned.y[family, learned.counts()[family] > 0], own[2:])
+    weight[2, 2:] = 0
+    with pytest.raises(UserError, match="families have 2 tasks to train on and 2 of them are to"):
+        list(adapt(learner, Episode(support, whole.query, whole.seed)))
+
+
 # ---- learning ---------------------------------------------------------------------------------
 
 
@@ -248,6 +263,21 @@ def test_it_learns_to_pick_what_pays() -> None:
             optimizer.step()
     chances = last(adapt(learner, many(8), steps=1)).values["chances"]
     assert float(chances[:, 2].detach().mean()) > 0.9
+
+
+@pytest.mark.parametrize("kind", ["flow", "anatomy"])
+@pytest.mark.parametrize("building", [True, False])
+def test_a_gradient_through_its_path_is_refused_as_it_has_none(kind: str, building: bool) -> None:
+    learner, episode = built(), many()
+    with torch.set_grad_enabled(building):
+        path = list(adapt(learner, episode))
+    with pytest.raises(UserError, match="does not depend on the values of its path"):
+        compute(kind, learner, episode, path)
+
+
+def test_the_certificate_holds_what_was_done() -> None:
+    learner, episode = built(), many()
+    assert compute("certificate", learner, episode, [])["error"].max() < 1e-5
 
 
 def test_the_strategy_can_be_looked_at() -> None:

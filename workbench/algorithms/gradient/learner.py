@@ -6,7 +6,7 @@ meta-gradient is.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -181,13 +181,21 @@ class GradientLearner(Unrolls):
     def step(self, adapted: Adapted, episode: Episode) -> Adapted:
         """theta' <- theta' - rate * gradient of the support loss at theta'."""
         loop = self.loop
+
+        def losses(passing: Mapping[str, Tensor]) -> Callable[[dict[str, Tensor]], Tensor]:
+            known = adapted
+            if passing:
+                known = Adapted({**adapted.values, **passing}, adapted.seen, adapted.step)
+            return lambda weights: self.inner_loss(weights, known, episode)
+
         values, seen = loop.step(
-            lambda weights: self.inner_loss(weights, adapted, episode),
+            losses({}),
             adapted.values,
             self.rates_after(adapted),
             step=adapted.step,
             steps=self.steps(episode),
             through=list(self.parameters()) if loop.rematerialise else (),
+            anew=losses,
         )
         return Adapted(values, seen, adapted.step + 1)
 

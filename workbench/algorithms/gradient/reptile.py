@@ -91,7 +91,8 @@ def minibatch(examples: Examples, seed: Tensor, step: int, size: int) -> Example
     parts = (-(-count // size)).clamp(min=1)
     word = step // parts + 1  # the epoch: a tensor folds in like the whole number below it
     draws = uniform(fold(seed, word), (total,), torch.float64)
-    draws = draws.gather(1, (real.cumsum(dim=1) - 1).clamp(min=0))
+    own = (real.cumsum(dim=1) - 1).clamp(min=0)
+    draws = torch.where((count <= size).unsqueeze(1), own / total, draws.gather(1, own))
     place = (step % parts * size).unsqueeze(1) + torch.arange(size, device=seed.device)
     rows = (draws + 2 * ~real).argsort(dim=1).gather(1, place.clamp(max=total - 1))
     weight = examples.weight[task, rows] * (place < count.unsqueeze(1))

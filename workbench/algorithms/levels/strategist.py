@@ -344,11 +344,16 @@ class Strategist(MetaTraining, Acts):
     def _parted(self, episode: Episode) -> tuple[Examples, Examples]:
         """The tasks that are watched, and those that are learned from."""
         whole, count = episode.support, self.settings.watched
-        if whole.x.shape[1] <= count:
+        fewest = int((whole.counts() > 0).sum(dim=1).min())
+        if fewest <= count:
             raise UserError(
-                f"families have {whole.x.shape[1]} tasks to train on and {count} of them are to be "
-                f"watched: ask for more shots, or set learner.watched below {whole.x.shape[1]}"
+                f"families have {fewest} tasks to train on and {count} of them are to be "
+                f"watched: ask for more shots, or set learner.watched below {fewest}"
             )
+        if whole.weight is not None:  # what pads is put last, so that none of it is watched
+            rows = (whole.weight == 0).long().argsort(dim=1, stable=True)
+            family = torch.arange(len(episode), device=rows.device).unsqueeze(1)
+            whole = Examples(*(t[family, rows] for t in (whole.x, whole.y, whole.weight)))
         parts = (slice(None, count), slice(count, None))
         watched, learned = (
             Examples(
