@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.algorithms.cases import ACTED, CASES, WAYS, bandits, clouds, sines, texts
+from tests.algorithms.cases import ACTED, CASES, WAYS, bandits, clouds, films, sines, texts
 from workbench import UserError
 from workbench.algorithms import (
     MAML,
@@ -117,7 +117,9 @@ def test_an_empty_query_is_refused_where_it_is_judged(name: str) -> None:
     case = CASES[name]
     episode = case.episode()
     query = Examples(episode.query.x[:, :0], episode.query.y[:, :0])
-    if "tuning" in name or "Pretrained" in name:  # is pre-trained on support and query
+    if (
+        "tuning" in name or "Pretrained" in name or "Rehearsal" in name
+    ):  # is pre-trained on support and query
         support, query = query, query
     else:
         support = episode.support
@@ -151,8 +153,8 @@ def test_an_episode_on_another_device_is_refused(name: str) -> None:
         next(adapt(CASES[name].build(), episode))
 
 
-@pytest.mark.parametrize(  # texts are whole numbers, which have no precision
-    "name", [n for n, case in CASES.items() if case.episode not in (*ACTED, texts)]
+@pytest.mark.parametrize(  # texts and films are whole numbers, which have no precision
+    "name", [n for n, case in CASES.items() if case.episode not in (*ACTED, texts, films)]
 )
 def test_an_episode_of_another_precision_is_refused(name: str) -> None:
     episode = CASES[name].episode().to(dtype=torch.float32)

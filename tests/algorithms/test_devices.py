@@ -19,6 +19,8 @@ from workbench.training.execution import MetaGradients
 READING = {
     "Genetic", "Genetic, rates per step", "CMA-ES", "CMA-ES, no rates", "MAML-RL",
     "MAML-RL, choices", "Task memory", "Task memory, classes", "Neural optimizer, moments",
+    "OML", "OML, a deep prediction network", "OML, first order", "OML, Conv4", "ANML",
+    "Prototypes of a stream",
 }  # fmt: skip
 
 

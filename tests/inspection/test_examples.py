@@ -254,7 +254,7 @@ def test_moves_that_are_numbers_are_what_was_drawn_and_around_what() -> None:
         assert rows["value"].tolist() == [float(seen["value"])] * 2
     plot = arm_pulls(frame)
     assert plot.alt_text.startswith("A trial of 5 moves: total reward −")
-    assert [text.get_text() for text in plot.axes[0].get_legend().get_texts()] == [
+    assert [text.get_text() for text in plot.legends[0].get_texts()] == [
         "number 1",
         "number 2",
     ]

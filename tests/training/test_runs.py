@@ -64,7 +64,7 @@ def test_best_is_not_overwritten_by_worse(
 
     def faked(self: Trainer) -> dict[str, object]:
         class Faked:
-            mean, ci95, metric = next(values), 0.1, "mse"
+            mean, ci95, metric, notice = next(values), 0.1, "mse", ""
 
         monkeypatch.setattr("workbench.training.trainer.evaluate", lambda *a, **k: Faked)
         return real(self)
@@ -78,7 +78,7 @@ def test_best_is_not_overwritten_by_worse(
 
 def test_patience_ends_a_training(tiny: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
     class Worse:
-        mean, ci95, metric = 1.0, 0.1, "mse"
+        mean, ci95, metric, notice = 1.0, 0.1, "mse", ""
 
     monkeypatch.setattr("workbench.training.trainer.evaluate", lambda *a, **k: Worse)
     training = dataclasses.replace(tiny.training, validate_every=5, patience=2)
@@ -368,7 +368,7 @@ def test_nor_for_one_in_the_middle_of_a_training(
 
     def update(trainer: Trainer) -> None:
         if trainer.iteration == 3:
-            trainer.meta_gradients._compiled._functions.clear()  # type: ignore[union-attr]
+            trainer.meta_gradients._certified._functions.clear()  # type: ignore[union-attr]
             monkeypatch.setattr("workbench.innerloop.compiled._compile", waits)
         made(trainer)
 

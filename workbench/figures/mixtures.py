@@ -22,8 +22,8 @@ def mixture_weights(frame: pd.DataFrame, *, step: int | None = None, style: Styl
 
     >>> from workbench.figures import examples
     >>> mixture_weights(examples.mixture()).alt_text
-    'Shares of operations over inner steps 0 to 3. At the end: mixture1 tanh 0.71, mixture2 relu
-    0.58.'
+    'Shares of operations over inner steps 0 to 3. At the end: mixture1 tanh 0.72, mixture2 relu
+    0.61.'
     """
     columns = ["step", "layer", "operation", "weight"]
     require(frame, "mixture_weights", columns, "mixture_frame", ["step", "weight"])

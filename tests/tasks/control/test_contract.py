@@ -34,7 +34,7 @@ FAMILIES = ["bandit:bernoulli", "mdp:tabular", *FIXED]
 STILL = {  # families that are not acted in
     *("sinusoid", "harmonics", "linear-sine", "glyphs", "moons", "digits"),
     *("quadratics", "omniglot", "recurring", "grammar", "clinc150", "afrisenti", "families"),
-    *("streams", "taste", "movielens"),
+    *("streams", "taste", "movielens", "heart", "clinic", "breast-cancer", "diabetes"),
 }
 MOVES = 12
 

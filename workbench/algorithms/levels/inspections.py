@@ -67,7 +67,7 @@ def strategy_frame(learner: Any, episode: Episode, path: Sequence[Adapted], task
     >>> learner = MetaOptimisedSettings().build(MLPSettings(hidden=(8,)), families.spec(shape))
     >>> episode = families.sample(1, seed=0, shape=shape)
     >>> frame = strategy_frame(learner, episode, list(adapt(learner, episode, steps=2)), 0)
-    >>> frame["setting"].tolist()[:3], round(frame["value"][1], 4)
+    >>> frame["setting"].tolist()[:3], round(float(frame["value"][1]), 4)
     (['inner_rate', 'outer_rate', 'proximal'], 0.001)
     """
     import pandas as pd

@@ -4,7 +4,7 @@ import type { Store } from "../../store";
 import { three } from "../../ui/format";
 import { Images } from "../../ui/Images";
 import { look } from "../../ui/palette";
-import { content } from "../stage/Listed";
+import { content } from "../stage/listing";
 import type { Example } from "../stage/data";
 
 interface Props {

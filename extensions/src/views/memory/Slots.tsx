@@ -6,7 +6,7 @@ import { three } from "../../ui/format";
 import { Stamp } from "../../ui/Images";
 import { Marker } from "../../ui/Marker";
 import { look } from "../../ui/palette";
-import { content } from "../stage/Listed";
+import { content } from "../stage/listing";
 import type { Example } from "../stage/data";
 import type { Slot } from "./data";
 

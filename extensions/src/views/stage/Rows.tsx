@@ -2,7 +2,7 @@
 
 import { three } from "../../ui/format";
 import { look } from "../../ui/palette";
-import { moveAmong, type Props, stateOf } from "./Listed";
+import { moveAmong, type Props, stateOf } from "./listing";
 
 export function Rows({ title, examples, cursor, onPick, names = [], judged, against }: Props) {
   const header = examples[0]?.header ?? [];
