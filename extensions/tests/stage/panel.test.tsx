@@ -438,6 +438,7 @@ test("what trains another learner opens it one level below, at the step under th
   expect(button("Open the level below")).toBeUndefined();
   const asked: string[] = [];
   const lower = sine();
+  Element.prototype.scrollIntoView = () => undefined; // jsdom has none
   Object.assign(model, { widget_manager: { get_model: async (id: string) => (asked.push(id), lower) } });
   act(() => model.python("about", { ...model.get("about"), trains: true }));
   press("ArrowRight");
@@ -451,6 +452,9 @@ test("what trains another learner opens it one level below, at the step under th
   });
   expect(find("[aria-label='One level below']").textContent).toContain("Stage(session.below())");
   expect(asked).toEqual(["other"]);
-  await vi.waitFor(() => expect(find("[aria-label='One level below'] section.wb")).not.toBeNull());
+  await vi.waitFor(async () => {
+    await act(() => new Promise((resolve) => setTimeout(resolve, 0)));
+    expect(find("[aria-label='One level below'] section.wb")).not.toBeNull();
+  });
   expect(all("[aria-label='One level below'] section.wb")).toHaveLength(1);
 });
