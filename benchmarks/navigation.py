@@ -80,6 +80,7 @@ def main() -> None:
         {"method": method, "seed": seed, "scale": chosen.scale, "device": chosen.device}
         for seed in chosen.seeds
         for method in chosen.only or USUAL
+        if method in METHODS
     ]
     print(table(measure(units, work, chosen.out, workers=chosen.workers)))
 

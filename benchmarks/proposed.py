@@ -24,11 +24,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from benchmarks.strategies import differences, families
+from benchmarks.strategies import differences, families, seeds_apart
 from benchmarks.units import Rows, arguments, measure
 from workbench.algorithms import Adversarial, Exact, Proposer, adapt
 from workbench.innerloop import weights_of
-from workbench.measures import half_width
 from workbench.tasks import Episode
 from workbench.training import Experiment, preset, train
 
@@ -108,13 +107,8 @@ def table(frame: pd.DataFrame) -> str:
     for one, other in PAIRS:
         for name in names[1:]:
             found = differences(frame[frame["what"] == name], one, other)
-            if not found:
-                continue
-            means_of = torch.tensor([mean for mean, _ in found])
-            half = half_width(float(means_of.std()), len(found)) if len(found) > 1 else math.nan
-            each = ", ".join(f"{mean:+.2f} ± {own:.2f}" for mean, own in found)
-            mean = float(means_of.mean())
-            lines.append(f"| {one} − {other} | {name} | {mean:+.3f} ± {half:.3f} | {each} |")
+            if found:
+                lines.append(f"| {one} − {other} | {name} | {' | '.join(seeds_apart(found))} |")
     return "\n".join(lines)
 
 

@@ -198,6 +198,14 @@ def differences(frame: pd.DataFrame, one: str, other: str) -> list[tuple[float, 
     return found
 
 
+def seeds_apart(found: list[tuple[float, float]]) -> tuple[str, str]:
+    """Two cells of a table: the mean of the seeds' differences with its interval, and each."""
+    means = torch.tensor([mean for mean, _ in found])
+    half = half_width(float(means.std()), len(means)) if len(means) > 1 else math.nan
+    each = ", ".join(f"{mean:+.2f} ± {own:.2f}" for mean, own in found)
+    return f"{float(means.mean()):+.3f} ± {half:.3f}", each
+
+
 def table(frame: pd.DataFrame) -> str:
     """Markdown: each method's loss, and differences of its logarithm, seed by seed."""
     lines = ["| method | loss | by seed | s | seeds |", "|---|---|---|---|---|"]
@@ -209,12 +217,8 @@ def table(frame: pd.DataFrame) -> str:
     lines += ["", "| difference of log losses | mean over seeds | by seed |", "|---|---|---|"]
     for one, other in PAIRS:
         found = differences(frame, one, other)
-        if not found:
-            continue
-        means = torch.tensor([mean for mean, _ in found])
-        half = half_width(float(means.std()), len(means)) if len(means) > 1 else math.nan
-        each = ", ".join(f"{mean:+.2f} ± {own:.2f}" for mean, own in found)
-        lines.append(f"| {one} − {other} | {float(means.mean()):+.3f} ± {half:.3f} | {each} |")
+        if found:
+            lines.append(f"| {one} − {other} | {' | '.join(seeds_apart(found))} |")
     return "\n".join(lines)
 
 

@@ -39,6 +39,8 @@ def measure(
     units: Sequence[Unit], work: Callable[..., Rows], out: Path, *, workers: int = 1
 ) -> pd.DataFrame:
     """`work(**unit)` for each unit that `out` lacks; its rows go there, with the unit's values."""
+    if not units:
+        raise SystemExit("no unit is of the names after --only: the table says how they are called")
     out.parent.mkdir(parents=True, exist_ok=True)
     missing = [unit for unit in units if not _held(out, unit)]
     context = multiprocessing.get_context("spawn")

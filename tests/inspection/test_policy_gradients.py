@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.algorithms.cases import CASES
 from workbench.algorithms import MAMLRL, RL2, MAMLRLSettings, adapt
 from workbench.errors import UserError
 from workbench.inspection import (
@@ -117,3 +118,10 @@ def test_what_has_no_trajectories_of_its_own_is_refused() -> None:
     maml, episode = learner(), goals()
     with pytest.raises(UserError, match="control tasks have none"):
         curvature_frame(maml, episode, list(adapt(maml, episode)))
+
+
+@pytest.mark.parametrize("name", ["RL², GRU", "RL², PPO", "RL², numbers", "SNAIL, trials"])
+def test_the_certificate_of_what_learns_in_a_trial_is_of_what_it_did(name: str) -> None:
+    case = CASES[name]
+    frame = certificate_frame(case.build().double(), case.episode())
+    assert (frame["error"] < 1e-6).all()

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from workbench.algorithms.base import Learner
-from workbench.algorithms.capabilities import Acts, Plays, Trains
+from workbench.algorithms.capabilities import Acts
 from workbench.algorithms.values import Adapted, trainable
 from workbench.inspection.layers import dots
 from workbench.randomness import fold, normal
@@ -37,9 +37,8 @@ def certificate_frame(
 
     An exact method has errors of 1e-5 and less. A method that leaves terms out, such as
     first-order MAML, shows by how much. The learner adapts by as many steps as its own settings
-    say. Of a policy that `Plays` or `Trains` what it did stays as it was: the loss is the surrogate
-    of that (DiCE's derivatives are not those of its own numbers but right in expectation: it shows
-    errors).
+    say. Of what `Acts`, what it did stays as it was: the loss is the surrogate of that (DiCE's
+    derivatives are not those of its own numbers but right in expectation: it shows errors).
 
     >>> from workbench.algorithms import MAML
     >>> from workbench.models import MLP
@@ -57,7 +56,7 @@ def certificate_frame(
     start = {name: p.detach().clone() for name, p in trainable(exact)}
 
     losses: Callable[[], torch.Tensor] = functools.partial(exact, episode)
-    if isinstance(exact, Acts) and isinstance(exact, (Plays, Trains)):
+    if isinstance(exact, Acts):
         done = exact.collect(episode)
         losses = functools.partial(exact.surrogate, done, episode, math.inf)
 

@@ -82,11 +82,6 @@ def widths(columns: Sequence[Column]) -> list[int]:
     return [column.width for column in columns]
 
 
-def size_of(columns: Sequence[Column]) -> int:
-    """How many numbers an input has: the values of all columns, and a flag for each."""
-    return sum(widths(columns)) + len(columns)
-
-
 def encoded(table: NDArray[np.float64], columns: Sequence[Column]) -> Tensor:
     """Inputs `[row, size]` of a table `[row, column]` of numbers, NaN where one is missing.
 
