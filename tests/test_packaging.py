@@ -36,7 +36,8 @@ def test_environment_yml_lists_what_pyproject_lists():
 
 def test_what_extras_need_is_there_for_tests():
     extras = PROJECT["optional-dependencies"]
-    assert set(extras["mujoco"]) <= set(extras["dev"])
+    for extra in ("mujoco", "tune", "cluster", "trackers"):
+        assert set(extras[extra]) <= set(extras["dev"])
 
 
 def test_lock_holds_names_and_versions_and_nothing_else():
