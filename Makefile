@@ -49,7 +49,7 @@ lab: setup
 	.venv/bin/workbench lab $(ARGS)
 
 test: setup
-	.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: setup
 	.venv/bin/python -m benchmarks $(ARGS)

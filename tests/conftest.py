@@ -15,7 +15,17 @@ import torch
 
 torch.set_num_threads(1)
 
+# In the order of the names of files otherwise, where pytest-xdist is told not to reorder them.
+LONG = ("browser", "test_notebooks.py", "golden", "test_cli.py", "training", "widgets")
+
 PROMISED = bool(os.environ.get("WORKBENCH_DATA") and os.environ.get("CI"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes come first, so that no worker ends with one of them alone."""
+    here = Path(__file__).parent
+    long = [here / name for name in LONG]
+    items.sort(key=lambda item: not any(item.path.is_relative_to(path) for path in long))
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from workbench.session.session import Session
 
 COMMAND = "([name, args]) => { void jupyterapp.commands.execute(name, args); }"
 OPEN = "async (path) => { await jupyterapp.commands.execute('docmanager:open', {path}); }"
+# Closing a notebook that its kernel has changed would ask whether to save it.
+CLOSE_ALL = "() => { for (const one of [...jupyterapp.shell.widgets('main')]) one.dispose(); }"
 AXE = (ROOT / "extensions" / "node_modules" / "axe-core" / "axe.min.js").read_text()
 RULES = """async (selector) => (await axe.run(selector, {resultTypes: ['violations']})).violations
   .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).slice(0, 3).join(' ')}`)"""
@@ -119,7 +121,7 @@ def test_a_new_experiment_is_made_with_the_settings(page: Page, lab: Server):
     assert 'preset("sinusoid-fomaml"), seed=7, device="cpu"' in code
     assert "Style(ColumnWidth.SLIDE)" in code
     assert "budget=64 * 2**20" in code
-    page.evaluate("() => jupyterapp.commands.execute('application:close-all')")
+    page.evaluate(CLOSE_ALL)
 
 
 # ---- runs ----------------------------------------------------------------------------------------
@@ -217,7 +219,7 @@ def opened(page: Page) -> Iterator[Callable[[str], Locator]]:
         )
 
     yield opening
-    page.evaluate("() => jupyterapp.commands.execute('application:close-all')")
+    page.evaluate(CLOSE_ALL)
 
 
 def test_a_trace_is_gone_through_by_keys_and_no_kernel_runs(

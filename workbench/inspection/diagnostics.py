@@ -11,7 +11,7 @@ import pandas as pd
 from workbench.algorithms.base import Learner, adapt
 from workbench.algorithms.capabilities import Unrolls
 from workbench.inspection.agreement import signal_of, task_gradients
-from workbench.inspection.gradients import anatomy
+from workbench.inspection.gradients import anatomy, reaches_back
 from workbench.inspection.layers import dots, ratio
 from workbench.inspection.results import rows_of
 from workbench.measures import measured_in, noted
@@ -53,7 +53,7 @@ def diagnosed(learner: Learner, episode: Episode) -> dict[str, float]:
     }
     if isinstance(learner, Unrolls):
         path = list(adapt(learner, episode))
-        if len(path) > 1:
+        if len(path) > 1 and reaches_back(learner, episode, path):
             parts = anatomy(learner, episode, path)
             above, below = (dots(g, g, list(g)) ** 0.5 for g in (parts.correction, parts.full))
             found["second_order"] = ratio(above, below)

@@ -260,6 +260,12 @@ def _unrolled(learner: Learner, order: str, path: Sequence[Adapted]) -> Learner:
     return reset(learner, order=order, train_steps=steps, test_steps=steps, rematerialise=False)
 
 
+def reaches_back(learner: Learner, episode: Episode, path: Sequence[Adapted]) -> bool:
+    """Whether the meta-loss is a differentiable function of the values of its path."""
+    with torch.enable_grad():
+        return learner.meta_loss([_leaves(adapted) for adapted in path], episode).requires_grad
+
+
 def _backwards(
     learner: Learner, episode: Episode, path: Sequence[Adapted], limit: float | None = None
 ) -> Iterator[_Back]:
