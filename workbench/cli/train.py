@@ -107,9 +107,7 @@ def train(arguments: list[str]) -> int:
     name, *flags = arguments
     options, experiment = experiment_of(name, flags)
     if options.run is None and int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")) > 0:
-        raise UserError(
-            "torchrun --max-restarts goes on with a run, which needs a name: give --run"
-        )
+        raise UserError("torchrun --max-restarts goes on with a run by its name: give --run DIR")
     directory = options.run or default_directory(name, experiment.seed)
     note(f"run {directory}")
     how: dict[str, Any] = {"minutes": options.minutes, "ranks": options.ranks}
