@@ -12,9 +12,9 @@ The rest is a model on paper: `seconds(N) = tasks / N computed + all tasks drawn
 `exchange(N) = wait + (N - 2) (wait for one more) + bytes / bandwidth`. Rank 0's link, the
 fullest, carries `bytes = 4 P (log2 N + 2 (N - 1) / N)` for P meta-parameters: they go down a tree,
 slices of the chunks' gradients go to the ranks that add them, the sums to rank 0. What one
-more rank waits comes from 4 ranks on 2 cores, so that it is more than on cores of their own. The network is
-this machine's loopback as measured, or one of 10 Gbit/s and 50 microseconds a message, which was
-not measured. A doubling of the ranks pays while it makes an outer step a fifth shorter.
+more rank waits comes from 4 ranks on 2 cores, so that it is more than on cores of their own. The
+network is this machine's loopback as measured, or one of 10 Gbit/s and 50 microseconds a message,
+which was not measured. A doubling of the ranks pays while it makes an outer step a fifth shorter.
 
 Memory: the most that a meta-gradient of 4,096 tasks takes above its tasks, in chunks and at once.
 
@@ -37,7 +37,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.growth import peak, resident
+from benchmarks.growth import resident
 from benchmarks.lines import keep, lines
 from benchmarks.units import Rows, arguments, measure
 
@@ -153,6 +153,12 @@ def child(tasks: int, chunk: int) -> dict[str, float]:
     start = time.perf_counter()
     run(episode)
     return {"megabytes": max(0.0, peak() - before), "seconds": time.perf_counter() - start}
+
+
+def peak() -> float:
+    """The most megabytes this process ever held, without what the one that started it did."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def unit(part: str, **unit: Any) -> Rows:

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import signal
 import socket
+import threading
 import warnings
 from pathlib import Path
 from typing import NoReturn
@@ -18,7 +19,7 @@ from workbench.tasks import Tasks
 from workbench.training.execution import keep_freed_memory
 from workbench.training.experiment import Experiment
 from workbench.training.group import Group, RankLost
-from workbench.training.launching import joined
+from workbench.training.launching import joined, launched
 from workbench.training.runs import Run
 from workbench.training.threads import use_threads
 from workbench.training.trainer import Trainer, versions
@@ -100,10 +101,10 @@ def _check_shared(trainer: Trainer) -> None:
 
 def follow() -> int:
     """Compute what rank 0 asks for, until it ends; the exit code."""
-    for signum in (signal.SIGINT, signal.SIGTERM):  # it is rank 0 that ends the training
-        signal.signal(signum, signal.SIG_IGN)
     warnings.simplefilter("ignore")  # which rank 0 has too
     keep_freed_memory()
+    if not launched():
+        threading.Thread(target=_end_with_rank_0, daemon=True).start()
     group, word = joined(), None
     try:
         _compute(group)
@@ -119,10 +120,17 @@ def follow() -> int:
         group.leave(word)
 
 
+def _end_with_rank_0() -> None:
+    os.read(0, 1)  # nothing comes on standard input but its end
+    os._exit(1)
+
+
 def _compute(group: Group) -> NoReturn:
     group.check_alike("versions", versions())
     group.say("process", f"process {os.getpid()} on {socket.gethostname()}")
     told = group.hear("run", 0)
+    for signum in (signal.SIGINT, signal.SIGTERM):  # from here on it is rank 0 that ends it
+        signal.signal(signum, signal.SIG_IGN)
     use_threads(told["threads"])
     if not Path(told["directory"]).is_dir():
         raise UserError(

@@ -78,10 +78,13 @@ class Group:
     def hear(self, what: str, rank: int) -> Any:
         """What a rank says of something, as soon as it does."""
         until = time.monotonic() + PATIENCE.total_seconds()
-        while (told := self._said(what, rank)) is None:
-            if self.ended or self._gone() or time.monotonic() > until:
-                raise self.lost()
-            time.sleep(_LOOK_SECONDS)
+        try:
+            while (told := self._said(what, rank)) is None:
+                if self.ended or self._gone() or time.monotonic() > until:
+                    raise self.lost()
+                time.sleep(_LOOK_SECONDS)
+        except RuntimeError:  # who keeps the store is gone
+            raise self.lost() from None
         return told
 
     def check_alike(self, what: str, mine: Mapping[str, Any]) -> None:
@@ -98,20 +101,20 @@ class Group:
     @property
     def ended(self) -> bool:
         """Whether rank 0 has said that there is no more to do."""
-        return self._said("end", 0) is not None
+        with suppress(RuntimeError):
+            return self._said("end", 0) is not None
+        return False
 
     def _said(self, what: str, rank: int) -> Any:
         key = f"{what} {rank}"
-        try:
-            return json.loads(self.store.get(key)) if self.store.check([key]) else None
-        except RuntimeError:  # who keeps the store is gone
-            return None
+        return json.loads(self.store.get(key)) if self.store.check([key]) else None
 
     def _gone(self) -> str:
         """Which of the others has ended and how, as far as rank 0 can know; empty if none has."""
-        for rank in range(1, self.size if self.rank == 0 else 0):
-            if (word := self._said("end", rank)) is not None:
-                return f"rank {rank} of {self.size} has ended ({word})"
+        with suppress(RuntimeError):
+            for rank in range(1, self.size if self.rank == 0 else 0):
+                if (word := self._said("end", rank)) is not None:
+                    return f"rank {rank} of {self.size} has ended ({word})"
         for rank, process in enumerate(self.processes, 1):
             if (code := process.poll()) is not None:
                 how = f"was killed by {signal.Signals(-code).name}" if code < 0 else "has ended"

@@ -73,6 +73,8 @@ def group_of(ranks: int) -> Iterator[Group | None]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            assert process.stdin is not None
+            process.stdin.close()
 
 
 def joined() -> Group:
@@ -110,7 +112,7 @@ def _started(ranks: int) -> Group:
         subprocess.Popen(
             [sys.executable, "-c", _FOLLOW],
             env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # which closes with this process, whatever ends it
             stdout=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for rank 0, which ends them
         )

@@ -92,6 +92,8 @@ def train(
                 gradients = session.trainer.meta_gradients
                 gradients.compiling = partial(interrupts.at_once, run)
                 return session.train()
+        except RankLost as lost:
+            raise session.without(lost) from None
         except BaseException as error:
             session.failed(error)
             raise
@@ -184,13 +186,6 @@ class _Session:
                 state = self._go_on(bar)
             except Stopped:  # compiling or validating: all that was done before is kept
                 return self._end("interrupted")
-            except RankLost as lost:  # within an outer step, of which rank 0 has changed nothing
-                assert run is not None
-                self._save()
-                raise RankLost(
-                    f"{lost} in outer step {trainer.iteration + 1}: go on with workbench train "
-                    f"--run {run.argument} --resume"
-                ) from None
         return self._end("finished" if trainer.finished else state)
 
     def _go_on(self, bar: Any) -> State:
@@ -274,6 +269,17 @@ class _Session:
             metrics=self.rows,
             run=run,
         )
+
+    def without(self, lost: RankLost) -> RankLost:
+        """Keep all outer steps, since rank 0 changes nothing in one before it is computed."""
+        run, where = self.run, "before the first outer step of this sitting"
+        assert run is not None
+        if hasattr(self, "trainer"):
+            self._save()
+            where = f"in outer step {self.trainer.iteration + 1}"
+        said = f"{lost} {where}: go on with workbench train --run {run.argument} --resume"
+        self.failed(error := RankLost(said))
+        return error
 
     def failed(self, error: BaseException) -> None:
         """Leave a word about what went wrong."""
