@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import typing
 from collections.abc import Iterator
 from contextlib import suppress
@@ -25,7 +26,8 @@ Options = dict[str, tuple[Any, Any, str]]  # the type, the default and the help 
 ITERATIONS: Options = {"iterations": (int | None, None, "outer steps; schedules stretch with them")}
 MINUTES: Options = {"minutes": (float | None, None, "stop after so many minutes, resumable")}
 _RUN: Options = {"run": (Path | None, None, "run directory; runs/PRESET-DATE-SEED if none")}
-_OPTIONS: Options = _RUN | ITERATIONS | MINUTES
+_RANKS: Options = {"ranks": (int, 1, "processes that share the tasks of each meta-batch")}
+_OPTIONS: Options = _RUN | ITERATIONS | MINUTES | _RANKS
 
 
 @command
@@ -88,6 +90,10 @@ def _lines() -> dict[str, str]:
 @command
 def train(arguments: list[str]) -> int:
     """Train a preset, or resume a run."""
+    if int(os.environ.get("RANK", "0")) > 0 and "TORCHELASTIC_RUN_ID" in os.environ:
+        from workbench.training.following import follow
+
+        return follow()
     if "--resume" in arguments:
         return _resume(arguments)
     if not arguments or arguments[0].startswith("-"):
@@ -100,9 +106,15 @@ def train(arguments: list[str]) -> int:
         )
     name, *flags = arguments
     options, experiment = experiment_of(name, flags)
+    if options.run is None and int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")) > 0:
+        raise UserError("torchrun --max-restarts goes on with a run by its name: give --run DIR")
     directory = options.run or default_directory(name, experiment.seed)
     note(f"run {directory}")
-    return _trained(directory, experiment=experiment, minutes=options.minutes)
+    how: dict[str, Any] = {"minutes": options.minutes, "ranks": options.ranks}
+    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    if again and (directory / "config.json").exists():  # begun before torchrun started anew
+        return _trained(directory, resume=True, **how)
+    return _trained(directory, experiment=experiment, **how)
 
 
 def _help() -> Iterator[str]:
@@ -110,7 +122,7 @@ def _help() -> Iterator[str]:
     from workbench.training import Experiment
 
     yield "usage: workbench train PRESET [options]"
-    yield "       workbench train --run DIR --resume [--minutes M]"
+    yield "       workbench train --run DIR --resume [--minutes M] [--ranks N]"
     yield ""
     yield "  PRESET is one of those that `workbench presets` lists; they say what is not said here."
     for flag, (_, _, text) in _OPTIONS.items():
@@ -137,13 +149,14 @@ def _resume(arguments: list[str]) -> int:
             "--run",
             "--resume",
             "--minutes",
+            "--ranks",
             "--help",
         ):
             raise UserError(
                 f"{argument} cannot be given with --resume: a resumed run goes on with its own "
                 "settings, so that it ends as if it had never stopped"
             )
-        if not argument.startswith("-") and before not in ("--run", "--minutes"):
+        if not argument.startswith("-") and before not in ("--run", "--minutes", "--ranks"):
             where = [*arguments, "DIR"][arguments.index("--run") + 1] if named else argument
             raise UserError(
                 f"'{argument}' cannot stand with --resume, since a run keeps its own preset: "
@@ -158,21 +171,26 @@ def _resume(arguments: list[str]) -> int:
         run: Path  # the run directory
         resume: bool = False  # go on with the run in --run
         minutes: float | None = None  # stop after so many minutes, resumable
+        ranks: int = 1  # processes that share the tasks of each meta-batch
 
     options = parse(Resume, arguments, "train")
-    return _trained(options.run, resume=True, minutes=options.minutes)
+    return _trained(options.run, resume=True, minutes=options.minutes, ranks=options.ranks)
 
 
 def _trained(directory: Path, **how: Any) -> int:
     """Train, and say how it ended."""
     from workbench.training import Run
     from workbench.training import train as run_training
+    from workbench.training.group import RankLost
 
     try:
         outcome = run_training(run=directory, **how)
     except KeyboardInterrupt:
         note(f"go on with: workbench train --run {Run(directory).argument} --resume")
         raise
+    except RankLost as lost:
+        note(f"workbench: {lost}")
+        return 130
     assert outcome.run is not None
     best = ""
     if outcome.best is not None:
@@ -190,6 +208,8 @@ def _trained(directory: Path, **how: Any) -> int:
     else:
         note(f"go on with: workbench train --run {argument} --resume")
     say(str(directory))
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # which would start anew what was asked to stop
+        return 0
     return 130 if outcome.state == "interrupted" else 0
 
 

@@ -26,9 +26,11 @@ from workbench.innerloop.certified import Certificate, Certified, Way, Ways, rel
 from workbench.innerloop.compiled import Compiled
 from workbench.innerloop.precision import ALLOWED, LEAST_COSINE, Precision, computing
 from workbench.tasks.episode import Episode
+from workbench.training.group import Group
 from workbench.training.threads import run_chunks
 
 Mode = Literal["auto", "on", "off"]
+_WAITING = 8  # chunks of a thread whose gradients may wait to be added
 Estimated = tuple[MetaGradient, Adapted | None]
 
 
@@ -45,6 +47,7 @@ class MetaGradients:
                      where the learner rematerialises, since it was asked to save memory
     threads          chunks at a time, each with one thread of its own inside
     passing          what is given need only hold until the next call: then nothing is copied out
+    group            the processes that share the chunks; on rank 0 is the whole
 
     The learner's estimator says how a gradient is had. `carried` is what it goes on from in the
     next call, where an outer step is a window of a longer adaptation.
@@ -68,7 +71,9 @@ class MetaGradients:
         tasks_per_chunk: int = 0,
         threads: int = 1,
         passing: bool = False,
+        group: Group | None = None,
     ) -> None:
+        self.group = group
         self.learner, self.tasks_per_chunk, self.threads = learner, tasks_per_chunk, threads
         self.device = _device(learner)
         self.precision = precision
@@ -172,21 +177,35 @@ class MetaGradients:
             found, self.carried = self._run((episode, self.carried))
             return found
         chunks = episode.split(size)
+        if self.group is not None:
+            return self.group.summed(chunks, self._of_each, dict(trainable(self.learner)))
         carried = self.carried.split(size) if self.carried is not None else [None] * len(chunks)
         work = list(zip(chunks, carried, strict=True))
-        results = run_chunks(self._run, work, 1 if self._certified else self.threads)
-        ends = [end for _, end in results if end is not None]
+        gradients: dict[str, Tensor] = {}
+        losses, ends = [], []
+        threads = self._chunk_threads
+        at_a_time = 1 if threads == 1 else _WAITING * threads  # added before others are computed
+        for place in range(0, len(work), at_a_time):
+            some = work[place : place + at_a_time]
+            for (chunk, _), (part, end) in zip(
+                some, run_chunks(self._run, some, threads), strict=True
+            ):
+                share = len(chunk) / len(episode)
+                for name, gradient in part.gradients.items():
+                    before = gradients[name] if name in gradients else torch.zeros_like(gradient)
+                    gradients[name] = before + gradient * share
+                losses.append(part.losses)
+                ends += [] if end is None else [end]
         self.carried = Adapted.joined(ends) if ends else None
-        parts = [part for part, _ in results]
-        shares = [len(chunk) / len(episode) for chunk in chunks]
-        gradients = {
-            name: sum(
-                (part.gradients[name] * share for part, share in zip(parts, shares, strict=True)),
-                start=torch.zeros((), dtype=parts[0].losses.dtype, device=episode.seed.device),
-            )
-            for name in parts[0].gradients
-        }
-        return MetaGradient(gradients, torch.cat([part.losses for part in parts]))
+        return MetaGradient(gradients, torch.cat(losses))
+
+    @property
+    def _chunk_threads(self) -> int:
+        return 1 if self._certified else self.threads
+
+    def _of_each(self, chunks: Sequence[Episode]) -> list[MetaGradient]:
+        work = [(chunk, None) for chunk in chunks]
+        return [part for part, _ in run_chunks(self._run, work, self._chunk_threads)]
 
     def _run(self, work: tuple[Episode, Adapted | None]) -> Estimated:
         if self._certified is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,12 +16,16 @@ from workbench.errors import UserError
 from workbench.numbers import number
 from workbench.tasks import Tasks
 from workbench.training.checkpoints import check_header, save_checkpoint
-from workbench.training.experiment import Experiment, check_present
+from workbench.training.experiment import Experiment
+from workbench.training.following import leading
+from workbench.training.group import Group, RankLost
 from workbench.training.interrupts import Interrupts, Stopped
+from workbench.training.launching import count_of, group_of
+from workbench.training.opening import opened
 from workbench.training.room import fitting
 from workbench.training.runs import Run, State
 from workbench.training.threads import kept_threads, threads_for, use_threads
-from workbench.training.trainer import Best, Diverged, Trainer, tried, versions
+from workbench.training.trainer import Best, Diverged, Trainer, versions
 from workbench.training.watching import adaptation, diagnostics, or_as_before
 
 _GLANCE_SECONDS = 0.25  # between looks at the clock's limits, the stop file, and the bar
@@ -51,10 +55,13 @@ def train(
     minutes: float | None = None,
     progress: bool = True,
     watch: Callable[[Mapping[str, Any]], str] | None = None,
+    ranks: int = 1,
 ) -> Outcome:
     """Train in a run directory (a new one, or with `resume` an existing one), or in memory.
 
     watch  is given each validation's row; what it says, if anything, pauses the training there
+    ranks  processes of this machine that share the tasks of each meta-batch; the result is that of
+           one process that computes the same chunks, bit for bit
 
     An interrupt (SIGINT, SIGTERM or the run's stop file) ends it with a checkpoint to resume from.
     It ends as 'diverged' where no validation was of finite numbers, and with an error where the
@@ -67,10 +74,15 @@ def train(
     """
     if minutes is not None and not minutes > 0:
         raise UserError(f"minutes is {minutes}: it must be above 0")
-    experiment, run, built = _opened(experiment, run, resume)
-    lock: AbstractContextManager[None] = run.locked() if run is not None else nullcontext()
-    with lock, kept_threads(), Interrupts() as interrupts:
-        session = _Session(experiment, run, minutes, progress, interrupts, watch)
+    ranks = count_of(ranks)
+    with ExitStack() as held:
+        group = held.enter_context(group_of(ranks))
+        experiment, run, built = opened(experiment, run, resume, ranks)
+        if run is not None:
+            held.enter_context(run.locked())
+        held.enter_context(kept_threads())
+        interrupts = held.enter_context(Interrupts())
+        session = _Session(experiment, run, minutes, progress, interrupts, watch, group)
         try:
             with fitting("an outer step", "lower training.tasks, or training.tasks_per_chunk"):
                 if built is None:
@@ -80,51 +92,11 @@ def train(
                 gradients = session.trainer.meta_gradients
                 gradients.compiling = partial(interrupts.at_once, run)
                 return session.train()
+        except RankLost as lost:
+            raise session.without(lost) from None
         except BaseException as error:
             session.failed(error)
             raise
-
-
-def _opened(
-    experiment: Experiment | None, run: Run | Path | str | None, resume: bool
-) -> tuple[Experiment, Run | None, tuple[Learner, Tasks] | None]:
-    """What is to be trained, where, and, if that had to be tried out, built."""
-    if run is None:
-        if experiment is None:
-            raise UserError("there is nothing to train: give an experiment, or a run to resume")
-        return experiment, None, None
-    if isinstance(run, Run) or resume:
-        run = run if isinstance(run, Run) else Run.open(run)
-        check_goes_on(run)
-        own = run.experiment
-        try:
-            check_present(own.device)
-        except UserError as error:
-            raise UserError(
-                f"{run.directory} trains on '{own.device}' ({error}): resume it where there is "
-                "one; here it can be evaluated"
-            ) from None
-        if experiment is not None and experiment.to_record() != own.to_record():
-            raise UserError(
-                f"{run.directory} holds another experiment than the one given: leave it out to go "
-                "on with the run's own, or choose another directory"
-            )
-        return own, run, None
-    if experiment is None:
-        raise UserError(f"there is nothing to train in {run}: give an experiment, or resume=True")
-    built = tried(experiment)  # what cannot be trained is refused before a file is written
-    return experiment, Run.create(experiment, run), built
-
-
-def check_goes_on(run: Run) -> None:
-    """Refuses to resume what would only diverge again."""
-    status = run.status()
-    if status.state == "diverged":
-        raise UserError(
-            f"{run.directory} diverged by iteration {status.iteration} ({status.reason}), and a "
-            "resumed run goes on with its own settings to the same end: start a new one with "
-            "others; what it kept can be evaluated"
-        )
 
 
 class _Session:
@@ -138,8 +110,9 @@ class _Session:
         progress: bool,
         interrupts: Interrupts,
         watch: Callable[[Mapping[str, Any]], str] | None,
+        group: Group | None,
     ) -> None:
-        self.experiment, self.run = experiment, run
+        self.experiment, self.run, self.group = experiment, run, group
         self.watch, self.said = watch, ""  # who looks on, and why the training is to end
         self.interrupts, self.progress = interrupts, progress
         self.started = time.monotonic()
@@ -157,16 +130,17 @@ class _Session:
             self.done = run.status().iteration
             run.set_status("running", iteration=self.done)
         if run is None or not run.checkpoint_path("latest").exists():
-            use_threads(threads_for(built[0]))
+            threads = threads_for(built[0])
+            use_threads(threads if self.group is None else self.group.threads(threads))
             if run is not None:
                 run.cut_metrics(0)
-            self.trainer = Trainer(self.experiment, built=built)
+            self.trainer = self._trainer(built)
             return
         checkpoint, path = run.checkpoint("latest")
         check_header(checkpoint, path)
         header = checkpoint.header
         threads = use_threads(header["threads"])
-        self.trainer = trainer = Trainer(self.experiment, built=built, path=header["path"])
+        self.trainer = trainer = self._trainer(built, header["path"])
         trainer.restore(checkpoint, str(path))
         run.cut_metrics(trainer.iteration)
         run.log(f"resumed at outer step {trainer.iteration}")
@@ -188,6 +162,12 @@ class _Session:
             )
         self.seconds_before = header["seconds"]
         self.rows = run.metrics()
+
+    def _trainer(self, built: tuple[Learner, Tasks], path: str | None = None) -> Trainer:
+        if self.group is None:
+            return Trainer(self.experiment, built=built, path=path)
+        assert self.run is not None
+        return leading(self.group, self.experiment, built, self.run, path)
 
     @property
     def seconds(self) -> float:
@@ -290,12 +270,23 @@ class _Session:
             run=run,
         )
 
+    def without(self, lost: RankLost) -> RankLost:
+        """Keep all outer steps, since rank 0 changes nothing in one before it is computed."""
+        run, where = self.run, "before the first outer step of this sitting"
+        assert run is not None
+        if hasattr(self, "trainer"):
+            self._save()
+            where = f"in outer step {self.trainer.iteration + 1}"
+        said = f"{lost} {where}: go on with workbench train --run {run.argument} --resume"
+        self.failed(error := RankLost(said))
+        return error
+
     def failed(self, error: BaseException) -> None:
         """Leave a word about what went wrong."""
         if self.run is None:
             return
         iteration = self.trainer.iteration if hasattr(self, "trainer") else self.done
-        interrupted = isinstance(error, KeyboardInterrupt)
+        interrupted = isinstance(error, KeyboardInterrupt | RankLost)
         reason = " ".join(str(error).split()) or type(error).__name__
         state: State = "interrupted" if interrupted else "failed"
         if isinstance(error, Diverged):

@@ -21,7 +21,7 @@ from torch import Tensor
 from workbench import __version__
 from workbench.algorithms.base import Learner
 from workbench.algorithms.capabilities import Anneals, Prepares
-from workbench.algorithms.values import Adapted, trainable
+from workbench.algorithms.values import Adapted, MetaGradient, trainable
 from workbench.errors import UserError
 from workbench.randomness import Seeded, spawn
 from workbench.tasks import Episode, Tasks
@@ -34,55 +34,19 @@ from workbench.training.checkpoints import (
     load_optimizer,
     optimizer_tensors,
 )
-from workbench.training.evaluation import check_finite, evaluate
+from workbench.training.evaluation import evaluate
 from workbench.training.execution import MetaGradients, modes_of
 from workbench.training.experiment import Experiment
+from workbench.training.group import Group
 from workbench.training.outer import Regulariser, make_optimizer, make_schedule, stand_ins
+from workbench.training.stream import EpisodeStream
 
-_TRAIN_STREAM, _PREPARING_STREAM = 1, 3
+_PREPARING_STREAM = 3
 VALIDATION_SEED = 2000  # the same validation tasks for every run, so that runs can be compared
-_BLOCK_ELEMENTS = 1_500_000  # numbers in a block of sampled episodes
-_BLOCK_ITERATIONS = 256
 
 
 class Diverged(UserError):
     """The meta-loss or a parameter is not finite any more: there is nothing to go on from."""
-
-
-class EpisodeStream:
-    """The training episodes by outer step, sampled in blocks so that small tasks cost little.
-
-    >>> from workbench.training import preset
-    >>> experiment = preset("sinusoid-maml")
-    >>> len(EpisodeStream(experiment, experiment.open_tasks())[0])
-    25
-    """
-
-    def __init__(self, experiment: Experiment, tasks: Tasks) -> None:
-        gpu = torch.device(experiment.device).type == "cuda"
-        self.experiment, self.tasks = experiment, tasks.on(experiment.device) if gpu else tasks
-        one = tasks.sample(1, seed=0, split="train", shape=experiment.train)
-        elements = sum(t.numel() for t in one.tensors().values()) * experiment.training.tasks
-        self.block_size = max(1, min(_BLOCK_ITERATIONS, _BLOCK_ELEMENTS // elements))
-        self._block: tuple[int, list[Episode]] = (-1, [])
-
-    def __getitem__(self, iteration: int) -> Episode:
-        number, place = divmod(iteration, self.block_size)
-        if self._block[0] != number:
-            self._block = (number, self._sample(number))
-        return self._block[1][place]
-
-    def _sample(self, number: int) -> list[Episode]:
-        size = self.experiment.training.tasks
-        block = self.tasks.sample(
-            size * self.block_size,
-            seed=spawn(self.experiment.seed, _TRAIN_STREAM, number),
-            split="train",
-            shape=self.experiment.train,
-        )
-        check_finite(block, self.tasks.name)
-        block.check()  # once for all its episodes
-        return block.to(self.experiment.device, self.experiment.torch_dtype).split(size)
 
 
 @dataclass(frozen=True)
@@ -97,7 +61,8 @@ class Best:
 class Trainer:
     """A training at some outer step (its `iteration`): `update` makes one, `checkpoint` keeps it.
 
-    `path` makes a resumed training compute its gradients the way it did before.
+    `path` makes a resumed training compute its gradients the way it did before. With a `group`
+    other processes compute a part of each.
 
     >>> from workbench.training import preset
     >>> trainer = Trainer(preset("sinusoid-maml").stretched(10))
@@ -112,8 +77,9 @@ class Trainer:
         *,
         built: tuple[Learner, Tasks] | None = None,
         path: str | None = None,
+        group: Group | None = None,
     ) -> None:
-        self.experiment = experiment
+        self.experiment, self.group = experiment, group
         self.learner, self.tasks = built or experiment.build()
         self.learner.train()
         if isinstance(self.learner, Prepares):
@@ -142,6 +108,7 @@ class Trainer:
             tasks_per_chunk=settings.tasks_per_chunk,
             threads=1 if draws else settings.threads,
             passing=True,
+            group=group,
         )
         self.meta_gradients.check_precision(self.episodes[0])
         if self.meta_gradients.path != "eager":
@@ -188,16 +155,22 @@ class Trainer:
             self.learner.meta_gradient(self.episodes[0].split(1)[0])
         return trial.drawn
 
-    def update(self) -> None:
-        """One outer step."""
-        trajectory, window = divmod(self.iteration, self.windows)
+    def compute(self, iteration: int) -> MetaGradient:
+        """The meta-gradient of an outer step."""
+        trajectory, window = divmod(iteration, self.windows)
         if window == 0:
             self.meta_gradients.carried = None
-        settings = self.experiment.training
         if isinstance(self.learner, Anneals):
-            self.learner.anneal(self.iteration / settings.iterations)
+            self.learner.anneal(iteration / self.experiment.training.iterations)
         with self._drawing:
-            gradients, losses = self.meta_gradients(self.episodes[trajectory])
+            return self.meta_gradients(self.episodes[trajectory])
+
+    def update(self) -> None:
+        """One outer step."""
+        settings = self.experiment.training
+        if self.group is not None:
+            self.group.tell(self.iteration, self.parameters)
+        gradients, losses = self.compute(self.iteration)
         for name, parameter in self.parameters.items():
             parameter.grad = gradients[name]
         self.regulariser.add_gradients()

@@ -28,7 +28,7 @@ from workbench.session.messages import ListedRun, Problem, SettingApart, TrainAb
 from workbench.session.wire import WireFrame, to_wire
 from workbench.standing import RESUMED, TRASH
 from workbench.training import Run, presets, resume_in_background
-from workbench.training.loop import check_goes_on
+from workbench.training.opening import check_goes_on
 from workbench.training.trainer import tried
 from workbench.widgets.drawn import subject_of
 from workbench.widgets.exporting import Exporting, Subject
