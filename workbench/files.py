@@ -7,6 +7,7 @@ written, so a hostile file can at worst be refused.
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -45,6 +46,18 @@ def writing(path: Path) -> Iterator[None]:
         raise UserError(
             f"{path} cannot be written ({error.strerror}): choose another place"
         ) from error
+
+
+@contextmanager
+def holding(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a lock file; whether it is held, where it is not waited for. A kill gives it back."""
+    with writing(path), path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def write_safely(path: Path, content: bytes) -> None:
