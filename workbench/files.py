@@ -48,6 +48,19 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
+def is_full(error: BaseException | None) -> bool:
+    """Whether it was the disk, with no room left, that an error began with.
+
+    >>> is_full(OSError(errno.ENOSPC, "no space")), is_full(UserError("no"))
+    (True, False)
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 @contextmanager
 def holding(path: Path, *, wait: bool = True) -> Iterator[bool]:
     """Hold a lock file; whether it is held, where it is not waited for. A kill gives it back."""

@@ -337,7 +337,7 @@ class _Session:
     @property
     def unwatched(self) -> bool:
         """Whether progress is told in lines: it is asked for, and no bar would be seen."""
-        return self.progress and not _is_watched(sys.stderr)
+        return self.progress and not is_watched(sys.stderr)
 
     def _tell(self, first: int, seconds: float) -> None:
         """A line on how far it is, such as a log keeps; the rate is that since the first step."""
@@ -361,7 +361,7 @@ class _Session:
         return tqdm(
             initial=self.trainer.iteration,
             total=self.experiment.training.iterations,
-            disable=not (self.progress and _is_watched(sys.stderr)),
+            disable=not (self.progress and is_watched(sys.stderr)),
             file=sys.stderr,
             unit=" outer steps",
             desc=self.experiment.tasks,
@@ -380,6 +380,6 @@ def diverged_in(rows: Sequence[Mapping[str, Any]]) -> str:
     return str(last.get("diverged", ""))
 
 
-def _is_watched(stream: Any) -> bool:
+def is_watched(stream: Any) -> bool:
     """Whether somebody sees a bar move there: a terminal or a notebook, not a file or a pipe."""
     return bool(stream.isatty()) or type(stream).__module__.startswith("ipykernel")
