@@ -25,7 +25,10 @@ Options = dict[str, tuple[Any, Any, str]]  # the type, the default and the help 
 ITERATIONS: Options = {"iterations": (int | None, None, "outer steps; schedules stretch with them")}
 MINUTES: Options = {"minutes": (float | None, None, "stop after so many minutes, resumable")}
 _RUN: Options = {"run": (Path | None, None, "run directory; runs/PRESET-DATE-SEED if none")}
-_OPTIONS: Options = _RUN | ITERATIONS | MINUTES
+_TRACKER: Options = {
+    "tracker": (str | None, None, "tensorboard or mlflow, perhaps :FOLDER, writes metrics too")
+}
+_OPTIONS: Options = _RUN | ITERATIONS | MINUTES | _TRACKER
 
 
 @command
@@ -102,7 +105,9 @@ def train(arguments: list[str]) -> int:
     options, experiment = experiment_of(name, flags)
     directory = options.run or default_directory(name, experiment.seed)
     note(f"run {directory}")
-    return _trained(directory, experiment=experiment, minutes=options.minutes)
+    return _trained(
+        directory, experiment=experiment, minutes=options.minutes, tracker=options.tracker
+    )
 
 
 def _help() -> Iterator[str]:
@@ -110,7 +115,7 @@ def _help() -> Iterator[str]:
     from workbench.training import Experiment
 
     yield "usage: workbench train PRESET [options]"
-    yield "       workbench train --run DIR --resume [--minutes M]"
+    yield "       workbench train --run DIR --resume [--minutes M] [--tracker T]"
     yield ""
     yield "  PRESET is one of those that `workbench presets` lists; they say what is not said here."
     for flag, (_, _, text) in _OPTIONS.items():
@@ -137,13 +142,14 @@ def _resume(arguments: list[str]) -> int:
             "--run",
             "--resume",
             "--minutes",
+            "--tracker",
             "--help",
         ):
             raise UserError(
                 f"{argument} cannot be given with --resume: a resumed run goes on with its own "
                 "settings, so that it ends as if it had never stopped"
             )
-        if not argument.startswith("-") and before not in ("--run", "--minutes"):
+        if not argument.startswith("-") and before not in ("--run", "--minutes", "--tracker"):
             where = [*arguments, "DIR"][arguments.index("--run") + 1] if named else argument
             raise UserError(
                 f"'{argument}' cannot stand with --resume, since a run keeps its own preset: "
@@ -158,9 +164,10 @@ def _resume(arguments: list[str]) -> int:
         run: Path  # the run directory
         resume: bool = False  # go on with the run in --run
         minutes: float | None = None  # stop after so many minutes, resumable
+        tracker: str | None = None  # tensorboard or mlflow, perhaps :FOLDER, writes metrics too
 
     options = parse(Resume, arguments, "train")
-    return _trained(options.run, resume=True, minutes=options.minutes)
+    return _trained(options.run, resume=True, minutes=options.minutes, tracker=options.tracker)
 
 
 def _trained(directory: Path, **how: Any) -> int:

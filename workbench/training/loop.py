@@ -21,6 +21,7 @@ from workbench.training.interrupts import Interrupts, Stopped
 from workbench.training.room import fitting
 from workbench.training.runs import Run, State
 from workbench.training.threads import kept_threads, threads_for, use_threads
+from workbench.training.tracking import Tracker, check_tracker, tracking
 from workbench.training.trainer import Best, Diverged, Trainer, tried, versions
 from workbench.training.watching import adaptation, diagnostics, or_as_before
 
@@ -51,10 +52,12 @@ def train(
     minutes: float | None = None,
     progress: bool = True,
     watch: Callable[[Mapping[str, Any]], str] | None = None,
+    tracker: str | None = None,
 ) -> Outcome:
     """Train in a run directory (a new one, or with `resume` an existing one), or in memory.
 
-    watch  is given each validation's row; what it says, if anything, pauses the training there
+    watch    is given each validation's row; what it says, if anything, pauses the training there
+    tracker  is told of the metrics too: tensorboard or mlflow, perhaps with a colon and a folder
 
     An interrupt (SIGINT, SIGTERM or the run's stop file) ends it with a checkpoint to resume from.
     It ends as 'diverged' where no validation was of finite numbers, and with an error where the
@@ -67,6 +70,7 @@ def train(
     """
     if minutes is not None and not minutes > 0:
         raise UserError(f"minutes is {minutes}: it must be above 0")
+    check_tracker(tracker, run)
     experiment, run, built = _opened(experiment, run, resume)
     lock: AbstractContextManager[None] = run.locked() if run is not None else nullcontext()
     with lock, kept_threads(), Interrupts() as interrupts:
@@ -79,7 +83,8 @@ def train(
                     session.prepare(built)
                 gradients = session.trainer.meta_gradients
                 gradients.compiling = partial(interrupts.at_once, run)
-                return session.train()
+                with tracking(tracker, run, session.trainer.iteration) as session.tracker:
+                    return session.train()
         except BaseException as error:
             session.failed(error)
             raise
@@ -148,6 +153,7 @@ class _Session:
         self.rows: list[dict[str, Any]] = []
         self.latest: dict[str, str] = {}  # the newest measure of each split, in words
         self.trainer: Trainer
+        self.tracker: Tracker | None = None
         self.done = 0  # outer steps before the trainer is there
 
     def prepare(self, built: tuple[Learner, Tasks]) -> None:
@@ -318,6 +324,8 @@ class _Session:
             self.latest["validation"] = f"{measure.name} {said}"
         if self.run is not None:
             self.run.append(row)
+        if self.tracker is not None:
+            self.tracker.row(row)
 
     def _validate(self, bar: Any) -> None:
         with or_as_before(self.trainer), self.interrupts.at_once(self.run):

@@ -38,6 +38,19 @@ def to_record(value: Any) -> Any:
     return value
 
 
+def flattened(record: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """The settings of a record by their dotted names, as text.
+
+    >>> dict(flattened({"training": {"tasks": 4}, "seed": 0}))
+    {'training.tasks': '4', 'seed': '0'}
+    """
+    if isinstance(record, Mapping) and record:
+        for key, value in record.items():
+            yield from flattened(value, f"{name}.{key}" if name else key)
+    else:
+        yield name, str(record)
+
+
 def own_files(experiment: Any) -> dict[str, dict[str, str]]:
     """The files outside the package that an experiment needs, with their hash and their text.
 

@@ -1,6 +1,6 @@
-"""`python -m workbench.training.sweeps RUN`: trains a unit for as long as who began it lives.
+"""`python -m workbench.training.sweeps RUN [TRACKER]`: trains while whoever began it lives.
 
-Whoever that is holds the other end of standard input. When it closes, on purpose or because its
+That one holds the other end of standard input. When it closes, on purpose or because its
 process was killed, the unit writes a checkpoint and ends, so that it can be gone on with elsewhere.
 """
 
@@ -32,14 +32,14 @@ def _end_with_parent() -> None:
 if __name__ == "__main__":
     keep_freed_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    run = Run(Path(sys.argv[1]))
+    run, tracker = Run(Path(sys.argv[1])), sys.argv[2] if len(sys.argv) > 2 else None
     until = time.monotonic() + _PATIENCE_SECONDS
     try:
         while run.status().state == "running" and time.monotonic() < until:
             time.sleep(0.1)
         if run.status().state == "finished":
             sys.exit(0)
-        outcome = train(run=run, resume=True, progress=False)
+        outcome = train(run=run, resume=True, progress=False, tracker=tracker)
         sys.exit({"finished": 0, "interrupted": 130}.get(outcome.state, 2))
     except UserError as error:
         sys.stderr.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {error}\n")

@@ -19,6 +19,7 @@ from workbench.training.loop import is_watched
 from workbench.training.sweeps.described import Unit, read, units_of
 from workbench.training.sweeps.folder import Sweep, is_sweep
 from workbench.training.sweeps.unit import Ended, Order, trained
+from workbench.training.tracking import check_tracker
 from workbench.training.trainer import versions
 
 _TRIES = 4  # so often is a unit begun or gone on with whose process was killed
@@ -40,6 +41,7 @@ def sweep(
     seeds: Iterable[int] | None = None,
     workers: int = 1,
     dask: str | None = None,
+    tracker: str | None = None,
     progress: bool = True,
 ) -> Sweep:
     """Train many, each in a run of its own; what is trained already is left as it is.
@@ -50,19 +52,21 @@ def sweep(
     seeds        of each experiment; its own if none. A file says its own
     workers      trainings side by side
     dask         the address of a dask scheduler whose workers train instead, in this very folder
+    tracker      who is told of the metrics of each, as `train` takes it
 
     An interrupt, or the end of this process, ends all of them with checkpoints to go on from. A
     unit that fails does not end the others: `Sweep.states` says how each one stands.
     """
     if workers < 1:
         raise UserError(f"workers is {workers}: it must be at least 1")
+    check_tracker(tracker, directory or experiments)
     units, place = _wanted(experiments, directory, seeds)
     found = Sweep(place)
     with crew_of(workers, dask, threads=True) as crew, found.held():
         if units:
             found = Sweep.made(units, place)
         found.check_whole()
-        _Sitting(found, crew, workers if dask is None else 0, progress).run()
+        _Sitting(found, crew, workers if dask is None else 0, tracker, progress).run()
     return found
 
 
@@ -89,11 +93,13 @@ def _wanted(
 class _Sitting:
     """The units of a sweep as they are given out, in this sitting of it."""
 
-    def __init__(self, sweep: Sweep, crew: Crew, workers: int, progress: bool) -> None:
+    def __init__(
+        self, sweep: Sweep, crew: Crew, workers: int, tracker: str | None, progress: bool
+    ) -> None:
         self.sweep, self.crew = sweep, crew
         threads = max(1, (os.cpu_count() or 1) // workers) if workers else 0
         place = Path.cwd()
-        self.order = Order(sweep.directory.resolve(), place, versions(), threads)
+        self.order = Order(sweep.directory.resolve(), place, versions(), threads, tracker)
         self.left = sweep.left()
         self.given: Counter[str] = Counter()
         self.avoid: dict[str, set[str]] = {name: set() for name in self.left}

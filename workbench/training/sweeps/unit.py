@@ -42,12 +42,14 @@ class Order:
 
     versions  of whoever gives the order
     threads   that torch may use; 0 is for the worker to say
+    tracker   who is told of metrics, as `train` takes it
     """
 
     sweep: Path
     place: Path
     versions: Mapping[str, str]
     threads: int = 0
+    tracker: str | None = None
 
 
 def trained(order: Order, name: str) -> Ended:
@@ -80,10 +82,12 @@ def _minded(order: Order, sweep: Sweep, run: Run) -> int:
     environment = dict(os.environ)
     if order.threads:
         environment.setdefault("OMP_NUM_THREADS", str(order.threads))
+    command = [sys.executable, "-m", "workbench.training.sweeps", str(run.directory)]
+    command += [] if order.tracker is None else [order.tracker]
     log = run.directory / "log.txt"
     with writing(log), log.open("a") as file:
         child = subprocess.Popen(
-            [sys.executable, "-m", "workbench.training.sweeps", str(run.directory)],
+            command,
             stdin=subprocess.PIPE,
             stdout=file,
             stderr=file,
