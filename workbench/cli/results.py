@@ -126,8 +126,8 @@ def said(values: Tensor, measure: Measure) -> str:
 def compare(arguments: list[str]) -> int:
     """Compare runs on the same new tasks."""
     from workbench.training import compare as compare_runs
-    from workbench.training import run_of
     from workbench.training.evaluation import DEFAULT_SEED
+    from workbench.training.sweeps import runs_of
 
     def form(
         runs: tuple[Path, ...],
@@ -142,14 +142,14 @@ def compare(arguments: list[str]) -> int:
         """Compare runs on identical tasks, paired; runs equal but for their seed are one group.
 
         Args:
-            runs: run directories, or names of runs that ship
+            runs: run directories, sweeps' folders, or names of runs that ship
             episodes: number of tasks
             split: which classes the tasks are made of
             seed: which tasks are drawn
             inductive: normalise the query by the support's statistics
             json: one JSON object on standard output
         """
-        opened = [run_of(run) for run in runs]
+        opened = [unit for run in runs for unit in runs_of(run)]
         for one in opened:
             _note_diverged(one)
         result = compare_runs(

@@ -7,7 +7,6 @@ again, a few times; who it was lost with is not waited for.
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import platform
 import sys
 import time
@@ -19,7 +18,6 @@ from concurrent.futures import (
     CancelledError,
     Executor,
     Future,
-    ProcessPoolExecutor,
     ThreadPoolExecutor,
     wait,
 )
@@ -45,6 +43,8 @@ class _Work:
     arguments: tuple[Any, ...]
     avoid: Collection[str]  # names of workers that are not to have it
     given: int = 0  # how often
+    among: Collection[str] = ()  # who may have it, where some may not
+    since: float = 0.0  # when there was last anybody who may
 
 
 class Crew(ABC):
@@ -56,7 +56,10 @@ class Crew(ABC):
     def give(
         self, key: Any, function: Callable[..., Any], *arguments: Any, avoid: Collection[str] = ()
     ) -> None:
-        """Let a function of a module be called there, but not by workers of these names."""
+        """Let a function of a module be called there, but not by workers of these names.
+
+        Where there are no others, and none come within a while, its result is None.
+        """
         self._submit(_Work(key, function, arguments, avoid))
 
     def _submit(self, work: _Work) -> None:
@@ -71,6 +74,7 @@ class Crew(ABC):
         while self._waiting:
             ready, _ = wait(self._waiting, _GLANCE_SECONDS, return_when=FIRST_COMPLETED)
             look()
+            self._look()
             lost = []
             for future in ready:
                 work = self._waiting.pop(future)
@@ -85,8 +89,9 @@ class Crew(ABC):
             for work in lost:
                 if work.given >= _TRIES:
                     raise UserError(
-                        f"the processes that worked on {work.key} were lost {_TRIES} times: see "
-                        "what ends them (memory, most likely), and ask for fewer workers"
+                        f"the processes that worked on {work.key} were lost {_TRIES} times: ask "
+                        "for fewer workers if memory ran out; a script must call this under "
+                        "`if __name__ == '__main__':`"
                     )
                 self._submit(work)
 
@@ -96,9 +101,8 @@ class Crew(ABC):
             future.cancel()
         self._waiting = {}
 
-    def others(self, avoid: Collection[str]) -> bool:
-        """Whether there are workers of other names than these."""
-        return False
+    def _look(self) -> None:
+        """See whether what waits for some workers waits in vain."""
 
     @abstractmethod
     def _future(self, work: _Work) -> Future[Any]:
@@ -133,10 +137,17 @@ class Local(Crew):
     def _made(self) -> Executor:
         if self.threads:
             return ThreadPoolExecutor(self.workers, thread_name_prefix="crew")
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+
         # not forked: threads of this process, OpenMP's among them, would not be there
         return ProcessPoolExecutor(self.workers, multiprocessing.get_context("spawn"))
 
     def _future(self, work: _Work) -> Future[Any]:
+        if work.avoid:  # all are of this one machine
+            nobody: Future[Any] = Future()
+            nobody.set_result(None)
+            return nobody
         try:
             return self._executor.submit(work.function, *work.arguments)
         except BrokenExecutor:
@@ -197,18 +208,37 @@ class Cluster(Crew):
             raise
         return client
 
-    def others(self, avoid: Collection[str]) -> bool:
-        """Whether there are workers of other names than these."""
-        return bool(self._among(avoid))
-
-    def _among(self, avoid: Collection[str]) -> list[str]:
-        return [name for name in self._client.scheduler_info(-1)["workers"] if name not in avoid]
-
     def _future(self, work: _Work) -> Future[Any]:
-        more = {"workers": self._among(work.avoid)} if work.avoid else {}
+        more = {}
+        if work.avoid:
+            work.among = self._names() - set(work.avoid)
+            work.since = work.since or time.monotonic()
+            if not work.among:
+                return Future()  # until `_look` finds somebody
+            work.since, more = time.monotonic(), {"workers": list(work.among)}
         executor = self._client.get_executor(pure=False, **more)
         future: Future[Any] = executor.submit(work.function, *work.arguments)
         return future
+
+    def _names(self) -> set[str]:
+        """The workers that there are now."""
+        return set(self._client.scheduler_info(-1)["workers"])
+
+    def _look(self) -> None:
+        """What none of its workers can do any more is given to others, or to nobody."""
+        choosy = {f: work for f, work in self._waiting.items() if work.avoid and not f.done()}
+        if not choosy:
+            return
+        names = self._names()
+        for future, work in choosy.items():
+            if names & set(work.among):
+                work.since = time.monotonic()
+            elif names - set(work.avoid):
+                del self._waiting[future]
+                future.cancel()
+                self._waiting[self._future(work)] = work
+            elif time.monotonic() - work.since > _CONNECT_SECONDS / 3:
+                future.set_result(None)
 
     def _mend(self) -> None:
         """The scheduler was lost, or began anew: what it knew, it knows no more."""

@@ -8,8 +8,8 @@ by_group   the same by settings, with intervals over tasks and over seeds
 """
 
 from workbench.training.sweeps.described import Unit, read
-from workbench.training.sweeps.folder import Sweep, runs_of
+from workbench.training.sweeps.folder import Sweep, is_sweep, runs_of
 from workbench.training.sweeps.results import by_group, gathered
 from workbench.training.sweeps.running import sweep
 
-__all__ = ["Sweep", "Unit", "by_group", "gathered", "read", "runs_of", "sweep"]
+__all__ = ["Sweep", "Unit", "by_group", "gathered", "is_sweep", "read", "runs_of", "sweep"]

@@ -31,7 +31,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,6 +78,8 @@ class _Part:
 
 def read(path: Path | str) -> list[Unit]:
     """The units that a file describes, every one of which can be trained."""
+    import tomllib
+
     path = Path(path)
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -169,8 +170,6 @@ def _units(given: Mapping[str, Any]) -> list[Unit]:
             settings: dict[str, Any] = {}
             for part in chosen:
                 settings |= part.settings
-            if "seed" in settings:
-                raise UserError("the seed is no setting of a sweep: give seeds, as in [0, 1, 2]")
             group = ",".join(filter(None, (part.name for part in chosen)))
             values = {name: value for name, value in settings.items() if name != "preset"}
             experiment = _with(start, values, group)
@@ -267,6 +266,8 @@ def _flat(table: Any, names: Sequence[str], where: str, prefix: str = "") -> dic
             found |= _flat(value, names, where, f"{name}.")
         else:
             found[name] = value
+    if "seed" in found:
+        raise UserError("the seed is no setting of a sweep: give seeds, as in [0, 1, 2]")
     return found
 
 
@@ -295,4 +296,4 @@ def _word(value: Any) -> str:
 
 def _plain(text: str) -> str:
     """Text as a part of a folder's name."""
-    return re.sub(r"[^\w.+=-]+", "-", text).strip(".-") or "unit"
+    return re.sub(r"[^\w.+=-]+", "-", text).strip(".") or "unit"

@@ -132,12 +132,14 @@ class _Sitting:
             time.sleep(_LOOK_SECONDS / 4)
 
     def _wait(self) -> None:
-        for name, ended in self.crew.done(self.shown.look):
-            self.avoid[name].add(ended.worker) if ended.elsewhere else None
-            again = self.crew.others(self.avoid[name]) if ended.elsewhere else True
-            lost = ended.elsewhere or ended.state == "killed"
-            if lost and again and self.given[name] < _TRIES:
+        for name, found in self.crew.done(self.shown.look):
+            ended = self.ended.pop(name) if found is None else found  # None: nobody else is there
+            if ended.elsewhere:
+                self.avoid[name].add(ended.worker)
+            lost = found is not None and (ended.elsewhere or ended.state == "killed")
+            if lost and self.given[name] < _TRIES:
                 self.sweep.log(f"{name} is given again: {ended.reason}")
+                self.ended[name] = ended
                 self._give(name)
                 continue
             self.ended[name] = ended
