@@ -101,6 +101,7 @@ class Crew(ABC):
             future.cancel()
         self._waiting = {}
 
+    @abstractmethod
     def _look(self) -> None:
         """See whether what waits for some workers waits in vain."""
 
@@ -153,6 +154,9 @@ class Local(Crew):
         except BrokenExecutor:
             self._mend()
             return self._executor.submit(work.function, *work.arguments)
+
+    def _look(self) -> None:
+        """Nothing waits for some of them alone."""
 
     def _mend(self) -> None:
         self.close()

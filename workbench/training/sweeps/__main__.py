@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -41,11 +42,12 @@ if __name__ == "__main__":
             sys.exit(0)
         outcome = train(run=run, resume=True, progress=False, tracker=tracker)
         sys.exit({"finished": 0, "interrupted": 130}.get(outcome.state, 2))
-    except UserError as error:
-        sys.stderr.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {error}\n")
-        sys.exit(FULL if is_full(error) else 2)
     except KeyboardInterrupt:
         sys.exit(130)
-    except Exception:
-        traceback.print_exc()
-        sys.exit(1)
+    except Exception as error:
+        with suppress(OSError):  # a full disk has no room for it
+            if isinstance(error, UserError):
+                sys.stderr.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {error}\n")
+            else:
+                traceback.print_exc()
+        sys.exit(FULL if is_full(error) else 2 if isinstance(error, UserError) else 1)
