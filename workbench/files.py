@@ -7,6 +7,7 @@ written, so a hostile file can at worst be refused.
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -45,6 +46,31 @@ def writing(path: Path) -> Iterator[None]:
         raise UserError(
             f"{path} cannot be written ({error.strerror}): choose another place"
         ) from error
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether it was the disk, with no room left, that an error began with.
+
+    >>> is_full(OSError(errno.ENOSPC, "no space")), is_full(UserError("no"))
+    (True, False)
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+@contextmanager
+def holding(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a lock file; whether it is held, where it is not waited for. A kill gives it back."""
+    with writing(path), path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def write_safely(path: Path, content: bytes) -> None:

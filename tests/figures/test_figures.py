@@ -32,6 +32,7 @@ from workbench.figures import (
     setting_importance,
     setting_slices,
     study_history,
+    sweep_results,
     training_diagnostics,
     trend,
 )
@@ -50,6 +51,7 @@ FIGURES = {
     "study_history": (study_history, examples.study),
     "setting_importance": (setting_importance, examples.importance),
     "setting_slices": (setting_slices, examples.study),
+    "sweep_results": (sweep_results, examples.sweep),
     "training_diagnostics": (training_diagnostics, examples.diagnostics),
     "adaptation_progress": (adaptation_progress, examples.progress),
 }
@@ -131,6 +133,7 @@ def test_a_missing_column_is_named_with_the_cure(name):
         "study_history": "best",
         "setting_importance": "setting",
         "setting_slices": "state",
+        "sweep_results": "group",
         "training_diagnostics": "quantity",
         "adaptation_progress": "step",
     }[name]
@@ -156,6 +159,7 @@ def test_an_empty_frame_and_words_for_numbers_are_refused(name):
         "study_history": "value",
         "setting_importance": "importance",
         "setting_slices": "value",
+        "sweep_results": "mean",
         "training_diagnostics": "value",
         "adaptation_progress": "value",
     }[name]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -232,3 +234,22 @@ def test_its_code_gives_the_same_frame(make: Callable[..., ComparePanel]):
     assert panel.about["shell"] == (
         "workbench compare runs/a0 runs/a1 runs/b --episodes 60 --seed 5"
     )
+
+
+def test_a_sweep_is_all_its_units(make: Callable[..., ComparePanel]):
+    record = {"units": {n: {"group": "one", "settings": {}} for n in ("a0", "a1")}}
+    Path("runs/swept").mkdir()
+    Path("runs/swept/sweep.json").write_text(json.dumps(record))
+    for name in record["units"]:
+        shutil.copytree(Path("runs") / name, Path("runs/swept") / name)
+    panel = finished(make("runs/swept", episodes=10))
+    assert panel.names == ["runs/swept/a0", "runs/swept/a1"]
+    assert panel.result is not None
+    assert [group.seeds for group in panel.result.groups] == [(0, 1)]
+    answer(panel, "choose", names=["runs/b"])
+    offered = {one["name"] for one in panel.about["known"]}
+    assert "runs/swept" in offered
+    answer(panel, "choose", names=["runs/b", "runs/swept"])
+    assert panel.about["chosen"] == ["runs/b", "runs/swept/a0", "runs/swept/a1"]
+    assert "runs/swept" not in {one["name"] for one in panel.about["known"]}
+    shutil.rmtree("runs/swept")

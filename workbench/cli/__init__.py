@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "presets": ("workbench.cli.train", "presets", "list the ready-made experiments"),
     "train": ("workbench.cli.train", "train", "train a preset, or resume a run"),
     "tune": ("workbench.cli.tune", "tune", "seek the settings of a preset that validate best"),
+    "sweep": ("workbench.cli.sweep", "sweep", "train many from one file, and measure them"),
     "runs": ("workbench.cli.runs", "runs", "list runs; rename, annotate, delete, restore them"),
     "stop": ("workbench.cli.train", "stop", "stop a running training; it can be resumed"),
     "evaluate": ("workbench.cli.results", "evaluate", "measure a run on new tasks"),
@@ -87,7 +88,7 @@ def _dispatch(arguments: list[str]) -> int:
     name, *rest = arguments
     if name not in COMMANDS:
         raise UserError(f"there is no command '{name}': {nearest(name, list(COMMANDS))}")
-    if name in ("train", "tune", "evaluate", "compare"):
+    if name in ("train", "tune", "sweep", "evaluate", "compare"):
         from workbench.training.execution import keep_freed_memory
 
         keep_freed_memory()

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 @command
 def evaluate(arguments: list[str]) -> int:
     """Measure a run on new tasks."""
-    from workbench.tasks import open_tasks
-    from workbench.training import evaluate as measure
     from workbench.training import name_of, run_of
-    from workbench.training.evaluation import DEFAULT_SEED, check_alike
+    from workbench.training.crews import crew_for
+    from workbench.training.evaluation import DEFAULT_SEED
+    from workbench.training.spreading import evaluate_run
 
     def form(
         run: Path,
@@ -40,6 +40,8 @@ def evaluate(arguments: list[str]) -> int:
         inductive: bool = False,
         checkpoint: Literal["best", "latest"] = "best",
         last_step_only: bool = False,
+        workers: int = 1,
+        dask: str | None = None,
         json: bool = False,
     ) -> None:
         """Adapt a trained learner to new tasks and measure after every inner step.
@@ -57,27 +59,28 @@ def evaluate(arguments: list[str]) -> int:
             inductive: normalise the query by the support's statistics
             checkpoint: the best one by validation, or the latest
             last_step_only: do not measure after the earlier steps, which takes long for images
+            workers: processes that share the tasks; the result is the same
+            dask: address of a dask scheduler whose workers share them instead
             json: one JSON object on standard output
         """
         opened = run_of(run)
         _note_diverged(opened)
-        learner, family = opened.load(checkpoint)
-        if tasks is not None:
-            trained, family = family, open_tasks(tasks)
-            check_alike(trained.spec(opened.experiment.train), family, opened.experiment.test)
         sizes = {"ways": ways, "shots": shots, "queries": queries}
         given = {name: size for name, size in sizes.items() if size is not None}
-        result = measure(
-            learner,
-            family,
-            dataclasses.replace(opened.experiment.test, **given),
-            episodes=episodes,
-            split=split,
-            steps=steps,
-            seed=seed,
-            inductive=True if inductive else None,
-            every_step=not last_step_only,
-        )
+        with crew_for(workers, dask) as crew:
+            result = evaluate_run(
+                opened,
+                checkpoint,
+                tasks=tasks,
+                shape=dataclasses.replace(opened.experiment.test, **given),
+                episodes=episodes,
+                split=split,
+                steps=steps,
+                seed=seed,
+                inductive=True if inductive else None,
+                every_step=not last_step_only,
+                crew=crew,
+            )
         if json:
             say_json(result.to_record())
             return
@@ -123,8 +126,8 @@ def said(values: Tensor, measure: Measure) -> str:
 def compare(arguments: list[str]) -> int:
     """Compare runs on the same new tasks."""
     from workbench.training import compare as compare_runs
-    from workbench.training import run_of
     from workbench.training.evaluation import DEFAULT_SEED
+    from workbench.training.sweeps import runs_of
 
     def form(
         runs: tuple[Path, ...],
@@ -139,14 +142,14 @@ def compare(arguments: list[str]) -> int:
         """Compare runs on identical tasks, paired; runs equal but for their seed are one group.
 
         Args:
-            runs: run directories, or names of runs that ship
+            runs: run directories, sweeps' folders, or names of runs that ship
             episodes: number of tasks
             split: which classes the tasks are made of
             seed: which tasks are drawn
             inductive: normalise the query by the support's statistics
             json: one JSON object on standard output
         """
-        opened = [run_of(run) for run in runs]
+        opened = [unit for run in runs for unit in runs_of(run)]
         for one in opened:
             _note_diverged(one)
         result = compare_runs(

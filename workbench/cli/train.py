@@ -27,7 +27,11 @@ ITERATIONS: Options = {"iterations": (int | None, None, "outer steps; schedules 
 MINUTES: Options = {"minutes": (float | None, None, "stop after so many minutes, resumable")}
 _RUN: Options = {"run": (Path | None, None, "run directory; runs/PRESET-DATE-SEED if none")}
 _RANKS: Options = {"ranks": (int, 1, "processes that share the tasks of each meta-batch")}
-_OPTIONS: Options = _RUN | ITERATIONS | MINUTES | _RANKS
+_TRACKER: Options = {
+    "tracker": (str | None, None, "tensorboard or mlflow, perhaps :FOLDER, writes metrics too")
+}
+_OPTIONS: Options = _RUN | ITERATIONS | MINUTES | _RANKS | _TRACKER
+_WITH_RESUME = ("--run", "--minutes", "--ranks", "--tracker")
 
 
 @command
@@ -110,7 +114,7 @@ def train(arguments: list[str]) -> int:
         raise UserError("torchrun --max-restarts goes on with a run by its name: give --run DIR")
     directory = options.run or default_directory(name, experiment.seed)
     note(f"run {directory}")
-    how: dict[str, Any] = {"minutes": options.minutes, "ranks": options.ranks}
+    how = {"minutes": options.minutes, "ranks": options.ranks, "tracker": options.tracker}
     again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
     if again and (directory / "config.json").exists():  # begun before torchrun started anew
         return _trained(directory, resume=True, **how)
@@ -122,7 +126,7 @@ def _help() -> Iterator[str]:
     from workbench.training import Experiment
 
     yield "usage: workbench train PRESET [options]"
-    yield "       workbench train --run DIR --resume [--minutes M] [--ranks N]"
+    yield "       workbench train --run DIR --resume [--minutes M] [--ranks N] [--tracker T]"
     yield ""
     yield "  PRESET is one of those that `workbench presets` lists; they say what is not said here."
     for flag, (_, _, text) in _OPTIONS.items():
@@ -145,18 +149,13 @@ def _help() -> Iterator[str]:
 def _resume(arguments: list[str]) -> int:
     before, named = "", "--run" in arguments
     for argument in arguments:
-        if argument.startswith("--") and argument.split("=")[0] not in (
-            "--run",
-            "--resume",
-            "--minutes",
-            "--ranks",
-            "--help",
-        ):
+        known = (*_WITH_RESUME, "--resume", "--help")
+        if argument.startswith("--") and argument.split("=")[0] not in known:
             raise UserError(
                 f"{argument} cannot be given with --resume: a resumed run goes on with its own "
                 "settings, so that it ends as if it had never stopped"
             )
-        if not argument.startswith("-") and before not in ("--run", "--minutes", "--ranks"):
+        if not argument.startswith("-") and before not in _WITH_RESUME:
             where = [*arguments, "DIR"][arguments.index("--run") + 1] if named else argument
             raise UserError(
                 f"'{argument}' cannot stand with --resume, since a run keeps its own preset: "
@@ -172,9 +171,11 @@ def _resume(arguments: list[str]) -> int:
         resume: bool = False  # go on with the run in --run
         minutes: float | None = None  # stop after so many minutes, resumable
         ranks: int = 1  # processes that share the tasks of each meta-batch
+        tracker: str | None = None  # tensorboard or mlflow, perhaps :FOLDER, writes metrics too
 
     options = parse(Resume, arguments, "train")
-    return _trained(options.run, resume=True, minutes=options.minutes, ranks=options.ranks)
+    how = {"minutes": options.minutes, "ranks": options.ranks, "tracker": options.tracker}
+    return _trained(options.run, resume=True, **how)
 
 
 def _trained(directory: Path, **how: Any) -> int:

@@ -50,6 +50,7 @@ from workbench.figures.style import (
     Plot,
     Style,
 )
+from workbench.figures.sweeps import sweep_results
 from workbench.figures.tables import counted, latex_table
 from workbench.figures.trajectories import policy_paths
 from workbench.figures.tuning import setting_importance, setting_slices, study_history
@@ -113,6 +114,7 @@ __all__ = [
     "stream_transfer",
     "study_history",
     "support_influence",
+    "sweep_results",
     "training_diagnostics",
     "trend",
     "value_against_return",

@@ -15,6 +15,7 @@ from workbench.figures.examples_of_mixtures import mixture as mixture
 from workbench.figures.examples_of_streams import ranking as ranking
 from workbench.figures.examples_of_streams import stream as stream
 from workbench.figures.examples_of_streams import transfer as transfer
+from workbench.figures.examples_of_sweeps import sweep as sweep
 from workbench.figures.examples_of_tables import gaps as gaps
 from workbench.figures.examples_of_tables import patients as patients
 from workbench.figures.examples_of_tuning import importance as importance

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from workbench.session.wire import WireFrame, to_wire
 from workbench.standing import Pace, Validation, pace_of, validation_of
 from workbench.training import Experiment, Run, Status
 from workbench.training.loop import diverged_in
+from workbench.training.record import flattened
 
 _TAIL = 4_000  # bytes of the log's end, in which a process that died left its last words
 
@@ -165,20 +166,12 @@ def apart(first: Experiment, second: Experiment) -> list[SettingApart]:
     >>> apart(one, other)
     [{'name': 'learner.order', 'first': 'second', 'second': 'first'}]
     """
-    one, other = (dict(_flat(experiment.to_record())) for experiment in (first, second))
+    one, other = (dict(flattened(experiment.to_record())) for experiment in (first, second))
     return [
         {"name": name, "first": one.get(name, "—"), "second": other.get(name, "—")}
         for name in dict.fromkeys([*one, *other])
         if one.get(name, "—") != other.get(name, "—")
     ]
-
-
-def _flat(record: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(record, Mapping) and record:
-        for key, value in record.items():
-            yield from _flat(value, f"{name}.{key}" if name else key)
-    else:
-        yield name, str(record)
 
 
 def last_line(path: Path) -> str:

@@ -8,6 +8,8 @@ run_of       the run in a directory, or the trained one of that name that comes 
 baselines    what there is nothing to train of, by name: `run_of` finds them in a run's place
 evaluate     accuracy, error or reward on new tasks, after every inner step, with an interval
 tune         settings sought that validate best, by Optuna; `Study` is what it made
+sweep        many trainings in one folder, a `Sweep`, side by side here or on a dask cluster
+gathered     what its units reach on test tasks; `by_group` with intervals over tasks and seeds
 compare      methods on identical tasks, paired
 gap_frame    learners on tasks of which more and more values are missing
 """
@@ -21,6 +23,7 @@ from workbench.training.loop import Outcome, train
 from workbench.training.presets import baselines, preset, presets
 from workbench.training.runs import Run, Status
 from workbench.training.shipped import name_of, run_of, shipped_runs
+from workbench.training.sweeps import Sweep, by_group, gathered, sweep
 from workbench.training.trainer import Trainer
 from workbench.training.tuning import Study, tune
 
@@ -32,12 +35,15 @@ __all__ = [
     "Run",
     "Status",
     "Study",
+    "Sweep",
     "Trainer",
     "TrainingSettings",
     "baselines",
+    "by_group",
     "compare",
     "evaluate",
     "gap_frame",
+    "gathered",
     "name_of",
     "preset",
     "presets",
@@ -45,6 +51,7 @@ __all__ = [
     "run_of",
     "shipped_runs",
     "start_in_background",
+    "sweep",
     "train",
     "tune",
 ]

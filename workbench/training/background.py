@@ -7,23 +7,16 @@ import sys
 import time
 from pathlib import Path
 
-from workbench.errors import UserError
 from workbench.files import writing
-from workbench.own import METHODS, is_own
 from workbench.training.experiment import Experiment
-from workbench.training.record import own_files
+from workbench.training.record import check_loads_elsewhere
 from workbench.training.runs import Run
 from workbench.training.trainer import tried
 
 
 def start_in_background(experiment: Experiment, directory: Path | str) -> Run:
     """Train in a child process that outlives this one; follow it by the run's files."""
-    for name in own_files(experiment):
-        if not is_own(name):
-            raise UserError(
-                f"{name} is no file in the folder '{METHODS}', from which alone another process "
-                f"loads a method: keep it as {METHODS}/{name.rpartition('.')[2]}.py"
-            )
+    check_loads_elsewhere(experiment)
     tried(experiment)  # what cannot be trained is refused here, not in the child's log
     run = Run.create(experiment, directory)
     return resume_in_background(run)

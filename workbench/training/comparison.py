@@ -21,7 +21,8 @@ from workbench.tasks.base import Shape, Split
 from workbench.training.evaluation import DEFAULT_SEED, Evaluation, evaluate, interval
 from workbench.training.experiment import Experiment
 from workbench.training.runs import Run
-from workbench.training.shipped import beside, name_of, run_of
+from workbench.training.shipped import beside, name_of
+from workbench.training.sweeps.folder import runs_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,13 +136,13 @@ def compare(
     shape: Shape | None = None,
     inductive: bool | None = None,
 ) -> Comparison:
-    """Evaluate runs, or those in directories, and compare them pair by pair.
+    """Evaluate runs, or those in directories, and compare them pair by pair; of a sweep all units.
 
     Each is tested in its own test shape, or all in `shape`; baselines on those of the first trained
     run. What they were trained on may differ; that they are tested on the same tasks is told by the
     hash of the episodes. Runs equal but for their seed form one group, compared by its mean.
     """
-    opened = beside([run_of(run) for run in runs])
+    opened = beside([unit for run in runs for unit in runs_of(run)])
     experiments = comparable(opened)
     results: list[Evaluation] = []
     for run, experiment in zip(opened, experiments, strict=True):

@@ -6,11 +6,12 @@ import hashlib
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -145,6 +146,7 @@ def evaluate(
     seed: int = DEFAULT_SEED,
     inductive: bool | None = None,
     every_step: bool = True,
+    blocks: Iterable[Block] | None = None,
 ) -> Evaluation:
     """Adapt to `episodes` new tasks and measure after every inner step, or only at the end.
 
@@ -152,7 +154,8 @@ def evaluate(
     learner `Plays`: then by what its policy does after every step.
 
     The tasks depend on family, shape, split and seed alone, so that methods can be compared on
-    the same ones. `steps` and `inductive` are by default the learner's own.
+    the same ones. `steps` and `inductive` are by default the learner's own. `blocks` are the tasks'
+    blocks where they are measured in other processes: see `evaluate_run`.
 
     A learner that `Remembers` goes through them as a stream: each task is measured, then remembered
     with the learner's own number of steps, and the next one starts from that. The interval is over
@@ -176,6 +179,8 @@ def evaluate(
             seed=seed,
             inductive=inductive,
             every_step=every_step,
+            blocks=blocks,
+            whole=True,
         ),
         maxlen=1,
     )
@@ -193,8 +198,10 @@ def evaluations(
     seed: int = DEFAULT_SEED,
     inductive: bool | None = None,
     every_step: bool = True,
+    blocks: Iterable[Block] | None = None,
+    whole: bool = False,
 ) -> Iterator[Evaluation]:
-    """`evaluate` as it goes on: what is known after every block of tasks, the whole last.
+    """`evaluate` as it goes on: what is known after every block of tasks, or only the whole.
 
     >>> from workbench.training import preset
     >>> learner, tasks = preset("sinusoid-maml").build()
@@ -213,26 +220,16 @@ def evaluations(
     digest, plays = hashlib.sha256(), isinstance(learner, Plays)
     values: list[Tensor] = []
     ends: list[Divergence] = []
-    with _evaluating(learner, inductive):
-        for block in test_episodes(tasks, shape, episodes, split, seed):
-            digest.update(block.sha256().encode())
-            stream = isinstance(learner, Remembers)
-            gpu = any(t.device.type != "cpu" for t in (block.seed, *learner.parameters()))
-            pieces = block.split(1 if stream else _chunk(block, gpu))
-            alone = stream or gpu
-            threads = 1 if alone else torch.get_num_threads()
-
-            def run(piece: Episode) -> tuple[Tensor, Divergence]:
-                piece = brought_to(learner, piece)
-                with computing("highest", piece.seed.device):
-                    found, ended = measure(learner, piece, steps, every_step=every_step)
-                if isinstance(learner, Remembers):
-                    learner.update(piece)
-                return found.double().cpu(), ended
-
-            for found, ended in run_chunks(run, pieces, threads):
-                values.append(found)
-                ends.append(ended)
+    with evaluating(learner, inductive):
+        for block in blocks or (
+            measured_block(learner, episode, steps, every_step=every_step)
+            for episode in test_episodes(tasks, shape, episodes, split, seed)
+        ):
+            digest.update(block.sha256.encode())
+            values.append(torch.from_numpy(block.values))
+            ends += block.ends
+            if whole and sum(map(len, values)) < episodes:
+                continue
             yield Evaluation(
                 learner=type(learner).__name__,
                 tasks=tasks.name,
@@ -253,15 +250,58 @@ def evaluations(
             )
 
 
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What is known of some tasks: plain enough to come from another process as it is.
+
+    sha256  a fingerprint of the tasks
+    values  as an evaluation's
+    ends    where tasks diverged, by pieces that were computed at once
+    """
+
+    sha256: str
+    values: np.ndarray
+    ends: list[Divergence]
+
+
+def measured_block(
+    learner: Learner, block: Episode, steps: int | None, *, every_step: bool
+) -> Block:
+    """Each task of a block measured, with the learner as it is while it is `evaluating`."""
+    stream = isinstance(learner, Remembers)
+    gpu = any(t.device.type != "cpu" for t in (block.seed, *learner.parameters()))
+    pieces = block.split(1 if stream else _chunk(block, gpu))
+    threads = 1 if stream or gpu else torch.get_num_threads()
+
+    def run(piece: Episode) -> tuple[Tensor, Divergence]:
+        piece = brought_to(learner, piece)
+        with computing("highest", piece.seed.device):
+            found, ended = measure(learner, piece, steps, every_step=every_step)
+        if isinstance(learner, Remembers):
+            learner.update(piece)
+        return found.double().cpu(), ended
+
+    found = run_chunks(run, pieces, threads)
+    values = torch.cat([values for values, _ in found]).numpy()
+    return Block(block.sha256(), values, [ended for _, ended in found])
+
+
 def test_episodes(
     tasks: Tasks, shape: Shape, episodes: int, split: Split, seed: int
 ) -> Iterator[Episode]:
     """The tasks of an evaluation, some at a time; more episodes begin with the same ones."""
-    for block, start in enumerate(range(0, episodes, BLOCK)):
-        count = min(BLOCK, episodes - start)
-        episode = tasks.sample(BLOCK, seed=spawn(seed, block), split=split, shape=shape)
-        check_finite(episode, tasks.name)
-        yield episode[:count] if count < BLOCK else episode
+    for block in range(math.ceil(episodes / BLOCK)):
+        yield block_of(tasks, shape, episodes, split, seed, block)
+
+
+def block_of(
+    tasks: Tasks, shape: Shape, episodes: int, split: Split, seed: int, block: int
+) -> Episode:
+    """The tasks of one block of an evaluation, counted from 0."""
+    count = min(BLOCK, episodes - block * BLOCK)
+    episode = tasks.sample(BLOCK, seed=spawn(seed, block), split=split, shape=shape)
+    check_finite(episode, tasks.name)
+    return episode[:count] if count < BLOCK else episode
 
 
 def drawn_at(task: int, seed: int) -> tuple[int, int]:
@@ -324,7 +364,7 @@ def has_batch_norm(learner: nn.Module) -> bool:
 
 
 @contextmanager
-def _evaluating(learner: Learner, inductive: bool | None) -> Iterator[None]:
+def evaluating(learner: Learner, inductive: bool | None) -> Iterator[None]:
     """Evaluation mode, and the learner left as it was."""
     training, before = learner.training, learner.inductive
     memory = {}

@@ -25,6 +25,7 @@ from workbench.training.opening import opened
 from workbench.training.room import fitting
 from workbench.training.runs import Run, State
 from workbench.training.threads import kept_threads, threads_for, use_threads
+from workbench.training.tracking import Tracker, check_tracker, tracking
 from workbench.training.trainer import Best, Diverged, Trainer, versions
 from workbench.training.watching import adaptation, diagnostics, or_as_before
 
@@ -56,12 +57,14 @@ def train(
     progress: bool = True,
     watch: Callable[[Mapping[str, Any]], str] | None = None,
     ranks: int = 1,
+    tracker: str | None = None,
 ) -> Outcome:
     """Train in a run directory (a new one, or with `resume` an existing one), or in memory.
 
-    watch  is given each validation's row; what it says, if anything, pauses the training there
-    ranks  processes of this machine that share the tasks of each meta-batch; the result is that of
-           one process that computes the same chunks, bit for bit
+    watch    is given each validation's row; what it says, if anything, pauses the training there
+    ranks    processes of this machine that share the tasks of each meta-batch; the result is that
+             of one process that computes the same chunks, bit for bit
+    tracker  is told of the metrics too: tensorboard or mlflow, perhaps with a colon and a folder
 
     An interrupt (SIGINT, SIGTERM or the run's stop file) ends it with a checkpoint to resume from.
     It ends as 'diverged' where no validation was of finite numbers, and with an error where the
@@ -75,6 +78,7 @@ def train(
     if minutes is not None and not minutes > 0:
         raise UserError(f"minutes is {minutes}: it must be above 0")
     ranks = count_of(ranks)
+    check_tracker(tracker, run)
     with ExitStack() as held:
         group = held.enter_context(group_of(ranks))
         experiment, run, built = opened(experiment, run, resume, ranks)
@@ -91,7 +95,8 @@ def train(
                     session.prepare(built)
                 gradients = session.trainer.meta_gradients
                 gradients.compiling = partial(interrupts.at_once, run)
-                return session.train()
+                with tracking(tracker, run, session.trainer.iteration) as session.tracker:
+                    return session.train()
         except RankLost as lost:
             raise session.without(lost) from None
         except BaseException as error:
@@ -121,6 +126,7 @@ class _Session:
         self.rows: list[dict[str, Any]] = []
         self.latest: dict[str, str] = {}  # the newest measure of each split, in words
         self.trainer: Trainer
+        self.tracker: Tracker | None = None
         self.done = 0  # outer steps before the trainer is there
 
     def prepare(self, built: tuple[Learner, Tasks]) -> None:
@@ -309,6 +315,8 @@ class _Session:
             self.latest["validation"] = f"{measure.name} {said}"
         if self.run is not None:
             self.run.append(row)
+        if self.tracker is not None:
+            self.tracker.row(row)
 
     def _validate(self, bar: Any) -> None:
         with or_as_before(self.trainer), self.interrupts.at_once(self.run):
@@ -328,7 +336,7 @@ class _Session:
     @property
     def unwatched(self) -> bool:
         """Whether progress is told in lines: it is asked for, and no bar would be seen."""
-        return self.progress and not _is_watched(sys.stderr)
+        return self.progress and not is_watched(sys.stderr)
 
     def _tell(self, first: int, seconds: float) -> None:
         """A line on how far it is, such as a log keeps; the rate is that since the first step."""
@@ -352,7 +360,7 @@ class _Session:
         return tqdm(
             initial=self.trainer.iteration,
             total=self.experiment.training.iterations,
-            disable=not (self.progress and _is_watched(sys.stderr)),
+            disable=not (self.progress and is_watched(sys.stderr)),
             file=sys.stderr,
             unit=" outer steps",
             desc=self.experiment.tasks,
@@ -371,6 +379,6 @@ def diverged_in(rows: Sequence[Mapping[str, Any]]) -> str:
     return str(last.get("diverged", ""))
 
 
-def _is_watched(stream: Any) -> bool:
+def is_watched(stream: Any) -> bool:
     """Whether somebody sees a bar move there: a terminal or a notebook, not a file or a pipe."""
     return bool(stream.isatty()) or type(stream).__module__.startswith("ipykernel")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from workbench.algorithms.estimators.base import Estimator
 from workbench.errors import UserError, nearest
 from workbench.hints import from_plain, hints_of
-from workbench.own import TASKS, loaded, record_of
+from workbench.own import METHODS, TASKS, is_own, loaded, record_of
 from workbench.tasks import file_of
 
 T = TypeVar("T")
@@ -38,6 +38,19 @@ def to_record(value: Any) -> Any:
     return value
 
 
+def flattened(record: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """The settings of a record by their dotted names, as text.
+
+    >>> dict(flattened({"training": {"tasks": 4}, "seed": 0}))
+    {'training.tasks': '4', 'seed': '0'}
+    """
+    if isinstance(record, Mapping) and record:
+        for key, value in record.items():
+            yield from flattened(value, f"{name}.{key}" if name else key)
+    else:
+        yield name, str(record)
+
+
 def own_files(experiment: Any) -> dict[str, dict[str, str]]:
     """The files outside the package that an experiment needs, with their hash and their text.
 
@@ -56,6 +69,16 @@ def own_files(experiment: Any) -> dict[str, dict[str, str]]:
     if tasks is not None:
         found[f"{TASKS}.{tasks.stem}"] = record_of(tasks)
     return found
+
+
+def check_loads_elsewhere(experiment: Any) -> None:
+    """Refuses an experiment with a method that another process would not find."""
+    for name in own_files(experiment):
+        if not is_own(name):
+            raise UserError(
+                f"{name} is no file in the folder '{METHODS}', from which alone another process "
+                f"loads a method: keep it as {METHODS}/{name.rpartition('.')[2]}.py"
+            )
 
 
 def _parts(value: Any) -> Iterator[Any]:

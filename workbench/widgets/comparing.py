@@ -32,6 +32,7 @@ from workbench.tasks.base import Split
 from workbench.training import Comparison, Run, name_of, run_of, shipped_runs
 from workbench.training.comparison import Group, comparable, paired
 from workbench.training.evaluation import DEFAULT_SEED, drawn_at, evaluations, interval
+from workbench.training.sweeps import is_sweep, runs_of
 from workbench.widgets.exporting import Exporting, Subject
 from workbench.widgets.panel import Panel, command
 from workbench.widgets.views import SessionPanel
@@ -54,8 +55,8 @@ class Comparing:
 class ComparePanel(Exporting, Panel):
     """Runs side by side on the same tasks: means, paired differences, and single tasks.
 
-    runs      directories of runs, or names of shipped ones; runs equal but for their seed are one
-              group; with two or more the comparison begins at once
+    runs      directories of runs or of sweeps, or names of shipped ones; runs equal but for their
+              seed are one group; with two or more the comparison begins at once
     settings  the fields of `Comparing`: episodes, split, seed, inductive
 
     >>> panel = ComparePanel()
@@ -66,7 +67,7 @@ class ComparePanel(Exporting, Panel):
     def __init__(self, *runs: Path | str, **settings: Any) -> None:
         self._stop = threading.Event()
         self.opened: SessionPanel | None = None
-        self.names = [str(run) for run in runs]
+        self.names = _units(runs)
         self.settings = self._begun = with_values(Comparing(), settings)
         self.result: Comparison | None = None
         self._asked = ""  # what the result is of
@@ -87,10 +88,8 @@ class ComparePanel(Exporting, Panel):
 
     @command
     def choose(self, names: Sequence[str]) -> None:
-        """Which runs to compare."""
-        for name in names:
-            run_of(name)
-        self.names = list(names)
+        """Which runs to compare; a sweep is all its units."""
+        self.names = _units(names)
         self._show()
 
     @command
@@ -315,8 +314,17 @@ def _parting(two: Sequence[Group], task: int) -> int:
     return int(steps - 1 - apart.flip(0).argmax())
 
 
+def _units(names: Sequence[Path | str]) -> list[str]:
+    """The runs of these names, those of a sweep in its place; refused where there is none."""
+    found: list[str] = []
+    for name in names:
+        runs = runs_of(name)
+        found += [str(run.directory) for run in runs] if is_sweep(name) else [str(name)]
+    return found
+
+
 def known_runs(also: Sequence[str] = ()) -> list[KnownRun]:
-    """What can be compared: those named, the runs beside you, and the shipped ones."""
+    """What can be compared: those named, the runs beside you, sweeps' too, and the shipped ones."""
     beside = [str(path.parent) for path in sorted(Path("runs").glob("*/config.json"))]
     found: list[KnownRun] = []
     for name in dict.fromkeys([*also, *beside, *shipped_runs()]):
@@ -324,6 +332,11 @@ def known_runs(also: Sequence[str] = ()) -> list[KnownRun]:
             run = run_of(name)
             if run.checkpoint_path("best").exists() or run.checkpoint_path("latest").exists():
                 found.append({"name": name, "tasks": run.experiment.tasks})
+    for path in sorted(Path("runs").glob("*/sweep.json")):
+        with contextlib.suppress(UserError):
+            units = runs_of(path.parent)
+            if not {str(run.directory) for run in units} & set(also):
+                found.append({"name": str(path.parent), "tasks": units[0].experiment.tasks})
     return found
 
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import fcntl
 import inspect
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from workbench.errors import UserError, nearest
-from workbench.files import writing
+from workbench.files import holding, writing
 from workbench.randomness import spawn
 
 _SAMPLING = 11  # the stream of a study's seed that samplers draw from
@@ -103,18 +102,6 @@ def _made(cls: Any, options: dict[str, Any], where: str) -> Any:
         ) from None
     except (TypeError, ValueError) as error:
         raise UserError(f"{where}_options do not fit {cls.__name__} ({error}): mend them") from None
-
-
-@contextmanager
-def holding(path: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Hold a lock file; whether it is held, where it is not waited for. A kill gives it back."""
-    with writing(path), path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
 
 
 class _Lock:

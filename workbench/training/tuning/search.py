@@ -13,9 +13,8 @@ from typing import Any
 from workbench.errors import UserError
 from workbench.fields import with_values
 from workbench.files import writing
-from workbench.own import METHODS, is_own
 from workbench.training.experiment import Experiment
-from workbench.training.record import own_files
+from workbench.training.record import check_loads_elsewhere
 from workbench.training.trainer import tried
 from workbench.training.tuning.space import Given, space_of
 from workbench.training.tuning.study import Study, TuningSettings
@@ -146,12 +145,7 @@ def _side_by_side(study: Study, workers: int, minutes: float | None, progress: b
 
 def start_worker(study: Study, minutes: float | None = None) -> subprocess.Popen[bytes]:
     """Work on a study in a child process, which outlives this one."""
-    for name in own_files(study.experiment):
-        if not is_own(name):
-            raise UserError(
-                f"{name} is no file in the folder '{METHODS}', from which alone another process "
-                f"loads a method: keep it as {METHODS}/{name.rpartition('.')[2]}.py"
-            )
+    check_loads_elsewhere(study.experiment)
     log = study.directory / "log.txt"
     more = [] if minutes is None else [str(minutes)]
     with writing(log), log.open("a") as file:

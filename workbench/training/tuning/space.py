@@ -42,6 +42,20 @@ class Dimension:
             return int(trial.suggest_int(name, int(self.low), int(self.high)))
         return float(trial.suggest_float(name, self.low, self.high, log=self.log))
 
+    def drawn(self, share: float) -> Choice:
+        """The value at a share of the way, from 0 up to below 1; by factors where it is sought so.
+
+        >>> Dimension(1e-3, 1e-1, log=True).drawn(0.5), Dimension(1, 4, whole=True).drawn(0.99)
+        (0.01, 4)
+        """
+        if self.choices:
+            return self.choices[int(share * len(self.choices))]
+        if self.whole:
+            return int(self.low) + int(share * (int(self.high) - int(self.low) + 1))
+        if self.log:
+            return float(self.low * (self.high / self.low) ** share)
+        return float(self.low + share * (self.high - self.low))
+
     def nearest(self, value: Choice) -> Choice | None:
         """The value as it can be sought here; None where it is no such choice.
 

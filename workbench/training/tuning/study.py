@@ -21,12 +21,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from workbench.errors import UserError
 from workbench.fields import Among, Range, check_fields, with_values
-from workbench.files import read_record, understood, write_safely, writing
+from workbench.files import holding, read_record, understood, write_safely, writing
 from workbench.measures import Measure, noted
 from workbench.training.experiment import Experiment
 from workbench.training.runs import Run
 from workbench.training.tuning.library import (
-    holding,
     make_pruner,
     make_sampler,
     open_storage,

@@ -11,10 +11,11 @@ from contextlib import ExitStack
 from typing import Any
 
 from workbench.errors import UserError
+from workbench.files import holding
 from workbench.numbers import number
 from workbench.training.loop import train
 from workbench.training.runs import Run
-from workbench.training.tuning.library import holding, optuna
+from workbench.training.tuning.library import optuna
 from workbench.training.tuning.space import Choice
 from workbench.training.tuning.study import Study
 from workbench.training.tuning.warm import follow
