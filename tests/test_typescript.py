@@ -24,10 +24,10 @@ from workbench.session import messages
 from workbench.session.drafts import Draft
 from workbench.session.session import Session
 from workbench.session.showing import Showing
-from workbench.session.wire import WireFrame
 from workbench.training import Run, preset
 from workbench.widgets import ComparePanel, TrainPanel
 from workbench.widgets.exporting import Exporting, Subject
+from workbench.wire import WireFrame
 
 ROOT = Path(__file__).parent.parent
 

@@ -14,8 +14,8 @@ from workbench.errors import UserError
 from workbench.inspection.kinds import KINDS
 from workbench.session.session import Session
 from workbench.session.showing import SHOWN
-from workbench.session.wire import to_wire
 from workbench.widgets.views import SessionPanel, Stage
+from workbench.wire import to_wire
 
 
 @pytest.fixture
