@@ -335,6 +335,15 @@ export interface Preview {
   text?: string;
 }
 
+/** An adaptation as a notebook keeps it, for when no kernel runs. */
+export interface SavedTrace {
+  name: string;
+  /** That makes the session again. */
+  code: string;
+  /** A .metatrace file without values, compressed by zlib, in base64. */
+  content: string;
+}
+
 /** A file that was made; its content where the browser keeps it. */
 export interface Exported {
   path: string;

@@ -16,6 +16,7 @@ const BEYOND = 3; // runs above and below the view that are drawn too
 /** What the side bar asks of JupyterLab. */
 export interface Deeds {
   start(): void;
+  curves(run: ServedRun): void;
   open(run: ServedRun): void;
   compare(places: readonly string[]): void;
   copy(run: ServedRun): void;
@@ -282,6 +283,7 @@ function Whole({ run, model, deeds, trans }: RunProps) {
           button(trans.__("Stop"), () => void model.act("stop", run.place), run.stopping)}
         {run.resumes &&
           button(trans.__("Resume"), () => void model.act("resume", run.place), !!doing)}
+        {button(trans.__("Curves"), () => deeds.curves(run))}
         {run.opens && button(trans.__("Open"), () => deeds.open(run))}
         {button(trans.__("Command"), () => deeds.copy(run))}
         {button(trans.__("Folder"), () => deeds.folder(run))}
