@@ -14,7 +14,7 @@ import { workbenchIcon } from "./icons";
 import { RunsModel } from "./runs/model";
 import { serverOf } from "./server";
 import { usualOf } from "./settings";
-import { FACTORY, FILE_TYPE, NothingRead, TraceFactory } from "./trace/document";
+import { FACTORY, FILE_TYPE, leaveUnread, NothingRead, TraceFactory } from "./trace/document";
 
 const NAME = "metalearning-workbench";
 const DOMAIN = "metalearning_workbench"; // of translations
@@ -148,7 +148,7 @@ const traces: JupyterFrontEndPlugin<void> = {
       fileFormat: "base64",
       icon: workbenchIcon,
     });
-    app.docRegistry.addModelFactory(new NothingRead());
+    leaveUnread(app.docRegistry);
     const factory = new TraceFactory(
       {
         name: FACTORY,

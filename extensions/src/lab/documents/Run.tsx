@@ -4,7 +4,7 @@ import { useEffect, useMemo } from "preact/hooks";
 import { Panel } from "../../panel";
 import { makeStore } from "../../store";
 import { Code } from "../../views/export";
-import type { RunModel } from "./run";
+import type { RunModel } from "./model";
 
 export function Run({ model, title }: { model: RunModel; title: string }) {
   const store = useMemo(() => makeStore(model), [model]);

@@ -6,7 +6,7 @@ import { h } from "preact";
 import type { Done } from "../../generated";
 import { Holder } from "../holder";
 import type { Ask } from "../server";
-import { RunModel } from "./run";
+import { RunModel } from "./model";
 
 export const FACTORY = "Run";
 

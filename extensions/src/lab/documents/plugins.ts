@@ -10,14 +10,13 @@ import type { Done } from "../../generated";
 import { Holder } from "../holder";
 import { workbenchIcon } from "../icons";
 import { serverOf } from "../server";
-import { NothingRead } from "../trace/document";
+import { leaveUnread, NothingRead } from "../trace/document";
 import { FACTORY, RunFactory } from "./factory";
 import { Receipts } from "./receipts";
 
 const NAME = "metalearning-workbench";
 const DOMAIN = "metalearning_workbench"; // of translations
-const CONFIG = "metalearning-run";
-const METRICS = "metalearning-metrics";
+const FILE_TYPE = "metalearning-run";
 
 export const COMMANDS = { run: `${NAME}:open-run`, receipt: `${NAME}:show-receipt` };
 
@@ -29,26 +28,23 @@ const runDocuments: JupyterFrontEndPlugin<void> = {
   activate: (app: JupyterFrontEnd, translator: ITranslator | null, restorer: ILayoutRestorer | null) => {
     const trans = (translator ?? nullTranslator).load(DOMAIN);
     const ask = serverOf(app.serviceManager.serverSettings);
-    for (const [name, pattern] of [
-      [CONFIG, "^config\\.json$"],
-      [METRICS, "^metrics\\.jsonl$"],
-    ] as const)
-      app.docRegistry.addFileType({
-        name,
-        pattern,
-        displayName: trans.__("Run"),
-        extensions: [],
-        mimeTypes: ["application/json"],
-        contentType: "file",
-        fileFormat: "text",
-      });
-    app.docRegistry.addModelFactory(new NothingRead());
+    app.docRegistry.addFileType({
+      name: FILE_TYPE,
+      pattern: "^metrics\\.jsonl$",
+      displayName: trans.__("Measurements of a run"),
+      extensions: [],
+      mimeTypes: ["application/jsonl"],
+      contentType: "file",
+      fileFormat: "text",
+      icon: workbenchIcon,
+    });
+    leaveUnread(app.docRegistry);
     const factory = new RunFactory(
       {
         name: FACTORY,
         label: trans.__("Run, with its curves"),
-        fileTypes: [CONFIG, METRICS],
-        defaultFor: [METRICS],
+        fileTypes: [FILE_TYPE],
+        defaultFor: [FILE_TYPE],
         modelName: NothingRead.NAME,
         readOnly: true,
       },
@@ -62,7 +58,7 @@ const runDocuments: JupyterFrontEndPlugin<void> = {
         },
       },
     );
-    const tracker = new WidgetTracker<IDocumentWidget>({ namespace: CONFIG });
+    const tracker = new WidgetTracker<IDocumentWidget>({ namespace: FILE_TYPE });
     factory.widgetCreated.connect((_, widget) => {
       widget.title.icon = workbenchIcon;
       void tracker.add(widget);

@@ -34,6 +34,11 @@ export class NothingRead extends TextModelFactory {
   }
 }
 
+/** Lets documents be opened of which JupyterLab reads nothing. */
+export function leaveUnread(registry: DocumentRegistry): void {
+  if (!registry.getModelFactory(NothingRead.NAME)) registry.addModelFactory(new NothingRead(false));
+}
+
 export class TraceFactory extends ABCWidgetFactory<DocumentWidget<TraceView>> {
   constructor(
     options: DocumentRegistry.IWidgetFactoryOptions<DocumentWidget<TraceView>>,
