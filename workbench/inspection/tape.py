@@ -308,7 +308,7 @@ class Tape(Sequence[Adapted]):
 
         Kinds that show a single task are written for the first one, the quick ones for the first
         few, and whatever was looked at. Kinds that this method or these tasks do not have are left
-        out, with the reason. Without `values` the file is for JupyterLab's views alone.
+        out, with the reason. Without `values` it is for JupyterLab's views alone, and quick.
 
         >>> import tempfile
         >>> from workbench.algorithms import MAML
@@ -326,6 +326,8 @@ class Tape(Sequence[Adapted]):
         if self.learner is not None:
             for kind in self.inspections if kinds is None else kinds:
                 one = inspection_named(kind, self.inspections)
+                if one.cost != "quick" and not values:
+                    continue
                 several = one.cost == "quick" and one.scope == "task"
                 try:
                     for task in range(min(_QUICK_TASKS if several else 1, len(self.episode))):

@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import tempfile
 import zlib
-from contextlib import suppress
 from pathlib import Path
 
-from workbench.errors import UserError
 from workbench.session.messages import SavedTrace
 from workbench.session.session import Session
 
@@ -27,14 +25,8 @@ def saved_trace(session: Session) -> SavedTrace | None:
     """
     if not session.sources:
         return None
-    tape = session.tape
-    for kind, one in tape.inspections.items():
-        if one.cost == "quick" and tape.learner is not None:
-            for task in range(len(tape.episode) if one.scope == "task" else 1):
-                with suppress(UserError):  # a kind that this method or these tasks do not have
-                    tape.frame(kind, task)
     with tempfile.TemporaryDirectory() as folder:
-        path = tape.save(Path(folder) / "seen.metatrace", kinds=(), values=False)
+        path = session.tape.save(Path(folder) / "seen.metatrace", values=False)
         content = zlib.compress(path.read_bytes())
     if len(content) > _MOST:
         return None

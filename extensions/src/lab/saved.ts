@@ -19,9 +19,12 @@ export class Saved extends Widget implements IRenderMime.IRenderer {
     super();
     this.addClass("wb-lab");
     this.addClass("wb-saved");
-    this.observer = new IntersectionObserver((entries) => {
-      if (entries.some(({ intersectionRect }) => intersectionRect.height > 0)) void this.unfold();
-    });
+    this.observer = new IntersectionObserver(
+      (entries) => {
+        if (entries.some(({ intersectionRatio }) => intersectionRatio > 0)) void this.unfold();
+      },
+      { threshold: 0.1 }, // at 0 it is not told of what was there without height
+    );
     this.observer.observe(this.node);
   }
 

@@ -1,11 +1,14 @@
 /** A run directory as a document of JupyterLab, opened by one of the files that every run has. */
 
-import { ABCWidgetFactory, type DocumentRegistry, DocumentWidget } from "@jupyterlab/docregistry";
+import { MainAreaWidget } from "@jupyterlab/apputils";
+import { ABCWidgetFactory, type DocumentRegistry, type IDocumentWidget } from "@jupyterlab/docregistry";
 import type { TranslationBundle } from "@jupyterlab/translation";
 import { h } from "preact";
 import type { Done } from "../../generated";
 import { Holder } from "../holder";
+import { workbenchIcon } from "../icons";
 import type { Ask } from "../server";
+import { keepNoCopy } from "../trace/document";
 import { RunModel } from "./model";
 
 export const FACTORY = "Run";
@@ -18,25 +21,39 @@ export interface Around {
   open(place: string): Promise<void>;
 }
 
-export class RunFactory extends ABCWidgetFactory<DocumentWidget<Holder>> {
+/** JupyterLab's own document renames its file to what its tab is called: this one bears the run's name,
+ * and its file keeps its own. */
+export class RunWidget extends MainAreaWidget<Holder> implements IDocumentWidget<Holder> {
   constructor(
-    options: DocumentRegistry.IWidgetFactoryOptions<DocumentWidget<Holder>>,
+    readonly context: DocumentRegistry.Context,
+    around: Around,
+  ) {
+    const place = folderOf(context.localPath);
+    super({ content: holderOf(place, around) });
+    this.toolbar.hide();
+    this.title.label = place.slice(place.lastIndexOf("/") + 1) || context.localPath;
+    this.title.caption = place;
+    this.title.icon = workbenchIcon;
+  }
+
+  setFragment(): void {}
+}
+
+export class RunFactory extends ABCWidgetFactory<RunWidget> {
+  constructor(
+    options: DocumentRegistry.IWidgetFactoryOptions<RunWidget>,
     private readonly around: Around,
   ) {
     super(options);
   }
 
-  protected createNewWidget(context: DocumentRegistry.Context): DocumentWidget<Holder> {
-    const { localPath } = context;
-    const place = localPath.slice(0, Math.max(localPath.lastIndexOf("/"), 0));
-    const content = holderOf(place, this.around);
-    const widget = new DocumentWidget({ content, context });
-    const named = () => (widget.title.label = place.slice(place.lastIndexOf("/") + 1) || localPath);
-    void context.ready.then(named);
-    context.pathChanged.connect(named);
-    return widget;
+  protected createNewWidget(context: DocumentRegistry.Context): RunWidget {
+    keepNoCopy(context);
+    return new RunWidget(context, this.around);
   }
 }
+
+const folderOf = (path: string) => path.slice(0, Math.max(path.lastIndexOf("/"), 0));
 
 /** The lines that open a run in a notebook. */
 export async function linesOf(ask: Ask, place: string): Promise<string> {

@@ -59,10 +59,7 @@ const runDocuments: JupyterFrontEndPlugin<void> = {
       },
     );
     const tracker = new WidgetTracker<IDocumentWidget>({ namespace: FILE_TYPE });
-    factory.widgetCreated.connect((_, widget) => {
-      widget.title.icon = workbenchIcon;
-      void tracker.add(widget);
-    });
+    factory.widgetCreated.connect((_, widget) => void tracker.add(widget));
     app.docRegistry.addWidgetFactory(factory);
     app.commands.addCommand(COMMANDS.run, {
       label: trans.__("Show the curves of the run"),

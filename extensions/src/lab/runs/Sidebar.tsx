@@ -259,7 +259,9 @@ function Whole({ run, model, deeds, trans }: RunProps) {
           onChange={(event) => model.choose(run.place, event.currentTarget.checked)}
         />
         <strong title={`${run.place}\n${run.method} · ${run.tasks}${run.note && `\n${run.note}`}`}>
-          {run.name}
+          <button type="button" aria-label={trans.__("Curves of %1", run.name)} onClick={() => deeds.curves(run)}>
+            {run.name}
+          </button>
         </strong>
         <span class="wb-state wb-end" data-state={run.state} title={run.reason}>
           {shown}
@@ -283,7 +285,6 @@ function Whole({ run, model, deeds, trans }: RunProps) {
           button(trans.__("Stop"), () => void model.act("stop", run.place), run.stopping)}
         {run.resumes &&
           button(trans.__("Resume"), () => void model.act("resume", run.place), !!doing)}
-        {button(trans.__("Curves"), () => deeds.curves(run))}
         {run.opens && button(trans.__("Open"), () => deeds.open(run))}
         {button(trans.__("Command"), () => deeds.copy(run))}
         {button(trans.__("Folder"), () => deeds.folder(run))}

@@ -39,6 +39,12 @@ export function leaveUnread(registry: DocumentRegistry): void {
   if (!registry.getModelFactory(NothingRead.NAME)) registry.addModelFactory(new NothingRead(false));
 }
 
+/** A file that nobody writes here needs no copy beside it, which JupyterLab's server would make of all of
+ * it when it is opened. */
+export function keepNoCopy(context: DocumentRegistry.Context): void {
+  context.createCheckpoint = async () => ({ id: "none", last_modified: "" });
+}
+
 export class TraceFactory extends ABCWidgetFactory<DocumentWidget<TraceView>> {
   constructor(
     options: DocumentRegistry.IWidgetFactoryOptions<DocumentWidget<TraceView>>,
@@ -48,6 +54,7 @@ export class TraceFactory extends ABCWidgetFactory<DocumentWidget<TraceView>> {
   }
 
   protected createNewWidget(context: DocumentRegistry.Context): DocumentWidget<TraceView> {
+    keepNoCopy(context);
     const content = new TraceView(context, this.around);
     const widget = new DocumentWidget({ content, context });
     widget.toolbar.addItem("beside", new Beside(content, this.around));
