@@ -39,10 +39,11 @@ export function leaveUnread(registry: DocumentRegistry): void {
   if (!registry.getModelFactory(NothingRead.NAME)) registry.addModelFactory(new NothingRead(false));
 }
 
-/** A file that nobody writes here needs no copy beside it, which JupyterLab's server would make of all of
- * it when it is opened. */
+/** A file that nobody writes here needs no copy beside it: JupyterLab would have one made of all of it when
+ * it is opened and there is none. */
 export function keepNoCopy(context: DocumentRegistry.Context): void {
-  context.createCheckpoint = async () => ({ id: "none", last_modified: "" });
+  const written = () => context.contentsModel?.last_modified ?? new Date().toISOString();
+  context.listCheckpoints = async () => [{ id: "none", last_modified: written() }];
 }
 
 export class TraceFactory extends ABCWidgetFactory<DocumentWidget<TraceView>> {
