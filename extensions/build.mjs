@@ -44,7 +44,7 @@ const panels = { ...usual, entryPoints: { panel: "src/index.ts" }, outdir: into 
 /** What JupyterLab brings stays out; what is only shown later is in pieces of its own. */
 const extension = {
   ...usual,
-  entryPoints: { lab: "src/lab/index.ts", reading: "src/lab/trace/reading.ts", style: "src/lab/style.css" },
+  entryPoints: { lab: "src/lab/index.ts", mime: "src/lab/mime.ts", reading: "src/lab/trace/reading.ts", style: "src/lab/style.css" },
   outdir: join(here, "lib"),
   splitting: true,
   external: ["@jupyterlab/*", "@lumino/*"],

@@ -18,6 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 GROUND = {
     "answers",
     "comments",
+    "courses",
     "errors",
     "fields",
     "files",
@@ -27,13 +28,16 @@ GROUND = {
     "own",
     "randomness",
     "ranks",
+    "receipts",
     "resources",
     "standing",
+    "wire",
 }
 # What each part may import beside itself and the ground; what is not named here may import all.
 BELOW = {
     "answers": set(),
     "comments": set(),
+    "courses": set(),
     "errors": set(),
     "fields": set(),
     "files": set(),
@@ -43,8 +47,10 @@ BELOW = {
     "own": set(),
     "randomness": set(),
     "ranks": set(),
+    "receipts": set(),
     "resources": set(),
     "standing": set(),
+    "wire": set(),
     "innerloop": set(),
     "models": set(),
     "tasks": set(),

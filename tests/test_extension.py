@@ -90,14 +90,29 @@ def test_the_extension_asks_no_host_but_its_server():
         assert hosts <= {"www.w3.org"}, f"{path.name} names {hosts}"
 
 
+PLUGINS = [
+    EXTENSIONS / "src" / "lab" / name for name in ("plugins.ts", "documents/plugins.ts", "mime.ts")
+]
+
+
 def test_plugin_files_are_wiring_only():
     """What draws and what computes is apart, and loads when it is first seen."""
-    plugins = (EXTENSIONS / "src" / "lab" / "plugins.ts").read_text()
-    assert not re.search(r"innerHTML|createElement|fetch\(|</", plugins)
+    for path in PLUGINS:
+        assert not re.search(r"innerHTML|createElement|fetch\(|</", path.read_text()), path.name
     built = json.loads((EXTENSIONS / "package.json").read_text())
-    entry = (EXTENSIONS / "lib" / "lab.js").read_bytes()
-    assert built["main"] == "lib/lab.js"
-    assert len(entry) < 40_000  # what JupyterLab waits for when it starts
+    assert (built["main"], built["jupyterlab"]["mimeExtension"]) == ("lib/lab.js", "lib/mime.js")
+    for name in ("lab.js", "mime.js"):
+        entry = (EXTENSIONS / "lib" / name).read_bytes()
+        assert len(entry) < 40_000  # what JupyterLab waits for when it starts
+
+
+def test_plugins_need_nothing_that_notebook_7_has_not():
+    """Its pages have no launcher and no JupyterLab shell: who required one would be left out."""
+    for path in PLUGINS:
+        text = path.read_text()
+        assert not re.search(r"\brequires\b", text), path.name
+        made = re.findall(r": JupyterFrontEndPlugin<void> = \{", text)
+        assert len(re.findall(r"^  optional: \[", text, re.MULTILINE)) == len(made), path.name
 
 
 def test_the_lock_names_no_host():

@@ -15,8 +15,8 @@ from workbench.files import measured
 from workbench.inspection import metrics_frame, stacked
 from workbench.inspection.packing import pack, unpack
 from workbench.measures import ACCURACY, LOSS, Measure, measure_in, noted, records
-from workbench.session.wire import to_wire
 from workbench.training.evaluation import interval
+from workbench.wire import to_wire
 
 MINE = Measure("regret", "lower", "h", 3.5, "hours lost")
 

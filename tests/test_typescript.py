@@ -17,6 +17,7 @@ import pytest
 from workbench.inspection import Inspection
 from workbench.measures import Record
 from workbench.server import messages as served
+from workbench.server.documents import receipt_of, run_document
 from workbench.server.experiment import Presets, notebook_of, shipped_notebooks
 from workbench.server.handlers import asked_of
 from workbench.server.looking import Lookout
@@ -24,10 +25,10 @@ from workbench.session import messages
 from workbench.session.drafts import Draft
 from workbench.session.session import Session
 from workbench.session.showing import Showing
-from workbench.session.wire import WireFrame
 from workbench.training import Run, preset
 from workbench.widgets import ComparePanel, TrainPanel
 from workbench.widgets.exporting import Exporting, Subject
+from workbench.wire import WireFrame
 
 ROOT = Path(__file__).parent.parent
 
@@ -162,6 +163,11 @@ def test_what_the_server_says_is_what_its_types_say(tmp_path):
     page = Lookout(tmp_path).page({"group": "seeds"})
     assert page["total"] == 1
     assert complaint(served.RunsPage, page, "page") == ""
+    document = run_document(tmp_path, Lookout(tmp_path), "runs/mine")
+    assert complaint(served.RunDocument, document, "document") == ""
+    (tmp_path / "a.png").touch()
+    receipt = receipt_of(tmp_path, Lookout(tmp_path), "a.png")
+    assert complaint(served.FigureReceipt, receipt, "receipt") == ""
     assert complaint(list[served.ShippedNotebook], shipped_notebooks(), "notebooks") == ""
     assert complaint(list[served.PresetChoice], Presets(tmp_path).choices(), "presets") == ""
     asked = asked_of({"preset": "sinusoid-maml"})

@@ -22,8 +22,8 @@ from workbench.measures import Measure
 from workbench.server import messages as served
 from workbench.session import messages
 from workbench.session.state import Cursor
-from workbench.session.wire import WireColumn, WireFrame
 from workbench.standing import Validation
+from workbench.wire import WireColumn, WireFrame
 
 _HEAD = "/** What crosses from Python: written by `make types` and by no hand. */\n"
 _PLAIN = {int: "number", float: "number", str: "string", bool: "boolean", type(None): "null"}

@@ -335,6 +335,15 @@ export interface Preview {
   text?: string;
 }
 
+/** An adaptation as a notebook keeps it, for when no kernel runs. */
+export interface SavedTrace {
+  name: string;
+  /** That makes the session again. */
+  code: string;
+  /** A .metatrace file without values, compressed by zlib, in base64. */
+  content: string;
+}
+
 /** A file that was made; its content where the browser keeps it. */
 export interface Exported {
   path: string;
@@ -405,6 +414,51 @@ export interface RunsQuery {
   state: string;
   sort: "newest" | "name" | "state" | "value";
   group: "none" | "seeds" | "folder";
+}
+
+/** A column of a frame in an answer. */
+export interface SentColumn {
+  name: string;
+  type: "number" | "integer" | "boolean" | "words" | "arrays";
+  /** The bytes of the wire's column, in base64. */
+  data: string;
+  words?: string[];
+  shape?: number[];
+}
+
+/** A frame in an answer: as on the wire, its bytes as text. */
+export interface SentFrame {
+  rows: number;
+  columns: SentColumn[];
+  measures: Record<string, Measure>;
+  diverged: Record<string, string>;
+  notice?: string;
+}
+
+/** A run directory as a document. */
+export interface RunDocument {
+  run: ServedRun;
+  configuration: Record<string, any>;
+  /** Of the metrics that were read. */
+  mark: string;
+  /** Run, inside and adaptation; None where that mark is known. */
+  frames: Record<string, SentFrame> | null;
+  /** What was not read, as a sentence. */
+  limited: string;
+}
+
+/** What the file of a figure says of where it comes from. */
+export interface FigureReceipt {
+  place: string;
+  /** Why there is no receipt, as a sentence; empty where there is one. */
+  missing: string;
+  code: string;
+  seed: number;
+  version: string;
+  data_sha256: string;
+  configuration: Record<string, any>;
+  /** Places of the runs that it can be of. */
+  runs: string[];
 }
 
 /** A notebook that comes with the workbench. */

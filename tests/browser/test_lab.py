@@ -12,6 +12,8 @@ from playwright.sync_api import Locator, Page, Request
 
 from tests.browser.panels import until
 from tools.browser import ROOT, Server, jupyterlab, lab_page, wheel
+from workbench.figures import Receipt, draw, save
+from workbench.inspection import metrics_frame
 from workbench.session.session import Session
 
 COMMAND = "([name, args]) => { void jupyterapp.commands.execute(name, args); }"
@@ -55,6 +57,9 @@ def lab(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     (folder / "cut.metatrace").write_bytes(traces.read_bytes()[:50_000])
     with (folder / "huge.metatrace").open("wb") as file:
         file.truncate(500 * 2**20)
+    frame = metrics_frame(folder / "runs" / "run-0003")
+    receipt = Receipt.of(frame, code='metrics_frame("runs/run-0003")', seed=3, configuration=CONFIG)
+    save(draw("training", frame), folder / "figures" / "one.png", receipt)
     with jupyterlab(folder, wheel(tmp_path_factory.mktemp("wheel"))) as running:
         yield running
 
@@ -267,8 +272,65 @@ def test_two_traces_stand_beside_each_other(page: Page, opened: Callable[[str], 
 
 @pytest.mark.parametrize(("name", "why"), [("cut", "damaged"), ("huge", "up to 256 MB")])
 def test_a_file_that_cannot_be_shown_is_a_message(
-    name: str, why: str, page: Page, opened: Callable[[str], Locator]
+    name: str, why: str, page: Page, opened: Callable[[str], Locator], lab: Server
 ):
     shown = opened(f"{name}.metatrace")
     shown.get_by_role("alert").get_by_text(why).wait_for()
+    # JupyterLab would have all of it copied beside it.
+    assert not [*(lab.folder / ".ipynb_checkpoints").glob("*.metatrace")]
     assert page.evaluate("() => 1 + 1") == 2
+
+
+# ---- runs and figures as documents ---------------------------------------------------------------
+
+
+@pytest.fixture
+def documents(page: Page) -> Iterator[Callable[[str], Locator]]:
+    """documents("a/path") opens that file in a document of its own, which is closed at the end."""
+    before = page.evaluate("() => [...jupyterapp.shell.widgets('main')].map((one) => one.id)")
+
+    def opening(path: str) -> Locator:
+        page.evaluate(OPEN, path)
+        return page.locator(".jp-MainAreaWidget:not(.lm-mod-hidden)").last
+
+    yield opening
+    page.evaluate(
+        """(before) => [...jupyterapp.shell.widgets('main')]
+          .filter((one) => !before.includes(one.id)).forEach((one) => one.dispose())""",
+        before,
+    )
+
+
+def test_a_run_is_a_document_with_its_curves(
+    page: Page, lab: Server, documents: Callable[[str], Locator]
+):
+    files = sorted(path.name for path in (lab.folder / "runs/run-0002").iterdir())
+    documents("runs/run-0002/metrics.jsonl")
+    page.locator(".lm-TabBar-tabLabel", has_text="run-0002").wait_for()
+    panel = page.locator('section.wb[data-view="train"]')
+    panel.get_by_role("region", name="Runs").locator("figure svg").first.wait_for()
+    assert "300 of 1,000" in panel.inner_text()
+    assert violations(page, 'section.wb[data-view="train"]') == []
+    panel.get_by_role("button", name="Export", exact=True).click()
+    dialog = panel.get_by_role("dialog", name="Export")
+    with page.expect_download() as download:
+        dialog.get_by_role("button", name="Download").click()
+    assert Path(download.value.path()).read_bytes().startswith(b"<svg")
+    # JupyterLab's own documents rename their file to what their tab is called.
+    assert sorted(path.name for path in (lab.folder / "runs/run-0002").iterdir()) == files
+
+
+def test_a_figure_tells_its_receipt_and_the_way_to_its_run(
+    page: Page, documents: Callable[[str], Locator]
+):
+    documents("figures/one.png")
+    receipt = page.get_by_role("region", name="Receipt of the figure")
+    receipt.get_by_text("figures/one.png").wait_for()  # it comes forward by itself
+    assert violations(page, ".wb-receipt") == []
+    receipt.get_by_role("button", name="Copy").first.click()
+    said = 'metrics_frame("runs/run-0003")'
+    until(lambda: page.evaluate("() => navigator.clipboard.readText()") == said, "the code")
+    receipt.get_by_role("button", name="Open the run runs/run-0003").click()
+    page.locator(".lm-TabBar-tabLabel", has_text="run-0003").wait_for()
+    receipt.get_by_text("Open a figure").wait_for()  # of the document in front
+    page.evaluate("() => jupyterapp.shell.collapseRight()")

@@ -13,9 +13,9 @@ from workbench.inspection import Tape, comparison_frame, evaluation_frame, stack
 from workbench.inspection.packing import pack, unpack
 from workbench.measures import diverged_in
 from workbench.session.showing import Showing
-from workbench.session.wire import to_wire
 from workbench.training import evaluate
 from workbench.widgets import Session
+from workbench.wire import to_wire
 
 
 def lanes() -> Session:

@@ -23,10 +23,10 @@ from workbench.inspection import comparison_frame, example_frame, metrics_frame,
 from workbench.inspection.kinds import compute
 from workbench.inspection.packing import pack, unpack
 from workbench.measures import notice_in, warned
-from workbench.session.wire import to_wire
 from workbench.tasks import Shape, open_tasks
 from workbench.tasks.medicine import NOTICE
 from workbench.training import evaluate, gap_frame, preset
+from workbench.wire import to_wire
 
 SAID = "For research only: this is no medical device."
 FRAMES = {

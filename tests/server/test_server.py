@@ -408,7 +408,7 @@ def ask(
 
 
 TOKEN = {"Authorization": "token known"}
-READ = ["runs", "presets", "notebooks"]
+READ = ["runs", "presets", "notebooks", "run?place=runs/mine", "receipt?place=runs/mine"]
 CHANGE = ["runs/stop", "runs/resume", "runs/delete", "runs/restore", "runs/start", "notebook"]
 
 
@@ -450,6 +450,10 @@ def test_runs_are_listed_deleted_and_restored(served: tuple[str, Path]):
     assert ask(f"{address}/workbench/runs", **TOKEN)[1]["total"] == 0
     assert ask(f"{address}/workbench/runs/restore", {"place": done["undo"]}, **TOKEN)[0] == 200
     assert ask(f"{address}/workbench/runs", **TOKEN)[1]["total"] == 1
+    status, found = ask(f"{address}/workbench/run?place=runs/mine", **TOKEN)
+    assert (status, found["run"]["name"], list(found["frames"])) == (200, "mine", ["run"])
+    for path in ("run", "run?place=../mine", "receipt?place=../mine.png"):
+        assert ask(f"{address}/workbench/{path}", **TOKEN)[0] == 400
 
 
 @pytest.mark.parametrize("body", [{"place": "../mine"}, {"place": 3}, {}, [], "text"])

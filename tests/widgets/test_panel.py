@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import gc
+import json
 import threading
 import weakref
+import zlib
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.test_typescript import complaint
 from workbench.errors import UserError
+from workbench.files import read_tensors
 from workbench.inspection.kinds import KINDS
+from workbench.session.messages import SavedTrace
+from workbench.session.saved import TRACE, saved_trace
 from workbench.session.session import Session
 from workbench.session.showing import SHOWN
-from workbench.session.wire import to_wire
 from workbench.widgets.views import SessionPanel, Stage
+from workbench.wire import to_wire
 
 
 @pytest.fixture
@@ -180,19 +187,42 @@ def test_a_missing_bundle_says_what_to_do(monkeypatch, tmp_path):
     bundle.bundle.cache_clear()
 
 
-def test_a_picture_and_a_sentence_are_left_in_the_notebook(stage, monkeypatch):
+def test_what_was_there_is_left_in_the_notebook(stage, monkeypatch, tmp_path):
     shown: list[tuple] = []
     monkeypatch.setattr("IPython.display.display", lambda *what, **how: shown.append((what, how)))
     stage._ipython_display_()
-    ((still,), _), ((data, *_), how) = shown
-    assert "data:image/png;base64," in still.data
-    assert 'alt="A regression task with 5 support points' in still.data
-    assert "Run the cell again" in still.data
+    ((said,), _), ((kept,), as_it_is), ((data, *_), how) = shown
+    assert "Run the cell again" in said.data
+    assert base64.b64decode(kept["image/png"]).startswith(b"\x89PNG")
+    assert kept["text/plain"].startswith("A regression task with 5 support points")
+    trace = kept[TRACE]
+    assert complaint(SavedTrace, trace, "trace") == ""
+    assert trace["code"] == stage.shown.code()
+    path = tmp_path / "seen.metatrace"
+    path.write_bytes(zlib.decompress(base64.b64decode(trace["content"])))
+    tensors, header = read_tensors(path, kind="metatrace", schema=1)
+    assert {"steps", "curves", "norms"} <= header["frames"].keys()
+    assert {name.partition(".")[0] for name in tensors} == {"episode", "frame"}
+    assert header["steps"] == stage.shown.tape.steps
     assert "application/vnd.jupyter.widget-view+json" in data
-    assert how == {"raw": True}
+    assert how == as_it_is == {"raw": True}
+    json.dumps(kept)
+
+
+def test_of_a_panel_that_shows_no_session_a_sentence_is_left(monkeypatch):
+    shown: list[tuple] = []
+    monkeypatch.setattr("IPython.display.display", lambda *what, **how: shown.append((what, how)))
     from workbench.widgets.training import TrainPanel
 
     panel = TrainPanel()
-    assert "Run the cell again" in panel.still()  # nothing is drawn of it: the sentence alone
-    assert "<img" not in panel.still()
+    panel._ipython_display_()
+    ((said,), _), _ = shown
+    assert "Run the cell again" in said.data
+    assert "from when the cell ran" not in said.data
     panel.close()
+
+
+def test_what_would_be_large_in_a_notebook_is_its_picture_alone(stage, monkeypatch):
+    monkeypatch.setattr("workbench.session.saved._MOST", 1_000)
+    assert set(stage.saved()) == {"image/png", "text/plain"}
+    assert saved_trace(Session(tasks="digits", ways=2)) is None

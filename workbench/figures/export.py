@@ -10,7 +10,6 @@ import dataclasses
 import io
 import json
 import os
-import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,8 +22,7 @@ from workbench import __version__
 from workbench.errors import UserError
 from workbench.figures.columns import frame_sha256
 from workbench.figures.style import Plot
-
-FORMATS = ("pdf", "svg", "png")
+from workbench.receipts import FORMATS, note_in
 
 
 @dataclass(frozen=True)
@@ -127,39 +125,12 @@ def read_receipt(path: str | Path) -> Receipt:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}: check the path") from error
-    readers = {"pdf": _note_in_pdf, "svg": _note_in_svg, "png": _note_in_png}
     try:
-        return Receipt.from_json(readers[format](content))
+        return Receipt.from_json(note_in(content, format))
     except (ValueError, TypeError, KeyError, OSError) as error:
         raise UserError(
             f"{path} holds no receipt: only files written by workbench.figures.save have one"
         ) from error
-
-
-def _note_in_pdf(content: bytes) -> str:
-    # A PDF string in brackets; the JSON is ASCII, so only brackets and backslashes are escaped.
-    found = re.search(rb"/Keywords \(((?:[^\\()]|\\.)*)\)", content, re.DOTALL)
-    if found is None:
-        raise ValueError("no keywords")
-    return re.sub(rb"\\(.)", rb"\1", found[1], flags=re.DOTALL).decode("ascii")
-
-
-def _note_in_svg(content: bytes) -> str:
-    from xml.etree import ElementTree
-
-    try:
-        root = ElementTree.fromstring(content)
-    except ElementTree.ParseError as error:
-        raise ValueError("no XML") from error
-    source = root.find(".//{http://purl.org/dc/elements/1.1/}source")
-    return (source.text or "") if source is not None else ""
-
-
-def _note_in_png(content: bytes) -> str:
-    from PIL import Image
-
-    with Image.open(io.BytesIO(content)) as image:
-        return str(image.info["Receipt"])
 
 
 def _format(path: Path) -> str:

@@ -29,6 +29,7 @@ from workbench.algorithms.gradient.architectures import mixture_frame
 from workbench.algorithms.gradient.rates import rate_frame
 from workbench.algorithms.inspections import Inspection
 from workbench.answers import second_order
+from workbench.courses import diagnostics_frame, metrics_frame, progress_frame
 from workbench.inspection.adaptation import (
     curve_frame,
     prediction_frame,
@@ -48,7 +49,7 @@ from workbench.inspection.curvature import (
     landscape_frame,
     largest_eigenvalues,
 )
-from workbench.inspection.diagnostics import diagnosed, diagnostics_frame, progress_frame
+from workbench.inspection.diagnostics import diagnosed
 from workbench.inspection.examples import example_frame, image_frame
 from workbench.inspection.expectations import expectation_frame
 from workbench.inspection.gradients import (
@@ -68,7 +69,6 @@ from workbench.inspection.rendered import rendered_frame
 from workbench.inspection.results import (
     comparison_frame,
     evaluation_frame,
-    metrics_frame,
     seeds_frame,
     stacked,
 )

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -27,6 +26,7 @@ from workbench.measures import (
     warned,
 )
 from workbench.tasks.storage import check
+from workbench.wire import taken_apart
 
 # The types of columns of numbers.
 _NUMBERS = {
@@ -60,29 +60,6 @@ def pack(frame: pd.DataFrame) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if notice := notice_in(frame):
         more["notice"] = notice
     return tensors, {"rows": len(frame), "columns": columns, **more}
-
-
-def taken_apart(column: pd.Series) -> tuple[np.ndarray, list[str] | None]:
-    """A column as one array with a row for each cell; of words their codes, and the words.
-
-    A missing number is NaN, a missing word -1.
-
-    >>> taken_apart(pd.Series(["support", None, "support"]))
-    (array([ 0, -1,  0], dtype=int32), ['support'])
-    """
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufc":
-        return column.to_numpy(), None  # most columns: what is asked below takes pandas long
-    if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
-        missing = bool(column.isna().any())
-        return (column.astype("float64") if missing else column).to_numpy(), None
-    cells = column.tolist()
-    if cells and all(isinstance(cell, np.ndarray) for cell in cells):
-        return np.stack(cells), None
-    words = [None if pd.isna(cell) else str(cell) for cell in cells]
-    known = list(dict.fromkeys(word for word in words if word is not None))
-    place = {word: number for number, word in enumerate(known)}
-    codes = [-1 if word is None else place[word] for word in words]
-    return np.array(codes, dtype=np.int32), known
 
 
 def unpack(

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import pandas as pd
 from torch import Tensor
 
 from workbench.errors import UserError
-from workbench.files import measured
 from workbench.measures import (
     Measure,
     diverged_in,
     marked,
     measure_in,
-    measured_in,
     noted,
     notice_in,
     records,
@@ -133,56 +130,6 @@ def evaluation_frame(results: Results) -> pd.DataFrame:
     return noted(made, [first.measure])
 
 
-def metrics_frame(source: Path | str | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Training and validation by outer step: a row a measurement.
-
-    source  a run's directory, its metrics.jsonl, or the rows themselves
-
-    iteration  after how many outer steps
-    split      train or validation
-    metric     loss (training), and the tasks' own metric (validation); training's loss counts as
-               mse where validation measures that, for it is the same
-    value      the mean over tasks
-    low, high  its 95% interval over tasks; missing for training
-    seconds    since the training began, where it was written down
-
-    >>> frame = metrics_frame([{"iteration": 5, "split": "train", "loss": 0.5},
-    ...     {"iteration": 5, "split": "validation", "accuracy": 0.75, "ci95": 0.25}])
-    >>> frame[["metric", "value", "low"]].values.tolist()
-    [['loss', 0.5, nan], ['accuracy', 0.75, 0.5]]
-    """
-    rows = [row for row in rows_of(source) if row.get("split") in ("train", "validation")]
-    measures = {measure.name: measure for row in rows if (measure := measured_in(row)) is not None}
-    of_loss = next((name for name, measure in measures.items() if measure.loss), "loss")
-    found = []
-    for row in rows:
-        train, measure = row.get("split") == "train", measured_in(row)
-        if measure is None:
-            continue
-        name = measure.name
-        value, half = row[name], row.get("ci95")
-        known = value is not None and half is not None
-        found.append(
-            {
-                "iteration": int(row["iteration"]),
-                "split": "train" if train else "validation",
-                "metric": of_loss if train else name,
-                "value": value,
-                "low": value - half if known else None,
-                "high": value + half if known else None,
-                "seconds": row.get("seconds"),
-            }
-        )
-    if not found:
-        raise UserError("nothing has been measured yet: let the run reach its first logged row")
-    numbers = dict.fromkeys(("value", "low", "high", "seconds"), "float64")
-    validations = [row for row in rows if row.get("split") == "validation"]
-    ended = str(validations[-1].get("diverged", "")) if validations else ""
-    frame = marked(pd.DataFrame(found).astype(numbers), {"": ended})
-    frame = warned(frame, next((str(row["notice"]) for row in rows if "notice" in row), ""))
-    return noted(frame, measures.values())
-
-
 def seeds_frame(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Trainings of several seeds as one: rows as in `metrics_frame`, at steps that all have.
 
@@ -225,26 +172,3 @@ def stacked(frames: Mapping[Any, pd.DataFrame], column: str = "method") -> pd.Da
     made = marked(pd.concat(pieces, ignore_index=True), ended)
     notices = filter(None, map(notice_in, frames.values()))
     return noted(warned(made, next(notices, "")), measures.values())
-
-
-def rows_of(source: Path | str | Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The rows of a run: of its directory, of its metrics.jsonl, or as they are given."""
-    return [*(_read(Path(source)) if isinstance(source, (Path, str)) else source)]
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    """The complete lines of a run's metrics; the last may be half written."""
-    path = path / "metrics.jsonl" if path.is_dir() else path
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"cannot read {path}: {error.strerror or error}: name a run's directory"
-        ) from error
-    rows, damaged = measured(content)
-    if damaged:
-        raise UserError(
-            f"{path} holds no JSON in line {damaged[0]} that is a row of metrics: "
-            "restore it, or cut that line"
-        )
-    return rows

@@ -68,10 +68,11 @@ def _plain(setting: Any) -> Any:
     return dataclasses.asdict(setting) if is_record else setting
 
 
-def write(path: Path, stored: Stored) -> Path:
-    """Save it to one file."""
-    tensors = {f"episode.{n}": t for n, t in stored.episode.tensors().items()}
-    for adapted in stored.path:
+def write(path: Path, stored: Stored, *, values: bool = True) -> Path:
+    """Save it to one file; without its values it is for the eye alone, and cannot be read here."""
+    episode = stored.episode.tensors() if values else {"seed": stored.episode.seed}
+    tensors = {f"episode.{n}": t for n, t in episode.items()}
+    for adapted in stored.path if values else ():
         for part, named in (("values", adapted.values), ("seen", adapted.seen)):
             tensors |= {f"{part}.{adapted.step}.{n}": t for n, t in named.items()}
     frames = {}

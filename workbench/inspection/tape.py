@@ -301,12 +301,14 @@ class Tape(Sequence[Adapted]):
         """The frames that are there without computing any; of the first task only."""
         return {kind: frame for (kind, task), frame in self._frames.items() if task == 0}
 
-    def save(self, path: Path | str, kinds: Sequence[str] | None = None) -> Path:
+    def save(
+        self, path: Path | str, kinds: Sequence[str] | None = None, *, values: bool = True
+    ) -> Path:
         """Write a `.metatrace` file: the episode, the values, and the frames of all kinds.
 
         Kinds that show a single task are written for the first one, the quick ones for the first
         few, and whatever was looked at. Kinds that this method or these tasks do not have are left
-        out, with the reason.
+        out, with the reason. Without `values` it is for JupyterLab's views alone, and quick.
 
         >>> import tempfile
         >>> from workbench.algorithms import MAML
@@ -324,6 +326,8 @@ class Tape(Sequence[Adapted]):
         if self.learner is not None:
             for kind in self.inspections if kinds is None else kinds:
                 one = inspection_named(kind, self.inspections)
+                if one.cost != "quick" and not values:
+                    continue
                 several = one.cost == "quick" and one.scope == "task"
                 try:
                     for task in range(min(_QUICK_TASKS if several else 1, len(self.episode))):
@@ -333,7 +337,8 @@ class Tape(Sequence[Adapted]):
                         raise
                     self._refused[kind] = str(error)
         told = (self._said(), self.budget, self._let_go, self._refused)
-        return write(path, Stored(self.episode, self._path, self._frames, *told))
+        stored = Stored(self.episode, self._path, self._frames, *told)
+        return write(path, stored, values=values)
 
     @staticmethod
     def load(path: Path | str) -> Tape:

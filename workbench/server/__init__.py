@@ -3,6 +3,7 @@
 messages    what crosses to the page
 places      files below the folder, opened so that nothing outside can be meant
 looking     a run directory as its files tell it, and all of them
+documents   a run with its curves, and the receipt of a figure's file
 acting      what is done to runs: start, resume, stop, delete, restore
 experiment  a new notebook from a template
 handlers    the addresses, for those whom the server knows

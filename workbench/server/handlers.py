@@ -19,6 +19,7 @@ from tornado import web
 
 from workbench.errors import UserError
 from workbench.server import acting
+from workbench.server.documents import receipt_of, run_document
 from workbench.server.experiment import (
     Presets,
     copied,
@@ -84,6 +85,26 @@ class RunsHandler(_Handler):
     async def get(self) -> None:
         asked = {name: self.get_query_argument(name) for name in self.request.query_arguments}
         await self.answer(lambda: self.lookout.page(asked))
+
+
+class RunHandler(_Handler):
+    """GET: a run as a document, or of that only what is new since a mark."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        place, mark = self.get_query_argument("place"), self.get_query_argument("mark", "")
+        await self.answer(lambda: run_document(self.root, self.lookout, place, mark))
+
+
+class ReceiptHandler(_Handler):
+    """GET: the receipt in a figure's file."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        place = self.get_query_argument("place")
+        await self.answer(lambda: receipt_of(self.root, self.lookout, place))
 
 
 class ActingHandler(_Handler):
@@ -159,6 +180,8 @@ def add_handlers(app: web.Application, root: str) -> None:
     base = url_path_join(app.settings["base_url"], "workbench")
     addresses: list[tuple[str, Any]] = [
         ("/runs", RunsHandler),
+        ("/run", RunHandler),
+        ("/receipt", ReceiptHandler),
         ("/runs/(stop|resume|delete|restore)", ActingHandler),
         ("/runs/start", StartHandler),
         ("/presets", PresetsHandler),

@@ -72,11 +72,7 @@ class Lookout:
     def page(self, asked: Mapping[str, Any]) -> RunsPage:
         """The runs that are asked for, as they stand now."""
         query = _query(asked)
-        with self._one_at_a_time:
-            places, trash, limited = self._places()
-            runs = [run for place in places if (run := self._look(place)) is not None]
-            for gone in self._known.keys() - set(places):
-                del self._known[gone]
+        runs, trash, limited = self._all()
         alive = sum(run["state"] == "running" for run in runs)
         chosen = _ordered([run for run in runs if _asked_for(run, query)], query)
         first = min(query["first"], max(len(chosen) - 1, 0))
@@ -88,6 +84,32 @@ class Lookout:
             "trash": trash,
             "limited": limited,
         }
+
+    def run(self, place: str) -> tuple[ServedRun, dict[str, Any]]:
+        """One run as it stands now, and its configuration, which is empty where it is broken."""
+        with opened(self.root, place) as folder:
+            if not is_there(folder, "config.json"):
+                raise UserError(f"'{place}' is no run directory (it has no config.json)")
+        with self._one_at_a_time:
+            run = self._look(place)
+            if run is None:
+                raise UserError(f"'{place}' was moved away meanwhile: look again")
+            return run, self._known[place].config or {}
+
+    def configured(self) -> dict[str, dict[str, Any]]:
+        """The configuration of every run, by its place."""
+        runs, _, _ = self._all()
+        known = {run["place"]: self._known.get(run["place"]) for run in runs}
+        return {place: one.config or {} for place, one in known.items() if one is not None}
+
+    def _all(self) -> tuple[list[ServedRun], list[str], str]:
+        """Every run as it stands now, the trash, and what was not searched."""
+        with self._one_at_a_time:
+            places, trash, limited = self._places()
+            runs = [run for place in places if (run := self._look(place)) is not None]
+            for gone in self._known.keys() - set(places):
+                del self._known[gone]
+        return runs, trash, limited
 
     def _places(self) -> tuple[list[str], list[str], str]:
         """Where runs are, where deleted ones are, and what was not searched."""

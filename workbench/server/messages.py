@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
+from workbench.measures import Record
 from workbench.standing import Validation
 
 
@@ -57,6 +58,49 @@ class RunsQuery(TypedDict):
     state: str  # empty is any
     sort: Literal["newest", "name", "state", "value"]
     group: Literal["none", "seeds", "folder"]
+
+
+class SentColumn(TypedDict):
+    """A column of a frame in an answer."""
+
+    name: str
+    type: Literal["number", "integer", "boolean", "words", "arrays"]
+    data: str  # the bytes of the wire's column, in base64
+    words: NotRequired[list[str]]
+    shape: NotRequired[list[int]]
+
+
+class SentFrame(TypedDict):
+    """A frame in an answer: as on the wire, its bytes as text."""
+
+    rows: int
+    columns: list[SentColumn]
+    measures: dict[str, Record]
+    diverged: dict[str, str]
+    notice: NotRequired[str]
+
+
+class RunDocument(TypedDict):
+    """A run directory as a document."""
+
+    run: ServedRun
+    configuration: dict[str, Any]
+    mark: str  # of the metrics that were read
+    frames: dict[str, SentFrame] | None  # run, inside and adaptation; None where that mark is known
+    limited: str  # what was not read, as a sentence
+
+
+class FigureReceipt(TypedDict):
+    """What the file of a figure says of where it comes from."""
+
+    place: str
+    missing: str  # why there is no receipt, as a sentence; empty where there is one
+    code: str
+    seed: int
+    version: str
+    data_sha256: str
+    configuration: dict[str, Any]
+    runs: list[str]  # places of the runs that it can be of
 
 
 class ShippedNotebook(TypedDict):

@@ -11,11 +11,11 @@ from workbench.errors import UserError
 from workbench.files import measured
 from workbench.inspection import diagnostics_frame, metrics_frame, progress_frame
 from workbench.session.messages import RunSummary, SettingApart
-from workbench.session.wire import WireFrame, to_wire
 from workbench.standing import Pace, Validation, pace_of, validation_of
 from workbench.training import Experiment, Run, Status
 from workbench.training.loop import diverged_in
 from workbench.training.record import flattened
+from workbench.wire import WireFrame, to_wire
 
 _TAIL = 4_000  # bytes of the log's end, in which a process that died left its last words
 

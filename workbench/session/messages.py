@@ -235,6 +235,14 @@ class Preview(TypedDict):
     text: NotRequired[str]
 
 
+class SavedTrace(TypedDict):
+    """An adaptation as a notebook keeps it, for when no kernel runs."""
+
+    name: str
+    code: str  # that makes the session again
+    content: str  # a .metatrace file without values, compressed by zlib, in base64
+
+
 class Exported(TypedDict):
     """A file that was made; its content where the browser keeps it."""
 

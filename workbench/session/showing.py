@@ -18,7 +18,7 @@ from workbench.inspection.tape import MEGABYTE, Tape
 from workbench.session import messages
 from workbench.session.session import Session
 from workbench.session.state import with_choice_of_tasks
-from workbench.session.wire import WireFrame, to_wire
+from workbench.wire import WireFrame, to_wire
 
 # What is shown of every adaptation at once: the stage, and the losses of its timeline. The other
 # kinds are computed when asked for.

@@ -27,7 +27,6 @@ from workbench.inspection import comparison_frame
 from workbench.session.messages import CompareAbout, KnownRun
 from workbench.session.session import Session
 from workbench.session.state import MOST_STEPS
-from workbench.session.wire import to_wire
 from workbench.tasks.base import Split
 from workbench.training import Comparison, Run, name_of, run_of, shipped_runs
 from workbench.training.comparison import Group, comparable, paired
@@ -36,6 +35,7 @@ from workbench.training.sweeps import is_sweep, runs_of
 from workbench.widgets.exporting import Exporting, Subject
 from workbench.widgets.panel import Panel, command
 from workbench.widgets.views import SessionPanel
+from workbench.wire import to_wire
 
 
 @dataclass(frozen=True)

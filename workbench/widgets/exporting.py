@@ -18,10 +18,10 @@ import pandas as pd
 from workbench.errors import UserError
 from workbench.fields import Field, check_fields, describe, with_values
 from workbench.figures import ColumnWidth, Plot, Receipt, Style, counted, draw, latex_table, render
-from workbench.figures.export import FORMATS as FIGURES
 from workbench.figures.tables import csv_table
 from workbench.files import write_safely, writing
 from workbench.inspection.kinds import inspection_named
+from workbench.receipts import FORMATS as FIGURES
 from workbench.session.messages import Exported, Preview
 from workbench.session.turns import one_at_a_time
 from workbench.widgets.panel import command

@@ -22,7 +22,7 @@ from workbench.errors import UserError
 from workbench.session.bundle import bundle
 from workbench.session.messages import Answer, Problem, Progress
 from workbench.session.turns import Desk, one_at_a_time
-from workbench.widgets.still import still
+from workbench.widgets.still import sentence
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -93,12 +93,15 @@ class Panel(anywidget.AnyWidget):
         """Show it, and keep in the notebook what stands for it where no kernel answers."""
         from IPython.display import HTML, display
 
-        display(HTML(self.still()))
+        saved = self.saved()
+        display(HTML(sentence(pictured=bool(saved))))
+        if saved:
+            display(saved, raw=True)
         display(*(self._repr_mimebundle_() or ({},)), raw=True)
 
-    def still(self) -> str:
-        """What is shown of it without a kernel, as HTML."""
-        return still(None)
+    def saved(self) -> dict[str, Any]:
+        """What a notebook keeps of it for when no kernel runs, by MIME type."""
+        return {}
 
     def _do(self, name: str, args: dict[str, Any]) -> Any:
         method = getattr(type(self), name, None)

@@ -25,7 +25,6 @@ from workbench.inspection import metrics_frame, seeds_frame
 from workbench.session.drafts import Draft
 from workbench.session.following import Followed, apart, found_in
 from workbench.session.messages import ListedRun, Problem, SettingApart, TrainAbout
-from workbench.session.wire import WireFrame, to_wire
 from workbench.standing import RESUMED, TRASH
 from workbench.training import Run, presets, resume_in_background
 from workbench.training.opening import check_goes_on
@@ -33,6 +32,7 @@ from workbench.training.trainer import tried
 from workbench.widgets.drawn import subject_of
 from workbench.widgets.exporting import Exporting, Subject
 from workbench.widgets.panel import Panel, command
+from workbench.wire import WireFrame, to_wire
 
 _EVERY = 0.5  # seconds between looks at the files of runs that train
 _DRAWN = 6  # runs whose curves are drawn at first: those that train, then the newest

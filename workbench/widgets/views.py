@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -11,12 +12,12 @@ import traitlets
 
 from workbench.errors import UserError
 from workbench.figures import render
+from workbench.session.saved import TRACE, saved_trace
 from workbench.session.session import Session
 from workbench.session.showing import Showing
 from workbench.session.turns import one_at_a_time
 from workbench.widgets.exporting import Exporting, Subject
 from workbench.widgets.panel import Panel, command
-from workbench.widgets.still import still
 
 _MOMENT = 0.5  # seconds for which inner steps are recorded at once
 _BREATH = 0.02  # seconds in between, for commands such as to stop
@@ -54,16 +55,18 @@ class SessionPanel(Exporting, Panel):
         # A cell's result is kept in `Out`: what it showed need not be kept with it.
         self._showing, self.frames, self.shown, self._unwatch = None, {}, None, lambda: None
 
-    def still(self) -> str:
-        """What is shown of it without a kernel: a picture of what it shows now."""
-        try:
-            with one_at_a_time():
+    def saved(self) -> dict[str, Any]:
+        """A picture of what it shows now, in words too, and the adaptation where it is small."""
+        with one_at_a_time():
+            try:
                 plot = self.shown.draw(_DRAWN.get(self.view))
-                shown = still(render(plot, "png", dpi=_DOTS), plot.alt_text)
-                plot.clear()  # its parts know each other, and would wait long to be collected
-                return shown
-        except UserError:  # nothing of it can be drawn
-            return still(None)
+            except UserError:  # nothing of it can be drawn
+                return {}
+            picture = base64.b64encode(render(plot, "png", dpi=_DOTS)).decode()
+            kept: dict[str, Any] = {"image/png": picture, "text/plain": plot.alt_text}
+            plot.clear()  # its parts know each other, and would wait long to be collected
+            trace = saved_trace(self.shown)
+        return kept if trace is None else {**kept, TRACE: trace}
 
     # ---- long recordings ----------------------------------------------------------------------
 

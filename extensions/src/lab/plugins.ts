@@ -8,12 +8,13 @@ import { ILauncher } from "@jupyterlab/launcher";
 import { ISettingRegistry } from "@jupyterlab/settingregistry";
 import { ITranslator, nullTranslator } from "@jupyterlab/translation";
 import type { Asked, Done, ShippedNotebook } from "../generated";
+import documents, { COMMANDS as DOCUMENTS } from "./documents/plugins";
 import { Holder } from "./holder";
 import { workbenchIcon } from "./icons";
 import { RunsModel } from "./runs/model";
 import { serverOf } from "./server";
 import { usualOf } from "./settings";
-import { FACTORY, FILE_TYPE, NothingRead, TraceFactory } from "./trace/document";
+import { FACTORY, FILE_TYPE, leaveUnread, NothingRead, TraceFactory } from "./trace/document";
 
 const NAME = "metalearning-workbench";
 const DOMAIN = "metalearning_workbench"; // of translations
@@ -108,8 +109,9 @@ const runs: JupyterFrontEndPlugin<void> = {
     const ask = serverOf(app.serviceManager.serverSettings);
     const model = new RunsModel(ask);
     const start = () => app.commands.execute(COMMANDS.training);
+    const curves = (place: string) => void app.commands.execute(DOCUMENTS.run, { place });
     const panel = new Holder(
-      async () => (await import("./runs/panel")).sidebarOf(app, ask, model, trans, start),
+      async () => (await import("./runs/panel")).sidebarOf(app, ask, model, trans, { start, curves }),
       (visible) => model.see(visible),
     );
     panel.id = `${NAME}-runs`;
@@ -146,7 +148,7 @@ const traces: JupyterFrontEndPlugin<void> = {
       fileFormat: "base64",
       icon: workbenchIcon,
     });
-    app.docRegistry.addModelFactory(new NothingRead());
+    leaveUnread(app.docRegistry);
     const factory = new TraceFactory(
       {
         name: FACTORY,
@@ -172,4 +174,4 @@ const traces: JupyterFrontEndPlugin<void> = {
   },
 };
 
-export default [experiments, runs, traces];
+export default [experiments, runs, traces, ...documents];

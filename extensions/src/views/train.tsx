@@ -28,10 +28,11 @@ export function Train({ store }: { store: Store }) {
       window.removeEventListener("focus", look);
     };
   }, [store]);
+  const next = aboutAs<TrainAbout>(store).form; // a run that is opened by itself has none after it
   return (
     <div class="wb-train wb-columns">
-      <Next store={store} />
-      <section aria-label="Runs">
+      {next && <Next store={store} />}
+      <section aria-label="Runs" class={next ? undefined : "wb-wide"}>
         <div class="wb-row">
           <h3>Runs in {aboutAs<TrainAbout>(store).folder}/</h3>
           {Object.keys(store.frames.value).length > 0 && (

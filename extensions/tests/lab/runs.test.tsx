@@ -149,7 +149,7 @@ describe("the side bar", () => {
     const server = new FakeServer(total);
     const model = new RunsModel(server.ask);
     const deeds = Object.fromEntries(
-      ["start", "open", "compare", "copy", "folder"].map((name) => [name, vi.fn()]),
+      ["start", "curves", "open", "compare", "copy", "folder"].map((name) => [name, vi.fn()]),
     ) as unknown as Deeds;
     const node = document.body.appendChild(document.createElement("div"));
     render(<Sidebar model={model} deeds={deeds} trans={trans} />, node);
@@ -175,6 +175,8 @@ describe("the side bar", () => {
     const { node, model, deeds, button } = await shown(3);
     button("Open: run-1").click();
     expect(deeds.open).toHaveBeenCalledWith(expect.objectContaining({ place: "runs/1" }));
+    button("Curves of run-2").click();
+    expect(deeds.curves).toHaveBeenCalledWith(expect.objectContaining({ place: "runs/2" }));
     button("Command: run-1").click();
     expect(deeds.copy).toHaveBeenCalled();
     for (const name of ["run-2", "run-0"]) {

@@ -7,7 +7,7 @@ import { Frame } from "../../src/frame";
 import { isWhole } from "../../src/lab/trace/checksum";
 import { aboutOf, TraceModel } from "../../src/lab/trace/model";
 import { MOST_BYTES, readTensors, readTrace, type Trace } from "../../src/lab/trace/parse";
-import { csvOf } from "../../src/lab/trace/saving";
+import { csvOf } from "../../src/lab/saving";
 import { stageOver } from "../../src/lab/trace/stage";
 import { makeStore } from "../../src/store";
 import { wire } from "../frames";

@@ -16,6 +16,7 @@ const BEYOND = 3; // runs above and below the view that are drawn too
 /** What the side bar asks of JupyterLab. */
 export interface Deeds {
   start(): void;
+  curves(run: ServedRun): void;
   open(run: ServedRun): void;
   compare(places: readonly string[]): void;
   copy(run: ServedRun): void;
@@ -258,7 +259,9 @@ function Whole({ run, model, deeds, trans }: RunProps) {
           onChange={(event) => model.choose(run.place, event.currentTarget.checked)}
         />
         <strong title={`${run.place}\n${run.method} · ${run.tasks}${run.note && `\n${run.note}`}`}>
-          {run.name}
+          <button type="button" aria-label={trans.__("Curves of %1", run.name)} onClick={() => deeds.curves(run)}>
+            {run.name}
+          </button>
         </strong>
         <span class="wb-state wb-end" data-state={run.state} title={run.reason}>
           {shown}

@@ -15,7 +15,7 @@ export function sidebarOf(
   ask: Ask,
   model: RunsModel,
   trans: TranslationBundle,
-  start: () => Promise<void>,
+  ways: { start: () => Promise<void>; curves: (place: string) => void },
 ): VNode<any> {
   const show = async (places: readonly string[]) => {
     const { content } = await ask<Done>("notebook", { places });
@@ -28,7 +28,8 @@ export function sidebarOf(
     model,
     trans,
     deeds: {
-      start: () => void start().then(() => model.refresh()),
+      start: () => void ways.start().then(() => model.refresh()),
+      curves: ({ place }) => ways.curves(place),
       open: ({ place }) => void show([place]).catch(failed),
       compare: (places) => void show(places).catch(failed),
       copy: ({ command }) => Clipboard.copyToSystem(command),

@@ -34,6 +34,18 @@ export class NothingRead extends TextModelFactory {
   }
 }
 
+/** Lets documents be opened of which JupyterLab reads nothing. */
+export function leaveUnread(registry: DocumentRegistry): void {
+  if (!registry.getModelFactory(NothingRead.NAME)) registry.addModelFactory(new NothingRead(false));
+}
+
+/** A file that nobody writes here needs no copy beside it: JupyterLab would have one made of all of it when
+ * it is opened and there is none. */
+export function keepNoCopy(context: DocumentRegistry.Context): void {
+  const written = () => context.contentsModel?.last_modified ?? new Date().toISOString();
+  context.listCheckpoints = async () => [{ id: "none", last_modified: written() }];
+}
+
 export class TraceFactory extends ABCWidgetFactory<DocumentWidget<TraceView>> {
   constructor(
     options: DocumentRegistry.IWidgetFactoryOptions<DocumentWidget<TraceView>>,
@@ -43,6 +55,7 @@ export class TraceFactory extends ABCWidgetFactory<DocumentWidget<TraceView>> {
   }
 
   protected createNewWidget(context: DocumentRegistry.Context): DocumentWidget<TraceView> {
+    keepNoCopy(context);
     const content = new TraceView(context, this.around);
     const widget = new DocumentWidget({ content, context });
     widget.toolbar.addItem("beside", new Beside(content, this.around));

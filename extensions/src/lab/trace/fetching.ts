@@ -1,4 +1,4 @@
-/** A trace by its address, read beside the page. */
+/** A trace that is read beside the page. */
 
 import type { Found, Wanted } from "./reading";
 import type { Trace } from "./parse";

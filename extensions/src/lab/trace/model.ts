@@ -2,7 +2,8 @@
  * Several are lanes of one stage. Nothing here draws. */
 
 import { type Inspection, KINDS, type SessionAbout, type WireFrame } from "../../generated";
-import { type About, START, type Model } from "../../store";
+import type { About } from "../../store";
+import { Answering, type Answers } from "../answering";
 import type { Trace } from "./parse";
 
 export interface Named {
@@ -10,71 +11,26 @@ export interface Named {
   trace: Trace;
 }
 
-/** What is asked of Python, and here of somebody else: the answer, or a refusal. */
-export type Answers = Record<string, (args: any) => unknown>;
-
 const REFUSED = "this is a saved adaptation, and nothing is computed here: open it in a notebook to go on";
 const WITHOUT = "it was saved without this; what was looked at before it was saved is in it";
 
-export class TraceModel implements Model {
-  private readonly traits: Record<string, any>;
-  private readonly heard = new Map<string, Set<(...args: any[]) => void>>();
-
+export class TraceModel extends Answering {
   constructor(
     readonly traces: Named[],
-    private readonly answers: Answers = {},
+    answers: Answers = {},
   ) {
-    this.traits = {
-      view: "stage",
-      session: `trace-${Math.random().toString(36).slice(2)}`,
-      cursor: { ...START },
-      problem: {},
-      progress: {},
-    };
-    this.follow();
-  }
-
-  get(name: string): any {
-    return this.traits[name];
-  }
-
-  set(name: string, value: any): void {
-    this.traits[name] = value;
+    super("stage", answers, (command) => (command === "inspect" ? WITHOUT : REFUSED));
+    Object.assign(this.traits, this.followed());
   }
 
   /** The cursor is told here: another task or lane is other frames. */
-  save_changes(): void {
+  override save_changes(): void {
     const { task, lane } = this.traits.cursor;
     if (task === this.traits.about.task && lane === this.traits.lane) return;
-    this.follow();
-    for (const name of ["frames", "about"]) this.tell(`change:${name}`);
+    this.change(this.followed());
   }
 
-  send(content: any): void {
-    const { id, command, args } = content;
-    void (async () => {
-      const answer = this.answers[command];
-      if (!answer) throw new Error(command === "inspect" ? WITHOUT : REFUSED);
-      return await answer(args);
-    })().then(
-      (result) => this.tell("msg:custom", { id, result }),
-      (error: Error) => this.tell("msg:custom", { id, error: error.message }),
-    );
-  }
-
-  on(event: string, callback: (...args: any[]) => void): void {
-    if (!this.heard.has(event)) this.heard.set(event, new Set());
-    this.heard.get(event)!.add(callback);
-  }
-  off(event: string, callback: (...args: any[]) => void): void {
-    this.heard.get(event)?.delete(callback);
-  }
-
-  private tell(event: string, ...args: any[]): void {
-    for (const callback of [...(this.heard.get(event) ?? [])]) callback(...args);
-  }
-
-  private follow(): void {
+  private followed() {
     const { task, lane } = this.traits.cursor;
     const frames: Record<string, WireFrame> = {};
     this.traces.forEach(({ trace }, place) => {
@@ -83,9 +39,7 @@ export class TraceModel implements Model {
         if (frame) frames[`${place}:${name}`] = frame;
       }
     });
-    this.traits.lane = lane;
-    this.traits.frames = frames;
-    this.traits.about = aboutOf(this.traces, lane, task);
+    return { lane, frames, about: aboutOf(this.traces, lane, task) };
   }
 }
 

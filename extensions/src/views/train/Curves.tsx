@@ -176,7 +176,7 @@ function Inside({ store, runs, view }: Shown) {
   if (!drawn.length) return null;
   const quantities = new Set(drawn.flatMap((run) => frames[`inside:${run.name}`]!.distinct<string>("quantity")));
   return (
-    <section aria-label="Diagnostics">
+    <section aria-label="Diagnostics" data-area="diagnostics">
       <h4>The meta-gradient along the training</h4>
       <div class="wb-multiples">
         {[...quantities].map((quantity) => (
@@ -224,7 +224,7 @@ function Adaptations({ store, runs }: { store: Store; runs: ListedRun[] }) {
   const chosen = all.filter((_, k) => k === all.length - 1 || k % Math.ceil(all.length / MOST) === 0);
   const factor = factorOf(measure);
   return (
-    <section aria-label="Adaptations">
+    <section aria-label="Adaptations" data-area="adaptation">
       <div class="wb-row">
         <h4>The adaptation from the start, at each validation</h4>
         {known.length > 1 && (

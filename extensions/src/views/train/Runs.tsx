@@ -101,15 +101,17 @@ export function Runs({ store }: { store: Store }) {
                         Open
                       </button>
                     )}
-                    <button
-                      type="button"
-                      aria-expanded={edited.value === run.name}
-                      aria-label={`Edit ${run.name}`}
-                      title="Rename, note, delete"
-                      onClick={() => (edited.value = edited.value === run.name ? "" : run.name)}
-                    >
-                      …
-                    </button>
+                    {!store.about.value.saved && (
+                      <button
+                        type="button"
+                        aria-expanded={edited.value === run.name}
+                        aria-label={`Edit ${run.name}`}
+                        title="Rename, note, delete"
+                        onClick={() => (edited.value = edited.value === run.name ? "" : run.name)}
+                      >
+                        …
+                      </button>
+                    )}
                   </span>
                 </td>
               </tr>,

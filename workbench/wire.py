@@ -8,7 +8,6 @@ from typing import Literal, NotRequired, TypedDict
 import numpy as np
 import pandas as pd
 
-from workbench.inspection.packing import taken_apart
 from workbench.measures import Record, diverged_in, notice_in, records
 
 
@@ -49,6 +48,29 @@ def to_wire(frame: pd.DataFrame) -> WireFrame:
     if notice := notice_in(frame):
         wire["notice"] = notice
     return wire
+
+
+def taken_apart(column: pd.Series) -> tuple[np.ndarray, list[str] | None]:
+    """A column as one array with a row for each cell; of words their codes, and the words.
+
+    A missing number is NaN, a missing word -1.
+
+    >>> taken_apart(pd.Series(["support", None, "support"]))
+    (array([ 0, -1,  0], dtype=int32), ['support'])
+    """
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufc":
+        return column.to_numpy(), None  # most columns: what is asked below takes pandas long
+    if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
+        missing = bool(column.isna().any())
+        return (column.astype("float64") if missing else column).to_numpy(), None
+    cells = column.tolist()
+    if cells and all(isinstance(cell, np.ndarray) for cell in cells):
+        return np.stack(cells), None
+    words = [None if pd.isna(cell) else str(cell) for cell in cells]
+    known = list(dict.fromkeys(word for word in words if word is not None))
+    place = {word: number for number, word in enumerate(known)}
+    codes = [-1 if word is None else place[word] for word in words]
+    return np.array(codes, dtype=np.int32), known
 
 
 def _column(name: str, column: pd.Series) -> WireColumn:

@@ -1,8 +1,9 @@
-/** What is on screen of a trace as a file: a chart as SVG or PNG, a frame as CSV. */
+/** What is on screen as a file, with nobody but the page to make it: a chart as SVG or PNG, a frame as
+ * CSV. */
 
-import { Frame } from "../../frame";
-import type { Exported, Field, Preview } from "../../generated";
-import type { Answers, TraceModel } from "./model";
+import type { Frame } from "../frame";
+import type { Exported, Field, Preview } from "../generated";
+import type { Answers } from "./answering";
 
 const FORMATS = ["svg", "png", "csv"];
 const MEDIA: Record<string, string> = { svg: "image/svg+xml", png: "image/png", csv: "text/csv" };
@@ -12,12 +13,26 @@ const DRAWN = ["fill", "fill-opacity", "font-family", "font-size", "font-weight"
 const WIDE = 150; // pixels of what counts as a chart
 const SHOWN = 20; // rows of a preview
 
+/** What is saved, by its kind. */
+export interface Shown {
+  frame(kind: string): Frame;
+  /** Where its charts are. */
+  charts(kind: string): Iterable<SVGSVGElement>;
+  /** What a file was made of, as those that Python makes say it. */
+  receipt(kind: string): object;
+  /** The lines that open it in a notebook. */
+  code(): Promise<string>;
+}
+
 /** The export dialog's questions, answered in the page. */
-export function savingOf(model: () => TraceModel, node: HTMLElement, code: () => Promise<string>): Answers {
+export function savingOf(shown: Shown): Answers {
+  const code = () => shown.code();
   const made = async ({ kind, format = "svg" }: { kind: string; format?: string }) => {
-    const frame = Frame.read(model().get("frames")[`${model().get("cursor").lane}:${kind}`]);
+    const frame = shown.frame(kind);
     if (format === "csv") return { text: csvOf(frame), rows: frame.rows };
-    const svg = chartOf(node, kind, model());
+    const svg = [...shown.charts(kind)].find((one) => one.getBoundingClientRect().width >= WIDE);
+    if (!svg)
+      throw new Error(`no chart of '${kind}' is on screen: show it first, or save its numbers as csv`);
     const { width, height } = svg.getBoundingClientRect();
     const words = svg.getAttribute("aria-label") ?? kind;
     return { text: svgOf(svg), rows: frame.rows, width, height, words };
@@ -36,7 +51,7 @@ export function savingOf(model: () => TraceModel, node: HTMLElement, code: () =>
       const shared = {
         name: `${args.kind}.${args.format ?? "svg"}`,
         folder: "downloads",
-        receipt: JSON.stringify(receiptOf(model(), args.kind)),
+        receipt: JSON.stringify(shown.receipt(args.kind)),
         code: await code(),
         rows,
       };
@@ -58,13 +73,6 @@ export function savingOf(model: () => TraceModel, node: HTMLElement, code: () =>
   };
 }
 
-/** What a file was made of, as those that Python makes say it. */
-function receiptOf(model: TraceModel, kind: string) {
-  const { lane, task, step } = model.get("cursor");
-  const { name, trace } = model.traces[lane] ?? model.traces[0]!;
-  return { trace: name, kind, task, step, workbench: trace.version, ...trace.about };
-}
-
 /** A frame as comma-separated values. */
 export function csvOf(frame: Frame): string {
   const names = frame.names.filter((name) => frame.type(name) !== "arrays");
@@ -76,18 +84,6 @@ export function csvOf(frame: Frame): string {
     names.map((name) => word(frame.at(name, row))).join(","),
   );
   return [names.map(word).join(","), ...lines, ""].join("\n");
-}
-
-/** The chart that shows a kind now. */
-function chartOf(node: HTMLElement, kind: string, model: TraceModel): SVGSVGElement {
-  const found = model.get("about").inspections.find((one: any) => one.name === kind);
-  const tab = node.querySelector('[role="tab"][aria-selected="true"]')?.textContent?.trim();
-  const area = found?.label ? (tab?.startsWith(found.label) ? "why" : "") : "does";
-  const charts = [...node.querySelectorAll<SVGSVGElement>(`[data-area="${area}"] svg`)];
-  const chart = charts.find((one) => one.getBoundingClientRect().width >= WIDE);
-  if (!chart)
-    throw new Error(`no chart of '${kind}' is on screen: show it first, or save its numbers as csv`);
-  return chart;
 }
 
 /** A chart as a file of its own: what the page's styles make of it is written into it. */
