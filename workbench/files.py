@@ -189,10 +189,10 @@ def _is_row(row: Any) -> bool:
         and all(
             value is None or (isinstance(value, int | float) and abs(value) <= sys.float_info.max)
             for name, value in row.items()
-            if name not in ("split", "measure", "diverged")
+            if name not in ("split", "measure", "diverged", "notice")
         )
         and ("measure" not in row or is_measure(row["measure"]))
-        and isinstance(row.get("diverged", ""), str)
+        and all(isinstance(row.get(name, ""), str) for name in ("diverged", "notice"))
     )
 
 

@@ -65,6 +65,16 @@ def test_a_run_comes_with_its_curves_and_then_with_what_is_new(tmp_path: Path):
     assert more["frames"]["run"]["rows"] == 5
 
 
+def test_the_notice_of_its_tasks_stands_in_the_curves(tmp_path: Path):
+    """Rows with one were taken for damaged ones."""
+    row = {"iteration": 5, "split": "validation", "mse": 0.5, "notice": "Not for patients."}
+    (make_run(tmp_path, "mine") / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    frames = document(tmp_path, "mine")["frames"]
+    assert frames is not None
+    assert (frames["run"]["rows"], frames["run"]["notice"]) == (1, "Not for patients.")
+    assert document(tmp_path, "mine")["run"]["last"] is not None
+
+
 def test_a_run_without_a_measurement_has_no_curves(tmp_path: Path):
     (make_run(tmp_path, "mine") / "metrics.jsonl").unlink()
     assert document(tmp_path, "mine")["frames"] == {}
