@@ -192,7 +192,7 @@ def test_it_is_stopped_or_killed_and_gone_on_with(eager: Experiment, tmp_path: P
     until(lambda: run.status().state == "interrupted")
     stopped = run.status().iteration
     assert 0 < stopped < 400
-    stopper = threading.Timer(0.5, found.stop)
+    stopper = threading.Timer(0.5, main, [["stop", str(found.directory)]])
     stopper.start()
     with pytest.raises(KeyboardInterrupt, match="was interrupted"):
         sweep(found.directory, progress=False)
