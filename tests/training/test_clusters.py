@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import resource
 import signal
 import socket
@@ -20,9 +21,11 @@ import torch
 
 from tests.training.test_sweeps import until
 from workbench.errors import UserError
-from workbench.training import Experiment, Sweep, sweep
+from workbench.training import Experiment, Sweep, preset, sweep, train
 from workbench.training.crews import Cluster, Local, crew_of
 from workbench.training.spreading import evaluate_run
+from workbench.training.sweeps.unit import Order, trained
+from workbench.training.trainer import versions
 
 distributed = pytest.importorskip("distributed")
 
@@ -157,8 +160,30 @@ def test_processes_here_are_made_again_when_one_is_killed() -> None:
         ((_, pid),) = crew.done()
         crew.give("slow", time.sleep, 1)
         crew.give("other", os.getppid)
+        crew.give("nobody", os.getppid, avoid=["this machine"])
         os.kill(pid, signal.SIGKILL)
-        assert dict(crew.done()) == {"slow": None, "other": os.getpid()}
+        assert dict(crew.done()) == {"slow": None, "other": os.getpid(), "nobody": None}
+        alone = evaluate_run("sinusoid-maml", episodes=70)
+        spread = evaluate_run("sinusoid-maml", episodes=70, crew=crew)
+        assert torch.equal(spread.values, alone.values)
+
+
+def test_a_stream_of_tasks_is_not_spread(tmp_path: Path) -> None:
+    """What remembers tasks must meet them one after the other."""
+    base = preset("sinusoid-taskmemory").stretched(2)
+    training = dataclasses.replace(base.training, validate_every=0, compiled="off")
+    train(dataclasses.replace(base, training=training), tmp_path / "run", progress=False)
+    with Local(2) as crew, pytest.raises(UserError, match="one after the other"):
+        evaluate_run(tmp_path / "run", episodes=60, crew=crew)
+
+
+def test_a_worker_refuses_what_it_cannot_do(tmp_path: Path) -> None:
+    """One that joined later, too."""
+    for changed, said in (({"torch": "1.0"}, "and 1.0 is asked for"), ({}, "sees no .*one")):
+        order = Order(tmp_path, tmp_path, versions() | changed)
+        ended = trained(order, "one")
+        assert (ended.state, ended.elsewhere) == ("failed", True)
+        assert re.search(said, ended.reason)
 
 
 def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

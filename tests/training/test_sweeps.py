@@ -192,7 +192,7 @@ def test_it_is_stopped_or_killed_and_gone_on_with(eager: Experiment, tmp_path: P
     until(lambda: run.status().state == "interrupted")
     stopped = run.status().iteration
     assert 0 < stopped < 400
-    stopper = threading.Timer(0.5, found.stop)
+    stopper = threading.Timer(0.5, main, [["stop", str(found.directory)]])
     stopper.start()
     with pytest.raises(KeyboardInterrupt, match="was interrupted"):
         sweep(found.directory, progress=False)
@@ -251,10 +251,12 @@ def test_results_have_intervals_over_tasks_and_over_seeds(
         assert row["ci95_seeds"] == pytest.approx(record["ci95_seeds"], rel=1e-5)
     own = units.set_index("unit").loc["first,seed=1"]
     assert own["ci95"] == pytest.approx(half_width(np.std(own["per_task"], ddof=1), 20), rel=1e-5)
-    (left_out := found.run("first,seed=1")).set_status("failed", "the reason")
+    (left_out := found.run("first,seed=1")).set_status("diverged", "the reason", 30)
     again = by_group(gathered(found, episodes=20)).set_index("group")
     assert list(again["seeds"]) == [2, 1]
     assert np.isnan(again.loc["first", "ci95_seeds"])
+    assert main(["sweep", "out", "--episodes", "20"]) == 2
+    assert "first,seed=1 diverged: the reason" in capsys.readouterr().err
     left_out.set_status("finished", "", 30)
     assert main(["sweep", "out", "--episodes", "20", "--figure", "fig.svg"]) == 0
     said = capsys.readouterr().out.splitlines()

@@ -216,15 +216,20 @@ def _trained(directory: Path, **how: Any) -> int:
 
 @command
 def stop(arguments: list[str]) -> int:
-    """Stop a running training."""
-    from workbench.training import Run
+    """Stop a running training, or a sweep's."""
+    from workbench.training import Run, Sweep
+    from workbench.training.sweeps import is_sweep
 
     def form(run: Path, /) -> None:
         """Ask a training to write a checkpoint and end.
 
         Args:
-            run: the run directory
+            run: the run directory, or a sweep's folder
         """
+        if is_sweep(run):
+            Sweep.open(run).stop()
+            note("its units write checkpoints and end")
+            return
         status = Run.open(run).stop()
         note(f"{status.state} at outer step {status.iteration}")
 

@@ -7,6 +7,8 @@ Run          a run directory: its status, metrics, checkpoints; follow and stop 
 run_of       the run in a directory, or the trained one of that name that comes with the workbench
 baselines    what there is nothing to train of, by name: `run_of` finds them in a run's place
 evaluate     accuracy, error or reward on new tasks, after every inner step, with an interval
+evaluate_run that of a run's learner, over the processes of a crew where there are many tasks
+crew_of      a crew: so many processes of this machine, or the workers of a dask cluster
 tune         settings sought that validate best, by Optuna; `Study` is what it made
 sweep        many trainings in one folder, a `Sweep`, side by side here or on a dask cluster
 gathered     what its units reach on test tasks; `by_group` with intervals over tasks and seeds
@@ -16,6 +18,7 @@ gap_frame    learners on tasks of which more and more values are missing
 
 from workbench.training.background import resume_in_background, start_in_background
 from workbench.training.comparison import Comparison, compare
+from workbench.training.crews import crew_of
 from workbench.training.evaluation import Evaluation, evaluate
 from workbench.training.experiment import Experiment, TrainingSettings
 from workbench.training.gaps import gap_frame
@@ -23,6 +26,7 @@ from workbench.training.loop import Outcome, train
 from workbench.training.presets import baselines, preset, presets
 from workbench.training.runs import Run, Status
 from workbench.training.shipped import name_of, run_of, shipped_runs
+from workbench.training.spreading import evaluate_run
 from workbench.training.sweeps import Sweep, by_group, gathered, sweep
 from workbench.training.trainer import Trainer
 from workbench.training.tuning import Study, tune
@@ -41,7 +45,9 @@ __all__ = [
     "baselines",
     "by_group",
     "compare",
+    "crew_of",
     "evaluate",
+    "evaluate_run",
     "gap_frame",
     "gathered",
     "name_of",
