@@ -2,6 +2,7 @@
 
 import { Frame } from "../../frame";
 import type { Exported, Field, Preview } from "../../generated";
+import { trans } from "../../words";
 import type { Answers, TraceModel } from "./model";
 
 const FORMATS = ["svg", "png", "csv"];
@@ -26,7 +27,7 @@ export function savingOf(model: () => TraceModel, node: HTMLElement, code: () =>
     code,
     export_form: (): Field[] => [
       {
-        name: "format", label: "format", help: "What kind of file it is.", type: "choice",
+        name: "format", label: trans.__("format"), help: trans.__("What kind of file it is."), type: "choice",
         value: "svg", default: "svg", minimum: null, maximum: null, span: null,
         choices: FORMATS, optional: false,
       },
@@ -82,11 +83,16 @@ export function csvOf(frame: Frame): string {
 function chartOf(node: HTMLElement, kind: string, model: TraceModel): SVGSVGElement {
   const found = model.get("about").inspections.find((one: any) => one.name === kind);
   const tab = node.querySelector('[role="tab"][aria-selected="true"]')?.textContent?.trim();
-  const area = found?.label ? (tab?.startsWith(found.label) ? "why" : "") : "does";
+  const area = found?.label ? (tab?.startsWith(trans.__(found.label)) ? "why" : "") : "does";
   const charts = [...node.querySelectorAll<SVGSVGElement>(`[data-area="${area}"] svg`)];
   const chart = charts.find((one) => one.getBoundingClientRect().width >= WIDE);
   if (!chart)
-    throw new Error(`no chart of '${kind}' is on screen: show it first, or save its numbers as csv`);
+    throw new Error(
+      trans.__(
+        "no chart of '%1' is on screen: show it first, or save its numbers as csv",
+        kind,
+      ),
+    );
   return chart;
 }
 
@@ -122,7 +128,7 @@ async function pngOf(svg: string, width: number, height: number): Promise<Blob> 
   context.scale(2, 2);
   context.drawImage(image, 0, 0, width, height);
   return new Promise((yes, no) =>
-    canvas.toBlob((blob) => (blob ? yes(blob) : no(new Error("the picture cannot be made")))),
+    canvas.toBlob((blob) => (blob ? yes(blob) : no(new Error(trans.__("the picture cannot be made"))))),
   );
 }
 
