@@ -12,14 +12,23 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
+from workbench.fields import describe
 from workbench.inspection import KINDS
+from workbench.session.drafts import Draft
+from workbench.session.state import Sampling
+from workbench.tasks.objectives import Kind, measures, standard
+from workbench.widgets.comparing import Comparing
+from workbench.widgets.exporting import ExportSettings
+from workbench.widgets.training import Looks
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ROOT / "extensions" / "src"
 SCHEMA = ROOT / "extensions" / "schema" / "experiments.json"
 DOMAIN = "metalearning_workbench"
 LOCALE = ROOT / "workbench" / "locale"
+USUAL = ("sinusoid-maml", "omniglot-maml")  # whose settings a form has in all languages
 
 _TEXT = r'\s*"((?:[^"\\]|\\.)*)"'
 _ONE = re.compile(rf"(?:\btrans\.__|\bnew Told)\({_TEXT}")
@@ -50,8 +59,14 @@ def used() -> dict[str, str | None]:
     schema = json.loads(SCHEMA.read_text())
     for one in (schema, *schema["properties"].values()):
         found |= {one["title"]: None, one["description"]: None}
-    for kind in KINDS.values():
-        found |= {said: None for said in (kind.label, kind.sentence) if said}
+    for one in KINDS.values():
+        found |= {said: None for said in (one.label, one.sentence) if said}
+    # A method's or a family's own settings and measures keep their names, which code has too.
+    shown = [Sampling(), Comparing(), Looks(), ExportSettings()]
+    forms = [*map(describe, shown), *(Draft(name).form() for name in USUAL)]
+    found |= {f"setting\4{control['label']}": None for form in forms for control in form}
+    for kind in get_args(Kind):
+        found |= {one.label or one.name: None for one in measures(standard(kind))}
     return found
 
 

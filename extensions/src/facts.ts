@@ -11,7 +11,8 @@ export const courseOf = (steps: Frame): string | undefined =>
   steps.has("loss") ? "loss" : steps.measures[0]?.name;
 
 /** What that column is called where it stands alone: it is of the query examples. */
-export const courseName = (name: string): string => (name === "loss" ? trans.__("query loss") : name);
+export const courseName = (name: string): string =>
+  name === "loss" ? trans.__("query loss") : trans.__(name);
 
 /** How many inner steps the lane under the cursor has. */
 export function stepsOf(about: About, cursor: Cursor): number {

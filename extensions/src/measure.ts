@@ -21,7 +21,9 @@ export const chanceOf = (measure: Measure) =>
   measure.chance === null ? undefined : factorOf(measure) * measure.chance;
 export const unitOf = ({ unit }: Measure) => unit || undefined;
 export const labelOf = ({ label, name }: Measure) =>
-  name === "loss" && label ? trans.__("loss: %1", label) : label || name.replaceAll("_", " ");
+  name === "loss" && label
+    ? trans.__("loss: %1", trans.__(label))
+    : trans.__(label || name.replaceAll("_", " "));
 /** What a line is called that shows it on a part of the tasks, whose axis names it. */
 export const ofPart = (name: string, part: string) => (name === "loss" ? lossOf(part) : partName(part));
 /** Errors fall by orders of magnitude. */

@@ -5,6 +5,7 @@
 export interface Words {
   __(text: string, ...values: any[]): string;
   _n(one: string, many: string, count: number, ...values: any[]): string;
+  _p(context: string, text: string, ...values: any[]): string;
 }
 
 // The panels are a bundle of their own, which JupyterLab hands nothing to: the extension, which it
@@ -33,6 +34,7 @@ export class Told extends Error {
 const english: Words = {
   __: filled,
   _n: (one, many, count, ...values) => filled(count === 1 ? one : many, count, ...values),
+  _p: (_, text, ...values) => filled(text, ...values),
 };
 
 /** From now on everything is said in these words; without any, in English. */
@@ -48,4 +50,5 @@ export const saidBy = (error: Error): string =>
 export const trans: Words = {
   __: (text, ...values) => (page[KEPT] ?? english).__(text, ...values),
   _n: (one, many, count, ...values) => (page[KEPT] ?? english)._n(one, many, count, ...values),
+  _p: (context, text, ...values) => (page[KEPT] ?? english)._p(context, text, ...values),
 };

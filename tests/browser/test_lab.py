@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Request
 
 from tests.browser.panels import until
-from tools.browser import ROOT, Server, jupyterlab, lab_page, wheel
+from tools.browser import ROOT, Notebook, Server, jupyterlab, lab_page, wheel
 from workbench.session.session import Session
 
 COMMAND = "([name, args]) => { void jupyterapp.commands.execute(name, args); }"
@@ -42,6 +44,15 @@ def make_run(folder: Path, name: str, rows: int = 3, seed: int = 0) -> Path:
     return run
 
 
+def add_language_pack(site: Path) -> None:
+    """What JupyterLab asks for before it speaks Chinese: a pack of that language, here an empty one."""
+    (site / "pack.py").touch()
+    about = site / "pack-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: pack\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[jupyterlab.languagepack]\nzh_CN = pack\n")
+
+
 @pytest.fixture(scope="module")
 def lab(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """JupyterLab with the wheel's files; `server` skips where there is no Chromium."""
@@ -53,7 +64,9 @@ def lab(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     (folder / "cut.metatrace").write_bytes(traces.read_bytes()[:50_000])
     with (folder / "huge.metatrace").open("wb") as file:
         file.truncate(500 * 2**20)
-    with jupyterlab(folder, wheel(tmp_path_factory.mktemp("wheel"))) as running:
+    site = wheel(tmp_path_factory.mktemp("wheel"))
+    add_language_pack(site)
+    with jupyterlab(folder, site) as running:
         yield running
 
 
@@ -65,6 +78,14 @@ def page(lab: Server) -> Iterator[Page]:
         yield found
     assert not watched.left, f"the page asked for {watched.left}"
     assert not watched.errors, f"on the console: {watched.errors}"
+
+
+def reload(page: Page) -> None:
+    """JupyterLab anew, as its settings have it."""
+    page.reload()
+    page.wait_for_function("() => window.jupyterapp")
+    page.evaluate("async () => { await jupyterapp.restored; }")
+    page.evaluate(f"() => {{ {AXE} }}")
 
 
 def do(page: Page, command: str, **args: object) -> None:
@@ -101,10 +122,7 @@ def test_a_new_experiment_is_made_with_the_settings(page: Page, lab: Server):
         "([id, seed]) => jupyterapp.serviceManager.settings.save(id, JSON.stringify(seed))",
         [settings, {"seed": 7, "budget": 64, "style": "slide"}],
     )
-    page.reload()
-    page.wait_for_function("() => window.jupyterapp")
-    page.evaluate("async () => { await jupyterapp.restored; }")
-    page.evaluate(f"() => {{ {AXE} }}")
+    reload(page)
     do(page, "metalearning-workbench:new-experiment", cwd="")
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Tasks").wait_for(timeout=120_000)
@@ -270,3 +288,45 @@ def test_a_file_that_cannot_be_shown_is_a_message(
     shown = opened(f"{name}.metatrace")
     shown.get_by_role("alert").get_by_text(why).wait_for()
     assert page.evaluate("() => 1 + 1") == 2
+
+
+# ---- another language ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def chinese(page: Page) -> Iterator[None]:
+    """JupyterLab in Chinese, as its menu makes it."""
+    name = "@jupyterlab/translation-extension:plugin"
+    save = "([id, text]) => jupyterapp.serviceManager.settings.save(id, text)"
+    page.evaluate(save, [name, json.dumps({"locale": "zh_CN"})])
+    reload(page)
+    yield
+    page.evaluate(save, [name, "{}"])
+    reload(page)
+
+
+def test_launcher_side_bar_settings_and_panels_are_chinese(page: Page, chinese: None, lab: Server):
+    do(page, "launcher:create")
+    section = page.locator(".jp-Launcher-section").filter(has_text="元学习").first
+    section.get_by_text("新建实验").wait_for()
+    do(page, "metalearning-workbench:show-runs")
+    bar = page.get_by_role("region", name="工作台的运行")
+    until(lambda: re.search(r"30\d 个运行", bar.inner_text()), "a count")
+    bar.get_by_role("button", name="删除").first.wait_for()
+    page.evaluate("() => jupyterapp.shell.collapseLeft()")
+    do(page, "settingeditor:open", query="metalearning-workbench")
+    page.get_by_text("记录的内存上限 (MB)").first.wait_for()
+    page.evaluate("() => jupyterapp.commands.execute('application:close-all')")
+    page.evaluate(OPEN, "cut.metatrace")  # what a worker found
+    page.get_by_role("alert").get_by_text("请重新保存").wait_for()
+    page.evaluate("() => jupyterapp.commands.execute('application:close-all')")
+    (lab.folder / "notebooks").mkdir(exist_ok=True)
+    shutil.copy(ROOT / "notebooks" / "00-start.ipynb", lab.folder / "notebooks")
+    notebook = Notebook(page, "notebooks/00-start.ipynb")
+    notebook.run_all()
+    panel = notebook.panels().first  # of a bundle that JupyterLab hands nothing to
+    panel.get_by_role("tab", name="损失地形").wait_for()
+    until(lambda: "第 1 步，共" in panel.locator(".wb-now-step").inner_text(), "the first step")
+    panel.get_by_role("button", name="在此分支").wait_for()
+    assert violations(page, ".jp-NotebookPanel section.wb") == []
+    notebook.close()

@@ -13,7 +13,7 @@ import { Holder } from "./holder";
 import { workbenchIcon } from "./icons";
 import { RunsModel } from "./runs/model";
 import { serverOf } from "./server";
-import { usualOf } from "./settings";
+import { inWords, usualOf } from "./settings";
 import { FACTORY, FILE_TYPE, NothingRead, TraceFactory } from "./trace/document";
 
 const NAME = "metalearning-workbench";
@@ -50,6 +50,8 @@ const experiments: JupyterFrontEndPlugin<void> = {
   ) => {
     const trans = wordsOf(translator);
     const ask = serverOf(app.serviceManager.serverSettings);
+    registry?.transform(experiments.id, { fetch: inWords });
+    void registry?.load(experiments.id); // which its shortcuts wait for
     const category = trans.__("Meta-learning");
     const chosen = async (title: string, accept: string): Promise<Asked | null> => {
       const { choose } = await import("./experiments");

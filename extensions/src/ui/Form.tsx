@@ -29,13 +29,16 @@ export function Form({ title, fields, onChange, bare }: Props) {
             ? trans.__("All settings are as they come.")
             : trans.__(
                 "Different: %1",
-                changed.map((f) => `${f.label} ${said(f.value)} (${said(f.default)})`).join(", "),
+                changed.map((f) => `${labelOf(f)} ${said(f.value)} (${said(f.default)})`).join(", "),
               )}
         </p>
       )}
     </form>
   );
 }
+
+/** What Python calls a field, where that has a word in the reader's language. */
+const labelOf = ({ label }: Field) => trans._p("setting", label);
 
 interface ControlProps {
   field: Field;
@@ -78,14 +81,14 @@ function Control({ field, onChange }: ControlProps) {
       aria-labelledby={`${id}-label`}
     >
       <label id={`${id}-label`} for={id}>
-        {field.label}
+        {labelOf(field)}
       </label>
       <div class="wb-control">
         {field.optional && field.type !== "choice" && (
           <input
             type="checkbox"
             checked={!open}
-            aria-label={trans.__("Set %1", field.label)}
+            aria-label={trans.__("Set %1", labelOf(field))}
             onChange={(event) =>
               change(event.currentTarget.checked ? (field.default ?? field.minimum ?? 1) : null)
             }
@@ -102,7 +105,7 @@ function Control({ field, onChange }: ControlProps) {
         class="wb-reset"
         disabled={value === field.default}
         title={trans.__("Back to %1", said(field.default))}
-        aria-label={trans.__("Reset %1 to %2", field.label, said(field.default))}
+        aria-label={trans.__("Reset %1 to %2", labelOf(field), said(field.default))}
         onClick={() => change(field.default)}
       >
         ↺
@@ -188,7 +191,7 @@ function Slider({ field, change }: Pick<InputProps, "field" | "change">) {
         isRate ? 0.01 : field.type === "integer" ? 1 : Number(((high - low) / 100).toPrecision(1))
       }
       value={isRate ? ratePlace(field, value) : value}
-      aria-label={field.label}
+      aria-label={labelOf(field)}
       aria-valuetext={said(field.value)}
       onInput={(event) => {
         const place = event.currentTarget.valueAsNumber;
@@ -208,7 +211,7 @@ function NumberBox({ field, id, change, refuse }: InputProps) {
   const take = (box: HTMLInputElement) => {
     const found = parsed(box.value);
     if (found !== null) return change(found);
-    refuse(trans.__("'%1' is no number: %2 stays %3", box.value, field.label, said(field.value)));
+    refuse(trans.__("'%1' is no number: %2 stays %3", box.value, labelOf(field), said(field.value)));
     box.value = String(field.value ?? "");
   };
   return (
@@ -269,7 +272,7 @@ function Choice({ field, id, change }: Omit<InputProps, "refuse">) {
         <input
           type="text"
           placeholder={field.free}
-          aria-label={trans.__("Other %1, such as %2", field.label, field.free)}
+          aria-label={trans.__("Other %1, such as %2", labelOf(field), field.free)}
           onChange={(event) => takeTyped(event.currentTarget, change)}
           onKeyDown={onEnter((box) => takeTyped(box, change))}
         />

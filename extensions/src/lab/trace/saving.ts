@@ -27,7 +27,7 @@ export function savingOf(model: () => TraceModel, node: HTMLElement, code: () =>
     code,
     export_form: (): Field[] => [
       {
-        name: "format", label: trans.__("format"), help: trans.__("What kind of file it is."), type: "choice",
+        name: "format", label: "format", help: trans.__("What kind of file it is."), type: "choice",
         value: "svg", default: "svg", minimum: null, maximum: null, span: null,
         choices: FORMATS, optional: false,
       },
