@@ -8,9 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, Page
 
-from tools.browser import Notebook
+from tools.browser import ROOT, Notebook
+
+AXE = ROOT / "extensions" / "node_modules" / "axe-core" / "axe.min.js"
+RULES = """async (selector) => (await axe.run(selector, {resultTypes: ['violations']})).violations
+  .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).slice(0, 3).join(' ')}`)"""
+THEMES = ("JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast")
 
 SECONDS = 60  # that a change may take on a busy machine
 
@@ -21,6 +26,25 @@ def until(holds: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
     while not (found := holds()):
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         time.sleep(0.05)
+    return found
+
+
+def violations(page: Page, selector: str) -> list[str]:
+    """What axe finds wrong in a part of the page."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(f"() => {{ {AXE.read_text()} }}")
+    return page.evaluate(RULES, selector)
+
+
+def violations_by_theme(page: Page, selector: str) -> dict[str, list[str]]:
+    """The same in every theme that JupyterLab brings, of those where there is anything."""
+    change = "(theme) => jupyterapp.commands.execute('apputils:change-theme', {theme})"
+    found = {}
+    for theme in (*THEMES[1:], THEMES[0]):  # and back
+        page.evaluate(change, theme)
+        page.wait_for_function("(theme) => document.body.dataset.jpThemeName === theme", arg=theme)
+        if wrong := violations(page, selector):
+            found[theme] = wrong
     return found
 
 

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from playwright.sync_api import Locator, Page
 
-from tests.browser.panels import Shown, until
+from tests.browser.panels import Shown, until, violations_by_theme
 from tools.browser import Notebook
 
 PREDICTED = (
@@ -152,3 +152,10 @@ def test_prototypes_are_read_by_distance(panel: Shown):
     assert (
         panel.at.get_by_role("region", name="what queries read").locator("tbody tr").count() == 50
     )
+
+
+def test_axe_finds_nothing_in_any_theme(notebook: Notebook, page: Page):
+    """Of the memory, its stages and what a policy believes: what scrolls takes the keyboard."""
+    assert notebook.panels().count() == 5
+    shown = ".jp-NotebookPanel:not(.lm-mod-hidden) section.wb"
+    assert violations_by_theme(page, shown) == {}

@@ -283,7 +283,7 @@ export function Code({ title, text, open }: { title: string; text: string; open?
   return (
     <details class="wb-code" open={open}>
       <summary>{title}</summary>
-      <pre>{text}</pre>
+      <pre tabIndex={0}>{text}</pre>
       <button type="button" onClick={() => void copyText(text).then(() => flash(trans.__("copied")))}>
         {trans.__("Copy")}
       </button>{" "}

@@ -268,7 +268,7 @@ export function PathList({ store, paths, step, last }: { store: Store; paths: Pa
   const many = listed.length > 12;
   const apart = new Set(listed.map((run) => run.steps.length)).size > 1; // some ended earlier
   return (
-    <ol class="wb-pulls" aria-label={paths.trial ? trans.__("Episodes") : trans.__("Trajectories")} data-many={many}>
+    <ol class="wb-pulls" tabIndex={0} aria-label={paths.trial ? trans.__("Episodes") : trans.__("Trajectories")} data-many={many}>
       {listed.map((whole) => {
         const run = runs.find((one) => one.number === whole.number);
         const moves = (run ?? whole).steps.length - 1;

@@ -10,7 +10,7 @@ import { trans } from "../../words";
 /** The moves as a list: the one that the cursor is at stands out, later ones are pale. */
 export function PullList({ pulls, step, store }: { pulls: Pulls; step: number; store: Store }) {
   return (
-    <ol class="wb-pulls" aria-label={trans.__("Moves")} data-many={pulls.pulls.length > 12}>
+    <ol class="wb-pulls" tabIndex={0} aria-label={trans.__("Moves")} data-many={pulls.pulls.length > 12}>
       {pulls.pulls.map((pull) => (
         <li
           key={pull.move}
@@ -75,7 +75,7 @@ export function Beliefs(props: Believed) {
   const rewards = pulls.pulls.map((pull) => (sum += pull.reward));
   const values = pulls.pulls.some((pull) => pull.value !== null);
   return (
-    <div class="wb-beliefs">
+    <div class="wb-beliefs" tabIndex={0} role="group" aria-label={trans.__("Beliefs by move")}>
       <Likely {...props} />
       <Chart
         title={trans.__("Reward")}
