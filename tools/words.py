@@ -62,9 +62,10 @@ def used() -> dict[str, str | None]:
     for one in KINDS.values():
         found |= {said: None for said in (one.label, one.sentence) if said}
     # A method's or a family's own settings and measures keep their names, which code has too.
-    shown = [Sampling(), Comparing(), Looks(), ExportSettings()]
-    forms = [*map(describe, shown), *(Draft(name).form() for name in USUAL)]
-    found |= {f"setting\4{control['label']}": None for form in forms for control in form}
+    labels = {one["label"] for name in USUAL for one in Draft(name).form()}
+    for shown in (Sampling(), Comparing(), Looks(), ExportSettings()):
+        labels |= {one["label"] for one in describe(shown)}
+    found |= {f"setting\4{label}": None for label in labels}
     for kind in get_args(Kind):
         found |= {one.label or one.name: None for one in measures(standard(kind))}
     return found

@@ -44,7 +44,7 @@ export function Train({ store }: { store: Store }) {
       <Next store={store} />
       <section aria-label={trans.__("Runs")}>
         <div class="wb-row">
-          <h3>{trans.__("Runs in %1/", aboutAs<TrainAbout>(store).folder)}</h3>
+          <h2>{trans.__("Runs in %1/", aboutAs<TrainAbout>(store).folder)}</h2>
           {Object.keys(store.frames.value).length > 0 && (
             <button type="button" class="wb-end" title={trans.__("Export the curves (E)")} onClick={(event) => askExport(event.currentTarget, store)}>
               {trans.__("Export")}
@@ -70,7 +70,7 @@ function Next({ store }: { store: Store }) {
   const line = (about.presets ?? []).find((one) => one.name === about.preset)?.line;
   return (
     <section aria-label={trans.__("The next run")}>
-      <h3>{trans.__("Next run")}</h3>
+      <h2>{trans.__("Next run")}</h2>
       <div class="wb-field">
         <label for={id}>{trans.__("preset")}</label>
         <select

@@ -190,7 +190,7 @@ function Inside({ store, runs, view }: Shown) {
   const quantities = new Set(drawn.flatMap((run) => frames[`inside:${run.name}`]!.distinct<string>("quantity")));
   return (
     <section aria-label={trans.__("Diagnostics")}>
-      <h4>{trans.__("The meta-gradient along the training")}</h4>
+      <h3>{trans.__("The meta-gradient along the training")}</h3>
       <div class="wb-multiples">
         {[...quantities].map((quantity) => (
           <Chart
@@ -239,7 +239,7 @@ function Adaptations({ store, runs }: { store: Store; runs: ListedRun[] }) {
   return (
     <section aria-label={trans.__("Adaptations")}>
       <div class="wb-row">
-        <h4>{trans.__("The adaptation from the start, at each validation")}</h4>
+        <h3>{trans.__("The adaptation from the start, at each validation")}</h3>
         {known.length > 1 && (
           <select aria-label={trans.__("Adaptation of")} value={run.name} onChange={(event) => (asked.value = event.currentTarget.value)}>
             {known.map((one) => (
