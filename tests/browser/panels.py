@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator
 
 from tools.browser import ROOT, Notebook
 
 AXE = ROOT / "extensions" / "node_modules" / "axe-core" / "axe.min.js"
-RULES = """async (selector) => (await axe.run(selector, {resultTypes: ['violations']})).violations
+RULES = """async (place) => (await axe.run(place, {resultTypes: ['violations']})).violations
   .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).slice(0, 3).join(' ')}`)"""
 THEMES = ("JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast")
 
@@ -29,21 +29,23 @@ def until(holds: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
     return found
 
 
-def violations(page: Page, selector: str) -> list[str]:
+def violations(place: Locator) -> list[str]:
     """What axe finds wrong in a part of the page."""
-    if not page.evaluate("() => 'axe' in window"):
-        page.evaluate(f"() => {{ {AXE.read_text()} }}")
-    return page.evaluate(RULES, selector)
+    if not place.page.evaluate("() => 'axe' in window"):
+        place.page.evaluate(f"() => {{ {AXE.read_text()} }}")
+    return place.evaluate(RULES)
 
 
-def violations_by_theme(page: Page, selector: str) -> dict[str, list[str]]:
-    """The same in every theme that JupyterLab brings, of those where there is anything."""
+def violations_by_theme(places: list[Locator]) -> dict[str, list[str]]:
+    """The same of several, each by itself, in every theme that JupyterLab brings."""
+    page = places[0].page
     change = "(theme) => jupyterapp.commands.execute('apputils:change-theme', {theme})"
+    worn = "(theme) => document.body.dataset.jpThemeName === theme"
     found = {}
     for theme in (*THEMES[1:], THEMES[0]):  # and back
         page.evaluate(change, theme)
-        page.wait_for_function("(theme) => document.body.dataset.jpThemeName === theme", arg=theme)
-        if wrong := violations(page, selector):
+        page.wait_for_function(worn, arg=theme)
+        if wrong := [one for place in places for one in violations(place)]:
             found[theme] = wrong
     return found
 

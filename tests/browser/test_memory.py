@@ -154,8 +154,20 @@ def test_prototypes_are_read_by_distance(panel: Shown):
     )
 
 
-def test_axe_finds_nothing_in_any_theme(notebook: Notebook, page: Page):
+def test_axe_finds_nothing_in_any_theme(notebook: Notebook):
     """Of the memory, its stages and what a policy believes: what scrolls takes the keyboard."""
-    assert notebook.panels().count() == 5
-    shown = ".jp-NotebookPanel:not(.lm-mod-hidden) section.wb"
-    assert violations_by_theme(page, shown) == {}
+    panels = notebook.panels().all()
+    assert len(panels) == 5
+    assert violations_by_theme(panels) == {}
+
+
+def test_pictures_stand_out_where_colours_are_forced(panel: Shown):
+    """As by Windows' contrast themes: what is written in a picture is in their colour of text."""
+    page = panel.page
+    page.emulate_media(forced_colors="active")
+    try:
+        written = panel.at.locator(".wb-axes text").first
+        colour = written.evaluate("(one) => getComputedStyle(one).fill")
+        assert colour == page.evaluate("() => getComputedStyle(document.body).color")
+    finally:
+        page.emulate_media(forced_colors="none")

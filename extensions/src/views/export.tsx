@@ -30,7 +30,7 @@ function called(store: Store, kind: string): string {
 
 const WHOLE = new Set(["html", "metatrace"]); // hold all of a session, whatever the view
 
-const [SEEN, ONE, ALL] = ["seen", "one", "all"] as const;
+const [SEEN, ONE, ALL] = ["as on screen", "the lane under the cursor", "all lanes"] as const;
 
 // What is drawn over an axis of what is measured.
 const SCALED = ["steps", "norms", "flow", "anatomy", "curvature", "training", "diagnostics", "adaptation"];
