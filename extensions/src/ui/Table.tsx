@@ -95,7 +95,7 @@ export function Table({ frame, title, marked, onPick }: Props) {
           </span>
         )}
       </div>
-      <div class="wb-scroll" tabIndex={0} role="region" aria-label={title}>
+      <div class="wb-scroll" tabIndex={0} role="region" aria-label={trans.__("Rows: %1", title)}>
         <table>
           <thead>
             <tr>
