@@ -123,6 +123,12 @@ def test_wheel_carries_the_extension_where_jupyterlab_looks(wheel: zipfile.ZipFi
     assert b'"workbench.server": true' in wheel.read(name)
 
 
+def test_wheel_brings_its_languages_to_jupyterlab(wheel: zipfile.ZipFile):
+    (name,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
+    assert "[jupyterlab.locale]\nmetalearning_workbench = workbench\n" in wheel.read(name).decode()
+    assert "workbench/locale/zh_CN/LC_MESSAGES/metalearning_workbench.json" in wheel.namelist()
+
+
 def test_wheel_settles_jupyterlab(wheel: zipfile.ZipFile):
     (name,) = [name for name in wheel.namelist() if "overrides.d" in name]
     assert name.endswith("data/share/jupyter/lab/settings/overrides.d/metalearning-workbench.json")

@@ -7,6 +7,7 @@ import { type Store } from "./store";
 import { copyText, useFlash } from "./ui/hooks";
 import { keyName, type Keys, useKeys } from "./ui/keys";
 import { askExport, lanesOf } from "./views/dialogs";
+import { trans } from "./words";
 
 export function Footer({ store, keys }: { store: Store; keys: Keys }) {
   const line = useRef<HTMLElement>(null);
@@ -26,17 +27,17 @@ export function Footer({ store, keys }: { store: Store; keys: Keys }) {
   const undo = () => void store.send("undo").catch(() => {});
   const download = () => askExport(line.current, store);
   useKeys([
-    { key: "?", help: "this list", run: () => (listing.value = !listing.value) },
+    { key: "?", help: trans.__("this list"), run: () => (listing.value = !listing.value) },
     ...(hasSession
       ? [
-          { key: "c", help: "what was done, as Python", run: () => void showCode() },
-          ...(store.view === "export" ? [] : [{ key: "e", help: "export", run: download }]),
+          { key: "c", help: trans.__("what was done, as Python"), run: () => void showCode() },
+          ...(store.view === "export" ? [] : [{ key: "e", help: trans.__("export"), run: download }]),
         ]
       : []),
     ...(changes
       ? [
-          { key: "z", help: "take the last change back", run: undo },
-          { key: "Ctrl+z", help: "the same", run: undo },
+          { key: "z", help: trans.__("take the last change back"), run: undo },
+          { key: "Ctrl+z", help: trans.__("the same"), run: undo },
         ]
       : []),
   ]);
@@ -53,17 +54,17 @@ export function Footer({ store, keys }: { store: Store; keys: Keys }) {
                   type="button"
                   disabled={!about.undo}
                   onClick={undo}
-                  title="Take the last change back (Z)"
+                  title={trans.__("Take the last change back (Z)")}
                 >
-                  Undo
+                  {trans.__("Undo")}
                 </button>
                 <button
                   type="button"
                   disabled={!about.undo && !about.edits}
                   onClick={() => void store.send("reset").catch(() => {})}
-                  title="Back to how the session began; this can be undone"
+                  title={trans.__("Back to how the session began; this can be undone")}
                 >
-                  Reset
+                  {trans.__("Reset")}
                 </button>
               </>
             )}
@@ -71,13 +72,13 @@ export function Footer({ store, keys }: { store: Store; keys: Keys }) {
               type="button"
               aria-expanded={code.value !== null}
               onClick={() => void showCode()}
-              title="What was done, as Python (C)"
+              title={trans.__("What was done, as Python (C)")}
             >
-              Code
+              {trans.__("Code")}
             </button>
             {store.view !== "export" && ( // which is the dialog itself
-              <button type="button" onClick={download} title="Save a picture, a table or a page (E)">
-                Export
+              <button type="button" onClick={download} title={trans.__("Save a picture, a table or a page (E)")}>
+                {trans.__("Export")}
               </button>
             )}
           </span>
@@ -86,8 +87,8 @@ export function Footer({ store, keys }: { store: Store; keys: Keys }) {
           type="button"
           class={hasSession ? undefined : "wb-end"}
           aria-expanded={listing.value}
-          aria-label="Keys"
-          title="The keys that work here (?)"
+          aria-label={trans.__("Keys")}
+          title={trans.__("The keys that work here (?)")}
           onClick={() => (listing.value = !listing.value)}
         >
           ?
@@ -102,14 +103,14 @@ export function Footer({ store, keys }: { store: Store; keys: Keys }) {
 function Code({ text, onClose }: { text: string; onClose: () => void }) {
   const [word, flash] = useFlash();
   return (
-    <section class="wb-code" aria-label="What was done, as Python" role="dialog">
+    <section class="wb-code" aria-label={trans.__("What was done, as Python")} role="dialog">
       <pre tabIndex={0}>{text}</pre>
       <div class="wb-row">
-        <button type="button" onClick={() => void copyText(text).then(() => flash("copied"))}>
-          Copy
+        <button type="button" onClick={() => void copyText(text).then(() => flash(trans.__("copied")))}>
+          {trans.__("Copy")}
         </button>
         <button type="button" onClick={onClose}>
-          Close
+          {trans.__("Close")}
         </button>
         <span role="status">{word}</span>
       </div>

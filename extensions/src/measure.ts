@@ -1,6 +1,8 @@
 /** What a number is called, which way is better, its unit, what guessing reaches: as Python says. */
 
 import type { Measure } from "./generated";
+import { partName, lossOf } from "./names";
+import { trans } from "./words";
 
 /** A measure of which only the name is known. */
 export const named = (name: string): Measure => ({
@@ -19,9 +21,11 @@ export const chanceOf = (measure: Measure) =>
   measure.chance === null ? undefined : factorOf(measure) * measure.chance;
 export const unitOf = ({ unit }: Measure) => unit || undefined;
 export const labelOf = ({ label, name }: Measure) =>
-  name === "loss" && label ? `loss: ${label}` : label || name.replaceAll("_", " ");
+  name === "loss" && label
+    ? trans.__("loss: %1", trans.__(label))
+    : trans.__(label || name.replaceAll("_", " "));
 /** What a line is called that shows it on a part of the tasks, whose axis names it. */
-export const ofPart = (name: string, part: string) => (name === "loss" ? `${part} loss` : part);
+export const ofPart = (name: string, part: string) => (name === "loss" ? lossOf(part) : partName(part));
 /** Errors fall by orders of magnitude. */
 export const scaleOf = ({ better, unit }: Measure) =>
   better === "lower" && unit !== "%" ? "log" : "linear";

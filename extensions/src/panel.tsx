@@ -10,6 +10,8 @@ import { KeyContext, Keys, keepKeyboard, useKeys } from "./ui/keys";
 import { Nested } from "./ui/nested";
 import { VIEWS } from "./views";
 import { Exports } from "./views/export";
+import { viewName } from "./names";
+import { trans } from "./words";
 
 export function Panel({ store }: { store: Store }) {
   const keys = useMemo(() => new Keys(), []);
@@ -25,7 +27,7 @@ export function Panel({ store }: { store: Store }) {
         data-view={store.view}
         data-lm-suppress-shortcuts="true"
         tabIndex={0}
-        aria-label={`Workbench: ${store.view}`}
+        aria-label={trans.__("Workbench: %1", viewName(store.view))}
         aria-busy={store.busy.value}
         onKeyDown={(event) => {
           keys.press(event);
@@ -34,7 +36,9 @@ export function Panel({ store }: { store: Store }) {
         }}
       >
         <p class="wb-hint wb-quiet" data-on={!has}>
-          {has ? "The panel has the keyboard: ? lists its keys" : "Click here, then keys work"}
+          {has
+            ? trans.__("The panel has the keyboard: ? lists its keys")
+            : trans.__("Click here, then keys work")}
         </p>
         <Lost store={store} />
         <Problem store={store} />
@@ -66,21 +70,26 @@ function Shown({ store }: { store: Store }) {
       ? [
           {
             key: "ArrowLeft",
-            help: "one inner step back",
+            help: trans.__("one inner step back"),
             run: () => to(store.cursor.peek().step - 1),
           },
           {
             key: "ArrowRight",
-            help: "one inner step on",
+            help: trans.__("one inner step on"),
             run: () => to(store.cursor.peek().step + 1),
           },
-          { key: "Shift+ArrowLeft", help: "before the first step", run: () => to(0) },
-          { key: "Shift+ArrowRight", help: "after the last step", run: () => to(steps) },
+          { key: "Shift+ArrowLeft", help: trans.__("before the first step"), run: () => to(0) },
+          { key: "Shift+ArrowRight", help: trans.__("after the last step"), run: () => to(steps) },
         ]
       : [],
   );
   const View = VIEWS[store.view];
-  if (!View) return <p class="wb-empty">This version of the panels has no view '{store.view}'.</p>;
+  if (!View)
+    return (
+      <p class="wb-empty">
+        {trans.__("This version of the panels has no view '%1'.", store.view)}
+      </p>
+    );
   return <View store={store} />;
 }
 
@@ -88,8 +97,9 @@ function Lost({ store }: { store: Store }) {
   if (!store.lost.value) return null;
   return (
     <p class="wb-problem wb-lost" role="alert">
-      The kernel restarted or ended: this is the last picture, and nothing new can be computed. Run
-      the cell again to go on (Run → Run All Cells); a session with a name goes on where it was.
+      {trans.__(
+        "The kernel restarted or ended: this is the last picture, and nothing new can be computed. Run the cell again to go on (Run → Run All Cells); a session with a name goes on where it was.",
+      )}
     </p>
   );
 }
@@ -103,12 +113,12 @@ function Problem({ store }: { store: Store }) {
         {problem && (
           <div class="wb-problem">
             <span>{problem.text}</span>
-            <button type="button" onClick={store.dismiss} aria-label="Put the message away">
+            <button type="button" onClick={store.dismiss} aria-label={trans.__("Put the message away")}>
               ✕
             </button>
             {problem.details && (
               <details>
-                <summary>where</summary>
+                <summary>{trans.__("where")}</summary>
                 <pre>{problem.details}</pre>
               </details>
             )}
@@ -123,16 +133,17 @@ function Problem({ store }: { store: Store }) {
 function Working({ store }: { store: Store }) {
   const progress = store.progress.value;
   if (!progress) return <div class="wb-busy" data-on={store.busy.value} aria-hidden="true" />;
-  const left = progress.left ? `, ${duration(progress.left)} left` : "";
+  const { what, done, total, left } = progress;
   return (
     <div class="wb-working wb-row" role="status">
-      <progress value={progress.done} max={progress.total || 1} aria-label={progress.what} />
+      <progress value={done} max={total || 1} aria-label={what} />
       <span>
-        {progress.what}: {progress.done} of {progress.total}
-        {left}
+        {left
+          ? trans.__("%1: %2 of %3, %4 left", what, done, total, duration(left))
+          : trans.__("%1: %2 of %3", what, done, total)}
       </span>
       <button type="button" onClick={() => void store.send("stop")}>
-        Stop
+        {trans.__("Stop")}
       </button>
     </div>
   );
@@ -151,9 +162,9 @@ class Guard extends Component<{ children: ComponentChildren }, { fault: string }
     if (!fault) return this.props.children;
     return (
       <p class="wb-problem" role="alert">
-        This view failed: {fault}
+        {trans.__("This view failed: %1", fault)}
         <button type="button" onClick={() => this.setState({ fault: "" })}>
-          Try again
+          {trans.__("Try again")}
         </button>
       </p>
     );

@@ -3,6 +3,7 @@
 import { batch, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { type Frame, FrameCache } from "./frame";
 import type { Answer, Cursor, Problem, Progress, SessionAbout, WireFrame } from "./generated";
+import { trans } from "./words";
 
 /** The model that anywidget hands over. */
 export interface Model {
@@ -62,7 +63,7 @@ export const START: Cursor = {
 };
 
 const BUS = "workbench:cursor";
-const GONE = "the kernel is gone: run the cell again";
+const gone = () => new Error(trans.__("the kernel is gone: run the cell again"));
 const TO_PYTHON = 100; // milliseconds between two cursors that Python is told
 
 interface Waiting {
@@ -160,7 +161,7 @@ export function makeStore(model: Model): Store {
   const underWay = new Set<string>();
   let number = 0;
   const ask = (command: string, who: Waiting, queue: string) => {
-    if (lost.peek()) return who.reject(new Error(GONE));
+    if (lost.peek()) return who.reject(gone());
     if (timer !== undefined) tellPython(); // a command is meant where the cursor is
     const id = ++number;
     asked.set(id, { command, who, queue });
@@ -176,8 +177,8 @@ export function makeStore(model: Model): Store {
     batch(() => {
       lost.value = true;
       [busy.value, progress.value] = [false, null];
-      for (const { who } of asked.values()) who.reject(new Error(GONE));
-      for (const who of next.values()) who.reject(new Error(GONE));
+      for (const { who } of asked.values()) who.reject(gone());
+      for (const who of next.values()) who.reject(gone());
       for (const all of [asked, next, underWay]) all.clear();
     });
   listen("msg:custom", (message: Answer) => {
@@ -226,7 +227,7 @@ export function makeStore(model: Model): Store {
     move,
     send,
     panel: async (id) => {
-      if (!model.widget_manager) throw new Error("there is no kernel here that has other panels");
+      if (!model.widget_manager) throw new Error(trans.__("there is no kernel here that has other panels"));
       return makeStore((await model.widget_manager.get_model(id)) as Model);
     },
     dismiss: () => (problem.value = null),

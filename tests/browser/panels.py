@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Locator
 
-from tools.browser import Notebook
+from tools.browser import ROOT, Notebook
+
+AXE = ROOT / "extensions" / "node_modules" / "axe-core" / "axe.min.js"
+RULES = """async (place) => (await axe.run(place, {resultTypes: ['violations']})).violations
+  .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).slice(0, 3).join(' ')}`)"""
+THEMES = ("JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast")
 
 SECONDS = 60  # that a change may take on a busy machine
 
@@ -21,6 +26,27 @@ def until(holds: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
     while not (found := holds()):
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         time.sleep(0.05)
+    return found
+
+
+def violations(place: Locator) -> list[str]:
+    """What axe finds wrong in a part of the page."""
+    if not place.page.evaluate("() => 'axe' in window"):
+        place.page.evaluate(f"() => {{ {AXE.read_text()} }}")
+    return place.evaluate(RULES)
+
+
+def violations_by_theme(places: list[Locator]) -> dict[str, list[str]]:
+    """The same of several, each by itself, in every theme that JupyterLab brings."""
+    page = places[0].page
+    change = "(theme) => jupyterapp.commands.execute('apputils:change-theme', {theme})"
+    worn = "(theme) => document.body.dataset.jpThemeName === theme"
+    found = {}
+    for theme in (*THEMES[1:], THEMES[0]):  # and back
+        page.evaluate(change, theme)
+        page.wait_for_function(worn, arg=theme)
+        if wrong := [one for place in places for one in violations(place)]:
+            found[theme] = wrong
     return found
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, Request
 
-from tests.browser.panels import until
-from tools.browser import ROOT, Server, jupyterlab, lab_page, wheel
+from tests.browser.panels import until, violations
+from tools.browser import ROOT, Notebook, Server, jupyterlab, lab_page, wheel
 from workbench.figures import Receipt, draw, save
 from workbench.inspection import metrics_frame
 from workbench.session.session import Session
@@ -20,9 +22,6 @@ COMMAND = "([name, args]) => { void jupyterapp.commands.execute(name, args); }"
 OPEN = "async (path) => { await jupyterapp.commands.execute('docmanager:open', {path}); }"
 # Closing a notebook that its kernel has changed would ask whether to save it.
 CLOSE_ALL = "() => { for (const one of [...jupyterapp.shell.widgets('main')]) one.dispose(); }"
-AXE = (ROOT / "extensions" / "node_modules" / "axe-core" / "axe.min.js").read_text()
-RULES = """async (selector) => (await axe.run(selector, {resultTypes: ['violations']})).violations
-  .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).slice(0, 3).join(' ')}`)"""
 
 CONFIG = {
     "tasks": "sinusoid:maml",
@@ -46,6 +45,15 @@ def make_run(folder: Path, name: str, rows: int = 3, seed: int = 0) -> Path:
     return run
 
 
+def add_language_pack(site: Path) -> None:
+    """What JupyterLab asks for before it speaks Chinese: a pack of that, here an empty one."""
+    (site / "pack.py").touch()
+    about = site / "pack-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: pack\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[jupyterlab.languagepack]\nzh_CN = pack\n")
+
+
 @pytest.fixture(scope="module")
 def lab(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """JupyterLab with the wheel's files; `server` skips where there is no Chromium."""
@@ -60,7 +68,9 @@ def lab(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     frame = metrics_frame(folder / "runs" / "run-0003")
     receipt = Receipt.of(frame, code='metrics_frame("runs/run-0003")', seed=3, configuration=CONFIG)
     save(draw("training", frame), folder / "figures" / "one.png", receipt)
-    with jupyterlab(folder, wheel(tmp_path_factory.mktemp("wheel"))) as running:
+    site = wheel(tmp_path_factory.mktemp("wheel"))
+    add_language_pack(site)
+    with jupyterlab(folder, site) as running:
         yield running
 
 
@@ -68,20 +78,21 @@ def lab(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 def page(lab: Server) -> Iterator[Page]:
     """Its page; at the end nothing left the machine and the console has no error."""
     with lab_page(lab) as (found, watched):
-        found.evaluate(f"() => {{ {AXE} }}")
         yield found
     assert not watched.left, f"the page asked for {watched.left}"
     assert not watched.errors, f"on the console: {watched.errors}"
 
 
+def reload(page: Page) -> None:
+    """JupyterLab anew, as its settings have it."""
+    page.reload()
+    page.wait_for_function("() => window.jupyterapp")
+    page.evaluate("async () => { await jupyterapp.restored; }")
+
+
 def do(page: Page, command: str, **args: object) -> None:
     """Execute a command and wait for nothing."""
     page.evaluate(COMMAND, [command, args])
-
-
-def violations(page: Page, selector: str) -> list[str]:
-    """What axe finds wrong in a part of the page."""
-    return page.evaluate(RULES, selector)
 
 
 # ---- launcher and new experiments ----------------------------------------------------------------
@@ -108,14 +119,11 @@ def test_a_new_experiment_is_made_with_the_settings(page: Page, lab: Server):
         "([id, seed]) => jupyterapp.serviceManager.settings.save(id, JSON.stringify(seed))",
         [settings, {"seed": 7, "budget": 64, "style": "slide"}],
     )
-    page.reload()
-    page.wait_for_function("() => window.jupyterapp")
-    page.evaluate("async () => { await jupyterapp.restored; }")
-    page.evaluate(f"() => {{ {AXE} }}")
+    reload(page)
     do(page, "metalearning-workbench:new-experiment", cwd="")
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Tasks").wait_for(timeout=120_000)
-    assert violations(page, ".jp-Dialog .wb-choice") == []
+    assert violations(page.locator(".jp-Dialog .wb-choice")) == []
     dialog.get_by_label("Tasks").select_option("sinusoid:maml")
     dialog.get_by_label("Method").select_option("sinusoid-fomaml")
     dialog.get_by_role("button", name="Make the notebook").click()
@@ -150,7 +158,7 @@ def named(bar: Locator, name: str) -> Locator:
 def test_many_runs_are_few_elements(page: Page, runs: Locator):
     until(lambda: "300 runs" in runs.inner_text(), "a count")
     assert runs.get_by_role("listitem").count() < 30
-    assert violations(page, ".wb-sidebar") == []
+    assert violations(runs) == []
     view = runs.locator(".wb-runs-view")
     view.evaluate("(one) => { one.scrollTop = one.scrollHeight / 2; }")
     until(lambda: runs.locator('[data-place][aria-posinset="150"]').count() == 1, "the middle")
@@ -245,7 +253,7 @@ def test_a_trace_is_gone_through_by_keys_and_no_kernel_runs(
     page.keyboard.press("Shift+ArrowRight")
     panel.get_by_role("button", name="2", exact=True).click()  # the other task
     until(lambda: "task 2 of 2" in panel.inner_text(), "the other task")
-    assert violations(page, ".wb-trace section.wb") == []
+    assert violations(panel) == []
     assert page.evaluate(kernels) == before
 
 
@@ -310,7 +318,7 @@ def test_a_run_is_a_document_with_its_curves(
     panel = page.locator('section.wb[data-view="train"]')
     panel.get_by_role("region", name="Runs").locator("figure svg").first.wait_for()
     assert "300 of 1,000" in panel.inner_text()
-    assert violations(page, 'section.wb[data-view="train"]') == []
+    assert violations(panel) == []
     panel.get_by_role("button", name="Export", exact=True).click()
     dialog = panel.get_by_role("dialog", name="Export")
     with page.expect_download() as download:
@@ -326,7 +334,7 @@ def test_a_figure_tells_its_receipt_and_the_way_to_its_run(
     documents("figures/one.png")
     receipt = page.get_by_role("region", name="Receipt of the figure")
     receipt.get_by_text("figures/one.png").wait_for()  # it comes forward by itself
-    assert violations(page, ".wb-receipt") == []
+    assert violations(receipt) == []
     receipt.get_by_role("button", name="Copy").first.click()
     said = 'metrics_frame("runs/run-0003")'
     until(lambda: page.evaluate("() => navigator.clipboard.readText()") == said, "the code")
@@ -334,3 +342,43 @@ def test_a_figure_tells_its_receipt_and_the_way_to_its_run(
     page.locator(".lm-TabBar-tabLabel", has_text="run-0003").wait_for()
     receipt.get_by_text("Open a figure").wait_for()  # of the document in front
     page.evaluate("() => jupyterapp.shell.collapseRight()")
+# ---- another language ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def chinese(page: Page) -> Iterator[None]:
+    """JupyterLab in Chinese, as its menu makes it."""
+    name = "@jupyterlab/translation-extension:plugin"
+    save = "([id, text]) => jupyterapp.serviceManager.settings.save(id, text)"
+    page.evaluate(save, [name, json.dumps({"locale": "zh_CN"})])
+    reload(page)
+    yield
+    page.evaluate(save, [name, "{}"])
+    reload(page)
+
+
+def test_launcher_side_bar_settings_and_panels_are_chinese(page: Page, chinese: None, lab: Server):
+    do(page, "launcher:create")
+    section = page.locator(".jp-Launcher-section").filter(has_text="元学习").first
+    section.get_by_text("新建实验").wait_for()
+    page.keyboard.press("Control+Alt+r")  # shortcuts stand in the settings that are translated
+    bar = page.get_by_role("region", name="工作台的运行")
+    until(lambda: re.search(r"30\d 个运行", bar.inner_text()), "a count")
+    bar.get_by_role("button", name="删除").first.wait_for()
+    page.evaluate("() => jupyterapp.shell.collapseLeft()")
+    do(page, "settingeditor:open", query="元学习")
+    page.get_by_text("记录的内存上限 (MB)").first.wait_for()
+    page.evaluate(CLOSE_ALL)
+    page.evaluate(OPEN, "cut.metatrace")  # what a worker found
+    page.get_by_role("alert").get_by_text("请重新保存").wait_for()
+    page.evaluate(CLOSE_ALL)
+    (lab.folder / "notebooks").mkdir(exist_ok=True)
+    shutil.copy(ROOT / "notebooks" / "00-start.ipynb", lab.folder / "notebooks")
+    notebook = Notebook(page, "notebooks/00-start.ipynb")
+    notebook.run_all()
+    panel = notebook.panels().first  # of a bundle that JupyterLab hands nothing to
+    panel.get_by_role("tab", name="损失地形").wait_for()
+    until(lambda: "第 1 步，共" in panel.locator(".wb-now-step").inner_text(), "the first step")
+    panel.get_by_role("button", name="在此分支").wait_for()
+    assert violations(panel) == []
+    notebook.close()

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from playwright.sync_api import Locator, Page
 
-from tests.browser.panels import Shown, until
+from tests.browser.panels import Shown, until, violations_by_theme
 from tools.browser import Notebook
 
 PREDICTED = (
@@ -152,3 +152,22 @@ def test_prototypes_are_read_by_distance(panel: Shown):
     assert (
         panel.at.get_by_role("region", name="what queries read").locator("tbody tr").count() == 50
     )
+
+
+def test_axe_finds_nothing_in_any_theme(notebook: Notebook):
+    """Of the memory, its stages and what a policy believes: what scrolls takes the keyboard."""
+    panels = notebook.panels().all()
+    assert len(panels) == 5
+    assert violations_by_theme(panels) == {}
+
+
+def test_pictures_stand_out_where_colours_are_forced(panel: Shown):
+    """As by Windows' contrast themes: what is written in a picture is in their colour of text."""
+    page = panel.page
+    page.emulate_media(forced_colors="active")
+    try:
+        written = panel.at.locator(".wb-axes text").first
+        colour = written.evaluate("(one) => getComputedStyle(one).fill")
+        assert colour == page.evaluate("() => getComputedStyle(document.body).color")
+    finally:
+        page.emulate_media(forced_colors="none")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator
 
-from tests.browser.panels import Shown, until
+from tests.browser.panels import Shown, until, violations_by_theme
 from tools.browser import Notebook
 
 
@@ -101,3 +101,7 @@ def test_runs_are_compared_and_a_task_is_opened(notebook: Notebook):
         "_loss = float(_frame.sort_values('step')['loss'].iloc[-1])"
     )
     assert f"{notebook.value('_loss'):.3g}" == measured
+
+
+def test_axe_finds_nothing_in_any_theme(notebook: Notebook):
+    assert violations_by_theme(notebook.panels().all()) == {}

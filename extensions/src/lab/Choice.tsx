@@ -18,6 +18,14 @@ interface Props {
 
 export const STYLES = ["one column", "two columns", "slide", "slide, dark"];
 
+const styleName = (style: string, trans: TranslationBundle): string =>
+  ({
+    "one column": trans.__("one column"),
+    "two columns": trans.__("two columns"),
+    slide: trans.__("slide"),
+    "slide, dark": trans.__("slide, dark"),
+  })[style] ?? style;
+
 /** The families of tasks, in the order of the presets. */
 export const familiesOf = (presets: PresetChoice[]) => [
   ...new Set(presets.map(({ family }) => family)),
@@ -107,7 +115,9 @@ export function Choice({ presets, chosen, trans }: Props) {
         onChange={(event) => change({ style: event.currentTarget.value })}
       >
         {STYLES.map((style) => (
-          <option key={style}>{style}</option>
+          <option key={style} value={style}>
+            {styleName(style, trans)}
+          </option>
         ))}
       </select>
       {number("budget", trans.__("Memory of tapes (MB)"), 1)}

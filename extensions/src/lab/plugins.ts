@@ -6,14 +6,15 @@ import { ICommandPalette, showErrorMessage, WidgetTracker } from "@jupyterlab/ap
 import type { IDocumentWidget } from "@jupyterlab/docregistry";
 import { ILauncher } from "@jupyterlab/launcher";
 import { ISettingRegistry } from "@jupyterlab/settingregistry";
-import { ITranslator, nullTranslator } from "@jupyterlab/translation";
+import { ITranslator, nullTranslator, type TranslationBundle } from "@jupyterlab/translation";
 import type { Asked, Done, ShippedNotebook } from "../generated";
+import { speak } from "../words";
 import documents, { COMMANDS as DOCUMENTS } from "./documents/plugins";
 import { Holder } from "./holder";
 import { workbenchIcon } from "./icons";
 import { RunsModel } from "./runs/model";
 import { serverOf } from "./server";
-import { usualOf } from "./settings";
+import { inWords, usualOf } from "./settings";
 import { FACTORY, FILE_TYPE, leaveUnread, NothingRead, TraceFactory } from "./trace/document";
 
 const NAME = "metalearning-workbench";
@@ -25,6 +26,13 @@ export const COMMANDS = {
   notebook: `${NAME}:open-notebook`,
   runs: `${NAME}:show-runs`,
 };
+
+/** The words of JupyterLab's language, in which panels and views speak from now on. */
+function wordsOf(translator: ITranslator | null): TranslationBundle {
+  const trans = (translator ?? nullTranslator).load(DOMAIN);
+  speak(trans);
+  return trans;
+}
 
 /** A mistake is said in JupyterLab's own dialog. */
 const said = (title: string) => (error: Error) => void showErrorMessage(title, error.message);
@@ -41,8 +49,10 @@ const experiments: JupyterFrontEndPlugin<void> = {
     registry: ISettingRegistry | null,
     translator: ITranslator | null,
   ) => {
-    const trans = (translator ?? nullTranslator).load(DOMAIN);
+    const trans = wordsOf(translator);
     const ask = serverOf(app.serviceManager.serverSettings);
+    registry?.transform(experiments.id, { fetch: inWords });
+    void registry?.load(experiments.id); // which its shortcuts wait for
     const category = trans.__("Meta-learning");
     const chosen = async (title: string, accept: string): Promise<Asked | null> => {
       const { choose } = await import("./experiments");
@@ -105,7 +115,7 @@ const runs: JupyterFrontEndPlugin<void> = {
     restorer: ILayoutRestorer | null,
     translator: ITranslator | null,
   ) => {
-    const trans = (translator ?? nullTranslator).load(DOMAIN);
+    const trans = wordsOf(translator);
     const ask = serverOf(app.serviceManager.serverSettings);
     const model = new RunsModel(ask);
     const start = () => app.commands.execute(COMMANDS.training);
@@ -137,7 +147,7 @@ const traces: JupyterFrontEndPlugin<void> = {
     translator: ITranslator | null,
     restorer: ILayoutRestorer | null,
   ) => {
-    const trans = (translator ?? nullTranslator).load(DOMAIN);
+    const trans = wordsOf(translator);
     const { contents, serverSettings } = app.serviceManager;
     app.docRegistry.addFileType({
       name: FILE_TYPE,

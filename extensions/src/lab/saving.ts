@@ -3,6 +3,7 @@
 
 import type { Frame } from "../frame";
 import type { Exported, Field, Preview } from "../generated";
+import { trans } from "../words";
 import type { Answers } from "./answering";
 
 const FORMATS = ["svg", "png", "csv"];
@@ -32,7 +33,9 @@ export function savingOf(shown: Shown): Answers {
     if (format === "csv") return { text: csvOf(frame), rows: frame.rows };
     const svg = [...shown.charts(kind)].find((one) => one.getBoundingClientRect().width >= WIDE);
     if (!svg)
-      throw new Error(`no chart of '${kind}' is on screen: show it first, or save its numbers as csv`);
+      throw new Error(
+        trans.__("no chart of '%1' is on screen: show it first, or save its numbers as csv", kind),
+      );
     const { width, height } = svg.getBoundingClientRect();
     const words = svg.getAttribute("aria-label") ?? kind;
     return { text: svgOf(svg), rows: frame.rows, width, height, words };
@@ -41,7 +44,7 @@ export function savingOf(shown: Shown): Answers {
     code,
     export_form: (): Field[] => [
       {
-        name: "format", label: "format", help: "What kind of file it is.", type: "choice",
+        name: "format", label: "format", help: trans.__("What kind of file it is."), type: "choice",
         value: "svg", default: "svg", minimum: null, maximum: null, span: null,
         choices: FORMATS, optional: false,
       },
@@ -118,7 +121,7 @@ async function pngOf(svg: string, width: number, height: number): Promise<Blob> 
   context.scale(2, 2);
   context.drawImage(image, 0, 0, width, height);
   return new Promise((yes, no) =>
-    canvas.toBlob((blob) => (blob ? yes(blob) : no(new Error("the picture cannot be made")))),
+    canvas.toBlob((blob) => (blob ? yes(blob) : no(new Error(trans.__("the picture cannot be made"))))),
   );
 }
 

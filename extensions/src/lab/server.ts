@@ -2,6 +2,7 @@
 
 import { URLExt } from "@jupyterlab/coreutils";
 import { ServerConnection } from "@jupyterlab/services";
+import { trans } from "../words";
 
 /** Gets what an address below /workbench says; with a body, posts it. A refusal is its sentence. */
 export type Ask = <Answer>(path: string, body?: object) => Promise<Answer>;
@@ -14,8 +15,8 @@ export function serverOf(settings: ServerConnection.ISettings): Ask {
     const said = await answer.text();
     if (answer.ok) return JSON.parse(said);
     if (answer.status === 404)
-      throw new Error("This server runs without the workbench's part: start it anew.");
-    throw new Error(messageIn(said) ?? `The server answered ${answer.status}.`);
+      throw new Error(trans.__("This server runs without the workbench's part: start it anew."));
+    throw new Error(messageIn(said) ?? trans.__("The server answered %1.", answer.status));
   };
 }
 

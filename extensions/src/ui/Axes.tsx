@@ -3,6 +3,7 @@
 import { short, three } from "./format";
 import { steady } from "./hooks";
 import { type Axis, type Scale, tilts } from "./scales";
+import { trans } from "../words";
 
 interface Props {
   x: Scale;
@@ -19,8 +20,8 @@ const named = (axis: Axis) => (axis.unit ? `${axis.label} (${axis.unit})` : axis
 /** What an axis measures, and where it does not rise from zero that it does not. */
 function measured(axis: Axis, scale: Scale): string {
   const from = Math.min(...scale.domain());
-  if (scale.log) return `${named(axis)}, log`;
-  return axis.names || axis.limits || from <= 0 ? named(axis) : `${named(axis)}, axis from ${three(from)}`;
+  if (scale.log) return trans.__("%1, log", named(axis));
+  return axis.names || axis.limits || from <= 0 ? named(axis) : trans.__("%1, axis from %2", named(axis), three(from));
 }
 
 function AxesNow({ x, y, axes, box, grid = true, zero }: Props) {

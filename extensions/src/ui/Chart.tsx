@@ -8,6 +8,7 @@ import { useUnique, useWidth } from "./hooks";
 import { Drawn, type Held, Legend, type Series } from "./Series";
 import { turned, type Window, within } from "./window";
 import { asksForLog, type Axis, belowLog, evened, extent, makeScale, nearest, type Scale, tilts } from "./scales";
+import { trans } from "../words";
 
 export type { Series } from "./Series";
 
@@ -218,10 +219,14 @@ export function Chart(given: Props) {
                   key={name}
                   type="button"
                   aria-pressed={axes[name].scale === "log"}
-                  title={`${axes[name].label} on a ${axes[name].scale === "log" ? "linear" : "log"} axis`}
+                  title={
+                    axes[name].scale === "log"
+                      ? trans.__("%1 on a linear axis", axes[name].label)
+                      : trans.__("%1 on a log axis", axes[name].label)
+                  }
                   onClick={() => setLogs({ ...logs, [name]: axes[name].scale !== "log" })}
                 >
-                  log {name}
+                  {trans.__("log %1", name)}
                 </button>
               ),
           )}
@@ -316,7 +321,7 @@ export function Chart(given: Props) {
       <p class="wb-readout" id={`${id}-says`}>
         {found ? reading(series[found.series]!, found.index, props) : resting(series, mark, props)}
         {lost > 0 &&
-          ` · ${lost} ${lost === 1 ? "value" : "values"} at or below 0 cannot stand on a log axis`}
+          ` · ${trans._n("%1 value at or below 0 cannot stand on a log axis", "%1 values at or below 0 cannot stand on a log axis", lost)}`}
       </p>
     </figure>
   );
@@ -359,7 +364,7 @@ function coordinate(axis: Axis, value: number): string {
 
 function reading(one: Series, index: number, axes: { x: Axis; y: Axis }): string {
   const around =
-    one.low && one.high ? ` (${three(one.low[index])} to ${three(one.high[index])})` : "";
+    one.low && one.high ? ` (${trans.__("%1 to %2", three(one.low[index]), three(one.high[index]))})` : "";
   const who = one.describe?.(index) ?? one.name;
   return `${who} · ${coordinate(axes.x, one.x[index]!)} · ${coordinate(axes.y, one.y[index]!)}${around}`;
 }

@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Field } from "../generated";
 import { differing, parsed, range, rateAt, ratePlace, said, type Value } from "./fields";
 import { useUnique } from "./hooks";
+import { trans } from "../words";
 
 interface Props {
   title: string;
@@ -25,13 +26,19 @@ export function Form({ title, fields, onChange, bare }: Props) {
       {!bare && (
         <p class="wb-quiet">
           {changed.length === 0
-            ? "All settings are as they come."
-            : `Different: ${changed.map((f) => `${f.label} ${said(f.value)} (${said(f.default)})`).join(", ")}`}
+            ? trans.__("All settings are as they come.")
+            : trans.__(
+                "Different: %1",
+                changed.map((f) => `${labelOf(f)} ${said(f.value)} (${said(f.default)})`).join(", "),
+              )}
         </p>
       )}
     </form>
   );
 }
+
+/** What Python calls a field, where that has a word in the reader's language. */
+const labelOf = ({ label }: Field) => trans._p("setting", label);
 
 interface ControlProps {
   field: Field;
@@ -74,21 +81,21 @@ function Control({ field, onChange }: ControlProps) {
       aria-labelledby={`${id}-label`}
     >
       <label id={`${id}-label`} for={id}>
-        {field.label}
+        {labelOf(field)}
       </label>
       <div class="wb-control">
         {field.optional && field.type !== "choice" && (
           <input
             type="checkbox"
             checked={!open}
-            aria-label={`Set ${field.label}`}
+            aria-label={trans.__("Set %1", labelOf(field))}
             onChange={(event) =>
               change(event.currentTarget.checked ? (field.default ?? field.minimum ?? 1) : null)
             }
           />
         )}
         {open && field.optional && field.type !== "choice" ? (
-          <span class="wb-quiet">none</span>
+          <span class="wb-quiet">{trans.__("none")}</span>
         ) : (
           <Input {...inner} />
         )}
@@ -97,8 +104,8 @@ function Control({ field, onChange }: ControlProps) {
         type="button"
         class="wb-reset"
         disabled={value === field.default}
-        title={`Back to ${said(field.default)}`}
-        aria-label={`Reset ${field.label} to ${said(field.default)}`}
+        title={trans.__("Back to %1", said(field.default))}
+        aria-label={trans.__("Reset %1 to %2", labelOf(field), said(field.default))}
         onClick={() => change(field.default)}
       >
         ↺
@@ -153,8 +160,8 @@ function Input({ field, id, change, refuse }: InputProps) {
           <NumberBox field={field} id={id} change={change} refuse={refuse} />
           <button
             type="button"
-            title="Another seed"
-            aria-label="Another seed"
+            title={trans.__("Another seed")}
+            aria-label={trans.__("Another seed")}
             onClick={() => change(Math.floor(Math.random() * 10_000))}
           >
             ⚄
@@ -184,7 +191,7 @@ function Slider({ field, change }: Pick<InputProps, "field" | "change">) {
         isRate ? 0.01 : field.type === "integer" ? 1 : Number(((high - low) / 100).toPrecision(1))
       }
       value={isRate ? ratePlace(field, value) : value}
-      aria-label={field.label}
+      aria-label={labelOf(field)}
       aria-valuetext={said(field.value)}
       onInput={(event) => {
         const place = event.currentTarget.valueAsNumber;
@@ -204,7 +211,7 @@ function NumberBox({ field, id, change, refuse }: InputProps) {
   const take = (box: HTMLInputElement) => {
     const found = parsed(box.value);
     if (found !== null) return change(found);
-    refuse(`'${box.value}' is no number: ${field.label} stays ${said(field.value)}`);
+    refuse(trans.__("'%1' is no number: %2 stays %3", box.value, labelOf(field), said(field.value)));
     box.value = String(field.value ?? "");
   };
   return (
@@ -265,7 +272,7 @@ function Choice({ field, id, change }: Omit<InputProps, "refuse">) {
         <input
           type="text"
           placeholder={field.free}
-          aria-label={`Other ${field.label}, such as ${field.free}`}
+          aria-label={trans.__("Other %1, such as %2", labelOf(field), field.free)}
           onChange={(event) => takeTyped(event.currentTarget, change)}
           onKeyDown={onEnter((box) => takeTyped(box, change))}
         />

@@ -7,6 +7,7 @@ import { short, three, withUnit } from "./format";
 import { useSteady, useUnique, useWidth } from "./hooks";
 import { Marker } from "./Marker";
 import { diverging, sequential } from "./palette";
+import { trans } from "../words";
 
 export interface Look {
   colour: string;
@@ -92,8 +93,8 @@ export function ColourKey(props: {
         aria-hidden="true"
         style={{ background: `linear-gradient(to right, ${stops.join(", ")})` }}
       />
-      {three(high)} {unit} {log ? "(log)" : ""}
-      {reversed && "(reversed: strong is near)"}
+      {three(high)} {unit} {log ? trans.__("(log)") : ""}
+      {reversed && trans.__("(reversed: strong is near)")}
     </span>
   );
 }
@@ -272,7 +273,7 @@ export function HeatMap(props: Props) {
         width={width}
         height={bottom + below + 18}
         role="application"
-        aria-roledescription="heat map"
+        aria-roledescription={trans.__("heat map")}
         aria-labelledby={`${id}-title`}
         aria-describedby={`${id}-says`}
         tabindex={0}
@@ -325,7 +326,9 @@ export function HeatMap(props: Props) {
                 row: Math.min(marked.row, rows.length - 1),
                 column: Math.min(marked.column, columns.length - 1),
               })
-            : `${label}${unit ? ` in ${unit}` : ""}`}
+            : unit
+              ? trans.__("%1 in %2", label, unit)
+              : label}
       </p>
     </figure>
   );

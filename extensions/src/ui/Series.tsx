@@ -5,6 +5,7 @@ import { three } from "./format";
 import { sameList, steady } from "./hooks";
 import { Marker } from "./Marker";
 import { type Scale } from "./scales";
+import { trans } from "../words";
 
 export interface Series {
   name: string;
@@ -173,7 +174,12 @@ function DrawnNow({ one, place, all, x, y, base, overlaid, onKey }: DrawnProps) 
                     class: "wb-grip",
                     tabindex: 0,
                     role: "button",
-                    "aria-label": `${one.describe?.(k) ?? `${one.name} ${k + 1}`}: ${three(one.x[k])}, ${three(one.y[k])}. Arrow keys move it`,
+                    "aria-label": trans.__(
+                      "%1: %2, %3. Arrow keys move it",
+                      one.describe?.(k) ?? `${one.name} ${k + 1}`,
+                      three(one.x[k]),
+                      three(one.y[k]),
+                    ),
                     onKeyDown: (event: KeyboardEvent) =>
                       onKey(event, { series: place, index: k, x, y }),
                   }

@@ -4,6 +4,7 @@ import { useMemo, useState } from "preact/hooks";
 import { type Cell, type Frame } from "../frame";
 import { three } from "./format";
 import { copyText, useFlash } from "./hooks";
+import { trans } from "../words";
 
 const PAGE = 50;
 
@@ -61,15 +62,15 @@ export function Table({ frame, title, marked, onPick }: Props) {
           ? { column: null, down: false }
           : { column: name, down: true },
     );
-  const copy = () => void copyText(frame.csv(rows, PLACES)).then(() => flash("copied"));
+  const copy = () => void copyText(frame.csv(rows, PLACES)).then(() => flash(trans.__("copied")));
   return (
-    <section class="wb-table" aria-label={`Table: ${title}`}>
+    <section class="wb-table" aria-label={trans.__("Table: %1", title)}>
       <div class="wb-row">
         <span class="wb-quiet">
-          {title}: {frame.rows} {frame.rows === 1 ? "row" : "rows"}
+          {title}: {trans._n("%1 row", "%1 rows", frame.rows)}
         </span>
         <button type="button" onClick={copy}>
-          Copy CSV
+          {trans.__("Copy CSV")}
         </button>
         <span role="status">{word}</span>
         {pages > 1 && (
@@ -78,7 +79,7 @@ export function Table({ frame, title, marked, onPick }: Props) {
               type="button"
               disabled={shown === 0}
               onClick={() => setPage(shown - 1)}
-              aria-label="Earlier rows"
+              aria-label={trans.__("Earlier rows")}
             >
               ◀
             </button>
@@ -87,14 +88,14 @@ export function Table({ frame, title, marked, onPick }: Props) {
               type="button"
               disabled={shown === pages - 1}
               onClick={() => setPage(shown + 1)}
-              aria-label="Later rows"
+              aria-label={trans.__("Later rows")}
             >
               ▶
             </button>
           </span>
         )}
       </div>
-      <div class="wb-scroll" tabIndex={0} role="region" aria-label={title}>
+      <div class="wb-scroll" tabIndex={0} role="region" aria-label={trans.__("Rows: %1", title)}>
         <table>
           <thead>
             <tr>

@@ -57,6 +57,7 @@ export function Tabs({ label, tabs, selected, onSelect, children }: Props) {
       </div>
       <div
         role="tabpanel"
+        tabIndex={0} // it may scroll, and hold nothing else that takes the keyboard
         id={`${id}-panel`}
         aria-labelledby={`${id}-${tabs[place]?.id}`}
         class="wb-tabpanel"

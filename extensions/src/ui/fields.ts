@@ -1,6 +1,7 @@
 /** What a settings field is, and how its control moves. */
 
 import type { Field } from "../generated";
+import { trans } from "../words";
 
 export type Value = Field["value"];
 
@@ -42,8 +43,8 @@ export function differing(fields: Field[]): Field[] {
 
 /** What a value is called: a missing one is 'none'. */
 export function said(value: Value): string {
-  if (value === null) return "none";
-  if (typeof value === "boolean") return value ? "on" : "off";
+  if (value === null) return trans.__("none");
+  if (typeof value === "boolean") return value ? trans.__("on") : trans.__("off");
   return String(value);
 }
 

@@ -4,6 +4,7 @@ import { createContext } from "preact";
 import { signal } from "@preact/signals";
 import { useContext, useEffect, useRef } from "preact/hooks";
 import { isTyping } from "./hooks";
+import { trans } from "../words";
 
 export interface Key {
   /** As `event.key` has it, with 'Shift+' before where Shift is held: 'ArrowLeft', 'Shift+ArrowLeft', 'b'. */
@@ -18,14 +19,13 @@ const NAMES: Record<string, string> = {
   ArrowRight: "→",
   ArrowUp: "↑",
   ArrowDown: "↓",
-  " ": "Space",
 };
 
 /** How a key is called on a keyboard. */
 export function keyName(key: string): string {
   return key
     .split("+")
-    .map((part) => NAMES[part] ?? (part.length === 1 ? part.toUpperCase() : part))
+    .map((part) => (part === " " ? trans.__("Space") : NAMES[part]) ?? (part.length === 1 ? part.toUpperCase() : part))
     .join(" ");
 }
 

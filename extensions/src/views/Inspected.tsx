@@ -9,6 +9,7 @@ import { type Store } from "../store";
 import { useKeys } from "../ui/keys";
 import { Table } from "../ui/Table";
 import { atCursor, isBehind, toRow } from "./link";
+import { trans } from "../words";
 
 interface Props<Kind extends string> {
   store: Store;
@@ -45,7 +46,7 @@ export function Behind({ store }: { store: Store }) {
   return (
     <div class="wb-behind">
       <p role="status">
-        This is task {shown + 1}: task {wanted + 1} is not here yet.
+        {trans.__("This is task %1: task %2 is not here yet.", shown + 1, wanted + 1)}
       </p>
     </div>
   );
@@ -123,27 +124,27 @@ export function Inspected<Kind extends string>(props: Props<Kind>) {
       ? [
           {
             key: "t",
-            help: "the table behind the picture",
+            help: trans.__("the table behind the picture"),
             run: () => (table.value = !table.value),
           },
         ]
       : []),
-    ...(ownsTable && stale ? [{ key: "r", help: "compute again", run: ask }] : []),
+    ...(ownsTable && stale ? [{ key: "r", help: trans.__("compute again"), run: ask }] : []),
   ]);
   if (!frame) {
     if (waiting) {
       return (
         <p class="wb-empty" role="status">
-          Computing {what} …
+          {trans.__("Computing %1 …", what)}
         </p>
       );
     }
     return (
       <div class="wb-empty">
-        <p>{refused ? `${refused}.` : stale ? "Something changed since this was computed." : what}</p>
+        <p>{refused ? `${refused}.` : stale ? trans.__("Something changed since this was computed.") : what}</p>
         {!refused && (
           <button type="button" onClick={ask}>
-            {stale ? "Compute again (R)" : "Compute"}
+            {stale ? trans.__("Compute again (R)") : trans.__("Compute")}
           </button>
         )}
       </div>
@@ -154,9 +155,9 @@ export function Inspected<Kind extends string>(props: Props<Kind>) {
       {behind && <Behind store={store} />}
       {stale && (
         <p class="wb-limited" role="status">
-          Settings changed since this was computed.{" "}
+          {trans.__("Settings changed since this was computed.")}{" "}
           <button type="button" onClick={ask} disabled={waiting}>
-            Compute again (R)
+            {trans.__("Compute again (R)")}
           </button>
         </p>
       )}
@@ -169,7 +170,7 @@ export function Inspected<Kind extends string>(props: Props<Kind>) {
             aria-expanded={table.value}
             onClick={() => (table.value = !table.value)}
           >
-            {ownsTable ? "Table (T)" : "Table"}
+            {ownsTable ? trans.__("Table (T)") : trans.__("Table")}
           </button>
         </div>
       )}

@@ -5,6 +5,7 @@ import { useContext, useEffect, useRef } from "preact/hooks";
 import { type Store } from "../store";
 import { Nested } from "../ui/nested";
 import { Code } from "./export";
+import { trans } from "../words";
 
 /** The panel of this id. Given another key it is fetched anew. */
 export function Opened({ store, id, line, label }: { store: Store; id: string; line: string; label: string }) {
@@ -31,8 +32,8 @@ export function Opened({ store, id, line, label }: { store: Store; id: string; l
   }, [store]);
   return (
     <section aria-label={label} class="wb-dialog" ref={place}>
-      {child.value ? <Inner store={child.value} /> : <p class="wb-empty">Opening …</p>}
-      <Code title="The same in a cell of its own" text={line} />
+      {child.value ? <Inner store={child.value} /> : <p class="wb-empty">{trans.__("Opening …")}</p>}
+      <Code title={trans.__("The same in a cell of its own")} text={line} />
     </section>
   );
 }

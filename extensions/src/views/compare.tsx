@@ -14,6 +14,7 @@ import { Differing, Means, Pairs } from "./compare/tables";
 import { askExport } from "./dialogs";
 import { Code } from "./export";
 import { Opened } from "./Opened";
+import { trans } from "../words";
 
 export function Compare({ store }: { store: Store }) {
   const about = aboutAs<CompareAbout>(store);
@@ -21,10 +22,10 @@ export function Compare({ store }: { store: Store }) {
   const pair = useSignal(0);
   const table = useSignal(false);
   const line = useSignal("");
-  const along = about.axis === "move" ? "move" : "inner step";
+  const along = about.axis === "move" ? trans.__("move") : trans.__("inner step");
   const { groups, pairs, steps, tasks } = frames;
   const { measure, transductive = [] } = about;
-  useKeys(tasks ? [{ key: "t", help: "the table of all tasks", run: () => (table.value = !table.value) }] : []);
+  useKeys(tasks ? [{ key: "t", help: trans.__("the table of all tasks"), run: () => (table.value = !table.value) }] : []);
   const open = (task: number) =>
     void store.send("pick", { task, pair: pair.value }).then(
       (found) => (line.value = found),
@@ -35,26 +36,35 @@ export function Compare({ store }: { store: Store }) {
       <Choice store={store} />
       {about.stale && (
         <p class="wb-limited" role="status">
-          The choice changed since this was computed: compare again.
+          {trans.__("The choice changed since this was computed: compare again.")}
         </p>
       )}
       {!groups || !pairs || !steps || !tasks || !measure ? (
         <p class="wb-empty">
-          {about.working ? "Adapting to the first tasks …" : "Choose two runs or more on the same tasks, and compare."}
+          {about.working
+            ? trans.__("Adapting to the first tasks …")
+            : trans.__("Choose two runs or more on the same tasks, and compare.")}
         </p>
       ) : (
         <>
           <p class="wb-quiet">
-            {measure.name} on {about.tasks}, {about.split} split, {about.episodes} tasks, the same for all (
-            {about.sha256?.slice(0, 8)}…). {measure.better === "lower" ? "Lower" : "Higher"} is better. Bars are 95% intervals
-            over tasks.
-            {transductive.length > 0 && ` Transductive: ${transductive.join(", ")}.`}
+            {trans.__(
+              "%1 on %2, %3 split, %4 tasks, the same for all (%5…).",
+              measure.name,
+              about.tasks,
+              about.split,
+              about.episodes,
+              about.sha256?.slice(0, 8),
+            )}{" "}
+            {measure.better === "lower" ? trans.__("Lower is better.") : trans.__("Higher is better.")}{" "}
+            {trans.__("Bars are 95% intervals over tasks.")}
+            {transductive.length > 0 && ` ${trans.__("Transductive: %1.", transductive.join(", "))}`}
           </p>
           <div class="wb-columns">
             <Means groups={groups} measure={measure} />
             <Chart
-              title={`By ${along}`}
-              description="mean over tasks, band: 95% interval over tasks"
+              title={trans.__("By %1", along)}
+              description={trans.__("mean over tasks, band: 95% interval over tasks")}
               series={byStep(groups, steps, measure)}
               x={{ label: along, integer: true }}
               y={{
@@ -74,21 +84,21 @@ export function Compare({ store }: { store: Store }) {
             />
           </div>
           <div class="wb-row">
-            <button type="button" class="wb-end" title="Export the comparison (E)" onClick={(event) => askExport(event.currentTarget, store)}>
-              Export
+            <button type="button" class="wb-end" title={trans.__("Export the comparison (E)")} onClick={(event) => askExport(event.currentTarget, store)}>
+              {trans.__("Export")}
             </button>
             <button type="button" aria-expanded={table.value} onClick={() => (table.value = !table.value)}>
-              Table (T)
+              {trans.__("Table (T)")}
             </button>
           </div>
           {table.value && (
-            <Table frame={tasks} title="every task" onPick={(of, row) => open(of.at("task", row) as number)} />
+            <Table frame={tasks} title={trans.__("every task")} onPick={(of, row) => open(of.at("task", row) as number)} />
           )}
         </>
       )}
-      {about.code && <Code title="The same as code" text={`${about.code}\n\n# on the command line:\n${about.shell}`} />}
+      {about.code && <Code title={trans.__("The same as code")} text={`${about.code}\n\n# on the command line:\n${about.shell}`} />}
       {line.value && (
-        <Opened key={line.value} store={store} id={about.stage ?? ""} line={line.value} label="The task in the stage" />
+        <Opened key={line.value} store={store} id={about.stage ?? ""} line={line.value} label={trans.__("The task in the stage")} />
       )}
     </div>
   );
@@ -106,12 +116,14 @@ function Choice({ store }: { store: Store }) {
   return (
     <details open={chosen.length < 2 || about.stale}>
       <summary>
-        {chosen.length ? `${chosen.length} runs: ${chosen.join(", ")}` : "Which runs"}
+        {chosen.length
+          ? trans._n("%1 run: %2", "%1 runs: %2", chosen.length, chosen.join(", "))
+          : trans.__("Which runs")}
       </summary>
       <div class="wb-columns">
         <fieldset class="wb-group">
-          <legend>runs</legend>
-          {known.length === 0 && <p class="wb-quiet">No trained runs here yet: train some first.</p>}
+          <legend>{trans.__("runs")}</legend>
+          {known.length === 0 && <p class="wb-quiet">{trans.__("No trained runs here yet: train some first.")}</p>}
           {known.map((run) => (
             <label key={run.name} class="wb-row">
               <input
@@ -125,9 +137,9 @@ function Choice({ store }: { store: Store }) {
           ))}
         </fieldset>
         <fieldset class="wb-group">
-          <legend>tasks</legend>
+          <legend>{trans.__("tasks")}</legend>
           <Form
-            title="On which tasks"
+            title={trans.__("On which tasks")}
             fields={about.form ?? []}
             onChange={(name, value) => store.send("vary", { [name]: value })}
           />
@@ -139,7 +151,7 @@ function Choice({ store }: { store: Store }) {
         disabled={chosen.length < 2}
         onClick={() => void store.send("compare").catch(() => {})}
       >
-        {about.working ? "Begin anew" : "Compare"}
+        {about.working ? trans.__("Begin anew") : trans.__("Compare")}
       </button>
     </details>
   );
@@ -154,7 +166,7 @@ function byStep(groups: Frame, steps: Frame, measure: Measure): Series[] {
     const name = method ?? "";
     return [
       {
-        name: `${name}, interval`,
+        name: trans.__("%1, interval", name),
         kind: "band",
         x,
         y,

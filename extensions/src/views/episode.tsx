@@ -13,6 +13,8 @@ import { frameOf, pointsAlone, readCurves, readExamples } from "./stage/data";
 import { Editor } from "./stage/edits";
 import { Toolbar } from "./stage/Toolbar";
 import "./stage/stage.css";
+import { partName } from "../names";
+import { trans } from "../words";
 
 export function EpisodeBuilder({ store }: { store: Store }) {
   const editor = useMemo(() => new Editor(store), [store]);
@@ -23,19 +25,19 @@ export function EpisodeBuilder({ store }: { store: Store }) {
   const to = (task: number) =>
     store.move({ task: Math.min(Math.max(task, 0), tasks - 1), example: 0 });
   useKeys([
-    { key: "PageUp", help: "the task before", run: () => to(store.cursor.peek().task - 1) },
-    { key: "PageDown", help: "the next task", run: () => to(store.cursor.peek().task + 1) },
+    { key: "PageUp", help: trans.__("the task before"), run: () => to(store.cursor.peek().task - 1) },
+    { key: "PageDown", help: trans.__("the next task"), run: () => to(store.cursor.peek().task + 1) },
   ]);
   return (
     <div class="wb-stage wb-builder">
       {behind && <Behind store={store} />}
       <div class="wb-two" data-behind={behind}>
-        <Column title="Tasks" store={store} aside={about.note}>
+        <Column title={trans.__("Tasks")} store={store} aside={about.note}>
           <SamplingForm store={store} />
           <Files store={store} />
         </Column>
         <Column
-          title={`Task ${store.cursor.value.task + 1} of ${tasks}`}
+          title={trans.__("Task %1 of %2", store.cursor.value.task + 1, tasks)}
           store={store}
           kind="examples"
           ownsTable
@@ -48,7 +50,7 @@ export function EpisodeBuilder({ store }: { store: Store }) {
                   class="wb-plain"
                   disabled={store.cursor.value.task === 0}
                   onClick={() => to(store.cursor.peek().task - 1)}
-                  aria-label="Task before"
+                  aria-label={trans.__("Task before")}
                 >
                   ◀
                 </button>
@@ -57,7 +59,7 @@ export function EpisodeBuilder({ store }: { store: Store }) {
                   class="wb-plain"
                   disabled={store.cursor.value.task >= tasks - 1}
                   onClick={() => to(store.cursor.peek().task + 1)}
-                  aria-label="Next task"
+                  aria-label={trans.__("Next task")}
                 >
                   ▶
                 </button>
@@ -68,17 +70,17 @@ export function EpisodeBuilder({ store }: { store: Store }) {
           {examples.length > 0 ? (
             <Toolbar store={store} editor={editor} examples={examples} />
           ) : (
-            <p class="wb-empty">Control tasks have no examples: they are acted in.</p>
+            <p class="wb-empty">{trans.__("Control tasks have no examples: they are acted in.")}</p>
           )}
           <Points store={store} editor={editor} />
           <div class="wb-columns">
             {(["support", "query"] as const).map((part) =>
               examples.some((one) => one.part === part) ? (
-                <section key={part} aria-label={part}>
+                <section key={part} aria-label={partName(part)}>
                   <h3>
                     {part === "support"
-                      ? "Support: what is learned from"
-                      : "Query: what it is judged by"}
+                      ? trans.__("Support: what is learned from")
+                      : trans.__("Query: what it is judged by")}
                   </h3>
                   <EpisodeOf store={store} editor={editor} part={part} large={part === "support"} />
                 </section>
@@ -92,7 +94,7 @@ export function EpisodeBuilder({ store }: { store: Store }) {
 }
 
 const edits = (about: About) =>
-  about.edits ? `${about.edits} ${about.edits === 1 ? "edit" : "edits"}` : "as it was drawn";
+  about.edits ? trans._n("%1 edit", "%1 edits", about.edits) : trans.__("as it was drawn");
 
 /** A regression task as points that can be dragged. */
 function Points({ store, editor }: { store: Store; editor: Editor }) {
@@ -102,7 +104,7 @@ function Points({ store, editor }: { store: Store; editor: Editor }) {
   const { curves: all, place } = curvesOf(curves, examples);
   return (
     <CurveView
-      title="Points"
+      title={trans.__("Points")}
       curves={all}
       step={0}
       bare
@@ -119,32 +121,32 @@ function Points({ store, editor }: { store: Store; editor: Editor }) {
 function Files({ store }: { store: Store }) {
   const path = useSignal("my.episode");
   const said = useSignal("");
-  const ask = (command: string, word: string) =>
+  const ask = (command: string, done: (path: string) => string) =>
     void store.send(command, { path: path.value }).then(
-      () => (said.value = `${word} ${path.value}`),
+      () => (said.value = done(path.value)),
       () => (said.value = ""),
     );
   return (
     <div class="wb-row wb-files">
       <input
         type="text"
-        aria-label="File of the episode"
+        aria-label={trans.__("File of the episode")}
         value={path.value}
         onInput={(event) => (path.value = event.currentTarget.value)}
       />
       <button
         type="button"
-        onClick={() => ask("save_episode", "saved")}
-        title="Keep all tasks, edits too, in this file"
+        onClick={() => ask("save_episode", (path) => trans.__("saved %1", path))}
+        title={trans.__("Keep all tasks, edits too, in this file")}
       >
-        Save
+        {trans.__("Save")}
       </button>
       <button
         type="button"
-        onClick={() => ask("open_episode", "opened")}
-        title="Adapt to the tasks of this file"
+        onClick={() => ask("open_episode", (path) => trans.__("opened %1", path))}
+        title={trans.__("Adapt to the tasks of this file")}
       >
-        Open
+        {trans.__("Open")}
       </button>
       <span role="status" class="wb-quiet">
         {said.value}

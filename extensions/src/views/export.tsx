@@ -12,20 +12,21 @@ import { copyText, useFlash, useUnique } from "../ui/hooks";
 import { useKeys } from "../ui/keys";
 import { EXPORT, type ExportAsked, lanesOf, scales, scaleSeen } from "./dialogs";
 import "./export.css";
+import { trans } from "../words";
 
 /** What results are called, which are no inspections. */
-const RESULTS: Record<string, string> = {
-  training: "learning curves",
-  diagnostics: "the meta-gradient along trainings",
-  adaptation: "the newest run's adaptation, at each validation",
-  comparison: "comparison of runs",
-};
+const results = (): Record<string, string> => ({
+  training: trans.__("learning curves"),
+  diagnostics: trans.__("the meta-gradient along trainings"),
+  adaptation: trans.__("the newest run's adaptation, at each validation"),
+  comparison: trans.__("comparison of runs"),
+});
 
 /** What a kind is called in a list. */
-const called = (store: Store, kind: string) =>
-  store.about.value.inspections?.find((one) => one.name === kind)?.sentence ??
-  RESULTS[kind] ??
-  kind;
+function called(store: Store, kind: string): string {
+  const found = store.about.value.inspections?.find((one) => one.name === kind);
+  return found ? trans.__(found.sentence) : (results()[kind] ?? kind);
+}
 
 const WHOLE = new Set(["html", "metatrace"]); // hold all of a session, whatever the view
 
@@ -108,7 +109,9 @@ export function Exporter({ store, kind }: { store: Store; kind?: string }) {
       .then((made: Exported) => {
         if (made.content) keep(made.content, made.media ?? "", name.value);
         const size = made.bytes < 1e6 ? `${Math.ceil(made.bytes / 1e3)} kB` : `${(made.bytes / 1e6).toFixed(1)} MB`;
-        written.value = made.content ? `downloaded ${name.value}, ${size}` : `wrote ${made.path}, ${size}`;
+        written.value = made.content
+          ? trans.__("downloaded %1, %2", name.value, size)
+          : trans.__("wrote %1, %2", made.path, size);
         exists.value = false;
       })
       .catch((error: Error) => {
@@ -117,9 +120,9 @@ export function Exporter({ store, kind }: { store: Store; kind?: string }) {
   const shown = preview.value;
   return (
     <div class="wb-export wb-columns">
-      <section aria-label="What to export">
+      <section aria-label={trans.__("What to export")}>
         <div class="wb-field">
-          <label for={id}>view</label>
+          <label for={id}>{trans.__("view")}</label>
           <select id={id} value={chosen.value} onChange={(event) => (chosen.value = event.currentTarget.value)}>
             {kinds.map((one) => (
               <option key={one} value={one}>
@@ -130,21 +133,21 @@ export function Exporter({ store, kind }: { store: Store; kind?: string }) {
         </div>
         {(store.about.value.lanes?.length ?? 0) > 1 && (
           <div class="wb-field">
-            <label for={`${id}-lanes`}>lanes</label>
+            <label for={`${id}-lanes`}>{trans.__("lanes")}</label>
             <select
               id={`${id}-lanes`}
               value={which.value}
               onChange={(event) => (which.value = event.currentTarget.value)}
             >
-              <option value={SEEN}>{SEEN}</option>
-              <option value={ONE}>only {laneName(store.about.value, here)}</option>
-              <option value={ALL}>{ALL}</option>
+              <option value={SEEN}>{trans.__("as on screen")}</option>
+              <option value={ONE}>{trans.__("only %1", laneName(store.about.value, here))}</option>
+              <option value={ALL}>{trans.__("all lanes")}</option>
             </select>
           </div>
         )}
         <Step store={store} />
         <Form
-          title="How the file looks"
+          title={trans.__("How the file looks")}
           bare
           fields={form.value}
           onChange={(field: string, value: Value) => {
@@ -153,7 +156,7 @@ export function Exporter({ store, kind }: { store: Store; kind?: string }) {
           }}
         />
         <div class="wb-field">
-          <label for={`${id}-name`}>file in {shown?.folder ?? "figures"}/</label>
+          <label for={`${id}-name`}>{trans.__("file in %1/", shown?.folder ?? "figures")}</label>
           <input
             id={`${id}-name`}
             type="text"
@@ -163,35 +166,35 @@ export function Exporter({ store, kind }: { store: Store; kind?: string }) {
         </div>
         <div class="wb-row wb-actions">
           <button type="button" class="wb-primary" disabled={!shown || failed.value !== ""} onClick={() => void write({})}>
-            Write the file
+            {trans.__("Write the file")}
           </button>
           {exists.value && (
             <button type="button" onClick={() => void write({ replace: true })}>
-              Replace it
+              {trans.__("Replace it")}
             </button>
           )}
           <button type="button" disabled={!shown || failed.value !== ""} onClick={() => void write({ download: true })}>
-            Download
+            {trans.__("Download")}
           </button>
         </div>
         <p role="status">{written.value}</p>
         {shown && (
           <>
-            <Code title="Python that writes this file" text={shown.code} />
-            <Code title="Receipt inside the file" text={pretty(shown.receipt)} />
+            <Code title={trans.__("Python that writes this file")} text={shown.code} />
+            <Code title={trans.__("Receipt inside the file")} text={pretty(shown.receipt)} />
           </>
         )}
       </section>
-      <section aria-label="Preview" class="wb-preview" data-stale={failed.value !== ""}>
+      <section aria-label={trans.__("Preview")} class="wb-preview" data-stale={failed.value !== ""}>
         {failed.value ? (
           <p class="wb-empty" role="alert">
             {failed.value}
           </p>
         ) : !shown ? (
-          <p class="wb-empty">Drawing …</p>
+          <p class="wb-empty">{trans.__("Drawing …")}</p>
         ) : shown.picture && shown.inches ? (
           <figure>
-            <div class="wb-paper" tabIndex={0} role="region" aria-label="The figure at true size">
+            <div class="wb-paper" tabIndex={0} role="region" aria-label={trans.__("The figure at true size")}>
               <img
                 src={`data:image/png;base64,${shown.picture}`}
                 width={96 * shown.inches[0]}
@@ -200,15 +203,23 @@ export function Exporter({ store, kind }: { store: Store; kind?: string }) {
               />
             </div>
             <figcaption class="wb-words wb-quiet">
-              True size, {shown.inches.map((side) => side.toFixed(2)).join(" × ")} in. In words: {shown.words}
+              {trans.__(
+                "True size, %1 in. In words: %2",
+                shown.inches.map((side) => side.toFixed(2)).join(" × "),
+                shown.words,
+              )}
             </figcaption>
           </figure>
         ) : WHOLE.has(format) ? (
           <p class="wb-empty">
             {format === "html"
-              ? "A page with the whole stage, to be stepped and inspected in any browser without a kernel."
-              : "The adaptation with every step and every frame, which `Tape.load` and `Stage` open again."}{" "}
-            Writing it computes what was not looked at yet.
+              ? trans.__(
+                  "A page with the whole stage, to be stepped and inspected in any browser without a kernel.",
+                )
+              : trans.__(
+                  "The adaptation with every step and every frame, which `Tape.load` and `Stage` open again.",
+                )}{" "}
+            {trans.__("Writing it computes what was not looked at yet.")}
           </p>
         ) : (
           <pre class="wb-text" tabIndex={0}>
@@ -227,8 +238,8 @@ function Step({ store }: { store: Store }) {
   if (steps === 0) return null;
   const field: Field = {
     name: "step",
-    label: "inner step",
-    help: "The step that the file shows; panels follow it, and 0 is before adaptation.",
+    label: trans.__("inner step"),
+    help: trans.__("The step that the file shows; panels follow it, and 0 is before adaptation."),
     type: "integer",
     value: step,
     default: steps,
@@ -240,12 +251,12 @@ function Step({ store }: { store: Store }) {
   };
   return (
     <Form
-      title="What the file shows"
+      title={trans.__("What the file shows")}
       bare
       fields={[field]}
       onChange={async (_, value) => {
         if (typeof value !== "number" || !(value >= 0 && value <= steps))
-          throw new Error(`inner step is ${value}: choose 0 to ${steps}`);
+          throw new Error(trans.__("inner step is %1: choose 0 to %2", value, steps));
         store.move({ step: Math.round(value) });
       }}
     />
@@ -272,9 +283,9 @@ export function Code({ title, text, open }: { title: string; text: string; open?
   return (
     <details class="wb-code" open={open}>
       <summary>{title}</summary>
-      <pre>{text}</pre>
-      <button type="button" onClick={() => void copyText(text).then(() => flash("copied"))}>
-        Copy
+      <pre tabIndex={0}>{text}</pre>
+      <button type="button" onClick={() => void copyText(text).then(() => flash(trans.__("copied")))}>
+        {trans.__("Copy")}
       </button>{" "}
       <span role="status">{word}</span>
     </details>
@@ -312,7 +323,7 @@ export function Exports({ store, children }: { store: Store; children: Component
   useEffect(() => {
     if (open.value) dialog.current?.focus();
   }, [open.value]);
-  useKeys(SHEETS.includes(store.view) ? [{ key: "e", help: "export", run: show }] : []);
+  useKeys(SHEETS.includes(store.view) ? [{ key: "e", help: trans.__("export"), run: show }] : []);
   return (
     <div ref={around}>
       {children}
@@ -321,7 +332,7 @@ export function Exports({ store, children }: { store: Store; children: Component
           ref={dialog}
           class="wb-dialog"
           role="dialog"
-          aria-label="Export"
+          aria-label={trans.__("Export")}
           tabIndex={-1}
           onKeyDown={(event) => {
             if (event.key !== "Escape") return;
@@ -330,8 +341,8 @@ export function Exports({ store, children }: { store: Store; children: Component
           }}
         >
           <div class="wb-row">
-            <strong>Export</strong>
-            <button type="button" class="wb-end" onClick={hide} aria-label="Close the export dialog">
+            <strong>{trans.__("Export")}</strong>
+            <button type="button" class="wb-end" onClick={hide} aria-label={trans.__("Close the export dialog")}>
               ✕
             </button>
           </div>

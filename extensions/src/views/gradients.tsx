@@ -18,6 +18,7 @@ import { Layers } from "./tabs/Layers";
 import { Loss } from "./tabs/Loss";
 import { Memory } from "./tabs/Memory";
 import { Stream } from "./tabs/Stream";
+import { trans } from "../words";
 
 /** Views in tabs; the others show everything at once, or are files. */
 type View = Exclude<NonNullable<Inspection["view"]>, "stage" | "export">;
@@ -38,11 +39,11 @@ const VIEWS: Record<View, ComponentType<{ store: Store }>> = {
 /** An inspection that has no view of its own: its frame as a table. */
 function Own({ store, name, sentence }: { store: Store; name: string; sentence: string }) {
   return (
-    <Inspected store={store} kind={name} what={sentence} ownsTable={false} tableOnly>
+    <Inspected store={store} kind={name} what={trans.__(sentence)} ownsTable={false} tableOnly>
       {(frame) => (
         <Table
           frame={frame}
-          title={sentence}
+          title={trans.__(sentence)}
           marked={(of, row) => atCursor(of, row, store.cursor.value)}
           onPick={(of, row) => store.move(toRow(of, row))}
         />
@@ -65,7 +66,7 @@ export function Gradients({ store }: { store: Store }) {
   useKeys(
     all.slice(0, 9).map(({ name, label }, place) => ({
       key: String(place + 1),
-      help: label,
+      help: trans.__(label),
       run: () => (chosen.value = name),
     })),
   );
@@ -74,11 +75,11 @@ export function Gradients({ store }: { store: Store }) {
   const Shown = VIEWS[shown.view as View];
   const tabs = all.map(({ name, label, sentence }, place) => ({
     id: name,
-    label,
-    hint: place < 9 ? `${sentence} (${place + 1})` : sentence,
+    label: trans.__(label),
+    hint: place < 9 ? `${trans.__(sentence)} (${place + 1})` : trans.__(sentence),
   }));
   return (
-    <Tabs label="Why" tabs={tabs} selected={shown.name} onSelect={(name) => (chosen.value = name)}>
+    <Tabs label={trans.__("Why")} tabs={tabs} selected={shown.name} onSelect={(name) => (chosen.value = name)}>
       {Shown ? (
         <Shown key={shown.name} store={store} />
       ) : (

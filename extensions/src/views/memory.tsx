@@ -27,19 +27,20 @@ import { Stepper } from "./stage/stepper";
 import { Timeline } from "./stage/Timeline";
 import "./stage/stage.css";
 import "./memory/memory.css";
+import { trans } from "../words";
 
 const ROWS = 32; // slots that are shown at first, of a memory with more
 
 export function Memory({ store }: { store: Store }) {
   const stepper = useMemo(() => new Stepper(store), [store]);
   const drawer = useSignal(false);
-  useKeys([{ key: "s", help: "settings", run: () => (drawer.value = !drawer.value) }]);
+  useKeys([{ key: "s", help: trans.__("settings"), run: () => (drawer.value = !drawer.value) }]);
   return (
     <div class="wb-stage wb-memory">
       <Choices store={store} open={drawer} />
       <div class="wb-beside" data-open={drawer.value}>
         {drawer.value && <Drawer store={store} onClose={() => (drawer.value = false)} />}
-        <Inspected store={store} kind="memory" what="what queries read" keen>
+        <Inspected store={store} kind="memory" what={trans.__("what queries read")} keen>
           {(frame) => <Whole store={store} frame={frame} />}
         </Inspected>
       </div>
@@ -83,8 +84,8 @@ function Whole({ store, frame }: { store: Store; frame: Frame<Columns["memory"]>
   const shown = worthShowing(listed, all.value ? Infinity : ROWS, slot === null ? [] : [slot]);
   const near = reads.kind === "distance";
   const sources = cameFrom(reads, head, query, reads.step === step ? now : last);
-  const what = near ? "nearness" : "share that is read";
-  const how = near ? "squared distance" : "reads";
+  const what = near ? trans.__("nearness") : trans.__("share that is read");
+  const how = near ? trans.__("squared distance") : trans.__("reads");
 
   const pick = (one: Slot) => {
     chosen.value = one.slot;
@@ -104,25 +105,25 @@ function Whole({ store, frame }: { store: Store; frame: Frame<Columns["memory"]>
     saved
       ? []
       : [
-          { key: "Delete", help: "empty the chosen slot, on a branch", run: () => rewrite() },
-          { key: "Backspace", help: "the same", run: () => rewrite() },
+          { key: "Delete", help: trans.__("empty the chosen slot, on a branch"), run: () => rewrite() },
+          { key: "Backspace", help: trans.__("the same"), run: () => rewrite() },
         ],
   );
 
   return (
     <div class="wb-columns">
       <Column
-        title={`The memory after step ${step}`}
+        title={trans.__("The memory after step %1", step)}
         store={store}
         kind={slotFrame ? "slots" : "usage"}
-        aside={`${holding} of ${now.length} slots hold something`}
+        aside={trans.__("%1 of %2 slots hold something", holding, now.length)}
       >
         {written.refused && <p class="wb-quiet">{written.refused}.</p>}
         {step === 0 && writes && (
           <p class="wb-limited">
-            Before the first step nothing is written.{" "}
+            {trans.__("Before the first step nothing is written.")}{" "}
             <button type="button" onClick={() => store.move({ step: steps })}>
-              To the last step
+              {trans.__("To the last step")}
             </button>
           </p>
         )}
@@ -137,25 +138,30 @@ function Whole({ store, frame }: { store: Store; frame: Frame<Columns["memory"]>
             const unread = Number.isNaN(value);
             return {
               share: reads.strength(head, query, number),
-              said: unread ? "" : `query ${query + 1}: ${how} ${three(value)}`,
+              said: unread ? "" : trans.__("query %1: %2 %3", query + 1, how, three(value)),
             };
           }}
           readNow={reads.step === null ? step === steps : reads.step === step}
-          nothing={writes && step < steps ? "nothing" : "not written in these steps"}
+          nothing={writes && step < steps ? trans.__("nothing") : trans.__("not written in these steps")}
           onPick={pick}
         />
         {listed.length > ROWS && (
           <button type="button" aria-pressed={all.value} onClick={() => (all.value = !all.value)}>
-            {all.value ? `Only the ${ROWS} that hold most` : `All ${now.length} slots`}
+            {all.value
+              ? trans.__("Only the %1 that hold most", ROWS)
+              : trans.__("All %1 slots", now.length)}
           </button>
         )}
         {writes && !saved && <Edit slots={now} slot={slot} onRewrite={rewrite} />}
       </Column>
-      <section class="wb-column" aria-label="What queries read">
+      <section class="wb-column" aria-label={trans.__("What queries read")}>
         {step < steps && (
           <p class="wb-quiet">
-            Queries read after the last step ({steps}); the slots are as they were after step{" "}
-            {step}.
+            {trans.__(
+              "Queries read after the last step (%1); the slots are as they were after step %2.",
+              steps,
+              step,
+            )}
           </p>
         )}
         <ReadsMap
@@ -171,7 +177,7 @@ function Whole({ store, frame }: { store: Store; frame: Frame<Columns["memory"]>
         />
         <Shares
           store={store}
-          title={`Query ${query + 1} reads what these wrote`}
+          title={trans.__("Query %1 reads what these wrote", query + 1)}
           examples={last.length && sources.size ? support : []}
           share={(one) => sources.get(one.place) ?? 0}
           what={what}
@@ -179,7 +185,7 @@ function Whole({ store, frame }: { store: Store; frame: Frame<Columns["memory"]>
         />
         <Shares
           store={store}
-          title={slot === null ? "Queries" : `Slot ${slot + 1} is read by these`}
+          title={slot === null ? trans.__("Queries") : trans.__("Slot %1 is read by these", slot + 1)}
           examples={slot === null ? [] : queries}
           share={(one) => reads.strength(head, one.place, slot ?? 0)}
           what={what}
@@ -201,29 +207,29 @@ function Edit({ slots, slot, onRewrite }: EditProps) {
   if (slot === null)
     return (
       <p class="wb-quiet wb-change-slot">
-        Choose a slot, then empty it or fill it with another: a branch shows what that changes.
+        {trans.__("Choose a slot, then empty it or fill it with another: a branch shows what that changes.")}
       </p>
     );
   return (
-    <div class="wb-row wb-change-slot" role="group" aria-label={`Change slot ${slot + 1}`}>
-      <strong>slot {slot + 1}</strong>
-      <button type="button" onClick={() => onRewrite()} title="On a branch of its own (Delete)">
-        Empty it
+    <div class="wb-row wb-change-slot" role="group" aria-label={trans.__("Change slot %1", slot + 1)}>
+      <strong>{trans.__("slot %1", slot + 1)}</strong>
+      <button type="button" onClick={() => onRewrite()} title={trans.__("On a branch of its own (Delete)")}>
+        {trans.__("Empty it")}
       </button>
       <select
-        aria-label="Fill it with another slot's content"
+        aria-label={trans.__("Fill it with another slot's content")}
         onChange={(event) => {
           const source = event.currentTarget.value;
           event.currentTarget.value = "";
           if (source !== "") onRewrite(Number(source));
         }}
       >
-        <option value="">Fill it with …</option>
+        <option value="">{trans.__("Fill it with …")}</option>
         {slots
           .filter((one) => one.slot !== slot && one.writers.length > 0)
           .map((one) => (
             <option key={one.slot} value={one.slot}>
-              slot {one.slot + 1}
+              {trans.__("slot %1", one.slot + 1)}
             </option>
           ))}
       </select>

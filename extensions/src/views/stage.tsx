@@ -20,6 +20,7 @@ import { Stepper } from "./stage/stepper";
 import { Timeline } from "./stage/Timeline";
 import { Toolbar } from "./stage/Toolbar";
 import "./stage/stage.css";
+import { trans } from "../words";
 
 export function Stage({ store }: { store: Store }) {
   const stepper = useMemo(() => new Stepper(store), [store]);
@@ -67,7 +68,7 @@ export function Stage({ store }: { store: Store }) {
             <Differ store={store} editor={editor} other={other} />
           ))}
         {hasLanes && other === null && (
-          <Column title="Why" store={store} area="why">
+          <Column title={trans.__("Why")} store={store} area="why">
             <Gradients store={store} />
           </Column>
         )}
@@ -79,7 +80,7 @@ export function Stage({ store }: { store: Store }) {
         )}
       </div>
       {below.value.id && (
-        <Opened key={below.value.id} store={store} {...below.value} label="One level below" />
+        <Opened key={below.value.id} store={store} {...below.value} label={trans.__("One level below")} />
       )}
     </div>
   );
@@ -87,25 +88,27 @@ export function Stage({ store }: { store: Store }) {
 
 function useStageKeys(stepper: Stepper, drawer: { value: boolean }, saved?: boolean): void {
   useKeys([
-    { key: "ArrowLeft", help: "one inner step back", run: () => stepper.back() },
+    { key: "ArrowLeft", help: trans.__("one inner step back"), run: () => stepper.back() },
     {
       key: "ArrowRight",
-      help: saved ? "one inner step on" : "one inner step on; after the last, one more",
+      help: saved
+        ? trans.__("one inner step on")
+        : trans.__("one inner step on; after the last, one more"),
       run: () => stepper.next(),
     },
-    { key: "Shift+ArrowLeft", help: "before the first step", run: () => stepper.first() },
-    { key: "Shift+ArrowRight", help: "after the last step", run: () => stepper.last() },
-    { key: " ", help: "play the steps, or stop", run: () => stepper.play() },
+    { key: "Shift+ArrowLeft", help: trans.__("before the first step"), run: () => stepper.first() },
+    { key: "Shift+ArrowRight", help: trans.__("after the last step"), run: () => stepper.last() },
+    { key: " ", help: trans.__("play the steps, or stop"), run: () => stepper.play() },
     {
       key: "d",
-      help: "two lanes and their difference",
+      help: trans.__("two lanes and their difference"),
       run: () => stepper.compare(),
     },
     ...(saved
       ? []
       : [
-          { key: "b", help: "branch here", run: () => void stepper.branch() },
-          { key: "s", help: "settings", run: () => (drawer.value = !drawer.value) },
+          { key: "b", help: trans.__("branch here"), run: () => void stepper.branch() },
+          { key: "s", help: trans.__("settings"), run: () => (drawer.value = !drawer.value) },
         ]),
   ]);
 }
@@ -116,7 +119,7 @@ function Episode({ store, editor }: { store: Store; editor: Editor }) {
   const about = store.about.value;
   return (
     <Column
-      title="Episode"
+      title={trans.__("Episode")}
       store={store}
       area="episode"
       kind={about.kind === "control" ? kindOf(store) : "examples"}
@@ -129,16 +132,16 @@ function Episode({ store, editor }: { store: Store; editor: Editor }) {
 }
 
 function said(store: Store, support: number): string {
-  if (kindOf(store) === "trajectories") return "trajectories and their returns";
-  if (store.about.value.kind === "control") return "moves and what they paid";
-  return `${support} ${support === 1 ? "example" : "examples"}`;
+  if (kindOf(store) === "trajectories") return trans.__("trajectories and their returns");
+  if (store.about.value.kind === "control") return trans.__("moves and what they paid");
+  return trans._n("%1 example", "%1 examples", support);
 }
 
 function Does({ store, editor }: { store: Store; editor: Editor }) {
   const { lane } = store.cursor.value;
   return (
     <Column
-      title="What it does"
+      title={trans.__("What it does")}
       store={store}
       area="does"
       kind={kindOf(store)}

@@ -11,8 +11,19 @@ import { askExport } from "./dialogs";
 import { Code } from "./export";
 import { Curves } from "./train/Curves";
 import { Runs } from "./train/Runs";
+import { trans } from "../words";
 
 const GROUPS = ["Tasks", "Model", "Learner", "Training", "Machine"];
+
+/** What Python's groups are called. */
+const groupName = (group: string) =>
+  ({
+    Tasks: trans.__("Tasks"),
+    Model: trans.__("Model"),
+    Learner: trans.__("Learner"),
+    Training: trans.__("Training"),
+    Machine: trans.__("Machine"),
+  })[group] ?? group;
 
 export function Train({ store }: { store: Store }) {
   useEffect(() => {
@@ -32,12 +43,12 @@ export function Train({ store }: { store: Store }) {
   return (
     <div class="wb-train wb-columns">
       {next && <Next store={store} />}
-      <section aria-label="Runs" class={next ? undefined : "wb-wide"}>
+      <section aria-label={trans.__("Runs")} class={next ? undefined : "wb-wide"}>
         <div class="wb-row">
-          <h3>Runs in {aboutAs<TrainAbout>(store).folder}/</h3>
+          <h2>{trans.__("Runs in %1/", aboutAs<TrainAbout>(store).folder)}</h2>
           {Object.keys(store.frames.value).length > 0 && (
-            <button type="button" class="wb-end" title="Export the curves (E)" onClick={(event) => askExport(event.currentTarget, store)}>
-              Export
+            <button type="button" class="wb-end" title={trans.__("Export the curves (E)")} onClick={(event) => askExport(event.currentTarget, store)}>
+              {trans.__("Export")}
             </button>
           )}
         </div>
@@ -59,10 +70,10 @@ function Next({ store }: { store: Store }) {
   const changed = differing(form);
   const line = (about.presets ?? []).find((one) => one.name === about.preset)?.line;
   return (
-    <section aria-label="The next run">
-      <h3>Next run</h3>
+    <section aria-label={trans.__("The next run")}>
+      <h2>{trans.__("Next run")}</h2>
       <div class="wb-field">
-        <label for={id}>preset</label>
+        <label for={id}>{trans.__("preset")}</label>
         <select
           id={id}
           value={about.preset}
@@ -76,15 +87,15 @@ function Next({ store }: { store: Store }) {
         </select>
       </div>
       <p class="wb-quiet">{line}</p>
-      <Form title="What one changes most" bare fields={form.filter((field) => field.first)} onChange={change} />
+      <Form title={trans.__("What one changes most")} bare fields={form.filter((field) => field.first)} onChange={change} />
       <details open={all.value} onToggle={(event) => (all.value = event.currentTarget.open)}>
-        <summary>All other settings</summary>
+        <summary>{trans.__("All other settings")}</summary>
         {all.value &&
           groups.map((group) => (
             <fieldset key={group} class="wb-group">
-              <legend>{group}</legend>
+              <legend>{groupName(group)}</legend>
               <Form
-                title={group}
+                title={groupName(group)}
                 bare
                 fields={form.filter((field) => field.group === group && !field.first)}
                 onChange={change}
@@ -92,15 +103,18 @@ function Next({ store }: { store: Store }) {
             </fieldset>
           ))}
       </details>
-      <p class="wb-quiet" aria-label="What differs from the preset">
+      <p class="wb-quiet" aria-label={trans.__("What differs from the preset")}>
         {changed.length === 0
-          ? "All settings are the preset's."
-          : `Differs from the preset: ${changed
-              .map((field) => `${field.name} ${said(field.value)} (${said(field.default)})`)
-              .join(", ")}`}
+          ? trans.__("All settings are the preset's.")
+          : trans.__(
+              "Differs from the preset: %1",
+              changed
+                .map((field) => `${field.name} ${said(field.value)} (${said(field.default)})`)
+                .join(", "),
+            )}
       </p>
       <div class="wb-row">
-        <label for={`${id}-name`}>name</label>
+        <label for={`${id}-name`}>{trans.__("name")}</label>
         <input
           id={`${id}-name`}
           type="text"
@@ -109,10 +123,10 @@ function Next({ store }: { store: Store }) {
           onKeyDown={onEnter(call)}
         />
         <button type="button" class="wb-primary" onClick={() => void store.send("start").catch(() => {})}>
-          Start
+          {trans.__("Start")}
         </button>
       </div>
-      <Code title="The same as code" text={`${about.code}\n\n# on the command line:\n${about.shell}`} />
+      <Code title={trans.__("The same as code")} text={`${about.code}\n\n# on the command line:\n${about.shell}`} />
     </section>
   );
 }

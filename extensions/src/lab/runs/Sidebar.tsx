@@ -5,6 +5,7 @@ import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { ServedRun } from "../../generated";
 import { factorOf } from "../../measure";
+import { stateName } from "../../names";
 import { duration, withInterval } from "../../ui/format";
 import { steady } from "../../ui/hooks";
 import type { Query, RunsModel } from "./model";
@@ -63,7 +64,7 @@ export function Sidebar({ model, deeds, trans }: Props) {
           <Pick
             label={trans.__("State")}
             value={query.value.state}
-            options={[["", trans.__("all states")], ...STATES.map((s) => [s, s] as [string, string])]}
+            options={[["", trans.__("all states")], ...STATES.map((s) => [s, stateName(s)] as [string, string])]}
             onPick={(state) => set({ state })}
           />
           <Pick
@@ -247,7 +248,7 @@ function Whole({ run, model, deeds, trans }: RunProps) {
       {text}
     </button>
   );
-  const shown = doing ?? (run.stopping ? "stopping" : run.state);
+  const shown = stateName(doing ?? (run.stopping ? "stopping" : run.state));
   return (
     <>
       {run.heading && <div class="wb-run-heading">{run.heading}</div>}

@@ -1,5 +1,6 @@
 /** Whether a file is as it was written: the checksum that `save_tensors` put into it, made again. */
 
+import { Told } from "../../words";
 import type { Tensor, Tensors } from "./parse";
 
 const TYPES: Record<string, string> = {
@@ -12,7 +13,7 @@ const WRITTEN = /, "sha256": "([0-9a-f]{64})"\}$/;
  * checksums on pages that come neither by https nor from this machine. */
 export async function isWhole({ tensors, text }: Tensors): Promise<boolean> {
   const said = WRITTEN.exec(text);
-  const changed = new Error("This file was changed after it was written, or has no checksum: save it again.");
+  const changed = new Told("This file was changed after it was written, or has no checksum: save it again.");
   if (!said) throw changed;
   if (!globalThis.crypto?.subtle) return false;
   const head = new TextEncoder().encode(text.replace(WRITTEN, "}"));

@@ -7,6 +7,7 @@ import type { TranslationBundle } from "@jupyterlab/translation";
 import { Widget } from "@lumino/widgets";
 import { h, render } from "preact";
 import type { Done } from "../../generated";
+import { saidBy } from "../../words";
 import type { Ask } from "../server";
 import { fetchTrace } from "./fetching";
 import type { Named } from "./model";
@@ -106,13 +107,13 @@ export class TraceView extends Widget {
     } catch (error) {
       if (this.isDisposed) return;
       this.put();
-      this.say((error as Error).message, "alert");
+      this.say(saidBy(error as Error), "alert");
     }
   }
 
   private async read(path: string): Promise<Named> {
     const { size } = await this.around.contents.get(path, { content: false });
-    if (size && size > MOST_BYTES) throw new Error(tooLarge(size)); // before the server reads it
+    if (size && size > MOST_BYTES) throw tooLarge(size); // before the server reads it
     const url = new URL(await this.around.contents.getDownloadUrl(path), location.href).href;
     const token = PageConfig.getToken();
     const headers: Record<string, string> = token ? { Authorization: `token ${token}` } : {};

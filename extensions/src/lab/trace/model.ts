@@ -3,6 +3,7 @@
 
 import { type Inspection, KINDS, type SessionAbout, type WireFrame } from "../../generated";
 import type { About } from "../../store";
+import { trans } from "../../words";
 import { Answering, type Answers } from "../answering";
 import type { Trace } from "./parse";
 
@@ -11,15 +12,17 @@ export interface Named {
   trace: Trace;
 }
 
-const REFUSED = "this is a saved adaptation, and nothing is computed here: open it in a notebook to go on";
-const WITHOUT = "it was saved without this; what was looked at before it was saved is in it";
+const refused = () =>
+  trans.__("this is a saved adaptation, and nothing is computed here: open it in a notebook to go on");
+const without = () =>
+  trans.__("it was saved without this; what was looked at before it was saved is in it");
 
 export class TraceModel extends Answering {
   constructor(
     readonly traces: Named[],
     answers: Answers = {},
   ) {
-    super("stage", answers, (command) => (command === "inspect" ? WITHOUT : REFUSED));
+    super("stage", answers, (command) => (command === "inspect" ? without() : refused()));
     Object.assign(this.traits, this.followed());
   }
 
@@ -70,18 +73,23 @@ export function aboutOf(traces: Named[], lane: number, task: number): About & Se
   const inspections = inspectionsOf(trace);
   const kinds: Record<string, string> = {};
   for (const { name } of inspections)
-    kinds[name] = frameOf(trace, name, task) ? "ready" : (trace.refused[name] ?? WITHOUT);
+    kinds[name] = frameOf(trace, name, task) ? "ready" : (trace.refused[name] ?? without());
   const limits = [
     trace.letGo &&
-      `over its budget of ${(trace.budget / 2 ** 20).toFixed(1)} MB the tape let go the gradients seen at middle steps`,
+      trans.__(
+        "over its budget of %1 MB the tape let go the gradients seen at middle steps",
+        (trace.budget / 2 ** 20).toFixed(1),
+      ),
     trace.checked === false &&
-      "whether the file is as it was written was not checked: browsers do so by https or on this machine",
+      trans.__(
+        "whether the file is as it was written was not checked: browsers do so by https or on this machine",
+      ),
   ];
   return {
     title: methodOf(trace),
-    note: "a saved adaptation",
+    note: trans.__("a saved adaptation"),
     learner: traces[lane]?.name ?? traces[0]!.name,
-    learners: traces.map(({ name }) => ({ name, note: "a saved adaptation" })),
+    learners: traces.map(({ name }) => ({ name, note: trans.__("a saved adaptation") })),
     kind: trace.kind,
     task,
     whole: inspections.filter(({ name }) => isWhole(name)).map(({ name }) => name),
@@ -116,4 +124,4 @@ export function aboutOf(traces: Named[], lane: number, task: number): About & Se
   };
 }
 
-const methodOf = ({ about }: Trace) => String(about.run ?? about.learner ?? "a saved adaptation");
+const methodOf = ({ about }: Trace) => String(about.run ?? about.learner ?? trans.__("a saved adaptation"));

@@ -1,10 +1,12 @@
 /** A file as a notebook keeps it: compressed by zlib, in base64. */
 
+import { Told } from "../../words";
+
 const MOST_LETTERS = 4 * 2 ** 20; // those that we write have fewer
 const MOST_BYTES = 64 * 2 ** 20; // a few letters can be made to unpack to any size
 
 const damaged = (why: string) =>
-  new Error(`What this notebook keeps of the panel is damaged (${why}): run the cell again.`);
+  new Told("What this notebook keeps of the panel is damaged (%1): run the cell again.", why);
 
 /** The file's bytes; never more of them than there may be. */
 export async function unpacked(content: unknown, most = MOST_BYTES): Promise<ArrayBuffer> {

@@ -3,6 +3,7 @@
  * and what is wrong with it is said in a sentence. */
 
 import type { Measure, WireColumn, WireFrame } from "../../generated";
+import { Told } from "../../words";
 
 export const MOST_BYTES = 256 * 2 ** 20;
 const MOST_HEADER = 32 * 2 ** 20;
@@ -45,7 +46,7 @@ const SIZES: Record<string, number> = {
 }; // prettier-ignore
 
 const damaged = (why: string) =>
-  new Error(`This file is damaged or no .metatrace file (${why}): save it again.`);
+  new Told("This file is damaged or no .metatrace file (%1): save it again.", why);
 
 function check(good: unknown, why: string): asserts good {
   if (!good) throw damaged(why);
@@ -64,7 +65,7 @@ export function readTrace(
   const header = parsed(text, "its description is no JSON");
   check(isRecord(header) && isCount(header.schema), "it has no description");
   if (header.schema > SCHEMA)
-    throw new Error("This file was written by a newer workbench: update this one.");
+    throw new Told("This file was written by a newer workbench: update this one.");
   const { about, episode, steps, frames, refused, budget } = header;
   check(isRecord(about) && isRecord(episode) && isRecord(frames), "a part of its description");
   check(isRecord(refused) && isCount(steps) && isCount(budget), "its steps");
@@ -92,12 +93,15 @@ export function readTrace(
 }
 
 export const tooLarge = (bytes: number) =>
-  `This file is of ${Math.round(bytes / 2 ** 20)} MB, and up to ${MOST_BYTES / 2 ** 20} MB are shown here: ` +
-  "open it in a notebook by Stage.";
+  new Told(
+    "This file is of %1 MB, and up to %2 MB are shown here: open it in a notebook by Stage.",
+    Math.round(bytes / 2 ** 20),
+    MOST_BYTES / 2 ** 20,
+  );
 
 /** The tensors of a safetensors file, and what its metadata says under 'metatrace'. */
 export function readTensors(buffer: ArrayBuffer): Tensors {
-  if (buffer.byteLength > MOST_BYTES) throw new Error(tooLarge(buffer.byteLength));
+  if (buffer.byteLength > MOST_BYTES) throw tooLarge(buffer.byteLength);
   check(buffer.byteLength > 8, "it is too short");
   const length = new DataView(buffer).getBigUint64(0, true);
   check(length <= BigInt(Math.min(MOST_HEADER, buffer.byteLength - 8)), "it is cut short");

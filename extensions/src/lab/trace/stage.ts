@@ -4,6 +4,7 @@ import { h, render } from "preact";
 import { Frame } from "../../frame";
 import { Panel } from "../../panel";
 import { makeStore } from "../../store";
+import { trans } from "../../words";
 import { savingOf } from "../saving";
 import { type Named, TraceModel } from "./model";
 
@@ -40,6 +41,6 @@ function receiptOf(model: TraceModel, kind: string) {
 function chartsOf(node: HTMLElement, model: TraceModel, kind: string) {
   const found = model.get("about").inspections.find((one: any) => one.name === kind);
   const tab = node.querySelector('[role="tab"][aria-selected="true"]')?.textContent?.trim();
-  const area = found?.label ? (tab?.startsWith(found.label) ? "why" : "") : "does";
+  const area = found?.label ? (tab?.startsWith(trans.__(found.label)) ? "why" : "") : "does";
   return node.querySelectorAll<SVGSVGElement>(`[data-area="${area}"] svg`);
 }

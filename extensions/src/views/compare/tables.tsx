@@ -8,6 +8,7 @@ import { three, withInterval } from "../../ui/format";
 import { useWidth } from "../../ui/hooks";
 import { Marker } from "../../ui/Marker";
 import { look } from "../../ui/palette";
+import { trans } from "../../words";
 
 const SHOWN = 10; // tasks on which two runs differ most
 
@@ -19,7 +20,7 @@ export function Means({ groups, measure }: { groups: Frame; measure: Measure }) 
   const seeds = groups.numbers("seeds").some((count) => count > 1);
   return (
     <figure>
-      <figcaption>Means with their 95% intervals over tasks</figcaption>
+      <figcaption>{trans.__("Means with their 95% intervals over tasks")}</figcaption>
       <table class="wb-runs">
         <tbody>
           {groups.words("method").map((method, row) => {
@@ -28,7 +29,7 @@ export function Means({ groups, measure }: { groups: Frame; measure: Measure }) 
               <tr key={method}>
                 <th scope="row" title={groups.at("runs", row) as string}>
                   {method}
-                  {seeds && <span class="wb-quiet"> ({groups.at("seeds", row)} seeds)</span>}
+                  {seeds && <span class="wb-quiet"> ({trans._n("%1 seed", "%1 seeds", groups.at("seeds", row) as number)})</span>}
                 </th>
                 <td class="wb-number">{withHalf(mean, half, measure)}</td>
                 <td class="wb-interval">
@@ -55,6 +56,9 @@ export function Means({ groups, measure }: { groups: Frame; measure: Measure }) 
 
 const axisOf = (measure: Measure) =>
   labelOf(measure) + (measure.unit === "%" ? " (%)" : measure.unit && ` (${measure.unit})`);
+
+const pointsOf = ({ unit }: Measure) =>
+  unit === "%" ? ` (${trans.__("points")})` : unit && ` (${unit})`;
 
 /** From the lowest to the highest end of the intervals in a frame, and to zero, from which they
  * are measured. */
@@ -84,7 +88,7 @@ function Ticks({ all, measure }: { all: [number, number]; measure: Measure }) {
   const x = along([factor * all[0], factor * all[1]], width);
   return (
     <div ref={ref}>
-      <svg width={width} height={24} role="img" aria-label="axis">
+      <svg width={width} height={24} role="img" aria-label={trans.__("axis")}>
         <line class="wb-axis" x1={4} x2={width - 4} y1={0.5} y2={0.5} />
         {x.ticks(Math.max(Math.floor(width / 60), 2)).map((value) => (
           <g key={value} transform={`translate(${x(value)},0)`}>
@@ -125,23 +129,24 @@ export function Pairs({ pairs, measure, chosen, onChoose }: PairsProps) {
   return (
     <figure class="wb-wide">
       <figcaption>
-        Paired differences, task by task{measure.unit === "%" ? " (points)" : measure.unit && ` (${measure.unit})`}
+        {trans.__("Paired differences, task by task")}
+        {pointsOf(measure)}
       </figcaption>
       <table class="wb-runs wb-pairs">
         <thead>
           <tr>
-            <th scope="col">first − second</th>
+            <th scope="col">{trans.__("first − second")}</th>
             <th scope="col" class="wb-number">
-              difference
+              {trans.__("difference")}
             </th>
             <th scope="col" class="wb-interval">
-              <span class="wb-hidden">interval</span>
+              <span class="wb-hidden">{trans.__("interval")}</span>
             </th>
-            <th scope="col" class="wb-number" title="Tasks on which the first is better, worse, the same">
-              better, worse, same
+            <th scope="col" class="wb-number" title={trans.__("Tasks on which the first is better, worse, the same")}>
+              {trans.__("better, worse, same")}
             </th>
             <th scope="col" class="wb-number">
-              p, two-sided sign test
+              {trans.__("p, two-sided sign test")}
             </th>
           </tr>
         </thead>
@@ -158,7 +163,7 @@ export function Pairs({ pairs, measure, chosen, onChoose }: PairsProps) {
                       name="wb-pair"
                       checked={row === chosen}
                       onChange={() => onChoose(row)}
-                      aria-label={`Tasks on which ${name} is largest`}
+                      aria-label={trans.__("Tasks on which %1 is largest", name)}
                     />{" "}
                     {name}
                   </label>
@@ -184,7 +189,8 @@ export function Pairs({ pairs, measure, chosen, onChoose }: PairsProps) {
         <tfoot>
           <tr>
             <th scope="row" colSpan={2} class="wb-number wb-quiet">
-              difference{measure.unit === "%" ? " (points)" : measure.unit && ` (${measure.unit})`}
+              {trans.__("difference")}
+              {pointsOf(measure)}
             </th>
             <td class="wb-interval">
               <Ticks all={reach(pairs, "difference")} measure={measure} />
@@ -214,12 +220,12 @@ export function Differing({ tasks, pairs, pair, measure, onOpen }: DifferingProp
   const factor = factorOf(measure);
   return (
     <figure class="wb-wide">
-      <figcaption>Tasks on which they differ most</figcaption>
+      <figcaption>{trans.__("Tasks on which they differ most")}</figcaption>
       <div class="wb-scrolls">
         <table class="wb-runs">
           <thead>
             <tr>
-              <th scope="col">task</th>
+              <th scope="col">{trans.__("task")}</th>
               <th scope="col" class="wb-number">
                 {first}
               </th>
@@ -227,10 +233,10 @@ export function Differing({ tasks, pairs, pair, measure, onOpen }: DifferingProp
                 {second}
               </th>
               <th scope="col" class="wb-number">
-                difference
+                {trans.__("difference")}
               </th>
               <th scope="col">
-                <span class="wb-hidden">open</span>
+                <span class="wb-hidden">{trans.__("open")}</span>
               </th>
             </tr>
           </thead>
@@ -242,8 +248,8 @@ export function Differing({ tasks, pairs, pair, measure, onOpen }: DifferingProp
                 <td class="wb-number">{three(factor * b[row]!)}</td>
                 <td class="wb-number">{three(factor * (a[row]! - b[row]!))}</td>
                 <td>
-                  <button type="button" onClick={() => onOpen(numbers[row]!)} aria-label={`Open task ${numbers[row]! + 1}`}>
-                    Open
+                  <button type="button" onClick={() => onOpen(numbers[row]!)} aria-label={trans.__("Open task %1", numbers[row]! + 1)}>
+                    {trans.__("Open")}
                   </button>
                 </td>
               </tr>

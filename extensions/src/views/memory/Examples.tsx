@@ -6,6 +6,7 @@ import { Images } from "../../ui/Images";
 import { look } from "../../ui/palette";
 import { content } from "../stage/listing";
 import type { Example } from "../stage/data";
+import { exampleName } from "../../names";
 
 interface Props {
   store: Store;
@@ -23,7 +24,7 @@ export function Shares({ store, title, examples, share, what, chosen }: Props) {
   const most = Math.max(...examples.map(share), 1e-9);
   const pick = (example: Example) => store.move({ part: example.part, example: example.place });
   const said = (example: Example) =>
-    `${example.part} ${example.place + 1}${example.name && ` (${example.name})`}: ` +
+    `${exampleName(example.part, example.place + 1)}${example.name && ` (${example.name})`}: ` +
     `${what} ${three(share(example))}`;
   return (
     <section aria-label={title} class="wb-shares">

@@ -3,6 +3,7 @@
 import { HeatMap } from "../../ui/HeatMap";
 import { look } from "../../ui/palette";
 import type { Reads } from "./data";
+import { trans } from "../../words";
 
 interface Props {
   reads: Reads;
@@ -25,14 +26,14 @@ export function ReadsMap({ reads, head, onHead, slot, query, onPick }: Props) {
     <>
       <Heads reads={reads} head={head} onHead={onHead} />
       <HeatMap
-        title={near ? "Squared distance of each query to each slot" : "What each query reads"}
+        title={near ? trans.__("Squared distance of each query to each slot") : trans.__("What each query reads")}
         rows={queries.map((one) => String(one + 1))}
         columns={entries.map((one) => String(one + 1))}
         value={(row, column) => reads.value(head, queries[row]!, entries[column]!)}
-        label={near ? "squared distance" : "share that is read"}
+        label={near ? trans.__("squared distance") : trans.__("share that is read")}
         reversed={near}
-        rowLabel="query"
-        columnLabel="slot"
+        rowLabel={trans.__("query")}
+        columnLabel={trans.__("slot")}
         rowLooks={classed ? queries.map((one) => looked(reads.label(one))) : undefined}
         columnLooks={classed ? entries.map((one) => looked(reads.classOf(one))) : undefined}
         size={20}
@@ -49,7 +50,7 @@ export function ReadsMap({ reads, head, onHead, slot, query, onPick }: Props) {
 function Heads({ reads, head, onHead }: Pick<Props, "reads" | "head" | "onHead">) {
   if (reads.heads.length < 2) return null;
   return (
-    <div class="wb-row wb-tight wb-heads" role="group" aria-label="Head that reads">
+    <div class="wb-row wb-tight wb-heads" role="group" aria-label={trans.__("Head that reads")}>
       {reads.heads.map((name) => (
         <button key={name} type="button" aria-pressed={name === head} onClick={() => onHead(name)}>
           {name}

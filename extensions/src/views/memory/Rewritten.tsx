@@ -9,6 +9,8 @@ import { look } from "../../ui/palette";
 import { classNames, type Example, frameOf, readCourse, readExamples } from "../stage/data";
 import { laneColour } from "../stage/lanes";
 import { type Answer, compared, rewrittenLane } from "./data";
+import { exampleName, className } from "../../names";
+import { trans } from "../../words";
 
 export function Rewritten({ store }: { store: Store }) {
   const lanes = store.about.value.lanes ?? [];
@@ -28,32 +30,36 @@ export function Rewritten({ store }: { store: Store }) {
   };
   const pick = (example: number) => store.move({ part: "query", example });
   return (
-    <section class="wb-column" aria-label="What it changed">
+    <section class="wb-column" aria-label={trans.__("What it changed")}>
       <header class="wb-row">
         <h2>
           <i class="wb-lane-key" style={{ background: laneColour(lane) }} />
           {one.name}
         </h2>
         <span class="wb-quiet">
-          against {laneName(store.about.value, one.parent)}, {stepName(at, one.steps)}
+          {trans.__(
+            "against %1, %2",
+            laneName(store.about.value, one.parent),
+            stepName(at, one.steps),
+          )}
         </span>
         <span class="wb-end wb-row wb-tight">
           {current === lane && (
             <button type="button" onClick={() => store.move({ lane: one.parent! })}>
-              To the lane before
+              {trans.__("To the lane before")}
             </button>
           )}
           {current !== lane && (
             <button type="button" onClick={() => store.move({ lane })}>
-              To the branch
+              {trans.__("To the branch")}
             </button>
           )}
           <button
             type="button"
             onClick={() => void store.send("remove", { lane }).catch(() => {})}
-            title="The memory as it was written"
+            title={trans.__("The memory as it was written")}
           >
-            Remove branch
+            {trans.__("Remove branch")}
           </button>
         </span>
       </header>
@@ -61,7 +67,7 @@ export function Rewritten({ store }: { store: Store }) {
         {summary(answers)}
         <span class="wb-quiet">
           {" "}
-          Query loss {three(loss(one.parent))} → {three(loss(lane))}.
+          {trans.__("Query loss %1 → %2.", three(loss(one.parent)), three(loss(lane)))}
         </span>
       </p>
       {answers.length > 0 && (
@@ -70,15 +76,15 @@ export function Rewritten({ store }: { store: Store }) {
             class="wb-scroll"
             tabIndex={0}
             role="region"
-            aria-label="Predictions before and after"
+            aria-label={trans.__("Predictions before and after")}
           >
             <table>
               <thead>
                 <tr>
-                  <th scope="col">query</th>
-                  <th scope="col">before</th>
-                  <th scope="col">after</th>
-                  <th scope="col">its true class gets</th>
+                  <th scope="col">{trans.__("query")}</th>
+                  <th scope="col">{trans.__("before")}</th>
+                  <th scope="col">{trans.__("after")}</th>
+                  <th scope="col">{trans.__("its true class gets")}</th>
                 </tr>
               </thead>
               <tbody>
@@ -106,16 +112,24 @@ export function Rewritten({ store }: { store: Store }) {
 
 /** How many queries changed their mind, and by how much the others were moved. */
 export function summary(answers: Answer[]): string {
-  if (answers.length === 0) return "There are no classes here that could change.";
+  if (answers.length === 0) return trans.__("There are no classes here that could change.");
   const turned = answers.filter((one) => one.turned).length;
   const mean = answers.reduce((sum, one) => sum + one.change, 0) / answers.length;
   const most = answers.reduce((a, b) => (Math.abs(b.change) > Math.abs(a.change) ? b : a));
-  const many = `${turned} of ${answers.length} ${answers.length === 1 ? "query" : "queries"}`;
-  if (most.change === 0 && turned === 0) return "Nothing changed: no query read of it.";
-  return (
-    `${many} changed class. The probability of the true class changed by ` +
-    `${signed(mean)} on average, at most by ${signed(most.change)} (query ${most.example + 1}).`
+  if (most.change === 0 && turned === 0) return trans.__("Nothing changed: no query read of it.");
+  const many = trans._n(
+    "%2 of %1 query changed class.",
+    "%2 of %1 queries changed class.",
+    answers.length,
+    turned,
   );
+  const moved = trans.__(
+    "The probability of the true class changed by %1 on average, at most by %2 (query %3).",
+    signed(mean),
+    signed(most.change),
+    most.example + 1,
+  );
+  return `${many} ${moved}`;
 }
 
 const signed = (value: number) => (value > 0 ? "+" : "") + three(value);
@@ -141,7 +155,7 @@ function Line({ answer, example, names, current, onPick }: LineProps) {
         <span class="wb-holds">
           {example?.image && <Stamp {...example.image} size={22} />}
           {label !== null && <Class label={label} names={names} />}
-          <span class="wb-quiet">query {answer.example + 1}</span>
+          <span class="wb-quiet">{exampleName("query", answer.example + 1)}</span>
         </span>
       </td>
       <td>
@@ -187,7 +201,7 @@ function Said({ prediction, confidence, names, turned }: SaidProps) {
 
 function Class({ label, names }: { label: number; names: string[] }) {
   return (
-    <svg width="12" height="12" role="img" aria-label={names[label] ?? `class ${label}`}>
+    <svg width="12" height="12" role="img" aria-label={names[label] ?? className(label)}>
       <Marker x={6} y={6} {...look(label)} />
     </svg>
   );

@@ -9,6 +9,8 @@ import { look } from "../../ui/palette";
 import { content } from "../stage/listing";
 import type { Example } from "../stage/data";
 import type { Slot } from "./data";
+import { exampleName, className } from "../../names";
+import { trans } from "../../words";
 
 const WRITERS = 3; // that are shown of a slot: the rest is less of it
 const PART = 0.2; // of a slot, above which an example counts as having written it
@@ -54,16 +56,16 @@ export function Slots(props: Props) {
   return (
     <div class="wb-slots" data-evicts={evicts}>
       <div class="wb-slot wb-quiet" aria-hidden="true">
-        <span>slot</span>
-        <span>holds</span>
-        <span>since</span>
-        <span data-greyed={!props.readNow} title="By the query under the cursor">
-          is read
+        <span>{trans.__("slot")}</span>
+        <span>{trans.__("holds")}</span>
+        <span>{trans.__("since")}</span>
+        <span data-greyed={!props.readNow} title={trans.__("By the query under the cursor")}>
+          {trans.__("is read")}
         </span>
-        <span>{uses ? "usage" : "written"}</span>
-        {evicts && <span title="How often what it held had to go">evicted</span>}
+        <span>{uses ? trans.__("usage") : trans.__("written")}</span>
+        {evicts && <span title={trans.__("How often what it held had to go")}>{trans.__("evicted")}</span>}
       </div>
-      <ul role="listbox" aria-label="Slots" ref={list} onKeyDown={keyDown}>
+      <ul role="listbox" aria-label={trans.__("Slots")} ref={list} onKeyDown={keyDown}>
         {slots.map((slot, place) => (
           <Row
             key={slot.slot}
@@ -118,7 +120,7 @@ function Row({ slot, most, farthest, evicts, tab, ...props }: RowProps) {
             <Stamp key={place} {...one.image} size={22} />
           ) : (
             <span key={place} class="wb-badge">
-              {one ? content(one) : `support ${example + 1}`}
+              {one ? content(one) : exampleName("support", example + 1)}
             </span>
           );
         })}
@@ -128,7 +130,7 @@ function Row({ slot, most, farthest, evicts, tab, ...props }: RowProps) {
         {slot.rewritten && <span class="wb-badge wb-by-hand">{slot.rewritten}</span>}
         {slot.writers.length === 0 && !slot.rewritten && <span class="wb-quiet">{props.nothing}</span>}
       </span>
-      <span class="wb-figure wb-quiet">{slot.since === null ? "" : `step ${slot.since}`}</span>
+      <span class="wb-figure wb-quiet">{slot.since === null ? "" : trans.__("step %1", slot.since)}</span>
       <Bar share={read.share / farthest} greyed={!readNow} />
       <Bar share={used / most} />
       {evicts && (
@@ -152,17 +154,17 @@ export function describeSlot(slot: Slot, names: string[], read: string): string 
   const whole = slot.writers.reduce((sum, one) => sum + one.weight, 0);
   const parts = slot.writers.slice(0, WRITERS).map(({ example, weight, step }) => {
     const share = slot.writers.length > 1 ? `${three((100 * weight) / whole)}% ` : "";
-    return `${share}support ${example + 1} (step ${step})`;
+    return `${share}${exampleName("support", example + 1)} (${trans.__("step %1", step)})`;
   });
   const rest = slot.writers.length - parts.length;
-  if (rest > 0) parts.push(`${rest} more`);
+  if (rest > 0) parts.push(trans.__("%1 more", rest));
   return [
-    `slot ${slot.slot + 1}`,
-    slot.label === null ? "" : (names[slot.label] ?? `class ${slot.label + 1}`),
-    slot.rewritten || (parts.length ? "" : "holds nothing"),
-    parts.length ? `written by ${parts.join(", ")}` : "",
-    slot.usage === null ? "" : `usage ${three(slot.usage)}`,
-    slot.evictions ? `evicted ${slot.evictions} ${slot.evictions === 1 ? "time" : "times"}` : "",
+    trans.__("slot %1", slot.slot + 1),
+    slot.label === null ? "" : (names[slot.label] ?? className(slot.label)),
+    slot.rewritten || (parts.length ? "" : trans.__("holds nothing")),
+    parts.length ? trans.__("written by %1", parts.join(", ")) : "",
+    slot.usage === null ? "" : trans.__("usage %1", three(slot.usage)),
+    slot.evictions ? trans._n("evicted %1 time", "evicted %1 times", slot.evictions) : "",
     read,
   ]
     .filter(Boolean)

@@ -4,6 +4,7 @@ import type { Columns, Lane } from "../../generated";
 import type { Frame } from "../../frame";
 import { lookup } from "../link";
 import { once } from "../stage/data";
+import { trans } from "../../words";
 
 /** A support example's part in what a slot holds. */
 export interface Writer {
@@ -106,7 +107,7 @@ export function memoryAfter(
       }
       for (const { slot, source } of changes.filter((change) => change.at === now)) {
         const { writers, held } = source === undefined ? empty(slot) : at(source);
-        const rewritten = source === undefined ? "emptied" : `filled from ${source + 1}`;
+        const rewritten = source === undefined ? trans.__("emptied") : trans.__("filled from %1", source + 1);
         Object.assign(at(slot), { writers: [...writers], held, rewritten });
       }
     }

@@ -32,6 +32,8 @@ import { PathList, PathsView } from "./PathsView";
 import { type Paths, readPaths } from "./paths";
 import { Beliefs, Likely, PullList } from "./PullsView";
 import { Listed } from "./Listed";
+import { partName } from "../../names";
+import { trans } from "../../words";
 
 /** A part of the stage with its name, something said of it, and the table behind it. */
 export function Column({
@@ -48,7 +50,7 @@ export function Column({
   const frame = kind ? frameOf(store, kind) : undefined;
   const turn = () => (table.value = !table.value);
   useKeys(
-    ownsTable && frame ? [{ key: "t", help: "the table behind the picture", run: turn }] : [],
+    ownsTable && frame ? [{ key: "t", help: trans.__("the table behind the picture"), run: turn }] : [],
   );
   return (
     <section class="wb-column" data-area={area} aria-label={title}>
@@ -59,7 +61,7 @@ export function Column({
           {tools}
           {frame && (
             <button type="button" class="wb-plain" aria-expanded={table.value} onClick={turn}>
-              {ownsTable ? "Table (T)" : "Table"}
+              {ownsTable ? trans.__("Table (T)") : trans.__("Table")}
             </button>
           )}
         </span>
@@ -142,11 +144,16 @@ export function EpisodeOf({
   const last = store.about.value.lanes?.[lane]?.steps ?? 0;
   if (paths) return <PathList paths={paths} step={step} last={last} store={store} />;
   if (pulls) return <PullList pulls={pulls} step={step} store={store} />;
-  if (shown.length === 0) return <p class="wb-empty">no {part} examples</p>;
+  if (shown.length === 0)
+    return (
+      <p class="wb-empty">
+        {part === "support" ? trans.__("no support examples") : trans.__("no query examples")}
+      </p>
+    );
   if (shown[0]!.image) {
     return (
       <Pictures
-        title={part}
+        title={partName(part)}
         examples={shown}
         names={classNames(examples)}
         cursor={store.cursor.value}
@@ -157,7 +164,7 @@ export function EpisodeOf({
   }
   return (
     <Listed
-      title={part}
+      title={partName(part)}
       examples={shown}
       cursor={store.cursor.value}
       onPick={pick}
@@ -191,14 +198,14 @@ export function DoesOf({
     const here = store.cursor.value.lane;
     return (
       <CurveView
-        title="Curve"
+        title={trans.__("Curve")}
         curves={{ ...all, domain: commonDomain(store, (one) => readCurves(frameOf(store, "curves", one))?.domain) }}
         step={step}
         colour={laneColour(lane)}
         editor={!saved && (lane === here || shareEpisode(lanes, lane, here)) ? editor : undefined}
         place={place}
         held={held && held.task === store.cursor.value.task ? held : null}
-        against={curve ? { curve, name: "the other" } : null}
+        against={curve ? { curve, name: trans.__("the other") } : null}
         onPick={(part, example) => store.move({ part, example })}
         height={height}
       />
@@ -210,8 +217,8 @@ export function DoesOf({
     return (
       <p class="wb-empty">
         {store.about.value.trains
-          ? "An example here is a whole task: what becomes of it is shown one level below."
-          : (about(store, "predictions") ?? "no query examples to be judged by")}
+          ? trans.__("An example here is a whole task: what becomes of it is shown one level below.")
+          : (about(store, "predictions") ?? trans.__("no query examples to be judged by"))}
       </p>
     );
   const judged = readPredictions(predictions, step);
@@ -221,7 +228,7 @@ export function DoesOf({
   const View = query[0]!.image ? Pictures : Listed;
   return (
     <View
-      title="predictions on the query"
+      title={trans.__("predictions on the query")}
       examples={query}
       names={classNames(examples)}
       cursor={store.cursor.value}
@@ -247,7 +254,7 @@ function Goes({ store, editor, lane, step, paths, pulls, height }: Going) {
   const here = store.cursor.value.lane;
   const domain = commonDomain(store, (one) => readPaths(frameOf(store, "trajectories", one))?.domain);
   return (
-    <div class="wb-goes">
+    <div class="wb-goes" tabIndex={0} role="group" aria-label={trans.__("Trajectories")}>
       <PathsView
         {...{ store, paths, step, height, domain }}
         colour={laneColour(lane)}

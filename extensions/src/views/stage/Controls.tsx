@@ -5,6 +5,7 @@ import type { Store } from "../../store";
 import type { Value } from "../../ui/fields";
 import { Form } from "../../ui/Form";
 import { Select } from "../../ui/Select";
+import { trans } from "../../words";
 
 const ask = (store: Store, command: string, name: string, value: Value) =>
   store.send(command, { [name]: value }, { latest: name });
@@ -13,7 +14,7 @@ const ask = (store: Store, command: string, name: string, value: Value) =>
 export function SamplingForm({ store }: { store: Store }) {
   return (
     <Form
-      title="Tasks"
+      title={trans.__("Tasks")}
       fields={store.about.value.forms?.sampling ?? []}
       onChange={(name, value) => ask(store, "sample", name, value)}
     />
@@ -24,10 +25,10 @@ export function SamplingForm({ store }: { store: Store }) {
 export function SettingsForm({ store }: { store: Store }) {
   const fields = store.about.value.forms?.settings ?? [];
   if (fields.length === 0)
-    return <p class="wb-empty">Nothing of this learner can be varied without training it anew.</p>;
+    return <p class="wb-empty">{trans.__("Nothing of this learner can be varied without training it anew.")}</p>;
   return (
     <Form
-      title="Adaptation"
+      title={trans.__("Adaptation")}
       fields={fields}
       onChange={(name, value) => ask(store, "vary", name, value)}
     />
@@ -37,22 +38,22 @@ export function SettingsForm({ store }: { store: Store }) {
 /** All settings, in the place of the episode: what they change stays in sight beside them. */
 export function Drawer({ store, onClose }: { store: Store; onClose: () => void }) {
   return (
-    <section class="wb-column" data-area="settings" aria-label="Settings">
+    <section class="wb-column" data-area="settings" aria-label={trans.__("Settings")}>
       <header class="wb-row">
-        <h2>Settings</h2>
+        <h2>{trans.__("Settings")}</h2>
         <span class="wb-end wb-tools">
           <button type="button" class="wb-plain" onClick={onClose}>
-            Close (S)
+            {trans.__("Close (S)")}
           </button>
         </span>
       </header>
       <div class="wb-within wb-columns">
-        <section aria-label="Settings of the adaptation">
-          <h3>Adaptation</h3>
+        <section aria-label={trans.__("Settings of the adaptation")}>
+          <h3>{trans.__("Adaptation")}</h3>
           <SettingsForm store={store} />
         </section>
-        <section aria-label="Settings of the tasks">
-          <h3>Tasks</h3>
+        <section aria-label={trans.__("Settings of the tasks")}>
+          <h3>{trans.__("Tasks")}</h3>
           <SamplingForm store={store} />
         </section>
       </div>
@@ -77,18 +78,18 @@ export function Choices({ store, open }: Props) {
       <Learners store={store} />
       {tasks > 1 && (
         <span class="wb-row wb-tight">
-          <span class="wb-quiet">task</span>
+          <span class="wb-quiet">{trans.__("task")}</span>
           {tasks <= 8 ? (
             <Segments
-              label="Task"
+              label={trans.__("Task")}
               names={Array.from({ length: tasks }, (_, task) => String(task + 1))}
               chosen={store.cursor.value.task}
               onChoose={(task) => store.move({ task })}
             />
           ) : (
             <Select
-              label="Task"
-              names={Array.from({ length: tasks }, (_, task) => `${task + 1} of ${tasks}`)}
+              label={trans.__("Task")}
+              names={Array.from({ length: tasks }, (_, task) => trans.__("%1 of %2", task + 1, tasks))}
               chosen={store.cursor.value.task}
               onChoose={(task) => store.move({ task })}
             />
@@ -98,10 +99,10 @@ export function Choices({ store, open }: Props) {
       {!about.saved && (
         <button
           type="button"
-          title={`Other tasks: the seed is ${seed}`}
+          title={trans.__("Other tasks: the seed is %1", seed)}
           onClick={() => void ask(store, "sample", "seed", seed + 1).catch(() => {})}
         >
-          ⚄ Other tasks
+          ⚄ {trans.__("Other tasks")}
         </button>
       )}
       <span class="wb-end wb-row wb-tight">
@@ -115,9 +116,9 @@ export function Choices({ store, open }: Props) {
             type="button"
             aria-expanded={open.value}
             onClick={() => (open.value = !open.value)}
-            title="Settings of the adaptation and of the tasks (S)"
+            title={trans.__("Settings of the adaptation and of the tasks (S)")}
           >
-            Settings
+            {trans.__("Settings")}
           </button>
         )}
       </span>
@@ -137,7 +138,7 @@ function Learners({ store }: { store: Store }) {
   if (learners.length <= 4) {
     return (
       <Segments
-        label="Learner"
+        label={trans.__("Learner")}
         names={learners.map((one) => one.name)}
         titles={learners.map((one) => one.note)}
         chosen={chosen}
@@ -147,7 +148,7 @@ function Learners({ store }: { store: Store }) {
   }
   return (
     <Select
-      label="Learner"
+      label={trans.__("Learner")}
       title={about.note}
       names={learners.map((one) => one.name)}
       chosen={chosen}

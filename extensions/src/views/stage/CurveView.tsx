@@ -5,6 +5,9 @@ import { three } from "../../ui/format";
 import { BEFORE, stepColour } from "../../ui/palette";
 import { type Curve, type Curves, some } from "./data";
 import type { Editor, Held } from "./edits";
+import { partName, exampleName } from "../../names";
+import { trans } from "../../words";
+import { stepName } from "../../facts";
 
 const GHOSTS = 6; // earlier steps that are shown: more hide each other
 
@@ -52,23 +55,23 @@ export function seriesOf(props: Omit<Props, "title">): {
   const last = curves.steps.length - 1;
   const now = Math.min(step, last);
   if (curves.truth)
-    series.push({ name: "truth", ...curves.truth, thin: true, colour: "var(--wb-ink)" });
+    series.push({ name: trans.__("truth"), ...curves.truth, thin: true, colour: "var(--wb-ink)" });
   if (!bare && now >= 0) {
     for (const k of some(1, now, GHOSTS)) {
       series.push({
-        name: `step ${k}`,
+        name: stepName(k),
         ...curves.steps[k]!,
         thin: true,
         silent: true,
-        legend: now === 2 ? "step 1" : `steps 1–${now - 1}`,
+        legend: now === 2 ? stepName(1) : trans.__("steps 1–%1", now - 1),
         colour: stepColour(k, last),
       });
     }
-    if (now > 0) series.push({ name: "before", ...curves.steps[0]!, colour: BEFORE });
+    if (now > 0) series.push({ name: trans.__("before"), ...curves.steps[0]!, colour: BEFORE });
     if (against)
       series.push({ name: against.name, ...against.curve, dashed: true, colour: "var(--wb-ink)" });
     series.push({
-      name: now === 0 ? "before" : `step ${now}`,
+      name: now === 0 ? trans.__("before") : stepName(now),
       ...curves.steps[now]!,
       colour: now === 0 ? BEFORE : (colour ?? "var(--wb-after)"),
     });
@@ -76,23 +79,23 @@ export function seriesOf(props: Omit<Props, "title">): {
   if (curves.query.x.length > 0) {
     parts.set(series.length, "query");
     series.push({
-      name: "query",
+      name: partName("query"),
       ...withHeld(curves.query, "query", props),
       kind: "points",
       hollow: true,
       colour: "var(--wb-quiet)",
-      legend: `query (${curves.query.x.length})`,
-      describe: (k) => `query ${k + 1}`,
+      legend: `${partName("query")} (${curves.query.x.length})`,
+      describe: (k) => exampleName("query", k + 1),
     });
   }
   parts.set(series.length, "support");
   series.push({
-    name: "support",
+    name: partName("support"),
     ...withHeld(curves.support, "support", props),
     kind: "points",
     draggable: editor !== undefined,
-    legend: `support (${curves.support.x.length})`,
-    describe: (k) => `support ${k + 1}`,
+    legend: `${partName("support")} (${curves.support.x.length})`,
+    describe: (k) => exampleName("support", k + 1),
   });
   return { series, parts };
 }
@@ -109,7 +112,10 @@ export function CurveView(props: Props) {
         title={title}
         description={
           leaves(props) ??
-          (editor && (bare ? "Drag a support point" : "Drag a support point, and the adaptation follows"))
+          (editor &&
+            (bare
+              ? trans.__("Drag a support point")
+              : trans.__("Drag a support point, and the adaptation follows")))
         }
         series={series}
         x={{ label: "x", domain: curves.domain.x }}
@@ -149,7 +155,7 @@ export function leaves({
   const [low, high] = curves.domain.y;
   return far >= low && far <= high
     ? undefined
-    : `The prediction leaves the picture: it reaches ${three(far)}`;
+    : trans.__("The prediction leaves the picture: it reaches %1", three(far));
 }
 
 /** The panel that an element is in: it takes the focus back from what was pointed at, so that its

@@ -3,6 +3,7 @@
 import type { TargetedKeyboardEvent, TargetedPointerEvent } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { CLEAN, lift, moveTo, type Pad, pressed, type Stroke, touch, withoutLast } from "./pen";
+import { trans } from "../../words";
 
 interface Props {
   /** Told whenever a stroke is done or taken back. */
@@ -65,7 +66,7 @@ export function DrawPad({ onStrokes, onClose, size = 196 }: Props) {
         height={size}
         tabindex={0}
         role="application"
-        aria-label="Drawing pad. Arrow keys move the pen, Space puts it down and up, Backspace takes the last stroke back, Escape closes"
+        aria-label={trans.__("Drawing pad. Arrow keys move the pen, Space puts it down and up, Backspace takes the last stroke back, Escape closes")}
         onPointerDown={pointerDown}
         onPointerMove={pointerMove}
         onPointerUp={pointerUp}
@@ -74,7 +75,7 @@ export function DrawPad({ onStrokes, onClose, size = 196 }: Props) {
       >
         {pad.strokes.length === 0 && (
           <text x={0.5} y={0.52} text-anchor="middle" font-size={0.075}>
-            draw here
+            {trans.__("draw here")}
           </text>
         )}
         {pad.strokes.map((stroke, k) => (
@@ -88,22 +89,22 @@ export function DrawPad({ onStrokes, onClose, size = 196 }: Props) {
           disabled={pad.strokes.length === 0}
           onClick={() => become(withoutLast(now.current), true)}
         >
-          Undo stroke
+          {trans.__("Undo stroke")}
         </button>
         <button
           type="button"
           disabled={pad.strokes.length === 0}
           onClick={() => become(CLEAN, true)}
         >
-          Clear
+          {trans.__("Clear")}
         </button>
         <button type="button" onClick={onClose}>
-          Done
+          {trans.__("Done")}
         </button>
       </div>
       <p class="wb-sound" role="status">
-        {pad.strokes.length} {pad.strokes.length === 1 ? "stroke" : "strokes"}
-        {pad.down ? ", pen down" : ""}
+        {trans._n("%1 stroke", "%1 strokes", pad.strokes.length)}
+        {pad.down ? `, ${trans.__("pen down")}` : ""}
       </p>
     </div>
   );

@@ -4,6 +4,7 @@ import { three } from "../../ui/format";
 import { look } from "../../ui/palette";
 import { content, moveAmong, type Props, stateOf } from "./listing";
 import { Rows } from "./Rows";
+import { className } from "../../names";
 
 export function Listed(props: Props) {
   const { title, examples, cursor, onPick, names = [], judged, against } = props;
@@ -35,7 +36,7 @@ export function Listed(props: Props) {
             )}
             {found && (
               <span class="wb-end wb-figure">
-                {names[found.prediction] ?? `class ${found.prediction + 1}`} · {three(100 * found.confidence)}%
+                {names[found.prediction] ?? className(found.prediction)} · {three(100 * found.confidence)}%
               </span>
             )}
           </li>

@@ -12,6 +12,8 @@ import { type Curves, some } from "./data";
 import type { Editor } from "./edits";
 import { Robot } from "./Robot";
 import { joined, meanSoFar, type Paths, returnOf, type Trajectory } from "./paths";
+import { trans } from "../../words";
+import { stepName } from "../../facts";
 
 const GHOSTS = 6; // earlier steps or episodes that are shown: more hide each other
 const STAR = 6;
@@ -32,25 +34,27 @@ export function groupsOf(paths: Paths, step: number, colour: string): Group[] {
     const last = now.length - 1;
     const between = some(Math.max(last - GHOSTS, 0), last, GHOSTS);
     const said =
-      between.length > 1 ? `episodes ${between[0]! + 1}–${last}` : `episode ${last}`;
+      between.length > 1
+        ? trans.__("episodes %1–%2", between[0]! + 1, last)
+        : trans.__("episode %1", last);
     return now
       .filter((_, k) => k === last || between.includes(k))
       .map((run, k, all) => ({
-        name: `episode ${run.number + 1}`,
+        name: trans.__("episode %1", run.number + 1),
         runs: [run],
         colour: k === all.length - 1 ? colour : stepColour(k + 1, all.length),
         legend: k === all.length - 1 ? undefined : said,
       }));
   }
   const ghosts = some(1, step, GHOSTS).map((k) => ({
-    name: `step ${k}`,
+    name: stepName(k),
     runs: paths.at(k),
     colour: stepColour(k, step),
-    legend: step === 2 ? "step 1" : `steps 1–${step - 1}`,
+    legend: step === 2 ? stepName(1) : trans.__("steps 1–%1", step - 1),
   }));
-  const before = { name: "before", runs: paths.at(0), colour: BEFORE };
+  const before = { name: trans.__("before"), runs: paths.at(0), colour: BEFORE };
   if (step === 0) return [before];
-  return [before, ...ghosts, { name: `step ${step}`, runs: now, colour }];
+  return [before, ...ghosts, { name: stepName(step), runs: now, colour }];
 }
 
 interface Props {
@@ -69,7 +73,7 @@ export function PathsView(props: Props) {
   const asked = useSignal<number | null>(null); // a move that is looked at; null is the last
   const runs = paths.at(step);
   const run = chosenOf(paths, runs, store.cursor.value.example);
-  if (!run) return <p class="wb-empty">no trajectory was made yet</p>;
+  if (!run) return <p class="wb-empty">{trans.__("no trajectory was made yet")}</p>;
   const last = run.steps.length - 1;
   const move = paths.trial ? last : Math.min(asked.value ?? last, last);
   return (
@@ -105,16 +109,21 @@ function Plane(props: Chosen) {
     legend: group.legend,
     describe: (index) => {
       const [whose, at] = lines[k]!.of(index);
-      const made = paths.trial ? "" : ` · trajectory ${whose.number + 1}`;
-      return `${group.name}${made} · move ${at}`;
+      const made = paths.trial ? "" : ` · ${trans.__("trajectory %1", whose.number + 1)}`;
+      return `${group.name}${made} · ${trans.__("move %1", at)}`;
     },
   }));
   const upTo = { x: run.x.slice(0, move + 1), y: run.y.slice(0, move + 1) };
-  series.push({ name: "chosen", ...upTo, colour: groups.at(-1)!.colour, silent: true });
+  series.push({ name: trans.__("chosen"), ...upTo, colour: groups.at(-1)!.colour, silent: true });
   const arm = run.arms[move];
-  if (arm) series.push({ name: "joints", ...arm, colour: "var(--wb-ink)", dots: true, silent: true, legend: "joints" });
+  if (arm) {
+    const joints = trans.__("joints");
+    series.push({ name: joints, ...arm, colour: "var(--wb-ink)", dots: true, silent: true, legend: joints });
+  };
   series.push({
-    name: paths.trial ? `move ${move}` : `trajectory ${run.number + 1}, move ${move}`,
+    name: paths.trial
+      ? trans.__("move %1", move)
+      : trans.__("trajectory %1, move %2", run.number + 1, move),
     x: [run.x[move]!],
     y: [run.y[move]!],
     kind: "points",
@@ -124,17 +133,17 @@ function Plane(props: Chosen) {
   const which = series.length;
   if (goal)
     series.push({
-      name: "goal",
+      name: trans.__("goal"),
       ...goal,
       kind: "points",
       marker: STAR,
       draggable: editor !== undefined,
-      describe: () => "goal",
+      describe: () => trans.__("goal"),
     });
   return (
     <Chart
-      title="Trajectories"
-      description={goal && editor ? "Drag the goal, and the adaptation follows" : undefined}
+      title={trans.__("Trajectories")}
+      description={goal && editor ? trans.__("Drag the goal, and the adaptation follows") : undefined}
       series={series}
       x={{ label: "x", domain: domain.x }}
       y={{ label: "y", domain: domain.y, limits: domain.y }}
@@ -178,10 +187,10 @@ function Walls({ paths: { walls }, x, y }: { paths: Paths; x: Scale; y: Scale })
 /** Goes through the moves of the trajectory that is looked at. */
 function Moves({ asked, move, last, run }: { asked: Signal<number | null>; move: number; last: number; run: Trajectory }) {
   const id = useUnique();
-  const said = `${move} of ${last}`;
+  const said = trans.__("%1 of %2", move, last);
   return (
     <div class="wb-row wb-moves">
-      <label for={id}>trajectory {run.number + 1}, move</label>
+      <label for={id}>{trans.__("trajectory %1, move", run.number + 1)}</label>
       <input
         id={id}
         type="range"
@@ -210,7 +219,7 @@ function Rewards({ store, paths, step, colour, run, move, asked }: Chosen & { as
   });
   if (!paths.trial && groups.at(-1)!.runs.length > 1)
     series.push({
-      name: `trajectory ${run.number + 1}`,
+      name: trans.__("trajectory %1", run.number + 1),
       x: moves(run.soFar),
       y: run.soFar,
       colour: groups.at(-1)!.colour,
@@ -218,20 +227,26 @@ function Rewards({ store, paths, step, colour, run, move, asked }: Chosen & { as
     });
   if (run.value.some(Number.isFinite))
     series.push({
-      name: "value expected",
+      name: trans.__("value expected"),
       x: moves(run.value),
       y: run.value,
       dashed: true,
       colour: "var(--wb-quiet)",
     });
-  const said = paths.trial ? "" : `the mean of ${groups.at(-1)!.runs.length} trajectories`;
+  const said = paths.trial
+    ? ""
+    : trans._n(
+        "the mean of %1 trajectory",
+        "the mean of %1 trajectories",
+        groups.at(-1)!.runs.length,
+      );
   return (
     <Chart
-      title="Reward so far"
+      title={trans.__("Reward so far")}
       description={said}
       series={series}
-      x={{ label: "move", integer: true }}
-      y={{ label: "reward" }}
+      x={{ label: trans.__("move"), integer: true }}
+      y={{ label: trans.__("reward") }}
       mark={move}
       onPick={({ x }) => {
         const at = Math.min(Math.max(Math.round(x), 0), run.steps.length - 1);
@@ -248,17 +263,17 @@ function Rewards({ store, paths, step, colour, run, move, asked }: Chosen & { as
 export function PathList({ store, paths, step, last }: { store: Store; paths: Paths; step: number; last: number }) {
   const runs = paths.at(step);
   const chosen = chosenOf(paths, runs, store.cursor.value.example);
-  const word = paths.trial ? "episode" : "trajectory";
+  const word = paths.trial ? trans.__("episode") : trans.__("trajectory");
   const listed = paths.trial ? paths.at(last) : runs;
   const many = listed.length > 12;
   const apart = new Set(listed.map((run) => run.steps.length)).size > 1; // some ended earlier
   return (
-    <ol class="wb-pulls" aria-label={paths.trial ? "Episodes" : "Trajectories"} data-many={many}>
+    <ol class="wb-pulls" tabIndex={0} aria-label={paths.trial ? trans.__("Episodes") : trans.__("Trajectories")} data-many={many}>
       {listed.map((whole) => {
         const run = runs.find((one) => one.number === whole.number);
         const moves = (run ?? whole).steps.length - 1;
         const brought = three(returnOf(run ?? whole));
-        const inMoves = `${moves} ${moves === 1 ? "move" : "moves"}`;
+        const inMoves = trans._n("%1 move", "%1 moves", moves);
         return (
           <li
             key={whole.number}
@@ -271,7 +286,7 @@ export function PathList({ store, paths, step, last }: { store: Store; paths: Pa
               onClick={() =>
                 store.move(paths.trial ? { step: whole.steps.at(-1)! } : { example: whole.number })
               }
-              title={`${word} ${whole.number + 1}: ${brought} in ${inMoves}`}
+              title={trans.__("%1 %2: %3 in %4", word, whole.number + 1, brought, inMoves)}
             >
               <span class="wb-quiet">{whole.number + 1}</span>
               {!many && <span>{apart ? inMoves : word}</span>}

@@ -6,6 +6,8 @@ import { Images, type Picture } from "../../ui/Images";
 import { look } from "../../ui/palette";
 import { three } from "../../ui/format";
 import type { Example, Judged } from "./data";
+import { partName, className } from "../../names";
+import { trans } from "../../words";
 
 interface Props {
   title: string;
@@ -28,16 +30,17 @@ export function described(
   other?: Judged,
 ): Omit<Picture, "pixels" | "shape"> {
   const truth = example.label === null ? "" : (names[example.label] ?? "");
-  const base = `${example.part} ${truth} ${example.shot + 1}${example.edited ? `, ${example.edited}` : ""}`;
+  const base = `${partName(example.part)} ${truth} ${example.shot + 1}${example.edited ? `, ${example.edited}` : ""}`;
   if (!judged) return { label: base, caption: example.edited ? "✎" : undefined };
-  const said = names[judged.prediction] ?? `class ${judged.prediction + 1}`;
+  const said = names[judged.prediction] ?? className(judged.prediction);
   const right = judged.prediction === example.label;
   const changed = other !== undefined && other.prediction !== judged.prediction;
   return {
     label:
-      `${base}: taken for ${said}, ${three(100 * judged.confidence)}%${right ? "" : ", wrong"}` +
+      trans.__("%1: taken for %2, %3%", base, said, three(100 * judged.confidence)) +
+      (right ? "" : `, ${trans.__("wrong")}`) +
       (changed
-        ? `; the other lane says ${names[other.prediction] ?? `class ${other.prediction + 1}`}`
+        ? `; ${trans.__("the other lane says %1", names[other.prediction] ?? className(other.prediction))}`
         : ""),
     confidence: judged.confidence,
     ...look(judged.prediction),
@@ -80,8 +83,8 @@ export function Pictures({
     <>
       {grid}
       <p class="wb-quiet wb-tiles">
-        Mark: the class it is taken for. Bar: how surely. Dashed frame: wrong.
-        {against && " Dotted frame: another class than in the other lane."}
+        {trans.__("Mark: the class it is taken for. Bar: how surely. Dashed frame: wrong.")}
+        {against && ` ${trans.__("Dotted frame: another class than in the other lane.")}`}
       </p>
     </>
   );

@@ -5,6 +5,7 @@ import { three } from "../../ui/format";
 import { frameOf, readCourse } from "./data";
 import { laneName, stepName } from "../../facts";
 import type { Stepper } from "./stepper";
+import { trans } from "../../words";
 
 export function Player({ store, stepper, open }: { store: Store; stepper: Stepper; open: () => void }) {
   const { step, lane } = store.cursor.value;
@@ -12,14 +13,14 @@ export function Player({ store, stepper, open }: { store: Store; stepper: Steppe
   const playing = stepper.playing.value;
   const { lanes = [], saved } = store.about.value;
   return (
-    <div class="wb-row wb-player" role="toolbar" aria-label="Steps">
+    <div class="wb-row wb-player" role="toolbar" aria-label={trans.__("Steps")}>
       <span class="wb-row wb-tight">
         <button
           type="button"
           disabled={step === 0}
           onClick={() => stepper.first()}
-          title="Before the first step (Shift ←)"
-          aria-label="First"
+          title={trans.__("Before the first step (Shift ←)")}
+          aria-label={trans.__("First")}
         >
           <Icon name="first" />
         </button>
@@ -27,16 +28,16 @@ export function Player({ store, stepper, open }: { store: Store; stepper: Steppe
           type="button"
           disabled={step === 0}
           onClick={() => stepper.back()}
-          title="One inner step back (←)"
-          aria-label="Back"
+          title={trans.__("One inner step back (←)")}
+          aria-label={trans.__("Back")}
         >
           <Icon name="back" />
         </button>
         <button
           type="button"
           onClick={() => stepper.play()}
-          title={playing ? "Stop (Space)" : "Play the steps (Space)"}
-          aria-label={playing ? "Stop" : "Play"}
+          title={playing ? trans.__("Stop (Space)") : trans.__("Play the steps (Space)")}
+          aria-label={playing ? trans.__("Stop") : trans.__("Play")}
         >
           <Icon name={playing ? "stop" : "play"} />
         </button>
@@ -44,8 +45,12 @@ export function Player({ store, stepper, open }: { store: Store; stepper: Steppe
           type="button"
           disabled={saved && step >= steps}
           onClick={() => stepper.next()}
-          title={step < steps || saved ? "The next inner step (→)" : "One inner step more (→)"}
-          aria-label="Next"
+          title={
+            step < steps || saved
+              ? trans.__("The next inner step (→)")
+              : trans.__("One inner step more (→)")
+          }
+          aria-label={trans.__("Next")}
         >
           <Icon name={step < steps || saved ? "next" : "more"} />
         </button>
@@ -53,8 +58,8 @@ export function Player({ store, stepper, open }: { store: Store; stepper: Steppe
           type="button"
           disabled={step === steps}
           onClick={() => stepper.last()}
-          title="After the last step (Shift →)"
-          aria-label="Last"
+          title={trans.__("After the last step (Shift →)")}
+          aria-label={trans.__("Last")}
         >
           <Icon name="last" />
         </button>
@@ -63,16 +68,16 @@ export function Player({ store, stepper, open }: { store: Store; stepper: Steppe
         {stepName(step, steps)}
       </span>
       {lanes[lane]?.parent != null && lanes[lane]!.changed === "" && (
-        <span class="wb-quiet">as its origin until its settings or examples change</span>
+        <span class="wb-quiet">{trans.__("as its origin until its settings or examples change")}</span>
       )}
       <span class="wb-end wb-row wb-tight">
         {store.about.value.trains && (
           <button
             type="button"
             onClick={open}
-            title="What is trained, as it is at this step, adapts to the tasks of the next one"
+            title={trans.__("What is trained, as it is at this step, adapts to the tasks of the next one")}
           >
-            Open the level below
+            {trans.__("Open the level below")}
           </button>
         )}
         {lanes.length > 1 && (
@@ -80,27 +85,27 @@ export function Player({ store, stepper, open }: { store: Store; stepper: Steppe
             type="button"
             aria-pressed={stepper.different.value}
             onClick={() => stepper.compare()}
-            title="Two lanes side by side (D)"
+            title={trans.__("Two lanes side by side (D)")}
           >
-            Difference
+            {trans.__("Difference")}
           </button>
         )}
         {lane > 0 && !saved && (
           <button
             type="button"
             onClick={() => void stepper.remove(lane)}
-            title="Take this lane away, and what branches from it"
+            title={trans.__("Take this lane away, and what branches from it")}
           >
-            {lanes[lane]?.parent == null ? "Remove lane" : "Remove branch"}
+            {lanes[lane]?.parent == null ? trans.__("Remove lane") : trans.__("Remove branch")}
           </button>
         )}
         {!saved && (
           <button
             type="button"
             onClick={() => void stepper.branch()}
-            title="A branch from this step, to be given other settings or examples (B)"
+            title={trans.__("A branch from this step, to be given other settings or examples (B)")}
           >
-            Branch here
+            {trans.__("Branch here")}
           </button>
         )}
       </span>

@@ -5,11 +5,12 @@ import { Chart } from "../../ui/Chart";
 import { three } from "../../ui/format";
 import { look } from "../../ui/palette";
 import type { Pulls } from "./data";
+import { trans } from "../../words";
 
 /** The moves as a list: the one that the cursor is at stands out, later ones are pale. */
 export function PullList({ pulls, step, store }: { pulls: Pulls; step: number; store: Store }) {
   return (
-    <ol class="wb-pulls" aria-label="Moves" data-many={pulls.pulls.length > 12}>
+    <ol class="wb-pulls" tabIndex={0} aria-label={trans.__("Moves")} data-many={pulls.pulls.length > 12}>
       {pulls.pulls.map((pull) => (
         <li
           key={pull.move}
@@ -20,7 +21,7 @@ export function PullList({ pulls, step, store }: { pulls: Pulls; step: number; s
             type="button"
             tabIndex={-1}
             onClick={() => store.move({ step: pull.step })}
-            title={`Move ${pull.move}: ${doneIn(pulls, pull)} paid ${three(pull.reward)}`}
+            title={trans.__("Move %1: %2 paid %3", pull.move, doneIn(pulls, pull), three(pull.reward))}
           >
             <span class="wb-quiet">{pull.move}</span>
             {pull.arm >= 0 && (
@@ -39,7 +40,11 @@ export function PullList({ pulls, step, store }: { pulls: Pulls; step: number; s
 const doneIn = (pulls: Pulls, pull: Pulls["pulls"][number]) =>
   pulls.what === "number"
     ? pull.drawn.map((one) => three(one.action)).join(", ")
-    : `${pulls.what} ${pull.arm + 1}`;
+    : actionName(pulls, pull.arm);
+
+/** An arm or an action by its number. */
+const actionName = ({ what }: Pulls, arm: number) =>
+  what === "arm" ? trans.__("arm %1", arm + 1) : trans.__("action %1", arm + 1);
 
 /** A probability for the eye; the exact one stands where the mouse rests. */
 const percent = (value = 0) =>
@@ -70,16 +75,16 @@ export function Beliefs(props: Believed) {
   const rewards = pulls.pulls.map((pull) => (sum += pull.reward));
   const values = pulls.pulls.some((pull) => pull.value !== null);
   return (
-    <div class="wb-beliefs">
+    <div class="wb-beliefs" tabIndex={0} role="group" aria-label={trans.__("Beliefs by move")}>
       <Likely {...props} />
       <Chart
-        title="Reward"
+        title={trans.__("Reward")}
         series={[
-          { name: "reward so far", x: moves, y: rewards },
+          { name: trans.__("reward so far"), x: moves, y: rewards },
           ...(values
             ? [
                 {
-                  name: "value expected",
+                  name: trans.__("value expected"),
                   x: moves,
                   y: pulls.pulls.map((pull) => pull.value ?? NaN),
                   dashed: true,
@@ -88,8 +93,8 @@ export function Beliefs(props: Believed) {
               ]
             : []),
         ]}
-        x={{ label: "move", integer: true, domain: [0, moves.length] }}
-        y={{ label: "reward", domain: [0, 1] }}
+        x={{ label: trans.__("move"), integer: true, domain: [0, moves.length] }}
+        y={{ label: trans.__("reward"), domain: [0, 1] }}
         mark={made}
         onPick={onPick}
         height={160}
@@ -113,10 +118,10 @@ function Around(props: Believed) {
     pulls.pulls.map((pull) => of(pull.drawn[place]!));
   return (
     <>
-      <ul class="wb-arms" aria-label={`${numbers.length} numbers of an action at step ${step}`}>
+      <ul class="wb-arms" aria-label={trans.__("%1 numbers of an action at step %2", numbers.length, step)}>
         {numbers.map((place) => (
           <li key={place}>
-            <span>number {place + 1}</span>
+            <span>{trans.__("number %1", place + 1)}</span>
             <span class="wb-figure">
               {three(now?.drawn[place]?.mean)} ± {three(now?.drawn[place]?.deviation)}
             </span>
@@ -124,15 +129,15 @@ function Around(props: Believed) {
         ))}
       </ul>
       <Chart
-        title="What each number is drawn around"
-        description="line: mean · band: a deviation on both sides · points: drawn"
+        title={trans.__("What each number is drawn around")}
+        description={trans.__("line: mean · band: a deviation on both sides · points: drawn")}
         series={numbers.flatMap((place) => {
           const y = by(place, (one) => one.mean);
           const { colour } = look(place);
-          const name = `number ${place + 1}`;
+          const name = trans.__("number %1", place + 1);
           return [
             {
-              name: `deviation of ${name}`,
+              name: trans.__("deviation of %1", name),
               kind: "band" as const,
               x: moves,
               y,
@@ -143,7 +148,7 @@ function Around(props: Believed) {
             },
             { name, x: moves, y, colour },
             {
-              name: `${name}, drawn`,
+              name: trans.__("%1, drawn", name),
               kind: "points" as const,
               x: moves,
               y: by(place, (one) => one.action),
@@ -152,8 +157,8 @@ function Around(props: Believed) {
             },
           ];
         })}
-        x={{ label: "move", integer: true, domain: [0, moves.length] }}
-        y={{ label: "number of the action" }}
+        x={{ label: trans.__("move"), integer: true, domain: [0, moves.length] }}
+        y={{ label: trans.__("number of the action") }}
         mark={made}
         onPick={onPick}
         height={180}
@@ -170,15 +175,24 @@ function Chances(props: Believed) {
   const arms = Array.from({ length: pulls.arms }, (_, arm) => arm);
   return (
     <>
-      <ul class="wb-arms" aria-label={`${arms.length} ${pulls.what}s at step ${step}`}>
+      <ul class="wb-arms" aria-label={
+          pulls.what === "arm"
+            ? trans.__("%1 arms at step %2", arms.length, step)
+            : trans.__("%1 actions at step %2", arms.length, step)
+        }>
         {arms.map((arm) => (
           <li
             key={arm}
-            title={`${pulls.what} ${arm + 1}: chosen with probability ${three(now?.probabilities[arm])}${pulls.chances ? `, pays with ${three(pulls.chances[arm])}` : ""}`}
+            title={[
+              trans.__(
+                "%1: chosen with probability %2",
+                actionName(pulls, arm),
+                three(now?.probabilities[arm]),
+              ),
+              ...(pulls.chances ? [trans.__("pays with %1", three(pulls.chances[arm]))] : []),
+            ].join(", ")}
           >
-            <span>
-              {pulls.what} {arm + 1}
-            </span>
+            <span>{actionName(pulls, arm)}</span>
             <span class="wb-likely">
               <span
                 style={{
@@ -193,20 +207,24 @@ function Chances(props: Believed) {
         ))}
       </ul>
       <p class="wb-quiet">
-        bar: probability to be chosen at move {now?.move ?? 1}
-        {pulls.chances ? " · mark: the arm's own chance to pay" : ""}
+        {trans.__("bar: probability to be chosen at move %1", now?.move ?? 1)}
+        {pulls.chances ? ` · ${trans.__("mark: the arm's own chance to pay")}` : ""}
       </p>
       <Chart
-        title={`Probability of each ${pulls.what}`}
+        title={
+          pulls.what === "arm"
+            ? trans.__("Probability of each arm")
+            : trans.__("Probability of each action")
+        }
         series={arms.map((arm) => ({
-          name: `${pulls.what} ${arm + 1}`,
+          name: actionName(pulls, arm),
           x: moves,
           y: pulls.pulls.map((pull) => pull.probabilities[arm] ?? NaN),
           dots: moves.length <= 12,
           ...look(arm),
         }))}
-        x={{ label: "move", integer: true, domain: [0, moves.length] }}
-        y={{ label: "probability", domain: [0, 1] }}
+        x={{ label: trans.__("move"), integer: true, domain: [0, moves.length] }}
+        y={{ label: trans.__("probability"), domain: [0, 1] }}
         mark={made}
         onPick={onPick}
         height={190}

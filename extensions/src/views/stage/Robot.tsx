@@ -5,6 +5,7 @@ import type { Frame } from "../../frame";
 import type { Store } from "../../store";
 import { Stamp } from "../../ui/Images";
 import { Inspected } from "../Inspected";
+import { trans } from "../../words";
 
 const WIDE = 100; // pixels of a picture
 
@@ -13,7 +14,7 @@ export function Robot({ store, step, trial }: { store: Store; step: number; tria
     <Inspected
       store={store}
       kind="rendered"
-      what="Pictures of the first trajectory, as MuJoCo renders it"
+      what={trans.__("Pictures of the first trajectory, as MuJoCo renders it")}
       byHand
       ownsTable={false}
       tableOnly
@@ -29,11 +30,11 @@ function Pictures({ frame, step, trial }: { frame: Frame<Columns["rendered"]>; s
     return trial ? made <= step : made === step;
   });
   return (
-    <div class="wb-robot" role="group" aria-label="Pictures of the robot">
+    <div class="wb-robot" role="group" aria-label={trans.__("Pictures of the robot")}>
       {Array.from({ length: rows.rows }, (_, row) => (
         <figure key={row}>
           <Stamp pixels={rows.array("image", row)} shape={rows.shape("image")} size={WIDE} />
-          <figcaption>move {rows.at("move", row)}</figcaption>
+          <figcaption>{trans.__("move %1", rows.at("move", row))}</figcaption>
         </figure>
       ))}
     </div>

@@ -3,6 +3,8 @@
 import { three } from "../../ui/format";
 import { look } from "../../ui/palette";
 import { moveAmong, type Props, stateOf } from "./listing";
+import { className } from "../../names";
+import { trans } from "../../words";
 
 export function Rows({ title, examples, cursor, onPick, names = [], judged, against }: Props) {
   const header = examples[0]?.header ?? [];
@@ -14,8 +16,8 @@ export function Rows({ title, examples, cursor, onPick, names = [], judged, agai
       <table>
         <thead>
           <tr>
-            <th scope="col">class</th>
-            {judged && <th scope="col">predicted</th>}
+            <th scope="col">{trans.__("class")}</th>
+            {judged && <th scope="col">{trans.__("predicted")}</th>}
             {header.map((name) => (
               <th scope="col" key={name}>
                 {name}
@@ -51,7 +53,7 @@ export function Rows({ title, examples, cursor, onPick, names = [], judged, agai
                 {judged && (
                   <td class="wb-figure">
                     {found &&
-                      `${names[found.prediction] ?? `class ${found.prediction + 1}`} · ${three(100 * found.confidence)}%`}
+                      `${names[found.prediction] ?? className(found.prediction)} · ${three(100 * found.confidence)}%`}
                   </td>
                 )}
                 {(example.cells ?? []).map((cell, place) => (

@@ -24,6 +24,7 @@ import {
   stepAt,
 } from "./lanes";
 import type { Stepper } from "./stepper";
+import { trans } from "../../words";
 
 interface Props {
   store: Store;
@@ -82,7 +83,7 @@ export function Timeline({ store, stepper }: Props) {
         height={height}
         role="slider"
         tabindex={0}
-        aria-label="Timeline: inner step"
+        aria-label={trans.__("Timeline: inner step")}
         aria-valuemin={0}
         aria-valuemax={stepper.steps}
         aria-valuenow={cursor.step}
@@ -157,7 +158,7 @@ const Numbers = steady(
         .filter((step) => step % every(g) === 0)
         .map((step) => (
           <text key={step} class="wb-tick-label" x={placeOf(step, g)} y={y} text-anchor="middle">
-            {step === 0 ? "before" : step}
+            {step === 0 ? trans.__("before") : step}
           </text>
         ))}
     </g>
@@ -213,7 +214,7 @@ function CoursesNow({ courses, lanes, g, current }: CoursesProps) {
     <g>
       <text class="wb-lane-name" x={0} y={g.curve / 2 + 12}>
         {courseName(name)}
-        {"base" in y ? " (log)" : ""}
+        {"base" in y ? ` ${trans.__("(log)")}` : ""}
       </text>
       {[high, low].map((value) => (
         <text key={value} class="wb-tick-label" x={g.left - 10} y={y(value) + 4} text-anchor="end">
@@ -351,7 +352,7 @@ function LaneNow({ number, name, lane, current, saved, g }: LaneProps) {
         )}
       {lane.steps === g.steps && !saved && (
         <g class="wb-more">
-          <title>One inner step more</title>
+          <title>{trans.__("One inner step more")}</title>
           <circle cx={placeOf(lane.steps + 1, g)} cy={y} r={6} />
           <path d={`M${placeOf(lane.steps + 1, g) - 3},${y}h6m-3,-3v6`} />
         </g>

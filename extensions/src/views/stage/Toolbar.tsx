@@ -7,6 +7,8 @@ import { Select } from "../../ui/Select";
 import { type Example, classNames } from "./data";
 import { DrawPad } from "./DrawPad";
 import { type Editor, fitting, selectedOf } from "./edits";
+import { exampleName } from "../../names";
+import { trans } from "../../words";
 
 interface Props {
   store: Store;
@@ -22,11 +24,11 @@ export function Toolbar({ store, editor, examples }: Props) {
   const names = classNames(examples);
   const title = selected
     ? selected.label === null
-      ? `${selected.part} ${selected.shot + 1}`
-      : `${selected.name}, ${selected.part} ${selected.shot + 1}`
-    : "no example chosen";
+      ? exampleName(selected.part, selected.shot + 1)
+      : `${selected.name}, ${exampleName(selected.part, selected.shot + 1)}`
+    : trans.__("no example chosen");
   return (
-    <div class="wb-toolbar" role="toolbar" aria-label="Edit the chosen example">
+    <div class="wb-toolbar" role="toolbar" aria-label={trans.__("Edit the chosen example")}>
       <div class="wb-row">
         <strong>{title}</strong>
         {selected?.edited && <span class="wb-badge">{selected.edited}</span>}
@@ -41,50 +43,50 @@ export function Toolbar({ store, editor, examples }: Props) {
           <button
             type="button"
             onClick={() => editor.swap()}
-            title="Another example of its class in its place"
+            title={trans.__("Another example of its class in its place")}
           >
-            Swap
+            {trans.__("Swap")}
           </button>
         )}
         <button
           type="button"
           disabled={!can.has("duplicate")}
           onClick={() => editor.duplicate()}
-          title="The same example once more"
+          title={trans.__("The same example once more")}
         >
-          Duplicate
+          {trans.__("Duplicate")}
         </button>
         <button
           type="button"
           disabled={!can.has("drop")}
           onClick={() => editor.drop()}
-          title="The task without this example"
+          title={trans.__("The task without this example")}
         >
-          Drop
+          {trans.__("Drop")}
         </button>
         {can.has("draw") && (
           <button
             type="button"
             aria-pressed={editor.drawing.value}
             onClick={() => (editor.drawing.value = !editor.drawing.value)}
-            title="A character of your own in its place"
+            title={trans.__("A character of your own in its place")}
           >
-            Draw
+            {trans.__("Draw")}
           </button>
         )}
         {can.has("relabel") && (
-          <label title="Call it an example of another class">
-            class{" "}
+          <label title={trans.__("Call it an example of another class")}>
+            {trans.__("class")}{" "}
             <Select
-              label="Class of the chosen example"
+              label={trans.__("Class of the chosen example")}
               names={names}
               chosen={selected?.label ?? -1}
               onChoose={(label) => editor.relabel(label)}
             />
           </label>
         )}
-        <label class="wb-noise" title="Noise of this standard deviation on its inputs">
-          noise{" "}
+        <label class="wb-noise" title={trans.__("Noise of this standard deviation on its inputs")}>
+          {trans.__("noise")}{" "}
           <input
             type="range"
             min={0}

@@ -4,6 +4,7 @@ import type { Columns, Measure } from "../../generated";
 import { courseOf } from "../../facts";
 import type { Frame } from "../../frame";
 import type { Store } from "../../store";
+import { className } from "../../names";
 
 /** One example of a task, whatever it consists of. */
 export interface Example {
@@ -58,7 +59,7 @@ export function readExamples(frame: Frame<Columns["examples"]> | undefined): Exa
         part: word("part", row) === "query" ? "query" : "support",
         place: number("example", row) ?? row,
         label,
-        name: word("name", row) ?? (label === null ? "" : `class ${label + 1}`),
+        name: word("name", row) ?? (label === null ? "" : className(label)),
         shot: number("shot", row) ?? 0,
         image: frame.has("image")
           ? { pixels: frame.array("image", row), shape: frame.shape("image") }
@@ -78,7 +79,7 @@ export function readExamples(frame: Frame<Columns["examples"]> | undefined): Exa
 export function classNames(examples: Example[]): string[] {
   const names: string[] = [];
   for (const { label, name } of examples) if (label !== null) names[label] ??= name;
-  return Array.from(names, (name, label) => name ?? `class ${label + 1}`);
+  return Array.from(names, (name, label) => name ?? className(label));
 }
 
 /** Which class an example is given after a step, and how surely. */

@@ -2,6 +2,7 @@
 
 import type { Lane } from "../../generated";
 import { look } from "../../ui/palette";
+import { trans } from "../../words";
 
 export interface Geometry {
   left: number;
@@ -47,7 +48,7 @@ export function linesOf({ name, diverged }: Pick<Lane, "name" | "diverged">, lef
     if (last !== undefined && (last + word).trimEnd().length <= room) lines[lines.length - 1] += word;
     else lines.push(word);
   }
-  if (diverged) lines.push(`diverged at step ${diverged.step}`);
+  if (diverged) lines.push(trans.__("diverged at step %1", diverged.step));
   return lines.map((line) => line.trimEnd());
 }
 

@@ -6,17 +6,18 @@ import { type Store } from "../../store";
 import { Chart, type Series } from "../../ui/Chart";
 import { AFTER } from "../../ui/palette";
 import { Inspected } from "../Inspected";
+import { trans } from "../../words";
 
 export function Acting({ store }: { store: Store }) {
   return (
     <>
-      <Inspected store={store} kind="returns" what="returns of whole episodes">
+      <Inspected store={store} kind="returns" what={trans.__("returns of whole episodes")}>
         {(frame) => <Returns store={store} frame={frame} />}
       </Inspected>
-      <Inspected store={store} kind="regret" what="regret by move" ownsTable={false}>
+      <Inspected store={store} kind="regret" what={trans.__("regret by move")} ownsTable={false}>
         {(frame) => <Regret store={store} frame={frame} />}
       </Inspected>
-      <Inspected store={store} kind="expectations" what="expected and came" ownsTable={false}>
+      <Inspected store={store} kind="expectations" what={trans.__("expected and came")} ownsTable={false}>
         {(frame) => <Expectations store={store} frame={frame} />}
       </Inspected>
     </>
@@ -44,9 +45,9 @@ function ofTasks<Column extends string>(
 ): Series[] {
   const { task } = store.cursor.value;
   const tasks = frame.distinct("task").length;
-  const own = { name: `task ${task + 1}`, ...means(frame.where({ task }), along, of), colour: AFTER };
+  const own = { name: trans.__("task %1", task + 1), ...means(frame.where({ task }), along, of), colour: AFTER };
   const dots = own.x.length <= 30;
-  const all = { name: `mean of ${tasks} tasks`, ...means(frame, along, of), dashed: true };
+  const all = { name: trans._n("mean of %1 task", "mean of %1 tasks", tasks), ...means(frame, along, of), dashed: true };
   return tasks > 1 ? [{ ...own, dots }, { ...all, colour: "var(--wb-quiet)" }] : [{ ...own, dots }];
 }
 
@@ -58,11 +59,11 @@ function Returns({ store, frame }: { store: Store; frame: Frame<Columns["returns
   const made = steps.filter((one) => one <= step).length;
   return (
     <Chart
-      title={`Return by ${trial ? "episode" : "inner step"}`}
-      description={trial ? undefined : "the mean of a task's trajectories"}
+      title={trial ? trans.__("Return by episode") : trans.__("Return by inner step")}
+      description={trial ? undefined : trans.__("the mean of a task's trajectories")}
       series={ofTasks(store, frame, trial ? "episode" : "step", "return")}
-      x={{ label: trial ? "episode" : "inner step", integer: true }}
-      y={{ label: "return" }}
+      x={{ label: trial ? trans.__("episode") : trans.__("inner step"), integer: true }}
+      y={{ label: trans.__("return") }}
       mark={trial ? made : step}
       onPick={({ x }) => {
         const to = trial ? steps[Math.min(Math.max(Math.round(x), 1), steps.length) - 1] : Math.round(x);
@@ -79,11 +80,11 @@ function Regret({ store, frame }: { store: Store; frame: Frame<Columns["regret"]
   const [steps, moves] = [own.numbers("step"), own.numbers("move")];
   return (
     <Chart
-      title="Regret by move"
-      description="what was lost so far against who knows the task, luck apart"
+      title={trans.__("Regret by move")}
+      description={trans.__("what was lost so far against who knows the task, luck apart")}
       series={ofTasks(store, frame, "move", "regret")}
-      x={{ label: "move", integer: true }}
-      y={{ label: "regret" }}
+      x={{ label: trans.__("move"), integer: true }}
+      y={{ label: trans.__("regret") }}
       mark={moves.filter((_, row) => steps[row]! <= step).length}
       onPick={({ x }) => {
         const to = steps[Math.min(Math.max(Math.round(x), 1), steps.length) - 1];
@@ -104,21 +105,25 @@ function Expectations({ store, frame }: { store: Store; frame: Frame<Columns["ex
   const line = ends.length > 0 ? [Math.min(...ends), Math.max(...ends)] : [];
   return (
     <Chart
-      title="Expected and came"
-      description={`task ${task + 1}${played ? `, after ${step} inner steps` : ""}: a point a move; on the line both are the same`}
+      title={trans.__("Expected and came")}
+      description={[
+        trans.__("task %1", task + 1),
+        ...(played ? [trans._n("after %1 inner step", "after %1 inner steps", step)] : []),
+        trans.__("a point a move; on the line both are the same"),
+      ].join(", ")}
       series={[
-        { name: "as expected", x: line, y: line, dashed: true, thin: true, silent: true, colour: "var(--wb-quiet)" },
+        { name: trans.__("as expected"), x: line, y: line, dashed: true, thin: true, silent: true, colour: "var(--wb-quiet)" },
         {
-          name: "move",
+          name: trans.__("move"),
           kind: "points",
           x,
           y,
           colour: AFTER,
-          describe: (row) => `move ${moves[row]}`,
+          describe: (row) => trans.__("move %1", moves[row]),
         },
       ]}
-      x={{ label: "expected before the move" }}
-      y={{ label: "return that came" }}
+      x={{ label: trans.__("expected before the move") }}
+      y={{ label: trans.__("return that came") }}
       height={220}
     />
   );

@@ -9,30 +9,45 @@ import { HeatMap } from "../../ui/HeatMap";
 import { AFTER, look } from "../../ui/palette";
 import { Inspected } from "../Inspected";
 import { isOffered, layerOf, layersOf, lookup } from "../link";
+import { layerName, manyName } from "../../names";
+import { trans } from "../../words";
 
-const BETWEEN: Record<
-  string,
-  { title: string; one: string; to: (place: number) => Partial<Cursor> }
-> = {
-  tasks: { title: "Between tasks' meta-gradients", one: "task", to: (task) => ({ task }) },
-  shots: {
-    title: "Between shots, before the first step",
-    one: "support example",
-    to: (example) => ({ part: "support", example }),
-  },
-  trajectories: {
-    title: "Between trajectories, before the first step",
-    one: "trajectory",
-    to: (example) => ({ example }),
-  },
-};
+interface Between {
+  title: string;
+  one: string;
+  other: string;
+  to: (place: number) => Partial<Cursor>;
+}
+
+function betweenOf(what: string): Between {
+  if (what === "shots")
+    return {
+      title: trans.__("Between shots, before the first step"),
+      one: trans.__("support example"),
+      other: trans.__("and support example"),
+      to: (example) => ({ part: "support", example }),
+    };
+  if (what === "trajectories")
+    return {
+      title: trans.__("Between trajectories, before the first step"),
+      one: trans.__("trajectory"),
+      other: trans.__("and trajectory"),
+      to: (example) => ({ example }),
+    };
+  return {
+    title: trans.__("Between tasks' meta-gradients"),
+    one: trans.__("task"),
+    other: trans.__("and task"),
+    to: (task) => ({ task }),
+  };
+}
 
 const HUGE = 1e6; // a loss that says "impossible"
 
 export function Agreement({ store }: { store: Store }) {
   return (
     <>
-      <Inspected store={store} kind="agreement" what="cosines between gradients">
+      <Inspected store={store} kind="agreement" what={trans.__("cosines between gradients")}>
         {(frame) => (
           <div class="wb-columns">
             {frame.distinct<string>("between").map((between) => (
@@ -41,16 +56,16 @@ export function Agreement({ store }: { store: Store }) {
           </div>
         )}
       </Inspected>
-      <Inspected store={store} kind="signal" what="signal to noise by layer" ownsTable={false}>
+      <Inspected store={store} kind="signal" what={trans.__("signal to noise by layer")} ownsTable={false}>
         {(frame) => <Signal store={store} frame={frame} />}
       </Inspected>
       {isOffered(store.about.value, "sampling") && (
         <>
-          <h3>How many trajectories does a gradient need?</h3>
+          <h3>{trans.__("How many trajectories does a gradient need?")}</h3>
           <Inspected
             store={store}
             kind="sampling"
-            what="Gradients of 1 to 40 trajectories, 32 of each number"
+            what={trans.__("Gradients of 1 to 40 trajectories, 32 of each number")}
             byHand
             ownsTable={false}
           >
@@ -60,11 +75,11 @@ export function Agreement({ store }: { store: Store }) {
       )}
       {isOffered(store.about.value, "influence") && (
         <>
-          <h3>What does each support example do for the query?</h3>
+          <h3>{trans.__("What does each support example do for the query?")}</h3>
           <Inspected
             store={store}
             kind="influence"
-            what="Leaving each one out"
+            what={trans.__("Leaving each one out")}
             byHand
             ownsTable={false}
           >
@@ -84,20 +99,20 @@ function Sampling({ store, frame }: { store: Store; frame: Frame<Columns["sampli
   const [x, low, high] = (["trajectories", "low", "high"] as const).map((n) => column(chosen, n));
   return (
     <Chart
-      title="Signal to noise by number of trajectories"
-      description="the band: its 95% interval over gradients; signal and noise are equal at 1"
+      title={trans.__("Signal to noise by number of trajectories")}
+      description={trans.__("the band: its 95% interval over gradients; signal and noise are equal at 1")}
       series={[
-        { name: "95% interval", kind: "band", x: x!, y: low!, low, high, colour: AFTER, silent: true },
+        { name: trans.__("95% interval"), kind: "band", x: x!, y: low!, low, high, colour: AFTER, silent: true },
         ...layers.map((layer, place) => ({
-          name: layer === "all" ? "all layers" : layer,
+          name: layerName(layer),
           x: column(layer, "trajectories"),
           y: column(layer, "ratio"),
           dots: true,
           ...(layer === chosen ? { colour: AFTER } : { ...look(place), thin: true }),
         })),
       ]}
-      x={{ label: "trajectories", scale: "log" }}
-      y={{ label: "norm of the mean over spread", switchable: true }}
+      x={{ label: trans.__("trajectories"), scale: "log" }}
+      y={{ label: trans.__("norm of the mean over spread"), switchable: true }}
       chance={1}
     />
   );
@@ -111,13 +126,13 @@ function Cosines({ store, frame, between }: { store: Store; frame: Frame<Columns
   const places = [
     ...new Set([...rows.distinct<number>("first"), ...rows.distinct<number>("second")]),
   ].sort((a, b) => a - b);
-  const { title, one, to } = BETWEEN[between] ?? BETWEEN.tasks!;
+  const { title, one, other, to } = betweenOf(between);
   const here = places.indexOf(
     between === "tasks" ? cursor.task : cursor.part === "support" ? cursor.example : -1,
   );
   return (
     <HeatMap
-      title={`${title}, ${layer === "all" ? "all layers" : layer}`}
+      title={`${title}, ${layerName(layer)}`}
       rows={places.map((place) => String(place + 1))}
       columns={places.map((place) => String(place + 1))}
       value={(row, column) => {
@@ -125,9 +140,9 @@ function Cosines({ store, frame, between }: { store: Store; frame: Frame<Columns
         const value = cosine(places[row], places[column]);
         return Number.isNaN(value) ? cosine(places[column], places[row]) : value;
       }}
-      label="cosine"
+      label={trans.__("cosine")}
       rowLabel={one}
-      columnLabel={`and ${one}`}
+      columnLabel={other}
       signed
       bound={1}
       marked={{ row: here, column: -1 }}
@@ -143,17 +158,19 @@ function Signal({ store, frame }: { store: Store; frame: Frame<Columns["signal"]
   const conflict = lookup(frame, ["between", "layer"], "conflict");
   const places = names.map((_, place) => place);
   const layer = layerOf(frame, store.cursor.value);
-  const said = kinds.map((k) => `${three(100 * conflict(k, layer))}% of the pairs of ${k}`);
+  const said = kinds.map((k) =>
+    trans.__("%1% of the pairs of %2", three(100 * conflict(k, layer)), manyName(k)),
+  );
   const bars = (value: typeof ratio) =>
     kinds.map((kind, place) => ({
-      name: `between ${kind}`,
+      name: trans.__("between %1", manyName(kind)),
       kind: "bars" as const,
       x: places,
       y: names.map((name) => value(kind, name)),
       colour: look(place).colour,
     }));
   const shared = {
-    x: { label: "layer", names },
+    x: { label: trans.__("layer"), names },
     mark: names.indexOf(layer),
     onPick: ({ x }: { x: number }) =>
       store.move({ layer: names[Math.min(Math.max(Math.round(x), 0), names.length - 1)] }),
@@ -161,20 +178,23 @@ function Signal({ store, frame }: { store: Store; frame: Frame<Columns["signal"]
   return (
     <>
       <p>
-        In {layer === "all" ? "all layers together" : layer}, {said.join(" and ")} are in conflict
-        (their cosine is below 0).
+        {trans.__(
+          "In %1, %2 are in conflict (their cosine is below 0).",
+          layer === "all" ? trans.__("all layers together") : layer,
+          said.length < 2 ? said.join() : trans.__("%1 and %2", said.slice(0, -1).join(", "), said.at(-1)),
+        )}
       </p>
       <div class="wb-columns">
         <Chart
-          title="Signal to noise of a single gradient"
+          title={trans.__("Signal to noise of a single gradient")}
           series={bars(ratio)}
-          y={{ label: "norm of the mean over spread" }}
+          y={{ label: trans.__("norm of the mean over spread") }}
           {...shared}
         />
         <Chart
-          title="Pairs in conflict"
+          title={trans.__("Pairs in conflict")}
           series={bars(conflict)}
-          y={{ label: "share of pairs", domain: [0, 1] }}
+          y={{ label: trans.__("share of pairs"), domain: [0, 1] }}
           {...shared}
         />
       </div>
@@ -191,24 +211,27 @@ function Influence({ store, frame }: { store: Store; frame: Frame<Columns["influ
   const without = examples.filter((_, place) => needed[place]).map((place) => place + 1);
   return (
     <Chart
-      title="Query loss without it, less the loss with it"
+      title={trans.__("Query loss without it, less the loss with it")}
       description={
         without.length
-          ? `No bar: without support example ${without.join(", ")} a class cannot be told at all`
-          : "Above 0 the example helped; below 0 the task goes better without it"
+          ? trans.__(
+              "No bar: without support example %1 a class cannot be told at all",
+              without.join(", "),
+            )
+          : trans.__("Above 0 the example helped; below 0 the task goes better without it")
       }
       series={[
         {
-          name: "influence",
+          name: trans.__("influence"),
           kind: "bars",
           x: examples.map((_, place) => place),
           y: Array.from(rows.numbers("influence"), (v, place) => (needed[place] ? NaN : v)),
           colour: AFTER,
-          describe: (place) => `support example ${examples[place]! + 1}`,
+          describe: (place) => trans.__("support example %1", examples[place]! + 1),
         },
       ]}
-      x={{ label: "support example", names: examples.map((place) => String(place + 1)) }}
-      y={{ label: "influence on the query loss" }}
+      x={{ label: trans.__("support example"), names: examples.map((place) => String(place + 1)) }}
+      y={{ label: trans.__("influence on the query loss") }}
       mark={part === "support" ? examples.indexOf(example) : undefined}
       onPick={({ x }) => {
         const found = examples[Math.round(x)];

@@ -10,6 +10,15 @@ import { FIRST_ORDER, look, SECOND_ORDER } from "../../ui/palette";
 import { logOf } from "../dialogs";
 import { Inspected } from "../Inspected";
 import { layerOf, layersOf, lookup } from "../link";
+import { layerName } from "../../names";
+import { trans } from "../../words";
+
+const orderName = (order: string) =>
+  order === "first"
+    ? trans.__("first order")
+    : order === "second"
+      ? trans.__("second order")
+      : trans.__("truncated");
 
 const LOOKS: Record<string, Partial<Series>> = {
   first: { colour: FIRST_ORDER, marker: 1, dashed: true },
@@ -19,7 +28,7 @@ const LOOKS: Record<string, Partial<Series>> = {
 
 export function Flow({ store }: { store: Store }) {
   return (
-    <Inspected store={store} kind="flow" what="flow of the meta-gradient">
+    <Inspected store={store} kind="flow" what={trans.__("flow of the meta-gradient")}>
       {(frame) => <Way store={store} rows={frame.where({ task: store.cursor.value.task })} />}
     </Inspected>
   );
@@ -27,16 +36,31 @@ export function Flow({ store }: { store: Store }) {
 
 /** What became of the gradient's norm, in words. */
 export function wayBack(first: number, last: number, steps: number): string {
-  if (!(last > 0) || !Number.isFinite(first)) return "There is no meta-gradient to follow.";
+  if (!(last > 0) || !Number.isFinite(first)) return trans.__("There is no meta-gradient to follow.");
   const factor = first / last;
   const each = factor ** (1 / Math.max(steps, 1));
-  const many = steps === 1 ? "1 step" : `${steps} steps`;
-  const how = `(${three(each)} times a step)`;
+  const many = trans._n("%1 step", "%1 steps", steps);
+  const how = trans.__("(%1 times a step)", three(each));
   if (factor < 0.1)
-    return `It vanishes: ${three(100 * factor)}% of its norm are left after ${many} back ${how}.`;
+    return trans.__(
+      "It vanishes: %1% of its norm are left after %2 back %3.",
+      three(100 * factor),
+      many,
+      how,
+    );
   if (factor > 10)
-    return `It explodes: its norm is ${three(factor)} times as large after ${many} back ${how}.`;
-  return `It comes through: its norm changes by a factor of ${three(factor)} over ${many} back ${how}.`;
+    return trans.__(
+      "It explodes: its norm is %1 times as large after %2 back %3.",
+      three(factor),
+      many,
+      how,
+    );
+  return trans.__(
+    "It comes through: its norm changes by a factor of %1 over %2 back %3.",
+    three(factor),
+    many,
+    how,
+  );
 }
 
 function Way({ store, rows }: { store: Store; rows: Frame<Columns["flow"]> }) {
@@ -48,7 +72,7 @@ function Way({ store, rows }: { store: Store; rows: Frame<Columns["flow"]> }) {
   const last = steps.at(-1) ?? 0;
   const orders = ["first", "truncated", "second"].filter((o) => rows.distinct("order").includes(o));
   const series: Series[] = orders.map((order) => ({
-    name: `${order}${order === "truncated" ? "" : " order"}`,
+    name: orderName(order),
     x: steps,
     y: steps.map((step) => norm(order, layer, step)),
     dots: true,
@@ -61,23 +85,23 @@ function Way({ store, rows }: { store: Store; rows: Frame<Columns["flow"]> }) {
       </p>
       <div class="wb-columns">
         <Chart
-          title={`Norm of the meta-gradient, ${layer === "all" ? "all layers" : layer}`}
-          description={`It sets out after step ${last} and arrives at step 0`}
+          title={trans.__("Norm of the meta-gradient, %1", layerName(layer))}
+          description={trans.__("It sets out after step %1 and arrives at step 0", last)}
           series={series}
-          x={{ label: "by the weights after inner step", integer: true }}
-          y={{ label: "norm", scale: "log", switchable: true }}
+          x={{ label: trans.__("by the weights after inner step"), integer: true }}
+          y={{ label: trans.__("norm"), scale: "log", switchable: true }}
           mark={cursor.step}
           onLog={logOf(store, "flow")}
           onPick={({ x }) => store.move({ step: Math.max(Math.round(x), 0) })}
         />
         <HeatMap
-          title="Second order, by layer"
+          title={trans.__("Second order, by layer")}
           rows={layers}
           columns={steps.map(String)}
           value={(row, column) => norm("second", layers[row], steps[column])}
-          label="norm"
-          rowLabel="layer"
-          columnLabel="inner step"
+          label={trans.__("norm")}
+          rowLabel={trans.__("layer")}
+          columnLabel={trans.__("inner step")}
           log
           marked={{ row: layers.indexOf(cursor.layer), column: steps.indexOf(cursor.step) }}
           onPick={({ row, column }) => store.move({ layer: layers[row], step: steps[column] })}

@@ -13,20 +13,23 @@ import { type Scale } from "../../ui/scales";
 import { logOf } from "../dialogs";
 import { Inspected } from "../Inspected";
 import { finer, regular } from "../surface";
+import { partName, lossOf } from "../../names";
+import { trans } from "../../words";
+import { stepName } from "../../facts";
 
 const BANDS = 12; // of equal colour, whose borders are the contours
 
 export function Landscape({ store }: { store: Store }) {
   return (
     <>
-      <Inspected store={store} kind="landscape" what="loss around the path">
+      <Inspected store={store} kind="landscape" what={trans.__("loss around the path")}>
         {(frame) => <Plane store={store} frame={frame} />}
       </Inspected>
-      <h3>How curved is the loss along the path?</h3>
+      <h3>{trans.__("How curved is the loss along the path?")}</h3>
       <Inspected
         store={store}
         kind="curvature"
-        what="The largest eigenvalues of the Hessian"
+        what={trans.__("The largest eigenvalues of the Hessian")}
         byHand
         ownsTable={false}
       >
@@ -43,8 +46,15 @@ function Plane({ store, frame }: { store: Store; frame: Frame<Columns["landscape
     <>
       <p>
         {y > 0
-          ? `The plane holds ${inPlane}% of the path's variance (${three(100 * x)}% along x, ${three(100 * y)}% along y).`
-          : "The path is a line, along x; y is the direction in which the query loss falls fastest beside it."}
+          ? trans.__(
+              "The plane holds %1% of the path's variance (%2% along x, %3% along y).",
+              inPlane,
+              three(100 * x),
+              three(100 * y),
+            )
+          : trans.__(
+              "The path is a line, along x; y is the direction in which the query loss falls fastest beside it.",
+            )}
       </p>
       <div class="wb-columns">
         {(["support", "query"] as const).map((part) => (
@@ -68,13 +78,14 @@ function Surface({ store, frame, part }: { store: Store; frame: Frame<Columns["l
   const steps = Array.from(path.numbers("step"));
   const [px, py] = [path.numbers("x"), path.numbers("y")];
   const dots: Series[] = steps.map((of, k) => ({
-    name: `step ${of}`,
+    name: stepName(of),
     kind: "points",
     x: [px[k]!],
     y: [py[k]!],
     hollow: part === "query",
     colour: stepColour(of, steps.length - 1),
-    describe: () => `after step ${of}, ${part} loss ${three(path.at("loss", k) as number)}`,
+    describe: () =>
+      trans.__("after step %1, %2 %3", of, lossOf(part), three(path.at("loss", k) as number)),
   }));
   const here = steps.indexOf(step);
   // Every cell reaches half-way to its neighbours; those at the border end with the axes.
@@ -115,23 +126,23 @@ function Surface({ store, frame, part }: { store: Store; frame: Frame<Columns["l
   return (
     <div>
       <div class="wb-row">
-        <ColourKey low={low} high={high} unit="loss" log={log} />
+        <ColourKey low={low} high={high} unit={trans.__("loss")} log={log} />
       </div>
       <Chart
-        title={`${part === "support" ? "Support" : "Query"} loss`}
-        description="A click on a point of the path goes to its step"
+        title={part === "support" ? trans.__("Support loss") : trans.__("Query loss")}
+        description={trans.__("A click on a point of the path goes to its step")}
         height={300}
         quietLegend
         tight
         under={under}
         series={[
-          { name: "path", x: px, y: py, colour: INK, thin: true, silent: true },
+          { name: trans.__("path"), x: px, y: py, colour: INK, thin: true, silent: true },
           ...dots,
           ...(here < 0
             ? []
             : [
                 {
-                  name: "here",
+                  name: trans.__("here"),
                   kind: "points" as const,
                   x: [px[here]!],
                   y: [py[here]!],
@@ -142,10 +153,10 @@ function Surface({ store, frame, part }: { store: Store; frame: Frame<Columns["l
               ]),
         ]}
         x={{
-          label: "along the path's first direction (units of the weights)",
+          label: trans.__("along the path's first direction (units of the weights)"),
           domain: ends(grid, "x"),
         }}
-        y={{ label: "along its second direction", domain: ends(grid, "y") }}
+        y={{ label: trans.__("along its second direction"), domain: ends(grid, "y") }}
         onPick={({ series }) => {
           const found = steps[series - 1];
           if (found !== undefined) store.move({ step: found });
@@ -168,7 +179,7 @@ function Curvature({ store, frame }: { store: Store; frame: Frame<Columns["curva
   )?.value;
   const series: Series[] = own.groups<string>("part").flatMap(([part, rows]) =>
     rows.groups<number>("rank").map(([rank, ranked]) => ({
-      name: rank === 0 ? `${part}, largest` : `${part}, ${rank + 1}.`,
+      name: rank === 0 ? trans.__("%1, largest", partName(part)) : `${partName(part)}, ${rank + 1}.`,
       x: ranked.numbers("step"),
       y: ranked.numbers("eigenvalue"),
       colour: AFTER,
@@ -183,7 +194,7 @@ function Curvature({ store, frame }: { store: Store; frame: Frame<Columns["curva
   if (typeof rate === "number" && rate > 0 && steps.length > 1) {
     const ends = [Math.min(...steps), Math.max(...steps)];
     series.push({
-      name: "2 / inner rate: steeper is unstable",
+      name: trans.__("2 / inner rate: steeper is unstable"),
       x: ends,
       y: ends.map(() => 2 / rate),
       thin: true,
@@ -192,11 +203,11 @@ function Curvature({ store, frame }: { store: Store; frame: Frame<Columns["curva
   }
   return (
     <Chart
-      title="Largest eigenvalues of the Hessian"
-      description="Descent on the support is stable while inner rate × eigenvalue is below 2"
+      title={trans.__("Largest eigenvalues of the Hessian")}
+      description={trans.__("Descent on the support is stable while inner rate × eigenvalue is below 2")}
       series={series}
-      x={{ label: "inner step", integer: true }}
-      y={{ label: "eigenvalue", switchable: true }}
+      x={{ label: trans.__("inner step"), integer: true }}
+      y={{ label: trans.__("eigenvalue"), switchable: true }}
       onLog={logOf(store, "curvature")}
       mark={step}
       onPick={({ x }) => store.move({ step: Math.max(Math.round(x), 0) })}

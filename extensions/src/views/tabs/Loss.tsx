@@ -11,10 +11,12 @@ import { Inspected } from "../Inspected";
 import { divergedIn, followed, laneColour } from "../stage/lanes";
 import { courseOf, laneName } from "../../facts";
 import { logOf } from "../dialogs";
+import { upper } from "../../names";
+import { trans } from "../../words";
 
 export function Loss({ store }: { store: Store }) {
   return (
-    <Inspected store={store} kind="steps" what="loss by step">
+    <Inspected store={store} kind="steps" what={trans.__("loss by step")}>
       {(frame) => {
         // What is the loss under another name needs no picture of its own.
         const shown = frame.measures.filter(({ loss }) => !loss || !frame.has("loss"));
@@ -59,10 +61,10 @@ function Course({ store, about, first }: Props) {
   const finite = inSight.filter(Number.isFinite);
   return (
     <Chart
-      title={`${label[0]!.toUpperCase()}${label.slice(1)} by step`}
+      title={trans.__("%1 by step", upper(label))}
       series={series}
       description={diverged}
-      x={{ label: byMove ? "move" : "inner step", integer: true }}
+      x={{ label: byMove ? trans.__("move") : trans.__("inner step"), integer: true }}
       y={{
         label,
         unit: unitOf(about),
@@ -102,10 +104,10 @@ function courses(frames: Record<string, Frame>, session: About, about: Measure, 
           if (other === task) continue;
           series.push({
             ...line(ghost, measure, factor),
-            name: `task ${Number(other) + 1}`,
+            name: trans.__("task %1", Number(other) + 1),
             thin: true,
             silent: true,
-            legend: `${own}, other tasks`,
+            legend: trans.__("%1, other tasks", own),
             colour: BEFORE,
           });
           laneOf.push(place);

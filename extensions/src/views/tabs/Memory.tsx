@@ -11,20 +11,22 @@ import { Inspected, useInspection } from "../Inspected";
 import { isOffered } from "../link";
 import { memoryAfter, readReads } from "../memory/data";
 import { ReadsMap } from "../memory/Reads";
+import { partName, exampleName, className } from "../../names";
+import { trans } from "../../words";
 
 export function Memory({ store }: { store: Store }) {
   const isRead = isOffered(store.about.value, "memory");
   return (
     <div class="wb-columns">
       {isRead && (
-        <Inspected store={store} kind="memory" what="what queries read">
+        <Inspected store={store} kind="memory" what={trans.__("what queries read")}>
           {(frame) => <WhatIsRead store={store} frame={frame} />}
         </Inspected>
       )}
       <Inspected
         store={store}
         kind="embedding"
-        what="examples in the embedding"
+        what={trans.__("examples in the embedding")}
         ownsTable={!isRead}
       >
         {(frame) => <Cloud store={store} frame={frame} />}
@@ -62,15 +64,16 @@ function Cloud({ store, frame }: { store: Store; frame: Frame<Columns["embedding
   const origin: Frame<Columns["embedding"]>[] = [];
   for (const label of [...rows.distinct<number>("label").sort((a, b) => a - b), null]) {
     for (const [part, own] of rows.where({ label }).groups<string>("part")) {
-      const name = label === null ? part : `class ${label + 1}`;
+      const name = label === null ? partName(part) : className(label);
       series.push({
-        name: `${name}${label === null ? "" : `, ${part}`}`,
+        name: `${name}${label === null ? "" : `, ${partName(part)}`}`,
         kind: "points",
         x: own.numbers("x"),
         y: own.numbers("y"),
         ...look(label ?? 0),
         hollow: part === "query",
-        describe: (index) => `${part} ${(own.at("example", index) as number) + 1}, ${name}`,
+        describe: (index) =>
+          `${exampleName(part, (own.at("example", index) as number) + 1)}, ${name}`,
       });
       origin.push(own);
     }
@@ -78,7 +81,7 @@ function Cloud({ store, frame }: { store: Store; frame: Frame<Columns["embedding
   const found = rows.where({ part: cursor.part, example: cursor.example });
   if (found.rows) {
     series.push({
-      name: "here",
+      name: trans.__("here"),
       kind: "points",
       x: found.numbers("x"),
       y: found.numbers("y"),
@@ -91,13 +94,16 @@ function Cloud({ store, frame }: { store: Store; frame: Frame<Columns["embedding
     ((frame.at("explained_x", 0) as number) + (frame.at("explained_y", 0) as number)) * 100;
   return (
     <Chart
-      title={`Embedding after step ${step}`}
-      description={`Solid: support, hollow: query; on two principal directions, which hold ${three(explained)}% of the variance`}
+      title={trans.__("Embedding after step %1", step)}
+      description={trans.__(
+        "Solid: support, hollow: query; on two principal directions, which hold %1% of the variance",
+        three(explained),
+      )}
       height={280}
       quietLegend={series.length > 10}
       series={series}
-      x={{ label: "first direction", domain: span(frame, "x") }}
-      y={{ label: "second direction", domain: span(frame, "y") }}
+      x={{ label: trans.__("first direction"), domain: span(frame, "x") }}
+      y={{ label: trans.__("second direction"), domain: span(frame, "y") }}
       onPick={({ series: which, index }) => {
         const own = origin[which];
         if (!own) return;

@@ -8,18 +8,19 @@ import { HeatMap } from "../../ui/HeatMap";
 import { look } from "../../ui/palette";
 import { Inspected } from "../Inspected";
 import { lookup } from "../link";
+import { trans } from "../../words";
 
 export function Stream({ store }: { store: Store }) {
   return (
     <>
-      <Inspected store={store} kind="stream" what="accuracy on every class after every class">
+      <Inspected store={store} kind="stream" what={trans.__("accuracy on every class after every class")}>
         {(frame) => <Matrix store={store} frame={frame} />}
       </Inspected>
-      <h3>What was forgotten?</h3>
+      <h3>{trans.__("What was forgotten?")}</h3>
       <Inspected
         store={store}
         kind="transfer"
-        what="what was learned and forgotten of each class"
+        what={trans.__("what was learned and forgotten of each class")}
         ownsTable={false}
       >
         {(frame) => <Transfer frame={frame} />}
@@ -32,10 +33,15 @@ export function Stream({ store }: { store: Store }) {
 export function known(frame: Frame, step: number): string {
   const rows = frame.where({ step, met: 1 });
   const values = Array.from(rows.numbers("accuracy")).filter(Number.isFinite);
-  if (!values.length) return "Nothing has come yet.";
+  if (!values.length) return trans.__("Nothing has come yet.");
   const mean = (100 * values.reduce((a, b) => a + b, 0)) / values.length;
-  const count = values.length === 1 ? "one class" : `${values.length} classes`;
-  return `After step ${step}, ${three(mean)}% is right on the ${count} that came.`;
+  return trans._n(
+    "After step %2, %3% is right on the one class that came.",
+    "After step %2, %3% is right on the %1 classes that came.",
+    values.length,
+    step,
+    three(mean),
+  );
 }
 
 function Matrix({ store, frame }: { store: Store; frame: Frame }) {
@@ -48,16 +54,16 @@ function Matrix({ store, frame }: { store: Store; frame: Frame }) {
     <>
       <p class="wb-answer">{known(frame, step)}</p>
       <HeatMap
-        title="Accuracy on each class after each class"
+        title={trans.__("Accuracy on each class after each class")}
         rows={steps.map(String)}
         columns={names}
         value={(row, column) =>
           asked[column]! <= steps[row]! ? 100 * accuracy(steps[row], asked[column]) : null
         }
-        label="accuracy"
+        label={trans.__("accuracy")}
         unit="%"
-        rowLabel="after inner step"
-        columnLabel="asked about"
+        rowLabel={trans.__("after inner step")}
+        columnLabel={trans.__("asked about")}
         bound={100}
         marked={{ row: steps.indexOf(step), column: -1 }}
         onPick={({ row }) => store.move({ step: steps[row]! })}
@@ -80,23 +86,23 @@ function Transfer({ frame }: { frame: Frame }) {
   return (
     <div class="wb-columns">
       <Chart
-        title="What was learned, and what is left"
+        title={trans.__("What was learned, and what is left")}
         series={lines([
-          ["learned", "right after it"],
-          ["last", "after the last class"],
+          ["learned", trans.__("right after it")],
+          ["last", trans.__("after the last class")],
         ])}
-        x={{ label: "class, in the order of the stream", integer: true }}
-        y={{ label: "accuracy (%)", domain: [0, 100] }}
+        x={{ label: trans.__("class, in the order of the stream"), integer: true }}
+        y={{ label: trans.__("accuracy (%)"), domain: [0, 100] }}
       />
       <Chart
-        title="Forgetting and transfer"
+        title={trans.__("Forgetting and transfer")}
         series={lines([
-          ["forgetting", "forgetting"],
-          ["backward", "backward transfer"],
-          ["forward", "forward transfer"],
+          ["forgetting", trans.__("forgetting")],
+          ["backward", trans.__("backward transfer")],
+          ["forward", trans.__("forward transfer")],
         ])}
-        x={{ label: "class, in the order of the stream", integer: true }}
-        y={{ label: "change (points)" }}
+        x={{ label: trans.__("class, in the order of the stream"), integer: true }}
+        y={{ label: trans.__("change (points)") }}
       />
     </div>
   );

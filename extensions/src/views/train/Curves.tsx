@@ -9,13 +9,15 @@ import { Chart, type Series } from "../../ui/Chart";
 import { Form } from "../../ui/Form";
 import { look, stepColour } from "../../ui/palette";
 import { smoothed } from "../../ui/smooth";
+import { type Axis } from "../../ui/scales";
 import { type Window } from "../../ui/window";
 import { logOf } from "../dialogs";
+import { trans } from "../../words";
 
-const AXIS = {
-  iteration: { label: "outer step", integer: true },
-  seconds: { label: "training time", unit: "s" },
-};
+const axisOf = (by: View["by"]): Axis =>
+  by === "seconds"
+    ? { label: trans.__("training time"), unit: "s" }
+    : { label: trans.__("outer step"), integer: true };
 const MOST = 8; // adaptations that are drawn
 
 /** A run's colour and marker stay with it while newer runs come. */
@@ -23,7 +25,7 @@ export const looks = (runs: ListedRun[], name: string) =>
   look(runs.length - 1 - runs.findIndex((run) => run.name === name));
 
 interface View {
-  by: keyof typeof AXIS;
+  by: "iteration" | "seconds";
   smoothing: number;
   window: Signal<Window | null>;
 }
@@ -42,14 +44,16 @@ export function Curves({ store }: { store: Store }) {
   if (!Object.keys(store.frames.value).some((name) => name.startsWith("run:")))
     return (
       <p class="wb-empty">
-        {runs.length ? "Nothing has been measured yet." : "No runs yet: start one. It trains on when the notebook is closed."}
+        {runs.length
+          ? trans.__("Nothing has been measured yet.")
+          : trans.__("No runs yet: start one. It trains on when the notebook is closed.")}
       </p>
     );
   return (
     <>
       <div class="wb-looks">
         <Form
-          title="How curves are drawn"
+          title={trans.__("How curves are drawn")}
           bare
           fields={fields}
           onChange={(name, next) => {
@@ -59,10 +63,12 @@ export function Curves({ store }: { store: Store }) {
         />
         {window.value ? (
           <button type="button" onClick={() => (window.value = null)}>
-            Show all
+            {trans.__("Show all")}
           </button>
         ) : (
-          <span class="wb-quiet">Drag over a part to see it closely; or + and - on a chart.</span>
+          <span class="wb-quiet">
+            {trans.__("Drag over a part to see it closely; or + and - on a chart.")}
+          </span>
         )}
       </div>
       <Learning store={store} runs={runs} view={view} />
@@ -99,10 +105,17 @@ function Learning({ store, runs, view }: Shown) {
   );
   const parts = (metric: string) => {
     const splits = drawn.flatMap(([, frame]) => frame.where({ metric }).distinct<string>("split"));
-    const over = banded.size ? (drawn.some(([, , count]) => count === 1) ? "seeds or tasks" : "seeds") : "tasks";
+    const interval = !banded.size
+      ? trans.__("validation with markers and its 95% interval over tasks")
+      : drawn.some(([, , count]) => count === 1)
+        ? trans.__("validation with markers and its 95% interval over seeds or tasks")
+        : trans.__("validation with markers and its 95% interval over seeds");
+    const training = view.smoothing
+      ? trans.__("training thin, smoothed by %1", view.smoothing)
+      : trans.__("training thin");
     return [
-      splits.includes("train") && `training thin${view.smoothing ? `, smoothed by ${view.smoothing}` : ""}`,
-      splits.includes("validation") && `validation with markers and its 95% interval over ${over}`,
+      splits.includes("train") && training,
+      splits.includes("validation") && interval,
     ]
       .filter(Boolean)
       .join(", ");
@@ -115,9 +128,9 @@ function Learning({ store, runs, view }: Shown) {
           title={labelOf(measure)}
           description={parts(metric)}
           series={drawn.flatMap(([name, frame, count]) =>
-            curves(frame.where({ metric }), count > 1 ? `${name}, mean of ${count} seeds` : name, looks(runs, name), measure, view),
+            curves(frame.where({ metric }), count > 1 ? trans.__("%1, mean of %2 seeds", name, count) : name, looks(runs, name), measure, view),
           )}
-          x={AXIS[view.by]}
+          x={axisOf(view.by)}
           y={{ label: metric, unit: unitOf(measure), scale: scaleOf(measure), switchable: true }}
           chance={chanceOf(measure)}
           onLog={measure.unit === "%" ? undefined : logOf(store, "training", metric)}
@@ -144,7 +157,7 @@ function curves(
   const seen = validation.rows > 0;
   if (train.rows)
     found.push({
-      name: seen ? `${name}, training` : name,
+      name: seen ? trans.__("%1, training", name) : name,
       x: train.numbers(by),
       y: smoothed(times(train.numbers("value")), smoothing),
       colour,
@@ -155,7 +168,7 @@ function curves(
     const x = validation.numbers(by);
     const y = times(validation.numbers("value"));
     found.push({
-      name: `${name}, interval`,
+      name: trans.__("%1, interval", name),
       kind: "band",
       x,
       y,
@@ -176,14 +189,14 @@ function Inside({ store, runs, view }: Shown) {
   if (!drawn.length) return null;
   const quantities = new Set(drawn.flatMap((run) => frames[`inside:${run.name}`]!.distinct<string>("quantity")));
   return (
-    <section aria-label="Diagnostics" data-area="diagnostics">
-      <h4>The meta-gradient along the training</h4>
+    <section aria-label={trans.__("Diagnostics")} data-area="diagnostics">
+      <h3>{trans.__("The meta-gradient along the training")}</h3>
       <div class="wb-multiples">
         {[...quantities].map((quantity) => (
           <Chart
             key={quantity}
             title={quantity}
-            description={view.smoothing ? `smoothed by ${view.smoothing}` : undefined}
+            description={view.smoothing ? trans.__("smoothed by %1", view.smoothing) : undefined}
             height={150}
             quietLegend
             series={drawn.flatMap((run): Series[] => {
@@ -197,7 +210,7 @@ function Inside({ store, runs, view }: Shown) {
                 { ...one, y: smoothed(one.y, view.smoothing) },
               ];
             })}
-            x={AXIS[view.by]}
+            x={axisOf(view.by)}
             y={{ label: quantity, switchable: true }}
             onLog={logOf(store, "diagnostics", quantity)}
             window={view.window.value}
@@ -224,11 +237,11 @@ function Adaptations({ store, runs }: { store: Store; runs: ListedRun[] }) {
   const chosen = all.filter((_, k) => k === all.length - 1 || k % Math.ceil(all.length / MOST) === 0);
   const factor = factorOf(measure);
   return (
-    <section aria-label="Adaptations" data-area="adaptation">
+    <section aria-label={trans.__("Adaptations")} data-area="adaptation">
       <div class="wb-row">
-        <h4>The adaptation from the start, at each validation</h4>
+        <h3>{trans.__("The adaptation from the start, at each validation")}</h3>
         {known.length > 1 && (
-          <select aria-label="Adaptation of" value={run.name} onChange={(event) => (asked.value = event.currentTarget.value)}>
+          <select aria-label={trans.__("Adaptation of")} value={run.name} onChange={(event) => (asked.value = event.currentTarget.value)}>
             {known.map((one) => (
               <option key={one.name}>{one.name}</option>
             ))}
@@ -237,18 +250,21 @@ function Adaptations({ store, runs }: { store: Store; runs: ListedRun[] }) {
       </div>
       <Chart
         title={`${run.name}: ${labelOf(measure)}`}
-        description={`mean over validation tasks, after outer step ${chosen.map((i) => i.toLocaleString("en")).join(", ")}: late is dark`}
+        description={trans.__(
+          "mean over validation tasks, after outer step %1: late is dark",
+          chosen.map((i) => i.toLocaleString("en")).join(", "),
+        )}
         quietLegend
         series={chosen.map((iteration, k) => {
           const rows = frame.where({ iteration });
           return {
-            name: `after outer step ${iteration.toLocaleString("en")}`,
+            name: trans.__("after outer step %1", iteration.toLocaleString("en")),
             x: rows.numbers(axis),
             y: Array.from(rows.numbers("value"), (value) => factor * value),
             colour: stepColour(k + 1, chosen.length),
           };
         })}
-        x={{ label: axis === "step" ? "inner step" : "move", integer: true }}
+        x={{ label: axis === "step" ? trans.__("inner step") : trans.__("move"), integer: true }}
         y={{ label: metric!, unit: unitOf(measure), scale: scaleOf(measure), switchable: true }}
         chance={chanceOf(measure)}
         onLog={measure.unit === "%" ? undefined : logOf(store, "adaptation")}

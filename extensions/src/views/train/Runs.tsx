@@ -9,6 +9,8 @@ import { duration, three, withInterval } from "../../ui/format";
 import { Marker } from "../../ui/Marker";
 import { Code } from "../export";
 import { looks } from "./Curves";
+import { stateName } from "../../names";
+import { trans } from "../../words";
 
 export function Runs({ store }: { store: Store }) {
   const runs = aboutAs<TrainAbout>(store).runs ?? [];
@@ -17,22 +19,22 @@ export function Runs({ store }: { store: Store }) {
   if (!runs.length) return <Trash store={store} />;
   const ask = (command: string, name: string, more = {}) => store.send(command, { name, ...more }).catch(() => {});
   return (
-    <section aria-label="All runs" class="wb-wide wb-scrolls">
+    <section aria-label={trans.__("All runs")} class="wb-wide wb-scrolls">
       <table class="wb-runs wb-stacks">
         <thead>
           <tr>
-            <th scope="col">drawn</th>
-            <th scope="col">run</th>
-            <th scope="col">state</th>
-            <th scope="col">outer steps</th>
+            <th scope="col">{trans.__("drawn")}</th>
+            <th scope="col">{trans.__("run")}</th>
+            <th scope="col">{trans.__("state")}</th>
+            <th scope="col">{trans.__("outer steps")}</th>
             <th scope="col" class="wb-number">
-              rate, time left
+              {trans.__("rate, time left")}
             </th>
             <th scope="col" class="wb-number">
-              last validation (best)
+              {trans.__("last validation (best)")}
             </th>
             <th scope="col">
-              <span class="wb-hidden">actions</span>
+              <span class="wb-hidden">{trans.__("actions")}</span>
             </th>
           </tr>
         </thead>
@@ -46,7 +48,7 @@ export function Runs({ store }: { store: Store }) {
                     <input
                       type="checkbox"
                       checked={run.drawn}
-                      aria-label={`Draw ${run.name}`}
+                      aria-label={trans.__("Draw %1", run.name)}
                       onChange={(event) => void ask("draw", run.name, { drawn: event.currentTarget.checked })}
                     />
                     <svg width="14" height="14" aria-hidden="true">
@@ -54,19 +56,23 @@ export function Runs({ store }: { store: Store }) {
                     </svg>
                   </label>
                 </td>
-                <td title={`method ${run.method}, tasks ${run.tasks}, seed ${run.seed}`}>
+                <td title={trans.__("method %1, tasks %2, seed %3", run.method, run.tasks, run.seed)}>
                   {run.name}
                   {run.note && <div class="wb-reason">{run.note}</div>}
                 </td>
                 <td>
                   <span class="wb-state" data-state={run.state}>
-                    {run.stopping ? "stopping" : run.state}
+                    {stateName(run.stopping ? "stopping" : run.state)}
                   </span>
                   {run.reason && <div class="wb-reason">{run.reason}</div>}
                 </td>
                 <td>
-                  <progress value={run.iteration} max={run.iterations || 1} aria-label={`${run.name}: outer steps`} />{" "}
-                  {run.iteration.toLocaleString("en")} of {run.iterations.toLocaleString("en")}
+                  <progress value={run.iteration} max={run.iterations || 1} aria-label={trans.__("%1: outer steps", run.name)} />{" "}
+                  {trans.__(
+                    "%1 of %2",
+                    run.iteration.toLocaleString("en"),
+                    run.iterations.toLocaleString("en"),
+                  )}
                 </td>
                 <td class="wb-number">
                   {run.state === "running" && run.rate > 0 && `${three(run.rate)}/s`}
@@ -80,12 +86,12 @@ export function Runs({ store }: { store: Store }) {
                   <span class="wb-row wb-actions">
                     {run.state === "running" && (
                       <button type="button" disabled={run.stopping} onClick={() => void ask("stop", run.name)}>
-                        Stop
+                        {trans.__("Stop")}
                       </button>
                     )}
                     {run.resumes && (
                       <button type="button" onClick={() => void ask("resume", run.name)}>
-                        Resume
+                        {trans.__("Resume")}
                       </button>
                     )}
                     {run.opens && (
@@ -98,15 +104,15 @@ export function Runs({ store }: { store: Store }) {
                           )
                         }
                       >
-                        Open
+                        {trans.__("Open")}
                       </button>
                     )}
                     {!store.about.value.saved && (
                       <button
                         type="button"
                         aria-expanded={edited.value === run.name}
-                        aria-label={`Edit ${run.name}`}
-                        title="Rename, note, delete"
+                        aria-label={trans.__("Edit %1", run.name)}
+                        title={trans.__("Rename, note, delete")}
                         onClick={() => (edited.value = edited.value === run.name ? "" : run.name)}
                       >
                         …
@@ -128,7 +134,7 @@ export function Runs({ store }: { store: Store }) {
         <Code
           key={line.value}
           open
-          title="To see it adapt, run this in a cell"
+          title={trans.__("To see it adapt, run this in a cell")}
           text={`from workbench.widgets import Stage\n\n${line.value}`}
         />
       )}
@@ -161,15 +167,15 @@ function Edit({ run, ask, done }: { run: ListedRun; ask: Ask; done: () => void }
       <td colSpan={7}>
         <span class="wb-row">
           <label class="wb-row">
-            name
-            <input type="text" aria-label={`New name of ${run.name}`} defaultValue={run.name} onKeyDown={onEnter(rename)} onBlur={(event) => rename(event.currentTarget)} />
+            {trans.__("name")}
+            <input type="text" aria-label={trans.__("New name of %1", run.name)} defaultValue={run.name} onKeyDown={onEnter(rename)} onBlur={(event) => rename(event.currentTarget)} />
           </label>
           <label class="wb-row">
-            note
-            <input type="text" size={40} aria-label={`Note on ${run.name}`} defaultValue={run.note} onKeyDown={onEnter(annotate)} onBlur={(event) => annotate(event.currentTarget)} />
+            {trans.__("note")}
+            <input type="text" size={40} aria-label={trans.__("Note on %1", run.name)} defaultValue={run.note} onKeyDown={onEnter(annotate)} onBlur={(event) => annotate(event.currentTarget)} />
           </label>
-          <button type="button" class="wb-end" aria-label={`Delete ${run.name}`} onClick={() => void ask("delete", run.name).then(done)}>
-            Delete
+          <button type="button" class="wb-end" aria-label={trans.__("Delete %1", run.name)} onClick={() => void ask("delete", run.name).then(done)}>
+            {trans.__("Delete")}
           </button>
         </span>
       </td>
@@ -182,13 +188,13 @@ function Trash({ store }: { store: Store }) {
   const trash = aboutAs<TrainAbout>(store).trash ?? [];
   if (!trash.length) return null;
   return (
-    <p class="wb-row wb-quiet" aria-label="Deleted runs">
-      Deleted:
+    <p class="wb-row wb-quiet" aria-label={trans.__("Deleted runs")}>
+      {trans.__("Deleted:")}
       {trash.map((name) => (
         <span key={name} class="wb-row">
           {name}
-          <button type="button" aria-label={`Restore ${name}`} onClick={() => void store.send("restore", { name }).catch(() => {})}>
-            Undo
+          <button type="button" aria-label={trans.__("Restore %1", name)} onClick={() => void store.send("restore", { name }).catch(() => {})}>
+            {trans.__("Undo")}
           </button>
         </span>
       ))}
@@ -210,12 +216,12 @@ function Apart({ store, runs }: { store: Store; runs: ListedRun[] }) {
   };
   return (
     <details onToggle={(event) => event.currentTarget.open && choose([first, second])}>
-      <summary>In which settings two runs differ</summary>
+      <summary>{trans.__("In which settings two runs differ")}</summary>
       <div class="wb-row">
         {([first, second] as const).map((name, k) => (
           <select
             key={k}
-            aria-label={k ? "Second run" : "First run"}
+            aria-label={k ? trans.__("Second run") : trans.__("First run")}
             value={name}
             onChange={(event) => choose(k ? [first, event.currentTarget.value] : [event.currentTarget.value, second])}
           >
@@ -230,7 +236,7 @@ function Apart({ store, runs }: { store: Store; runs: ListedRun[] }) {
           <table class="wb-apart">
             <thead>
               <tr>
-                <th scope="col">setting</th>
+                <th scope="col">{trans.__("setting")}</th>
                 <th scope="col">{first}</th>
                 <th scope="col">{second}</th>
               </tr>
@@ -246,7 +252,7 @@ function Apart({ store, runs }: { store: Store; runs: ListedRun[] }) {
             </tbody>
           </table>
         ) : (
-          <p class="wb-quiet">They have the same settings.</p>
+          <p class="wb-quiet">{trans.__("They have the same settings.")}</p>
         ))}
     </details>
   );
