@@ -5,6 +5,7 @@ import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
 import { Widget } from "@lumino/widgets";
 import { h, render } from "preact";
 import type { SavedTrace } from "../generated";
+import { saidBy } from "../words";
 import { fetchTrace } from "./trace/fetching";
 
 /** Reads and shows it when it comes into view: where there is a panel, and a notebook has many, the page's
@@ -56,7 +57,7 @@ export class Saved extends Widget implements IRenderMime.IRenderer {
     } catch (error) {
       if (this.isDisposed) return;
       this.put();
-      render(h("p", { role: "alert", class: "wb wb-empty" }, (error as Error).message), this.node);
+      render(h("p", { role: "alert", class: "wb wb-empty" }, saidBy(error as Error)), this.node);
     }
   }
 

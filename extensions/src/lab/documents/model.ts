@@ -4,12 +4,14 @@
 import { Frame } from "../../frame";
 import type { Field, ListedRun, RunDocument, SentFrame, TrainAbout, WireFrame } from "../../generated";
 import type { About } from "../../store";
+import { trans } from "../../words";
 import { Answering, type Answers } from "../answering";
 import type { Ask } from "../server";
 
 const WHILE_ALIVE = 2000; // milliseconds between two looks while it trains
 const ELSE = 15000;
-const REFUSED = "this is a run that is looked at from outside: open the training panel in a notebook for that";
+const refused = () =>
+  trans.__("this is a run that is looked at from outside: open the training panel in a notebook for that");
 
 /** What the kinds of export are called among the frames of a run. */
 export const FRAMES: Record<string, string> = {
@@ -67,7 +69,7 @@ export class RunModel extends Answering {
         show: (changed) => ((this.looks = { ...this.looks, ...changed }), this.show()),
         ...deeds,
       },
-      () => REFUSED,
+      refused,
     );
   }
 
