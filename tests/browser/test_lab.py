@@ -342,6 +342,8 @@ def test_a_figure_tells_its_receipt_and_the_way_to_its_run(
     page.locator(".lm-TabBar-tabLabel", has_text="run-0003").wait_for()
     receipt.get_by_text("Open a figure").wait_for()  # of the document in front
     page.evaluate("() => jupyterapp.shell.collapseRight()")
+
+
 # ---- another language ----------------------------------------------------------------------------
 
 
