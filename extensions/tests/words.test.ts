@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import { stepName } from "../src/facts";
 import { inWords } from "../src/lab/settings";
+import { lettersOf } from "../src/ui/format";
 import { filled, saidBy, speak, Told, trans } from "../src/words";
 
 afterEach(() => speak(undefined));
@@ -44,4 +45,8 @@ test("settings are said in it too, and nothing else of them changes", () => {
       properties: { seed: { title: "SEED", description: "OF.", type: "integer", default: 3 } },
     },
   });
+});
+
+test("a Chinese sign takes the room of two letters", () => {
+  expect(["layer", "内循环步", "第 2 步"].map(lettersOf)).toEqual([5, 8, 7]);
 });

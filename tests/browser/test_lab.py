@@ -176,7 +176,7 @@ def test_a_run_is_deleted_and_comes_back(page: Page, runs: Locator, lab: Server)
     assert not (lab.folder / "runs" / "run-0007").exists()
     runs.get_by_role("button", name="Undo").click()
     named(runs, "run-0007").wait_for()
-    assert (lab.folder / "runs" / "run-0007").is_dir()
+    until((lab.folder / "runs" / "run-0007").is_dir, "the run")  # the row may be the old one
 
 
 def test_a_run_that_trains_is_followed_and_stopped(page: Page, runs: Locator, lab: Server):

@@ -3,7 +3,7 @@
 import { type TargetedKeyboardEvent, type TargetedPointerEvent } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import { banded, isNumber, type Row } from "./bands";
-import { short, three, withUnit } from "./format";
+import { lettersOf, short, three, withUnit } from "./format";
 import { useSteady, useUnique, useWidth } from "./hooks";
 import { Marker } from "./Marker";
 import { diverging, sequential } from "./palette";
@@ -117,9 +117,9 @@ export function HeatMap(props: Props) {
   const [at, setAt] = useState<Place | null>(null);
   const [focus, setFocus] = useState<Place | null>(null);
   const id = useUnique();
-  const letters = rows.reduce((most, name) => Math.max(most, name.length), 0);
+  const letters = rows.reduce((most, name) => Math.max(most, lettersOf(name)), 0);
   const beside = props.rowLooks ? 14 : 0;
-  const left = Math.min(Math.max(letters, props.rowLabel.length, 2) * 6.6 + 10, 120) + beside;
+  const left = Math.min(Math.max(letters, lettersOf(props.rowLabel), 2) * 6.6 + 10, 120) + beside;
   const cell = Math.max(Math.min((width - left - 4) / Math.max(columns.length, 1), 64), 1);
   const height = Math.max(Math.min(props.size ?? 26, 360 / Math.max(rows.length, 1)), 4);
   const gap = cell > 5 && height > 5 ? 1 : 0;

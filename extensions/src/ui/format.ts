@@ -70,6 +70,10 @@ export function short(name: string, letters = 18): string {
   return `${name.slice(0, letters - 1 - tail)}…${name.slice(-tail)}`;
 }
 
+/** How many Latin letters a text is as wide as, about: a Chinese one is as wide as two. */
+export const lettersOf = (text: string): number =>
+  text.length + (text.match(/[\u2e80-\uffef]/g)?.length ?? 0);
+
 /** Seconds as people say them. */
 export function duration(seconds: number): string {
   if (seconds < 60) return `${Math.max(Math.round(seconds), 1)} s`;
