@@ -159,7 +159,7 @@ def test_figures_load_no_torch():
     assert fresh("import sys, workbench.figures; print('torch' in sys.modules)").strip() == "False"
 
 
-@pytest.mark.parametrize("module", ["workbench", "workbench.algorithms"])
+@pytest.mark.parametrize("module", ["workbench", "workbench.algorithms", "workbench.training"])
 def test_names_loaded_late_are_those_that_type_checkers_see(module: str):
     tree = ast.parse((ROOT / module.replace(".", "/") / "__init__.py").read_text())
     (block,) = [n for n in tree.body if isinstance(n, ast.If)]

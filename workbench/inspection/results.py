@@ -136,6 +136,7 @@ def seeds_frame(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     value      the mean over seeds
     low, high  its 95% interval over seeds, by Student's t
 
+    >>> from workbench.inspection import metrics_frame
     >>> row = {"iteration": 5, "split": "train"}
     >>> one, other = (metrics_frame([{**row, "loss": loss}]) for loss in (1, 3))
     >>> seeds_frame([one, other])[["value", "high"]].round(1).values.tolist()

@@ -14,11 +14,17 @@ sweep        many trainings in one folder, a `Sweep`, side by side here or on a 
 gathered     what its units reach on test tasks; `by_group` with intervals over tasks and seeds
 compare      methods on identical tasks, paired
 gap_frame    learners on tasks of which more and more values are missing
+
+What trains or measures in many processes is imported when it is first used.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from workbench.training.background import resume_in_background, start_in_background
 from workbench.training.comparison import Comparison, compare
-from workbench.training.crews import crew_of
 from workbench.training.evaluation import Evaluation, evaluate
 from workbench.training.experiment import Experiment, TrainingSettings
 from workbench.training.gaps import gap_frame
@@ -26,10 +32,28 @@ from workbench.training.loop import Outcome, train
 from workbench.training.presets import baselines, preset, presets
 from workbench.training.runs import Run, Status
 from workbench.training.shipped import name_of, run_of, shipped_runs
-from workbench.training.spreading import evaluate_run
-from workbench.training.sweeps import Sweep, by_group, gathered, sweep
 from workbench.training.trainer import Trainer
-from workbench.training.tuning import Study, tune
+
+if TYPE_CHECKING:
+    from workbench.training.crews import crew_of as crew_of
+    from workbench.training.spreading import evaluate_run as evaluate_run
+    from workbench.training.sweeps import Sweep as Sweep
+    from workbench.training.sweeps import by_group as by_group
+    from workbench.training.sweeps import gathered as gathered
+    from workbench.training.sweeps import sweep as sweep
+    from workbench.training.tuning import Study as Study
+    from workbench.training.tuning import tune as tune
+
+_HOMES = {
+    "crew_of": "workbench.training.crews",
+    "evaluate_run": "workbench.training.spreading",
+    "Sweep": "workbench.training.sweeps",
+    "by_group": "workbench.training.sweeps",
+    "gathered": "workbench.training.sweeps",
+    "sweep": "workbench.training.sweeps",
+    "Study": "workbench.training.tuning",
+    "tune": "workbench.training.tuning",
+}
 
 __all__ = [
     "Comparison",
@@ -61,3 +85,11 @@ __all__ = [
     "train",
     "tune",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module '{__name__}' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

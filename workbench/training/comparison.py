@@ -22,7 +22,6 @@ from workbench.training.evaluation import DEFAULT_SEED, Evaluation, evaluate, in
 from workbench.training.experiment import Experiment
 from workbench.training.runs import Run
 from workbench.training.shipped import beside, name_of
-from workbench.training.sweeps.folder import runs_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +141,8 @@ def compare(
     run. What they were trained on may differ; that they are tested on the same tasks is told by the
     hash of the episodes. Runs equal but for their seed form one group, compared by its mean.
     """
+    from workbench.training.sweeps import runs_of  # which most who import this do without
+
     opened = beside([unit for run in runs for unit in runs_of(run)])
     experiments = comparable(opened)
     results: list[Evaluation] = []

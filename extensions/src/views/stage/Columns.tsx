@@ -254,7 +254,7 @@ function Goes({ store, editor, lane, step, paths, pulls, height }: Going) {
   const here = store.cursor.value.lane;
   const domain = commonDomain(store, (one) => readPaths(frameOf(store, "trajectories", one))?.domain);
   return (
-    <div class="wb-goes" tabIndex={0} role="group" aria-label={trans.__("Trajectories")}>
+    <div class="wb-goes" tabIndex={0} role="group" aria-label={trans.__("Paths and rewards")}>
       <PathsView
         {...{ store, paths, step, height, domain }}
         colour={laneColour(lane)}
