@@ -48,8 +48,9 @@ def main() -> str:
 
 def inspections() -> str:
     """The package's own inspections, for what is looked at without a kernel."""
-    lines = ["/** The inspections that every method has, and whether a frame is of all tasks. */"]
-    lines += ["export const KINDS: (Inspection & { whole: boolean })[] = ["]
+    lines = ["/** The inspections that every method has, whether a frame is of all tasks, and of which kind"]
+    lines += [" * these must be; of any, where none is named. */"]
+    lines += ["export const KINDS: (Inspection & { whole: boolean; tasks: string[] })[] = ["]
     for one in KINDS.values():
         told = {
             "name": one.name,
@@ -57,6 +58,7 @@ def inspections() -> str:
             "sentence": one.sentence,
             "view": one.view,
             "whole": one.scope == "episode",
+            "tasks": list(one.tasks),
         }
         fields = ", ".join(f"{k}: {json.dumps(v, ensure_ascii=False)}" for k, v in told.items())
         lines.append(f"  {{ {fields} }},")

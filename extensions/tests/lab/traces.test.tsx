@@ -222,6 +222,7 @@ describe("what views see of it", () => {
     expect(about.lanes.map(({ name, steps }) => [name, steps])).toEqual([["a", 1]]);
     expect(about.kinds.steps).toBe("ready");
     expect(about.kinds.predictions).toBe("these tasks have no classes");
+    expect(about.inspections.map(({ name }) => name)).not.toContain("returns"); // of control alone
     expect(about.kinds.landscape).toMatch(/saved without/);
     expect(about.whole).toContain("steps");
   });

@@ -46,6 +46,12 @@ export class TraceModel extends Answering {
   }
 }
 
+/** Whether tasks of a kind can be looked at so. */
+const fits = (name: string, kind: string) => {
+  const tasks = KINDS.find((one) => one.name === name)?.tasks ?? [];
+  return !tasks.length || tasks.includes(kind);
+};
+
 const isWhole = (name: string) => KINDS.find((one) => one.name === name)?.whole ?? false;
 
 /** The frame of a kind for a task; undefined where it was not saved. */
@@ -117,7 +123,7 @@ export function aboutOf(traces: Named[], lane: number, task: number): About & Se
       diverged: null,
       memory: [],
     })),
-    inspections,
+    inspections: inspections.filter(({ name }) => fits(name, trace.kind)),
     kinds,
     forms: {},
     definitions: {},
