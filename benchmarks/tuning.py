@@ -123,7 +123,8 @@ def work(task: str, method: str, seed: int, *, scale: float) -> Rows:
             assert outcome.best is not None
             factor = outcome.tasks.measure(whole.test).factor
             found = {"score": scored(outcome.run), "validation": outcome.best.value * factor}
-            return [{**found, "trials": 1, "outer_steps": budget, "seconds": _since(began)}]
+            spent_on = {"trials": 1, "pruned": 0, "outer_steps": budget, "seconds": _since(began)}
+            return [found | spent_on]
         experiment = experiment_of(task, seed, max(5, budget // TRIALS))
         how: dict[str, Any] = METHODS[method] | STARTUP[METHODS[method]["sampler"]]
         if method == "TPE, warm":
@@ -169,7 +170,7 @@ def table(frame: pd.DataFrame) -> str:
         by_seed = " ".join(f"{score:.{digits}f}" for score in scores)
         early = rows["half"].mean() if "half" in rows else float("nan")
         told = "" if pd.isna(early) else f"{early:.{digits}f}"
-        pruned = 0 if rows["pruned"].isna().all() else rows["pruned"].mean()
+        pruned = rows["pruned"].mean()
         lines.append(
             f"| {task} | {method} | {scores.mean():.{digits}f} ± {half:.{digits}f} | {by_seed} | "
             f"{told} | {rows['trials'].mean():.0f} ({pruned:.0f}) | "
