@@ -1,11 +1,12 @@
 """MAML-RL on 2D navigation: the return after 0 to 3 gradient steps.
 
     python -m benchmarks.navigation
+    python -m benchmarks.navigation --only "first order" pretrained --scale 2
 
 Finn et al. (2017), section 5.3: goals in the plane that are not seen, 20 tasks x 20 trajectories of
 at most 100 moves a batch. A unit is a preset trained with one seed by PPO's outer step (five epochs
-a batch), of the length that the preset has; `pretrained` learned one policy for all goals, with no
-inner step in training. Each is then adapted to 200 test goals that no training and no choice of
+a batch), of the preset's length times `length`; `pretrained` learned one policy for all goals, with
+no inner step in training. Each is then adapted to 200 test goals that no training and no choice of
 settings saw by the same steps, 0.1 and then 0.04 long (half of the first in the paper), each of 20
 trajectories. Intervals are over the goals of all seeds; `spread` is the standard deviation over
 seeds after the last step. Seconds are those that training took of one core. Published, by a trust
@@ -56,18 +57,18 @@ def work(method: str, seed: int, *, scale: float, device: str) -> Rows:
 def table(frame: pd.DataFrame) -> str:
     """Markdown: means over goals and seeds with their intervals."""
     lines = [
-        "| method | seeds | " + " | ".join(f"after {k}" for k in range(STEPS + 1))
+        "| method | length | seeds | " + " | ".join(f"after {k}" for k in range(STEPS + 1))
         + " | spread | seconds |",
-        "|" + "---|" * (STEPS + 5),
+        "|" + "---|" * (STEPS + 6),
     ]  # fmt: skip
-    for method, rows in frame.groupby("method", sort=False):
+    for (method, scale), rows in frame.groupby(["method", "scale"], sort=False):
         cells = []
         for k in range(STEPS + 1):
             half = half_width(float(rows[f"sd_{k}"].pow(2).mean() ** 0.5), int(rows["goals"].sum()))
             cells.append(f"{rows[f'return_{k}'].mean():.1f} ± {half:.1f}")
         spread = rows[f"return_{STEPS}"].std()
         lines.append(
-            f"| {method} | {len(rows)} | {' | '.join(cells)} | {spread:.1f} "
+            f"| {method} | {scale:g} | {len(rows)} | {' | '.join(cells)} | {spread:.1f} "
             f"| {rows['seconds'].mean():.0f} |"
         )
     return "\n".join(lines)
