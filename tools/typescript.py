@@ -48,8 +48,10 @@ def main() -> str:
 
 def inspections() -> str:
     """The package's own inspections, for what is looked at without a kernel."""
-    lines = ["/** The inspections that every method has, whether a frame is of all tasks, and of which kind"]
-    lines += [" * these must be; of any, where none is named. */"]
+    lines = [
+        "/** The inspections that every method has, whether a frame is of all tasks, and of what"
+    ]
+    lines += [" * kind these must be; of any, where none is named. */"]
     lines += ["export const KINDS: (Inspection & { whole: boolean; tasks: string[] })[] = ["]
     for one in KINDS.values():
         told = {

@@ -526,8 +526,8 @@ export interface Columns {
   certificate: "direction" | "claimed" | "measured" | "error" | "unsure";
 }
 
-/** The inspections that every method has, whether a frame is of all tasks, and of which kind
- * these must be; of any, where none is named. */
+/** The inspections that every method has, whether a frame is of all tasks, and of what
+ * kind these must be; of any, where none is named. */
 export const KINDS: (Inspection & { whole: boolean; tasks: string[] })[] = [
   { name: "examples", label: "", sentence: "A task's examples as they are, and what was edited", view: "stage", whole: false, tasks: ["classification", "regression"] },
   { name: "steps", label: "Loss", sentence: "Loss and metric of every task after every inner step", view: "loss", whole: true, tasks: [] },
