@@ -1,13 +1,14 @@
 """RL² on bandits, tabular MDPs and a grid: what a whole trial brings.
 
     python -m benchmarks.trials_rl2 --workers 2
+    python -m benchmarks.trials_rl2 --only "MDP, 10 episodes" --scale 2
 
 Bandits and MDPs are those of Duan et al. (2016), at 10 pulls and at 10 episodes of 10 moves,
 trained by the presets `bandit-rl2` (an actor-critic) and `mdp-rl2` (PPO); on 2,000 test tasks.
 Published are 6.7 on the bandits, and 156.2 on MDPs after many more trials (random 100.1, posterior
 sampling 138.1). On the grid (`grid-rl2`, 4 episodes) the same policy trained on single episodes is
 set beside it, paired by task: it knows the family, and nothing of a task. Seconds are of one core,
-of the training alone.
+of the training alone; what is kept of the MDPs is of twice the preset's length.
 """
 
 from __future__ import annotations
