@@ -209,8 +209,12 @@ class Watched:
             self.left.append(url)
 
     def _said(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self.errors.append(f"{message.text} ({message.location.get('url', '')})")
+        url = message.location.get("url", "")
+        # Jupyter's server cannot list kernels in the moment in which one of them starts: it has no
+        # state yet (kernel_model in jupyter_server 2.x). JupyterLab asks again.
+        listing = url.startswith(f"{self.address}/api/kernels?") and "status of 500" in message.text
+        if message.type == "error" and not listing:
+            self.errors.append(f"{message.text} ({url})")
 
 
 @contextmanager
