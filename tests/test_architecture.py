@@ -23,6 +23,7 @@ GROUND = {
     "fields",
     "files",
     "hints",
+    "late",
     "measures",
     "numbers",
     "own",

@@ -17,8 +17,9 @@ Names are imported when first used, so that `import workbench` is cheap.
 from __future__ import annotations
 
 import os
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from workbench.late import late
 
 if TYPE_CHECKING:
     from workbench.algorithms.base import Adapted as Adapted
@@ -63,13 +64,7 @@ _HOMES = {
 
 __all__ = [*_HOMES, "__version__"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'workbench' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = late(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -8,8 +8,9 @@ Names are imported when first used: a session that needs one method loads one.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from workbench.late import late
 
 if TYPE_CHECKING:
     from workbench.algorithms.base import Learner as Learner
@@ -301,13 +302,7 @@ _HOMES = {name: f"{__name__}.{module}" for module, names in _NAMES.items() for n
 
 __all__ = [*_HOMES]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'workbench.algorithms' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = late(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.cli.parsing import command, note, parse, say, say_json
 from workbench.errors import UserError
@@ -68,18 +68,14 @@ def sweep(arguments: list[str]) -> int:
         if episodes == 0:
             say_json(_record(made)) if json else say(str(made.directory))
             return
+        asked: dict[str, Any] = {"episodes": episodes, "split": split, "seed": seed}
+        if inductive:
+            asked["inductive"] = True
         with crew_for(workers, dask) as crew:
-            units = gathered(
-                made,
-                episodes=episodes,
-                split=split,
-                seed=seed,
-                inductive=True if inductive else None,
-                crew=crew,
-            )
+            units = gathered(made, **asked, crew=crew)
         groups = by_group(units)
         if figure is not None:
-            _draw(groups, figure, made, seed)
+            _draw(groups, figure, made, asked)
         if json:
             table = units.drop(columns="per_task")
             groups["per_seed"] = groups["per_seed"].map(list)
@@ -133,9 +129,15 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, object]]:
     return found
 
 
-def _draw(groups: pd.DataFrame, path: Path, made: Sweep, seed: int) -> None:
+def _draw(groups: pd.DataFrame, path: Path, made: Sweep, asked: dict[str, Any]) -> None:
     from workbench.figures import Receipt, save, sweep_results
 
-    code = f'sweep_results(by_group(gathered("{made.directory}")))'
-    save(sweep_results(groups), path, Receipt.of(groups, code=code, seed=seed))
+    how = "".join(f", {name}={value!r}" for name, value in asked.items())
+    code = (
+        "from workbench.figures import sweep_results\n"
+        "from workbench.training import by_group, gathered\n\n"
+        f"groups = by_group(gathered({str(made.directory)!r}{how}))\n"
+        "plot = sweep_results(groups)"
+    )
+    save(sweep_results(groups), path, Receipt.of(groups, code=code, seed=asked["seed"]))
     note(str(path))

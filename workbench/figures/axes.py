@@ -133,7 +133,12 @@ def tell_diverged(plot: Plot, frame: pd.DataFrame, style: Style) -> None:
         return
     plot.alt_text += f" {text}."
     wrapped = "\n".join(textwrap.wrap(text, 60))
-    plot.supxlabel(wrapped, fontsize=style.text_size * 0.875, color=style.ink, x=0.01, ha="left")
+    footnote(plot, wrapped, style, style.ink)
+
+
+def footnote(plot: Plot, text: str, style: Style, colour: str) -> None:
+    """A small line below the whole figure."""
+    plot.supxlabel(text, fontsize=style.text_size * 0.875, color=colour, x=0.01, ha="left")
 
 
 def note(axes: Axes, text: str, colour: str) -> None:

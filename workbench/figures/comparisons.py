@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from workbench.errors import UserError
 from workbench.figures.axes import (
     dress,
+    footnote,
     logarithmic,
     note,
     short,
@@ -83,13 +84,8 @@ def comparison(frame: pd.DataFrame, *, reference: str | None = None, style: Styl
             axes.locator_params(axis="x", nbins=4) if not (log and axes is row[0]) else None
         pairs = ", paired" if panels == 2 else ""
         hollow = "; hollow: seeds" if seeds else ""
-        plot.supxlabel(
-            f"bars: 95% interval over tasks{pairs}{hollow}{better}",
-            fontsize=style.text_size * 0.875,
-            color=style.before,
-            x=0.01,
-            ha="left",
-        )
+        below = f"bars: 95% interval over tasks{pairs}{hollow}{better}"
+        footnote(plot, below, style, style.before)
         plot.alt_text = _describe(tasks, differences, methods, reference, measure)
         plot.alt_text += "".join(f" {method} diverged and is left out." for method in ended)
         if ended:

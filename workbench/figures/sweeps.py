@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from workbench.figures.axes import dress, logarithmic, two_lines
+from workbench.figures.axes import dress, footnote, logarithmic, two_lines
 from workbench.figures.columns import require
 from workbench.figures.style import PAPER, Plot, Style, drawing
 from workbench.measures import measure_in
@@ -66,13 +66,8 @@ def sweep_results(frame: pd.DataFrame, *, style: Style = PAPER) -> Plot:
         dress(axes.xaxis, log=measure.unit != "%" and logarithmic(style, factor * data["mean"]))
         axes.set_xlabel(measure.axis)
         better = f"; {measure.better} is better" if measure.better else ""
-        plot.supxlabel(
-            f"95% interval: fine, tasks; broad, seeds (hollow){better}",
-            fontsize=style.text_size * 0.875,
-            color=style.before,
-            x=0.01,
-            ha="left",
-        )
+        below = f"95% interval: fine, tasks; broad, seeds (hollow){better}"
+        footnote(plot, below, style, style.before)
         groups = f"{len(frame)} groups" if len(frame) > 1 else "one group"
         plot.alt_text = f"{measure.axis} of {groups}: {'; '.join(said)}."
         if lost:

@@ -20,9 +20,9 @@ What trains or measures in many processes is imported when it is first used.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from workbench.late import late
 from workbench.training.background import resume_in_background, start_in_background
 from workbench.training.comparison import Comparison, compare
 from workbench.training.evaluation import Evaluation, evaluate
@@ -86,10 +86,8 @@ __all__ = [
     "tune",
 ]
 
+__getattr__ = late(__name__, _HOMES)
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module '{__name__}' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

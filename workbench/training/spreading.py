@@ -10,9 +10,10 @@ import functools
 import hashlib
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -46,6 +47,7 @@ class _Part:
 
     run      a directory, or the name of what ships
     sha256   of the checkpoint that is meant
+    asked    how `evaluate` was asked for it
     place    where names of your own methods and tasks hold
     threads  that torch computes with, on which the last bits may depend
     """
@@ -55,12 +57,7 @@ class _Part:
     sha256: str
     tasks: str | None
     shape: Shape
-    episodes: int
-    split: Split
-    steps: int | None
-    seed: int
-    inductive: bool | None
-    every_step: bool
+    asked: Mapping[str, Any]
     place: Path
     threads: int
 
@@ -92,6 +89,14 @@ def evaluate_run(
         trained, family = family, open_tasks(tasks)
         check_alike(trained.spec(experiment.train), family, experiment.test)
     shape = experiment.test if shape is None else shape
+    asked: dict[str, Any] = {
+        "episodes": episodes,
+        "split": split,
+        "steps": steps,
+        "seed": seed,
+        "inductive": inductive,
+        "every_step": every_step,
+    }
     blocks = None
     if crew is not None:
         if isinstance(learner, Remembers):
@@ -105,33 +110,17 @@ def evaluate_run(
             sha256=_fingerprint(run, which),
             tasks=tasks,
             shape=shape,
-            episodes=episodes,
-            split=split,
-            steps=steps,
-            seed=seed,
-            inductive=inductive,
-            every_step=every_step,
+            asked=asked,
             place=Path.cwd(),
             threads=torch.get_num_threads(),
         )
         blocks = _in_order(crew, part)
-    return evaluate(
-        learner,
-        family,
-        shape,
-        episodes=episodes,
-        split=split,
-        steps=steps,
-        seed=seed,
-        inductive=inductive,
-        every_step=every_step,
-        blocks=blocks,
-    )
+    return evaluate(learner, family, shape, **asked, blocks=blocks)
 
 
 def _in_order(crew: Crew, part: _Part) -> Iterator[Block]:
     """Every block, the first one first, as soon as it and all before it are known."""
-    for number in range(math.ceil(part.episodes / BLOCK)):
+    for number in range(math.ceil(part.asked["episodes"] / BLOCK)):
         crew.give(number, _measured, part, number)
     known: dict[int, Block] = {}
     following = 0
@@ -147,9 +136,11 @@ def _measured(part: _Part, number: int) -> Block:
     with _one_at_a_time, contextlib.chdir(part.place), kept_threads():
         learner, tasks = _loaded(part.run, part.which, part.sha256, part.tasks)
         torch.set_num_threads(part.threads)
-        episode = block_of(tasks, part.shape, part.episodes, part.split, part.seed, number)
-        with evaluating(learner, part.inductive):
-            return measured_block(learner, episode, part.steps, every_step=part.every_step)
+        asked = part.asked
+        drawn = (asked["episodes"], asked["split"], asked["seed"])
+        episode = block_of(tasks, part.shape, *drawn, number)
+        with evaluating(learner, asked["inductive"]):
+            return measured_block(learner, episode, asked["steps"], every_step=asked["every_step"])
 
 
 @functools.lru_cache(maxsize=2)
