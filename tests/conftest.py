@@ -6,6 +6,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch loads: tests share the machine
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what tests start imports as fast as a user's does
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
