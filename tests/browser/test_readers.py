@@ -9,6 +9,8 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import distribution, distributions
 from pathlib import Path
 
@@ -21,10 +23,12 @@ from playwright.sync_api import Locator, Page
 
 from tests.browser.panels import until
 from tests.browser.test_kernels import SAVE
-from tests.browser.test_lab import CLOSE_ALL, OPEN, make_run
+from tests.browser.test_lab import OPEN, make_run
 from tools.browser import (
     ROOT,
     Notebook,
+    Server,
+    Watched,
     browsing,
     chromium,
     jupyterlab,
@@ -43,7 +47,23 @@ OUTPUTS = """() => [...jupyterapp.shell.currentWidget.content.model.cells][0].ou
 LIVE = ".jp-OutputArea section.wb:not(.wb-saved *)"
 SAVED = ".jp-OutputArea .wb-saved section.wb"
 
+# What Jupyter itself says on the console, without the workbench too.
+THEIRS = (
+    # Notebook 7's shortcuts hear of others' settings before they have read their own.
+    "Cannot read properties of undefined (reading 'schema')",
+    # Its debugger had asked the kernel that a test here ends.
+    "Could not restore the debugger state: Canceled future for debug_request message",
+)
+
 PLUGINS = "() => jupyterapp.listPlugins().filter((id) => jupyterapp.isPluginActivated(id))"
+ACTIVE = {
+    "notebook": ("@jupyter-notebook/application-extension:shell",),
+    "collaboration": (
+        "@jupyter/collaboration-extension:rtcPanel",
+        "@jupyter/docprovider-extension:ynotebook",
+    ),
+}
+COLLABORATIVE = "() => jupyterapp.shell.currentWidget.context.model.collaborative"
 KERNELS = """async () => {
   await jupyterapp.serviceManager.kernels.refreshRunning();
   return [...jupyterapp.serviceManager.kernels.running()].length;
@@ -70,19 +90,69 @@ def site(needs: Callable[[object, str], None], tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture(scope="module")
-def folders(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for each: a trace, a run, and a notebook of one panel, saved with its outputs."""
-    folders = tmp_path_factory.mktemp("served")
-    make_run(folders / "seven" / "runs", "mine")
-    session = Session("sinusoid-maml", count=2, queries=5)
-    session.tape.save(folders / "seven" / "one.metatrace")
+def served(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trace, a run, and a notebook of one panel, saved with its outputs; a reader gets a copy."""
+    folder = tmp_path_factory.mktemp("served")
+    make_run(folder / "runs", "mine")
+    Session("sinusoid-maml", count=2, queries=5).tape.save(folder / "one.metatrace")
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     cells = [nbformat.v4.new_code_cell(CELL.strip())]
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
     NotebookClient(notebook, store_widget_state=False).execute()  # JupyterLab stores none either
-    nbformat.write(notebook, folders / "seven" / "panel.ipynb")
-    shutil.copytree(folders / "seven", folders / "together")
-    return folders
+    nbformat.write(notebook, folder / "panel.ipynb")
+    return folder
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One that runs: its name, the folder that it serves, and open("a/file") for a page with it."""
+
+    name: str
+    folder: Path
+    open: Callable[[str], Page]
+
+
+@pytest.fixture(scope="module", params=["notebook", "collaboration"])
+def reader(
+    request: pytest.FixtureRequest,
+    packages: Callable[[str], Path],
+    site: Path,
+    served: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Reader]:
+    """Each in its turn."""
+    installed = packages(request.param)
+    folder = Path(shutil.copytree(served, tmp_path_factory.mktemp("reader") / request.param))
+    pages = notebook_pages if request.param == "notebook" else lab_documents
+    with jupyterlab(folder, site, installed) as server, pages(server) as (opening, watched):
+        yield Reader(request.param, folder, opening)
+    assert not watched.left, f"the page asked for {watched.left}"
+    errors = [error for error in watched.errors if not error.startswith(THEIRS)]
+    assert not errors, f"on the console: {errors}"
+
+
+@contextmanager
+def notebook_pages(server: Server) -> Iterator[tuple[Callable[[str], Page], Watched]]:
+    """Notebook 7 has a page for each file."""
+    with browsing(server) as (context, watched):
+
+        def opening(path: str) -> Page:
+            kind = "notebooks" if path.endswith(".ipynb") else "edit"
+            return open_page(context, server.url(f"{kind}/{path}"))
+
+        yield opening, watched
+
+
+@contextmanager
+def lab_documents(server: Server) -> Iterator[tuple[Callable[[str], Page], Watched]]:
+    """JupyterLab has one page for all."""
+    with lab_page(server) as (page, watched):
+
+        def opening(path: str) -> Page:
+            page.evaluate(OPEN, path)
+            return page
+
+        yield opening, watched
 
 
 def goes_a_step(panel: Locator) -> None:
@@ -96,115 +166,48 @@ def goes_a_step(panel: Locator) -> None:
     until(at_the_first, "the first step")
 
 
-def shows_the_run(page: Page) -> None:
-    panel = page.locator('section.wb[data-view="train"]')
-    panel.get_by_role("region", name="Runs").locator("figure svg").first.wait_for()
-    assert "300 of 1,000" in panel.inner_text()
-
-
-def shows_the_saved_panel_and_then_a_live_one(notebook: Notebook) -> None:
-    page = notebook.page
-    notebook.end()
-    goes_a_step(page.locator(SAVED))
-    assert page.locator(".wb-still").is_visible()
-    assert page.evaluate(KERNELS) == 0
-    notebook.run_all()
-    goes_a_step(page.locator(LIVE))
-    assert not page.locator(".wb-still").is_visible()
-    assert not page.locator(".wb-saved").is_visible()
-
-
-def saves_the_outputs(notebook: Notebook, path: Path) -> None:
-    """All that the page has, the number of its panel too, and as many as a run by itself leaves."""
-    before = kept(path)
-    notebook.page.evaluate(SAVE)
-    until(lambda: kept(path) == notebook.page.evaluate(OUTPUTS), "the outputs in the file")
-    assert kept(path) != before
-    assert [set(one) for one in kept(path)] == [set(one) for one in before]
-
-
 def kept(path: Path) -> list[dict[str, object]]:
     """What is shown by the notebook's cell; what was printed is a library's word on its cache."""
     outputs = nbformat.read(path, as_version=4).cells[0].outputs
     return [one.data for one in outputs if "data" in one]
 
 
-# ---- Notebook 7 ----------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def seven(
-    packages: Callable[[str], Path], folders: Path, site: Path
-) -> Iterator[Callable[[str], Page]]:
-    """seven("edit/a.file") is that page of Notebook 7's."""
-    with (
-        jupyterlab(folders / "seven", site, packages("notebook")) as server,
-        browsing(server) as (context, watched),
-    ):
-        yield lambda path: open_page(context, server.url(path))
-    assert not watched.left, f"the page asked for {watched.left}"
-    assert not watched.errors, f"on the console: {watched.errors}"
-
-
-def test_notebook_7_goes_through_a_trace(seven: Callable[[str], Page]):
-    page = seven("edit/one.metatrace")
+def test_a_trace_is_gone_through(reader: Reader):
+    page = reader.open("one.metatrace")
     goes_a_step(page.locator(".wb-trace section.wb"))
-    page.close()
+    for name, plugins in ACTIVE.items():
+        assert set(plugins) & set(page.evaluate(PLUGINS)) == set(
+            plugins if name == reader.name else ()
+        )
 
 
-def test_notebook_7_shows_a_run(seven: Callable[[str], Page]):
-    page = seven("edit/runs/mine/metrics.jsonl")
-    shows_the_run(page)
-    page.close()
+def test_a_run_shows_its_curves(reader: Reader):
+    panel = reader.open("runs/mine/metrics.jsonl").locator('section.wb[data-view="train"]')
+    panel.get_by_role("region", name="Runs").locator("figure svg").first.wait_for()
+    assert "300 of 1,000" in panel.inner_text()
 
 
-def test_notebook_7_shows_a_panel_without_a_kernel_and_with_one(
-    seven: Callable[[str], Page], folders: Path
-):
-    page = seven("notebooks/panel.ipynb")
+def test_a_saved_panel_lives_again_and_is_saved(reader: Reader):
+    page, path = reader.open("panel.ipynb"), reader.folder / "panel.ipynb"
     page.locator(".jp-NotebookPanel").wait_for()
-    notebook = Notebook(page, "panel.ipynb")
-    shows_the_saved_panel_and_then_a_live_one(notebook)
-    saves_the_outputs(notebook, folders / "seven" / "panel.ipynb")
+    notebook = Notebook(page, path.name)
+    assert page.evaluate(COLLABORATIVE) is (reader.name == "collaboration")
+
     notebook.end()
-    page.close()
+    goes_a_step(page.locator(SAVED))
+    assert page.locator(".wb-still").is_visible()
+    assert page.evaluate(KERNELS) == 0
 
+    notebook.run_all()
+    goes_a_step(page.locator(LIVE))
+    assert not page.locator(".wb-still").is_visible()
+    assert not page.locator(".wb-saved").is_visible()
 
-# ---- real-time collaboration ---------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def together(packages: Callable[[str], Path], folders: Path, site: Path) -> Iterator[Page]:
-    """JupyterLab's page where collaboration is installed."""
-    with (
-        jupyterlab(folders / "together", site, packages("collaboration")) as server,
-        lab_page(server) as (page, watched),
-    ):
-        yield page
-    assert not watched.left, f"the page asked for {watched.left}"
-    assert not watched.errors, f"on the console: {watched.errors}"
-
-
-def test_traces_and_runs_open_where_people_work_together(together: Page):
-    active = together.evaluate(PLUGINS)
-    assert "@jupyter/docprovider-extension:ynotebook" in active
-    assert "@jupyter/collaboration-extension:rtcPanel" in active
-    together.evaluate(OPEN, "one.metatrace")
-    goes_a_step(together.locator(".wb-trace section.wb"))
-    together.evaluate(OPEN, "runs/mine/metrics.jsonl")
-    shows_the_run(together)
-    together.evaluate(CLOSE_ALL)
-
-
-def test_a_panel_in_a_notebook_that_is_worked_on_together(together: Page, folders: Path):
-    sockets: list[str] = []
-    together.on("websocket", lambda socket: sockets.append(socket.url))
-    notebook = Notebook(together, "panel.ipynb")
-    assert together.evaluate("() => jupyterapp.shell.currentWidget.context.model.collaborative")
-    assert any("/api/collaboration/room/json:notebook:" in url for url in sockets)
-    shows_the_saved_panel_and_then_a_live_one(notebook)
-    saves_the_outputs(notebook, folders / "together" / "panel.ipynb")
-    notebook.close()
+    before = kept(path)
+    page.evaluate(SAVE)
+    until(lambda: kept(path) == page.evaluate(OUTPUTS), "all that the page has, in the file")
+    assert kept(path) != before  # its panel has another number
+    assert [set(one) for one in kept(path)] == [set(one) for one in before]
 
 
 # ---- what they consist of ------------------------------------------------------------------------
@@ -216,7 +219,7 @@ def test_all_that_a_reader_needs_is_locked(name: str, packages: Callable[[str], 
     folder = packages(name)
     own = {canonicalize_name(one.name): one for one in distributions(path=[str(folder)])}
     locked = (ROOT / "tests" / "readers" / f"{name}.lock").read_text().splitlines()
-    assert sorted(f"{name}=={one.version}" for name, one in own.items()) == locked
+    assert {f"{name}=={one.version}" for name, one in own.items()} == set(locked)
     for one in own.values():
         for wanted in map(Requirement, one.requires or []):
             if wanted.marker is None or wanted.marker.evaluate({"extra": ""}):
