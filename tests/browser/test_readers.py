@@ -188,7 +188,9 @@ def test_a_run_shows_its_curves(reader: Reader):
 
 
 def test_a_saved_panel_lives_again_and_is_saved(reader: Reader):
-    page, path = reader.open("panel.ipynb"), reader.folder / "panel.ipynb"
+    path = reader.folder / "panel.ipynb"
+    before = kept(path)
+    page = reader.open(path.name)
     page.locator(".jp-NotebookPanel").wait_for()
     notebook = Notebook(page, path.name)
     assert page.evaluate(COLLABORATIVE) is (reader.name == "collaboration")
@@ -203,7 +205,6 @@ def test_a_saved_panel_lives_again_and_is_saved(reader: Reader):
     assert not page.locator(".wb-still").is_visible()
     assert not page.locator(".wb-saved").is_visible()
 
-    before = kept(path)
     page.evaluate(SAVE)
     until(lambda: kept(path) == page.evaluate(OUTPUTS), "all that the page has, in the file")
     assert kept(path) != before  # its panel has another number
