@@ -335,7 +335,7 @@ def test_a_figure_tells_its_receipt_and_the_way_to_its_run(
     receipt = page.get_by_role("region", name="Receipt of the figure")
     receipt.get_by_text("figures/one.png").wait_for()  # it comes forward by itself
     assert violations(receipt) == []
-    receipt.get_by_role("button", name="Copy").first.click()
+    receipt.get_by_role("button", name="Copy code").click()
     said = 'metrics_frame("runs/run-0003")'
     until(lambda: page.evaluate("() => navigator.clipboard.readText()") == said, "the code")
     receipt.get_by_role("button", name="Open the run runs/run-0003").click()

@@ -11,7 +11,7 @@ import { steady } from "../../ui/hooks";
 import type { Query, RunsModel } from "./model";
 import { Turns, useTurn } from "./turns";
 
-export const HEIGHT = 92; // pixels of a run
+export const HEIGHT = 118; // pixels of a run: five lines where the bar is as narrow as it comes
 const BEYOND = 3; // runs above and below the view that are drawn too
 
 /** What the side bar asks of JupyterLab. */
@@ -251,7 +251,12 @@ function Whole({ run, model, deeds, trans }: RunProps) {
   const shown = stateName(doing ?? (run.stopping ? "stopping" : run.state));
   return (
     <>
-      {run.heading && <div class="wb-run-heading">{run.heading}</div>}
+      {run.heading && (
+        <div class="wb-run-heading">
+          {run.heading}
+          {run.seeds > 0 && ` · ${trans._n("%1 seed", "%1 seeds", run.seeds)}`}
+        </div>
+      )}
       <div class="wb-row wb-tight">
         <input
           type="checkbox"
@@ -278,8 +283,12 @@ function Whole({ run, model, deeds, trans }: RunProps) {
           {count(run.iteration)}/{count(run.iterations)}
           {run.left !== null && `, ${trans.__("%1 left", duration(run.left))}`}
         </span>
+      </div>
+      <div class="wb-row wb-tight wb-run-numbers">
         <Spark values={run.recent} />
-        <span class="wb-end">{said(run)}</span>
+        <span class="wb-run-last" title={said(run)}>
+          {said(run)}
+        </span>
       </div>
       <div class="wb-row wb-tight wb-actions">
         {run.state === "running" &&
