@@ -155,10 +155,17 @@ def named(bar: Locator, name: str) -> Locator:
     return bar.locator(f'[data-place="runs/{name}"]')
 
 
+CUT = """(bar) => [...bar.querySelectorAll('select, button, strong, span')]
+  .filter((one) => one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0 ||
+    one.getBoundingClientRect().right > bar.getBoundingClientRect().right)
+  .map((one) => one.textContent)"""  # what does not stand in full
+
+
 def test_many_runs_are_few_elements(page: Page, runs: Locator):
     until(lambda: "300 runs" in runs.inner_text(), "a count")
     assert runs.get_by_role("listitem").count() < 30
     assert violations(runs) == []
+    assert runs.evaluate(CUT) == []  # as wide as the bar comes
     view = runs.locator(".wb-runs-view")
     view.evaluate("(one) => { one.scrollTop = one.scrollHeight / 2; }")
     until(lambda: runs.locator('[data-place][aria-posinset="150"]').count() == 1, "the middle")
@@ -326,6 +333,23 @@ def test_a_run_is_a_document_with_its_curves(
     assert Path(download.value.path()).read_bytes().startswith(b"<svg")
     # JupyterLab's own documents rename their file to what their tab is called.
     assert sorted(path.name for path in (lab.folder / "runs/run-0002").iterdir()) == files
+
+
+def test_a_run_opens_from_the_file_browser(page: Page):
+    page.evaluate("() => jupyterapp.shell.activateById('filebrowser')")
+    do(page, "filebrowser:open-path", path="runs")
+    entry = page.locator(".lm-Menu-item", has_text="Open as run")
+    page.locator('.jp-DirListing-item[data-isdir="true"]', has_text="run-0004").click(button="right")
+    entry.click()
+    page.locator(".lm-TabBar-tabLabel", has_text="run-0004").wait_for()
+    page.evaluate(CLOSE_ALL)
+    do(page, "filebrowser:open-path", path="")
+    page.locator('.jp-DirListing-item[data-isdir="true"]', has_text="figures").click(button="right")
+    entry.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("'figures' is no run: it has no config.json.").wait_for()
+    dialog.get_by_role("button").click()
+    page.evaluate("() => jupyterapp.shell.collapseLeft()")
 
 
 def test_a_figure_tells_its_receipt_and_the_way_to_its_run(

@@ -75,10 +75,9 @@ const runDocuments: JupyterFrontEndPlugin<void> = {
       label: trans.__("Open as run"),
       icon: workbenchIcon,
       execute: async ({ place = chosenFolder(app) }) => {
-        const path = `${place}/config.json`;
-        const { contents } = app.serviceManager;
-        const there = await contents.get(path, { content: false }).catch(() => null);
-        if (there) return app.commands.execute("docmanager:open", { path, factory: FACTORY });
+        const folder = await app.serviceManager.contents.get(String(place)).catch(() => null);
+        if (folder?.content.some(({ name }: Contents.IModel) => name === "config.json"))
+          return app.commands.execute("docmanager:open", { path: `${place}/config.json`, factory: FACTORY });
         const why = trans.__("'%1' is no run: it has no config.json.", place);
         return showErrorMessage(trans.__("It cannot be opened"), why);
       },
