@@ -339,15 +339,18 @@ def test_a_run_opens_from_the_file_browser(page: Page):
     page.evaluate("() => jupyterapp.shell.activateById('filebrowser')")
     do(page, "filebrowser:open-path", path="runs")
     entry = page.locator(".lm-Menu-item", has_text="Open as run")
-    page.locator('.jp-DirListing-item[data-isdir="true"]', has_text="run-0004").click(button="right")
+    page.locator('.jp-DirListing-item[data-isdir="true"]', has_text="run-0004").click(
+        button="right"
+    )
     entry.click()
     page.locator(".lm-TabBar-tabLabel", has_text="run-0004").wait_for()
     page.evaluate(CLOSE_ALL)
-    do(page, "filebrowser:open-path", path="")
-    page.locator('.jp-DirListing-item[data-isdir="true"]', has_text="figures").click(button="right")
+    do(page, "filebrowser:open-path", path="runs/run-0004")
+    folder = page.locator('.jp-DirListing-item[data-isdir="true"]', has_text="checkpoints")
+    folder.click(button="right")
     entry.click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_text("'figures' is no run: it has no config.json.").wait_for()
+    dialog.get_by_text("'runs/run-0004/checkpoints' is no run").wait_for()
     dialog.get_by_role("button").click()
     page.evaluate("() => jupyterapp.shell.collapseLeft()")
 
