@@ -335,7 +335,7 @@ def test_a_run_is_a_document_with_its_curves(
     assert sorted(path.name for path in (lab.folder / "runs/run-0002").iterdir()) == files
 
 
-def test_a_run_opens_from_the_file_browser(page: Page):
+def test_a_run_opens_from_the_file_browser(page: Page, documents: Callable[[str], Locator]):
     page.evaluate("() => jupyterapp.shell.activateById('filebrowser')")
     do(page, "filebrowser:open-path", path="runs")
     entry = page.locator(".lm-Menu-item", has_text="Open as run")
@@ -344,7 +344,6 @@ def test_a_run_opens_from_the_file_browser(page: Page):
     )
     entry.click()
     page.locator(".lm-TabBar-tabLabel", has_text="run-0004").wait_for()
-    page.evaluate(CLOSE_ALL)
     do(page, "filebrowser:open-path", path="runs/run-0004")
     folder = page.locator('.jp-DirListing-item[data-isdir="true"]', has_text="checkpoints")
     folder.click(button="right")
