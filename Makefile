@@ -3,6 +3,7 @@
 # make setup   builds .venv from requirements.lock, the panels and the extension; again only when
 #              these change
 # make types   writes in TypeScript what crosses from Python to the panels
+# make readers installs what some tests open the workbench in beside JupyterLab; make test does, too
 # make panels  builds only the panels and the extension, with the npm that is at hand
 # make bench   sets up and measures against the other libraries (ARGS=…)
 # make lint    ruff and mypy
@@ -15,7 +16,9 @@ STAMP := .venv/installed-from
 PANELS := workbench/widgets/static/made-from
 NPM := cd extensions && PATH="$(CURDIR)/.venv/bin:$$PATH" npm --silent
 
-.PHONY: setup types panels lab test bench lint lock
+READERS := $(patsubst tests/readers/%.lock,.venv/readers/%/made-from,$(wildcard tests/readers/*.lock))
+
+.PHONY: setup types panels readers lab test bench lint lock
 
 setup:
 	@cat requirements.lock pyproject.toml | cmp -s - $(STAMP) || $(MAKE) --no-print-directory $(STAMP)
@@ -45,10 +48,19 @@ $(STAMP):
 	$(PIP) --no-deps --no-build-isolation -e .
 	@cat requirements.lock pyproject.toml > $@
 
+readers: $(READERS)
+	@:
+
+# Each in a folder that is on no path; all that it needs besides is in requirements.lock.
+.venv/readers/%/made-from: tests/readers/%.lock | setup
+	rm -rf $(@D)
+	$(PIP) --no-deps --target $(@D) -r $<
+	@cp $< $@
+
 lab: setup
 	.venv/bin/workbench lab $(ARGS)
 
-test: setup
+test: setup readers
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: setup

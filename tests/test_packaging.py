@@ -22,8 +22,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 REQUIREMENTS = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
 
 
-def lock() -> dict[str, str]:
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
+READERS = sorted(ROOT.glob("tests/readers/*.lock"))
+
+
+def lock(path: Path = ROOT / "requirements.lock") -> dict[str, str]:
+    lines = path.read_text().splitlines()
     return dict(line.split("==") for line in lines if not line.startswith("#"))
 
 
@@ -40,8 +43,9 @@ def test_what_extras_need_is_there_for_tests():
         assert set(extras[extra]) <= set(extras["dev"])
 
 
-def test_lock_holds_names_and_versions_and_nothing_else():
-    for line in (ROOT / "requirements.lock").read_text().splitlines():
+@pytest.mark.parametrize("path", [ROOT / "requirements.lock", *READERS], ids=lambda p: p.stem)
+def test_lock_holds_names_and_versions_and_nothing_else(path: Path):
+    for line in path.read_text().splitlines():
         assert line.startswith("#") or re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line), line
         assert "://" not in line
 
@@ -60,6 +64,13 @@ def test_lock_is_closed():
     )
     names = {line.split("==")[0] for line in done.stdout.splitlines() if "==" in line}
     assert names == set(lock()), "run `make lock`"
+
+
+@pytest.mark.parametrize("path", READERS, ids=lambda path: path.stem)
+def test_readers_are_not_needed(path: Path):
+    """What only a second reader consists of is not in the environment that all else runs in."""
+    assert lock(path)
+    assert not set(lock(path)) & set(lock())
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """JupyterLab in a real browser: what browser tests, the latency benchmark and screenshots share.
 
-The server runs as `workbench lab` does, in a folder of its own; Chromium reaches that server and
-nothing else. Every process that this starts is ended by its id, on failure too.
+The server runs as `workbench lab` does (or Notebook 7), in a folder of its own; Chromium reaches
+that server and nothing else. Every process that this starts is ended by its id, on failure too.
 """
 
 from __future__ import annotations
@@ -74,11 +74,15 @@ def wheel(folder: Path) -> Path:
 
 
 @contextmanager
-def jupyterlab(folder: Path, site: Path | None = None) -> Iterator[Server]:
+def jupyterlab(
+    folder: Path, site: Path | None = None, reader: Path | None = None
+) -> Iterator[Server]:
     """`workbench lab` in a folder, with a home of its own, on a free port of 127.0.0.1.
 
-    site  an unpacked wheel: it runs by what is in that, with no Node in sight, and not by the
-          checkout
+    site    an unpacked wheel: it runs by what is in that, with no Node in sight, and not by the
+            checkout
+    reader  packages that are installed beside JupyterLab; Notebook 7, if it is one of these, is
+            what runs
     """
     home = folder / "home"
     home.mkdir(parents=True, exist_ok=True)
@@ -90,28 +94,26 @@ def jupyterlab(folder: Path, site: Path | None = None) -> Iterator[Server]:
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
+        **_paths([site or ROOT, *([reader] if reader else [])]),
     }
     if site is not None:
-        (data,) = site.glob("*.data/data")
-        env |= {
-            "PYTHONPATH": str(site),
-            "PATH": "/usr/bin:/bin",
-            "JUPYTER_PATH": str(data / "share" / "jupyter"),
-            "JUPYTER_CONFIG_PATH": str(data / "etc" / "jupyter"),
-        }
+        env["PATH"] = "/usr/bin:/bin"
     options = [
         f"--port={server.address.rpartition(':')[2]}",
         "--ip=127.0.0.1",
         "--no-browser",
         "--allow-root",
         f"--IdentityProvider.token={server.token}",
-        "--LabApp.expose_app_in_browser=True",
     ]
+    module, app = "workbench.lab", "LabApp"
+    if reader is not None and (reader / "notebook").is_dir():
+        module, app = "notebook.app", "JupyterNotebookApp"
+        env["JUPYTERLAB_DIR"] = str(_settings(reader, home / "lab"))
+    options.append(f"--{app}.expose_app_in_browser=True")
     log = (home / "log.txt").open("w")
     process = subprocess.Popen(
-        [sys.executable, "-c", f"{_ORPHANED}\nfrom workbench.lab import main; main({options})"],
+        [sys.executable, "-c", f"{_ORPHANED}\nfrom {module} import main; main({options})"],
         cwd=folder,
         env=env,
         stdout=log,
@@ -123,6 +125,25 @@ def jupyterlab(folder: Path, site: Path | None = None) -> Iterator[Server]:
     finally:
         log.close()
         _end(process, folder)
+
+
+def _paths(places: list[Path]) -> dict[str, str]:
+    """Where Python and Jupyter find what each place has; a wheel keeps its data in a folder."""
+    data = [next(place.glob("*.data/data"), place) for place in places]
+    found = {
+        "PYTHONPATH": places,
+        "JUPYTER_PATH": [place / "share" / "jupyter" for place in data],
+        "JUPYTER_CONFIG_PATH": [place / "etc" / "jupyter" for place in data],
+    }
+    return {name: os.pathsep.join(map(str, paths)) for name, paths in found.items()}
+
+
+def _settings(reader: Path, folder: Path) -> Path:
+    """JupyterLab's settings and themes and those of a reader, as one installation has them."""
+    for place in (Path(sys.prefix), reader):
+        lab = place / "share" / "jupyter" / "lab"
+        shutil.copytree(lab, folder, ignore=lambda *_: ["static"], dirs_exist_ok=True)
+    return folder
 
 
 # A server whose parent was killed ends by itself, and its kernels with it.
@@ -218,10 +239,10 @@ class Watched:
 
 
 @contextmanager
-def lab_page(
+def browsing(
     server: Server, *, width: int = 1600, height: int = 1000, dark: bool = False
-) -> Iterator[tuple[Page, Watched]]:
-    """JupyterLab's page in Chromium, ready for commands, with its side bar away."""
+) -> Iterator[tuple[BrowserContext, Watched]]:
+    """Chromium, for pages of a server, and what they did that they should not have."""
     executable = chromium()
     if executable is None:
         raise RuntimeError("no Chromium was found")
@@ -237,16 +258,31 @@ def lab_page(
             context.set_default_timeout(1000 * SECONDS / 4)
             watched = Watched(server.address)
             watched.attach(context)
-            page = context.new_page()
-            page.goto(server.url("lab"))
-            page.wait_for_function("() => window.jupyterapp", timeout=1000 * SECONDS)
-            page.evaluate("async () => { await jupyterapp.restored; }")
-            page.evaluate("() => jupyterapp.shell.collapseLeft()")
-            if dark:
-                page.evaluate(_DARK)
-            yield page, watched
+            yield context, watched
         finally:
             browser.close()
+
+
+def open_page(context: BrowserContext, url: str) -> Page:
+    """A page of Jupyter's, ready for commands."""
+    page = context.new_page()
+    page.goto(url)
+    page.wait_for_function("() => window.jupyterapp", timeout=1000 * SECONDS)
+    page.evaluate("async () => { await jupyterapp.restored; }")
+    return page
+
+
+@contextmanager
+def lab_page(
+    server: Server, *, width: int = 1600, height: int = 1000, dark: bool = False
+) -> Iterator[tuple[Page, Watched]]:
+    """JupyterLab's page in Chromium, ready for commands, with its side bar away."""
+    with browsing(server, width=width, height=height, dark=dark) as (context, watched):
+        page = open_page(context, server.url("lab"))
+        page.evaluate("() => jupyterapp.shell.collapseLeft()")
+        if dark:
+            page.evaluate(_DARK)
+        yield page, watched
 
 
 # ---- a notebook -------------------------------------------------------------------------------
@@ -262,8 +298,9 @@ const kernel = () => found().context.sessionContext.session?.kernel;
 """.replace("SECONDS", str(1000 * SECONDS))
 
 _OPEN = """
-const widget = await inTime(
+const widget = found() ?? await inTime(
   jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'}), 'opening');
+jupyterapp.shell.activateById(widget.id);
 await inTime(widget.context.sessionContext.ready, 'the kernel');
 """
 
@@ -300,7 +337,6 @@ return cells.flatMap((cell) => cell.outputs ? cell.outputs.toJSON() : [])
 _CLOSE = """
 const widget = found();
 widget.context.model.dirty = false;
-await inTime(widget.context.sessionContext.shutdown(), 'the end of the kernel');
 widget.dispose();
 """
 
@@ -325,6 +361,10 @@ class Notebook:
         """A new kernel for the same page."""
         self._evaluate("await inTime(kernel().restart(), 'restarting');")
         self._evaluate(_IDLE)
+
+    def end(self) -> None:
+        """No kernel any more; the page stays."""
+        self._evaluate("await inTime(found().context.sessionContext.shutdown(), 'ending');")
 
     def run(self, code: str) -> None:
         """Run code in the kernel, through the page's own connection."""
@@ -355,4 +395,5 @@ class Notebook:
 
     def close(self) -> None:
         """Close it with its kernel, unsaved."""
+        self.end()
         self._evaluate(_CLOSE)

@@ -49,14 +49,17 @@ def main() -> str:
 def inspections() -> str:
     """The package's own inspections, for what is looked at without a kernel."""
     lines = [
-        "/** The inspections that every method has, whether a frame is of all tasks, and of what"
+        "/** The inspections that every method has, whether a frame is of all tasks, of what kind",
+        " * these must be (of any, where none is named), and other labels on tasks of a kind. */",
+        "export const KINDS: (Inspection & {",
+        "  whole: boolean; tasks: string[]; called: Record<string, string>",
+        "})[] = [",
     ]
-    lines += [" * kind these must be; of any, where none is named. */"]
-    lines += ["export const KINDS: (Inspection & { whole: boolean; tasks: string[] })[] = ["]
     for one in KINDS.values():
         told = {
             "name": one.name,
             "label": one.label,
+            "called": dict(one.called),
             "sentence": one.sentence,
             "view": one.view,
             "whole": one.scope == "episode",

@@ -60,7 +60,7 @@ def used() -> dict[str, str | None]:
     for one in (schema, *schema["properties"].values()):
         found |= {one["title"]: None, one["description"]: None}
     for one in KINDS.values():
-        found |= {said: None for said in (one.label, one.sentence) if said}
+        found |= {said: None for said in (one.label, one.sentence, *one.called.values()) if said}
     # A method's or a family's own settings and measures keep their names, which code has too.
     labels = {one["label"] for name in USUAL for one in Draft(name).form()}
     for shown in (Sampling(), Comparing(), Looks(), ExportSettings()):

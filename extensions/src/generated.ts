@@ -388,6 +388,8 @@ export interface ServedRun {
   group: string;
   /** Of the group that begins here, where they are grouped. */
   heading: string;
+  /** Of that group, where they are grouped by what they are equal in. */
+  seeds: number;
 }
 
 /** Some of the runs. */
@@ -526,32 +528,34 @@ export interface Columns {
   certificate: "direction" | "claimed" | "measured" | "error" | "unsure";
 }
 
-/** The inspections that every method has, whether a frame is of all tasks, and of what
- * kind these must be; of any, where none is named. */
-export const KINDS: (Inspection & { whole: boolean; tasks: string[] })[] = [
-  { name: "examples", label: "", sentence: "A task's examples as they are, and what was edited", view: "stage", whole: false, tasks: ["classification", "regression"] },
-  { name: "steps", label: "Loss", sentence: "Loss and metric of every task after every inner step", view: "loss", whole: true, tasks: [] },
-  { name: "curves", label: "", sentence: "A regression task's truth, examples and adapted curves", view: "stage", whole: false, tasks: ["regression"] },
-  { name: "predictions", label: "", sentence: "Which class each query is given after every inner step", view: "stage", whole: false, tasks: ["classification"] },
-  { name: "trajectories", label: "", sentence: "Where a control task's policy goes after every inner step", view: "stage", whole: false, tasks: ["control"] },
-  { name: "rendered", label: "", sentence: "A robot on its way, as MuJoCo renders it", view: "export", whole: false, tasks: ["control"] },
-  { name: "pulls", label: "", sentence: "What was done in a control task, and what it paid", view: "stage", whole: false, tasks: ["control"] },
-  { name: "returns", label: "Returns", sentence: "What whole episodes of control brought, by episode or gradient step", view: "acting", whole: true, tasks: ["control"] },
-  { name: "regret", label: "", sentence: "What a trial lost against who knows the task, move by move", view: "acting", whole: true, tasks: ["control"] },
-  { name: "expectations", label: "", sentence: "What a critic expected before each move, and the return that came", view: "acting", whole: true, tasks: [] },
-  { name: "images", label: "", sentence: "A classification task's images, and what they are taken for", view: "export", whole: false, tasks: ["classification"] },
-  { name: "norms", label: "Layers", sentence: "How large weights, gradients and updates are, by step and layer", view: "layers", whole: true, tasks: [] },
-  { name: "flow", label: "Flow", sentence: "The meta-gradient on its way back through the inner steps", view: "flow", whole: true, tasks: [] },
-  { name: "anatomy", label: "Anatomy", sentence: "The meta-gradient's first order, and each step's correction", view: "anatomy", whole: true, tasks: [] },
-  { name: "agreement", label: "Agreement", sentence: "Cosines between the gradients of tasks, and of a task's shots", view: "agreement", whole: false, tasks: [] },
-  { name: "signal", label: "", sentence: "Signal to noise and conflict of those gradients, by layer", view: "agreement", whole: false, tasks: [] },
-  { name: "sampling", label: "", sentence: "Signal to noise of a policy gradient, by its number of trajectories", view: "agreement", whole: false, tasks: [] },
-  { name: "curvature", label: "", sentence: "The largest eigenvalues of the loss's Hessian along the path", view: "landscape", whole: true, tasks: ["classification", "regression"] },
-  { name: "landscape", label: "Landscape", sentence: "Support and query loss in the plane of the path", view: "landscape", whole: false, tasks: ["classification", "regression"] },
-  { name: "influence", label: "", sentence: "What each support example does for the query", view: "agreement", whole: true, tasks: ["classification", "regression"] },
-  { name: "memory", label: "Memory", sentence: "What queries read of a memory", view: "memory", whole: false, tasks: [] },
-  { name: "slots", label: "", sentence: "What was written to a memory, when, and by which example", view: "memory", whole: false, tasks: [] },
-  { name: "usage", label: "", sentence: "How full and how used each slot of a memory was", view: "memory", whole: false, tasks: [] },
-  { name: "embedding", label: "Embedding", sentence: "Where examples lie in the embedding", view: "memory", whole: false, tasks: ["classification", "regression"] },
-  { name: "certificate", label: "Certificate", sentence: "The meta-gradient against finite differences", view: "anatomy", whole: true, tasks: [] },
+/** The inspections that every method has, whether a frame is of all tasks, of what kind
+ * these must be (of any, where none is named), and other labels on tasks of a kind. */
+export const KINDS: (Inspection & {
+  whole: boolean; tasks: string[]; called: Record<string, string>
+})[] = [
+  { name: "examples", label: "", called: {}, sentence: "A task's examples as they are, and what was edited", view: "stage", whole: false, tasks: ["classification", "regression"] },
+  { name: "steps", label: "Loss", called: {"control": "Reward"}, sentence: "Loss and metric of every task after every inner step", view: "loss", whole: true, tasks: [] },
+  { name: "curves", label: "", called: {}, sentence: "A regression task's truth, examples and adapted curves", view: "stage", whole: false, tasks: ["regression"] },
+  { name: "predictions", label: "", called: {}, sentence: "Which class each query is given after every inner step", view: "stage", whole: false, tasks: ["classification"] },
+  { name: "trajectories", label: "", called: {}, sentence: "Where a control task's policy goes after every inner step", view: "stage", whole: false, tasks: ["control"] },
+  { name: "rendered", label: "", called: {}, sentence: "A robot on its way, as MuJoCo renders it", view: "export", whole: false, tasks: ["control"] },
+  { name: "pulls", label: "", called: {}, sentence: "What was done in a control task, and what it paid", view: "stage", whole: false, tasks: ["control"] },
+  { name: "returns", label: "Returns", called: {}, sentence: "What whole episodes of control brought, by episode or gradient step", view: "acting", whole: true, tasks: ["control"] },
+  { name: "regret", label: "", called: {}, sentence: "What a trial lost against who knows the task, move by move", view: "acting", whole: true, tasks: ["control"] },
+  { name: "expectations", label: "", called: {}, sentence: "What a critic expected before each move, and the return that came", view: "acting", whole: true, tasks: [] },
+  { name: "images", label: "", called: {}, sentence: "A classification task's images, and what they are taken for", view: "export", whole: false, tasks: ["classification"] },
+  { name: "norms", label: "Layers", called: {}, sentence: "How large weights, gradients and updates are, by step and layer", view: "layers", whole: true, tasks: [] },
+  { name: "flow", label: "Flow", called: {}, sentence: "The meta-gradient on its way back through the inner steps", view: "flow", whole: true, tasks: [] },
+  { name: "anatomy", label: "Anatomy", called: {}, sentence: "The meta-gradient's first order, and each step's correction", view: "anatomy", whole: true, tasks: [] },
+  { name: "agreement", label: "Agreement", called: {}, sentence: "Cosines between the gradients of tasks, and of a task's shots", view: "agreement", whole: false, tasks: [] },
+  { name: "signal", label: "", called: {}, sentence: "Signal to noise and conflict of those gradients, by layer", view: "agreement", whole: false, tasks: [] },
+  { name: "sampling", label: "", called: {}, sentence: "Signal to noise of a policy gradient, by its number of trajectories", view: "agreement", whole: false, tasks: [] },
+  { name: "curvature", label: "", called: {}, sentence: "The largest eigenvalues of the loss's Hessian along the path", view: "landscape", whole: true, tasks: ["classification", "regression"] },
+  { name: "landscape", label: "Landscape", called: {}, sentence: "Support and query loss in the plane of the path", view: "landscape", whole: false, tasks: ["classification", "regression"] },
+  { name: "influence", label: "", called: {}, sentence: "What each support example does for the query", view: "agreement", whole: true, tasks: ["classification", "regression"] },
+  { name: "memory", label: "Memory", called: {}, sentence: "What queries read of a memory", view: "memory", whole: false, tasks: [] },
+  { name: "slots", label: "", called: {}, sentence: "What was written to a memory, when, and by which example", view: "memory", whole: false, tasks: [] },
+  { name: "usage", label: "", called: {}, sentence: "How full and how used each slot of a memory was", view: "memory", whole: false, tasks: [] },
+  { name: "embedding", label: "Embedding", called: {}, sentence: "Where examples lie in the embedding", view: "memory", whole: false, tasks: ["classification", "regression"] },
+  { name: "certificate", label: "Certificate", called: {}, sentence: "The meta-gradient against finite differences", view: "anatomy", whole: true, tasks: [] },
 ];

@@ -132,6 +132,7 @@ export function makeStore(model: Model): Store {
   const tellPython = () => {
     clearTimeout(timer);
     timer = undefined;
+    if (lost.peek()) return; // JupyterLab would complain on its console of every step
     told = performance.now();
     model.set("cursor", cursor.peek());
     model.save_changes();

@@ -163,6 +163,7 @@ test("who asks a kernel that is gone is refused at once, and nothing waits", asy
   store.move({ step: 2 }); // what was recorded can be gone through
   expect(store.cursor.value.step).toBe(2);
   store.dispose();
+  expect(model.saved).toEqual([]); // and nobody is told
 });
 
 test("a model that cannot send any more has lost its kernel", async () => {

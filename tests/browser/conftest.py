@@ -20,12 +20,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """JupyterLab with a copy of the notebooks; without a Chromium the test skips, but not in CI."""
-    if chromium() is None:
-        if os.environ.get("CI"):
-            pytest.fail("browser tests may not skip in CI: install Chromium")
-        pytest.skip("needs Chromium")
+def needs() -> Callable[[object, str], None]:
+    """needs(found, "Chromium") skips the test where nothing was found, but not in CI."""
+
+    def need(found: object, name: str) -> None:
+        if not found and os.environ.get("CI"):
+            pytest.fail(f"browser tests may not skip in CI: they need {name}")
+        if not found:
+            pytest.skip(f"needs {name}")
+
+    return need
+
+
+@pytest.fixture(scope="session")
+def server(
+    needs: Callable[[object, str], None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """JupyterLab with a copy of the notebooks."""
+    needs(chromium(), "Chromium")
     with jupyterlab(tmp_path_factory.mktemp("lab")) as running:
         yield running
 

@@ -155,10 +155,17 @@ def named(bar: Locator, name: str) -> Locator:
     return bar.locator(f'[data-place="runs/{name}"]')
 
 
+CUT = """(bar) => [...bar.querySelectorAll('select, button, strong, span')]
+  .filter((one) => one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0 ||
+    one.getBoundingClientRect().right > bar.getBoundingClientRect().right)
+  .map((one) => one.textContent)"""  # what does not stand in full
+
+
 def test_many_runs_are_few_elements(page: Page, runs: Locator):
     until(lambda: "300 runs" in runs.inner_text(), "a count")
     assert runs.get_by_role("listitem").count() < 30
     assert violations(runs) == []
+    assert runs.evaluate(CUT) == []  # as wide as the bar comes
     view = runs.locator(".wb-runs-view")
     view.evaluate("(one) => { one.scrollTop = one.scrollHeight / 2; }")
     until(lambda: runs.locator('[data-place][aria-posinset="150"]').count() == 1, "the middle")
@@ -328,6 +335,25 @@ def test_a_run_is_a_document_with_its_curves(
     assert sorted(path.name for path in (lab.folder / "runs/run-0002").iterdir()) == files
 
 
+def test_a_run_opens_from_the_file_browser(page: Page, documents: Callable[[str], Locator]):
+    page.evaluate("() => jupyterapp.shell.activateById('filebrowser')")
+    do(page, "filebrowser:open-path", path="runs")
+    entry = page.locator(".lm-Menu-item", has_text="Open as run")
+    page.locator('.jp-DirListing-item[data-isdir="true"]', has_text="run-0004").click(
+        button="right"
+    )
+    entry.click()
+    page.locator(".lm-TabBar-tabLabel", has_text="run-0004").wait_for()
+    do(page, "filebrowser:open-path", path="runs/run-0004")
+    folder = page.locator('.jp-DirListing-item[data-isdir="true"]', has_text="checkpoints")
+    folder.click(button="right")
+    entry.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("'runs/run-0004/checkpoints' is no run").wait_for()
+    dialog.get_by_role("button").click()
+    page.evaluate("() => jupyterapp.shell.collapseLeft()")
+
+
 def test_a_figure_tells_its_receipt_and_the_way_to_its_run(
     page: Page, documents: Callable[[str], Locator]
 ):
@@ -335,7 +361,7 @@ def test_a_figure_tells_its_receipt_and_the_way_to_its_run(
     receipt = page.get_by_role("region", name="Receipt of the figure")
     receipt.get_by_text("figures/one.png").wait_for()  # it comes forward by itself
     assert violations(receipt) == []
-    receipt.get_by_role("button", name="Copy").first.click()
+    receipt.get_by_role("button", name="Copy code").click()
     said = 'metrics_frame("runs/run-0003")'
     until(lambda: page.evaluate("() => navigator.clipboard.readText()") == said, "the code")
     receipt.get_by_role("button", name="Open the run runs/run-0003").click()

@@ -157,7 +157,11 @@ def test_a_trace_holds_them_and_lists_them_without_the_method(
         tape.frame("never")
     assert "- spread: " in workbench("inspect", "a.metatrace", "--help")[1]
     assert workbench("inspect", "a.metatrace", "spread", "--out", "b.csv")[0] == 0
-    assert Stage("a.metatrace").about["kinds"]["spread"] == "open"
+    about = Stage("a.metatrace").about
+    assert about["kinds"]["spread"] == "open"
+    offered = {one["name"] for one in about["inspections"]}
+    assert {"lengths", "spread", "flow", "curves"} <= offered
+    assert not offered & {"never", "memory", "predictions", "pulls"}  # it has none of these
     tensors, header = read_tensors("a.metatrace", kind="metatrace", schema=1)
     for wrong in ([{"name": "a"}], [5], [{"name": "a", "sentence": "A", "scope": "world"}]):
         header["about"]["inspections"] = wrong

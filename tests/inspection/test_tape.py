@@ -186,6 +186,8 @@ def test_a_tape_is_shown_without_its_learner(tape, tmp_path):
         pd.testing.assert_frame_equal(frame, tape.frame(kind))
     with pytest.raises(UserError, match="shows classes of images"):
         loaded.frame("images")
+    assert {"memory", "slots", "usage"} <= set(loaded.about["lacks"])
+    assert not {"norms", "anatomy", "curves"} & set(loaded.about["lacks"])
     with pytest.raises(UserError, match="has no learner: give one"):
         loaded.branch(1)
     with pytest.raises(UserError, match="has no learner"):

@@ -263,8 +263,8 @@ def test_two_thousand_runs_come_in_pages(many: Path):
     found = lookout.page({"text": "family-7 sweep-7", "count": "10"})
     assert (found["total"], len(found["runs"])) == (50, 10)
     grouped = lookout.page({"group": "seeds", "sort": "name"})["runs"]
-    headings = [run["heading"] for run in grouped if run["heading"]]
-    assert headings[0].startswith("MAML · family-0 · ")
+    headings = [(run["heading"], run["seeds"]) for run in grouped if run["heading"]]
+    assert headings[0] == ("MAML · family-0", 1)  # fifty runs of one seed
     folders = lookout.page({"group": "folder", "sort": "name"})["runs"]
     assert [run["heading"] for run in folders if run["heading"]] == ["sweep-0"]
     assert lookout.page({"state": "running"})["total"] == 0
@@ -490,12 +490,14 @@ def test_the_server_loads_no_torch():
 def test_a_training_starts_stops_and_goes_on(served: tuple[str, Path]):
     """By the addresses alone, in processes that the server does not wait for."""
     address, root = served
-    asked = {"preset": "sinusoid-maml", "seed": 3}
+    asked = {"preset": "sinusoid-maml", "seed": 3, "threads": 2}
     status, done = ask(f"{address}/workbench/runs/start", asked, **TOKEN)
     assert (status, done.get("place")) == (200, "runs/sinusoid-maml"), done
     place = {"place": "runs/sinusoid-maml"}
     config = json.loads((root / "runs/sinusoid-maml/config.json").read_text())
     assert (config["seed"], config["training"]["threads"]) == (3, 1)
+    process = Path("/proc", (root / "runs/sinusoid-maml/lock").read_text().strip())
+    assert b"OMP_NUM_THREADS=2" in (process / "environ").read_bytes().split(b"\0")
 
     def state() -> str:
         runs = ask(f"{address}/workbench/runs", **TOKEN)[1]["runs"]
@@ -528,6 +530,14 @@ def test_a_new_experiment_runs_as_it_stands(preset: str, tmp_path: Path, monkeyp
     assert (known["experiment"].seed, known["style"].width.name) == (3, "SLIDE")
     assert known["session"].budget == 64 * 2**20
     assert known["outcome"].iteration == 3
+
+
+def test_a_new_experiment_does_not_wait_long_for_validations():
+    """Each of them takes seconds on images, and presets have them dozens of times."""
+    made = notebook_of(asked_of({"preset": "glyphs-maml"}), iterations=60_000)
+    code = "".join("".join(cell["source"]) for cell in made["cells"])
+    assert ".stretched(100)" in code
+    assert "validate_every=25)" in code
 
 
 def test_presets_are_those_that_there_are(tmp_path: Path):

@@ -191,7 +191,7 @@ def test_what_was_there_is_left_in_the_notebook(stage, monkeypatch, tmp_path):
     shown: list[tuple] = []
     monkeypatch.setattr("IPython.display.display", lambda *what, **how: shown.append((what, how)))
     stage._ipython_display_()
-    ((said,), _), ((kept,), as_it_is), ((data, *_), how) = shown
+    ((said,), _), ((kept,), as_it_is), ((data,), how) = shown
     assert "Run the cell again" in said.data
     assert base64.b64decode(kept["image/png"]).startswith(b"\x89PNG")
     assert kept["text/plain"].startswith("A regression task with 5 support points")
@@ -205,7 +205,8 @@ def test_what_was_there_is_left_in_the_notebook(stage, monkeypatch, tmp_path):
     assert {name.partition(".")[0] for name in tensors} == {"episode", "frame"}
     assert header["steps"] == stage.shown.tape.steps
     assert "application/vnd.jupyter.widget-view+json" in data
-    assert how == as_it_is == {"raw": True}
+    assert as_it_is == {"raw": True}
+    assert how == {"raw": True, "metadata": {}}
     json.dumps(kept)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from workbench.errors import UserError
@@ -51,6 +51,7 @@ class Inspection:
               file, others where they are looked at; None as a table of its own
     label     what its tab is called; empty where it stands in the tab of another of its view. What
               has no view is called by its name where nothing is said
+    called    what its tab is called instead on tasks of a kind
 
     >>> import pandas as pd
     >>> def lengths(learner, episode, path):
@@ -71,6 +72,7 @@ class Inspection:
     figure: str | Callable[..., Any] | None = None
     view: View | None = None
     label: str = ""
+    called: Mapping[Kind, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_fields(self, "inspection")

@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from workbench.innerloop.certified import Function, Way
+from workbench.innerloop.rewritten import WHILE_TRACING, turn_products
 
 
 class Compiled(Way):
@@ -49,9 +50,8 @@ def _compile(function: Function, tensors: Sequence[Tensor]) -> Callable[..., lis
     from torch.fx.experimental.proxy_tensor import make_fx
 
     inputs: list[Any] = [t.detach() for t in tensors]
-    graph = make_fx(lambda *t: function(t))(*inputs)
-    graph.graph.eliminate_dead_code()
-    graph.recompile()
+    graph = make_fx(lambda *t: function(t), WHILE_TRACING)(*inputs)
+    turn_products(graph)
     # Index propagation computes what is done with an `arange` from the loop's own variable. Seeds
     # wrap around there, which C++ leaves undefined: gcc drops the loop's end, and it writes on.
     with torch._inductor.config.patch(constant_and_index_propagation=False):

@@ -67,6 +67,7 @@ _ALL = (
         scope="episode",
         view="loss",
         label="Loss",
+        called={"control": "Reward"},
     ),
     kind_of(
         "curves",

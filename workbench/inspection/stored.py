@@ -37,6 +37,7 @@ _ABOUT = {
     "settings": dict,
     "experiment": dict,
     "inspections": list,
+    "lacks": list,
 }
 
 
@@ -58,8 +59,10 @@ def description(learner: Learner) -> dict[str, Any]:
     settings: Any = learner.settings
     fields = dataclasses.fields(settings) if dataclasses.is_dataclass(settings) else ()
     record = {f.name: _plain(getattr(settings, f.name)) for f in fields}
-    own = [as_recorded(one) for name, one in inspections_of(learner).items() if name not in KINDS]
-    said = {"learner": type(learner).__name__, "settings": record}
+    known = inspections_of(learner)
+    own = [as_recorded(one) for name, one in known.items() if name not in KINDS]
+    lacks = [name for name, one in known.items() if one.missing(learner) is not None]
+    said = {"learner": type(learner).__name__, "settings": record, "lacks": lacks}
     return said | ({"inspections": own} if own else {})
 
 

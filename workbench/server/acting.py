@@ -38,9 +38,9 @@ def start(root: Path, presets: Presets, asked: Asked) -> Done:
             name = f"{preset}-{number}"
     place = f"runs/{name}"
     flags = ["--run", place, "--seed", str(asked["seed"]), "--device", asked["device"]]
-    flags += ["--training.threads", str(asked["threads"])]
     with tempfile.TemporaryFile() as said:
-        _begin(root, place, ["-m", "workbench.cli", "train", preset, *flags], said)
+        command = ["-m", "workbench.cli", "train", preset, *flags]
+        _begin(root, place, command, said, OMP_NUM_THREADS=str(asked["threads"]))
     return {"place": place, "undo": "", "content": {}}
 
 
@@ -58,11 +58,12 @@ def resume(root: Path, place: str) -> Done:
     return {"place": place, "undo": "", "content": {}}
 
 
-def _begin(root: Path, place: str, command: list[str], said: IO[bytes]) -> None:
+def _begin(root: Path, place: str, command: list[str], said: IO[bytes], **environment: str) -> None:
     """Start a training, and wait until it holds its run or says why not."""
     child = subprocess.Popen(
         [sys.executable, *command],
         cwd=root,
+        env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         stdout=said,
         stderr=said,

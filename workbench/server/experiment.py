@@ -26,6 +26,7 @@ _STYLES = {
     "slide, dark": "Style(ColumnWidth.SLIDE, dark=True)",
 }
 STEPS = 100  # outer steps of the first training, so that the notebook runs at once
+_VALIDATIONS = 4  # of it
 _SECONDS = 120  # that reading the presets may take
 
 # Cell by cell; what begins with # and a space is text.
@@ -45,6 +46,8 @@ from workbench.widgets import Session, Stage
 torch.set_num_threads($threads)
 style = $style
 experiment = replace(preset("$preset"), seed=$seed, device="$device").stretched($steps)
+quick = replace(experiment.training, validate_every=$every)  # validations take the longest
+experiment = replace(experiment, training=quick)
 experiment""",
     """## Train
 
@@ -78,7 +81,8 @@ def notebook_of(asked: Asked, iterations: int) -> dict[str, Any]:
         "threads": asked["threads"],
         "style": style,
         "style_names": "PAPER" if style == "PAPER" else "ColumnWidth, Style",
-        "steps": min(STEPS, iterations),
+        "steps": (steps := min(STEPS, iterations)),
+        "every": max(1, steps // _VALIDATIONS),
         "iterations": f"{iterations:,}",
     }
     return _notebook([Template(text).substitute(words) for text in _CELLS])

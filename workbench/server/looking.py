@@ -225,6 +225,7 @@ def _told(place: str, folder: int, known: _Known, status: Status) -> ServedRun:
         "command": _command(place, status),
         "group": known.group,
         "heading": "",
+        "seeds": 0,
     }
 
 
@@ -359,11 +360,13 @@ def _ordered(runs: list[ServedRun], query: RunsQuery) -> list[ServedRun]:
         groups.setdefault(run["group"] if query["group"] == "seeds" else parent, []).append(run)
     ordered = []
     for name, members in groups.items():
-        heading = name or "."
+        first = members[0]
         if query["group"] == "seeds":
-            first = members[0]
-            heading = f"{first['method']} · {first['tasks']} · {len(members)} seeds"
-        ordered += [{**members[0], "heading": heading}, *members[1:]]
+            heading = f"{first['method']} · {first['tasks']}"
+            told = {"heading": heading, "seeds": len({one["seed"] for one in members})}
+        else:
+            told = {"heading": name or "."}
+        ordered += [{**first, **told}, *members[1:]]
     return ordered  # type: ignore[return-value]
 
 

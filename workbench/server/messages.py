@@ -36,6 +36,7 @@ class ServedRun(TypedDict):
     command: str  # what one would do with it on the command line
     group: str  # the same for runs that are equal but for their seed
     heading: str  # of the group that begins here, where they are grouped
+    seeds: int  # of that group, where they are grouped by what they are equal in
 
 
 class RunsPage(TypedDict):

@@ -11,6 +11,7 @@ from workbench.algorithms.divergence import followed
 from workbench.answers import SECOND_ORDER
 from workbench.errors import UserError
 from workbench.fields import Field, describe
+from workbench.inspection import Inspection
 from workbench.inspection.kinds import KINDS
 from workbench.inspection.layers import lacking
 from workbench.inspection.rendered import renders
@@ -23,7 +24,6 @@ from workbench.wire import WireFrame, to_wire
 # What is shown of every adaptation at once: the stage, and the losses of its timeline. The other
 # kinds are computed when asked for.
 SHOWN = tuple(name for name, kind in KINDS.items() if kind.view in ("stage", "loss"))
-_PAID = "Reward"  # what the tab of losses is called where there are none
 _QUICK = 0.1  # seconds below which a kind is computed again by itself after a change
 
 Place = tuple[int, str, int]  # a lane, a kind, a task
@@ -101,8 +101,6 @@ class Showing:
     def about(self) -> messages.SessionAbout:
         """What is to be said beside the frames, as plain data."""
         session = self.session
-        learner = session.tape.learner if session.sources else None
-        control = session.kind == "control"
         about: messages.SessionAbout = {
             "learners": [{"name": s, "note": o.note} for s, o in session.sources.items()],
             "learner": session.lanes[session.cursor.lane].learner,
@@ -122,12 +120,12 @@ class Showing:
             "inspections": [
                 {
                     "name": one.name,
-                    "label": _PAID if one.label == "Loss" and control else one.label,
+                    "label": one.called.get(session.kind, one.label),
                     "sentence": one.sentence,
                     "view": one.view,
                 }
                 for one in session.inspections.values()
-                if learner is None or one.fits(learner, session.kind)
+                if self._fits(one)
             ],
             "whole": sorted(  # kinds whose frames are of all tasks
                 name for name, one in session.inspections.items() if one.scope == "episode"
@@ -143,6 +141,15 @@ class Showing:
             about["limited"] = "; ".join(filter(None, (tape.diverged, tape.limited)))
             about["forms"]["settings"] = self._settings(tape)
         return about
+
+    def _fits(self, one: Inspection) -> bool:
+        """Whether there can be any of these adaptations; of a file, as it says itself."""
+        if not self.session.sources:
+            return True
+        tape, kind = self.session.tape, self.session.kind
+        if tape.learner is not None:
+            return one.fits(tape.learner, kind)
+        return one.name not in tape.about.get("lacks", []) and kind in (one.tasks or [kind])
 
     def _about_lane(self, lane: int) -> messages.Lane:
         one = self.session.lanes[lane]

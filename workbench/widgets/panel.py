@@ -97,7 +97,8 @@ class Panel(anywidget.AnyWidget):
         display(HTML(sentence(pictured=bool(saved))))
         if saved:
             display(saved, raw=True)
-        display(*(self._repr_mimebundle_() or ({},)), raw=True)
+        data, metadata = self._repr_mimebundle_() or ({}, {})
+        display(data, metadata=metadata, raw=True)
 
     def saved(self) -> dict[str, Any]:
         """What a notebook keeps of it for when no kernel runs, by MIME type."""

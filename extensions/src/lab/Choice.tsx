@@ -1,7 +1,7 @@
 /** What a new experiment is made of: a family of tasks, a method, and a few numbers. */
 
 import type { TranslationBundle } from "@jupyterlab/translation";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Asked, PresetChoice } from "../generated";
 import { useUnique } from "../ui/hooks";
 
@@ -49,6 +49,8 @@ export function Choice({ presets, chosen, trans }: Props) {
       (error: Error) => setFailed(error.message),
     );
   }, [presets]);
+  const first = useRef<HTMLSelectElement>(null);
+  useEffect(() => first.current?.focus(), [known]); // the dialog had nothing to choose yet
   if (failed) return <p role="alert">{failed}</p>;
   if (!known) return <p role="status">{trans.__("Reading the presets …")}</p>;
   const one = known.find(({ name }) => name === asked.preset);
@@ -74,6 +76,7 @@ export function Choice({ presets, chosen, trans }: Props) {
     <div class="wb-choice">
       <label for={`${id}-family`}>{trans.__("Tasks")}</label>
       <select
+        ref={first}
         id={`${id}-family`}
         value={one?.family}
         onChange={(event) =>

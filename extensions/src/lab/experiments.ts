@@ -62,7 +62,6 @@ export async function choose(
     title: what.title,
     body,
     buttons: [Dialog.cancelButton(), Dialog.okButton({ label: what.accept })],
-    focusNodeSelector: "select",
   });
   const { button } = await dialog.launch();
   return button.accept && chosen.asked.preset ? chosen.asked : null;

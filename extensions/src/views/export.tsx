@@ -277,15 +277,15 @@ function keep(content: string, media: string, name: string): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-/** Lines to copy, folded away. */
-export function Code({ title, text, open }: { title: string; text: string; open?: boolean }) {
+/** Lines to copy, folded away; `copy` is what the button says. */
+export function Code({ title, text, open, copy }: { title: string; text: string; open?: boolean; copy?: string }) {
   const [word, flash] = useFlash();
   return (
     <details class="wb-code" open={open}>
       <summary>{title}</summary>
       <pre tabIndex={0}>{text}</pre>
       <button type="button" onClick={() => void copyText(text).then(() => flash(trans.__("copied")))}>
-        {trans.__("Copy")}
+        {copy ?? trans.__("Copy")}
       </button>{" "}
       <span role="status">{word}</span>
     </details>

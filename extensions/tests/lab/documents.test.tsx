@@ -25,7 +25,7 @@ const bytes = (values: Float64Array | Int32Array) =>
 const RUN = {
   place: "runs/mine", name: "mine", method: "MAML", tasks: "sinusoid:maml", seed: 3, state: "running",
   reason: "", note: "", stopping: false, iteration: 200, iterations: 1000, rate: 2, left: 400, begun: 0,
-  last: null, best: null, recent: [], resumes: false, opens: true, command: "", group: "", heading: "",
+  last: null, best: null, recent: [], resumes: false, opens: true, command: "", group: "", heading: "", seeds: 0,
 }; // prettier-ignore
 
 const document_ = (change: Partial<RunDocument> = {}): RunDocument => ({
@@ -168,6 +168,8 @@ describe("the receipt of a figure", () => {
     const button = [...node.querySelectorAll("button")].find((one) => one.textContent === "Open the run runs/mine");
     button!.click();
     expect(openRun).toHaveBeenCalledWith("runs/mine");
+    const names = [...node.querySelectorAll("button")].map((one) => one.textContent);
+    expect(names).toContain("Copy code");
     await shown({ ...RECEIPT, runs: [] });
     expect(node.textContent).toContain("No run below this folder");
     await shown({ ...RECEIPT, missing: "This file holds no receipt." });

@@ -16,7 +16,7 @@ const run = (place: number, more: Partial<ServedRun> = {}): ServedRun => ({
   place: `runs/${place}`, name: `run-${place}`, method: "MAML", tasks: "sinusoid", seed: 0,
   state: "paused", reason: "", note: "", stopping: false, iteration: 10, iterations: 100,
   rate: 0, left: null, begun: 0, last: null, best: null, recent: [3, 2, 1], resumes: true,
-  opens: true, command: "workbench evaluate", group: "g", heading: "", ...more,
+  opens: true, command: "workbench evaluate", group: "g", heading: "", seeds: 0, ...more,
 }); // prettier-ignore
 
 /** A server with so many runs, whose answers wait until they are given. */
@@ -185,6 +185,17 @@ describe("the side bar", () => {
     }
     [...node.querySelectorAll("button")].find((b) => b.textContent === "Compare (2)")!.click();
     expect(deeds.compare).toHaveBeenCalledWith(["runs/2", "runs/0"]);
+    model.see(false);
+    render(null, node);
+  });
+
+  it("counts the seeds of a group", async () => {
+    const { node, model } = await shown(3);
+    const [first, second, third] = [1, 2, 0].map((seeds, k) => run(k, { heading: "MAML · sinusoid", seeds }));
+    model.pages.value = new Map([[0, [first!, second!, third!]]]);
+    await new Promise((done) => setTimeout(done, 5));
+    const headings = [...node.querySelectorAll(".wb-run-heading")].map((one) => one.textContent);
+    expect(headings).toEqual(["MAML · sinusoid · 1 seed", "MAML · sinusoid · 2 seeds", "MAML · sinusoid"]);
     model.see(false);
     render(null, node);
   });

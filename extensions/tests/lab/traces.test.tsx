@@ -227,6 +227,18 @@ describe("what views see of it", () => {
     expect(about.whole).toContain("steps");
   });
 
+  it("is what such methods and tasks have, under their names", () => {
+    const labels = (part: object) =>
+      Object.fromEntries(
+        aboutOf([named("a", readTrace(file(TENSORS, changed(part))))], 0, 0).inspections.map((one) => [one.name, one.label]),
+      );
+    const plain = labels({ about: { lacks: ["memory", "slots", "usage"] } });
+    expect(plain.steps).toBe("Loss");
+    expect(plain).not.toHaveProperty("memory");
+    expect(labels({})).toHaveProperty("memory"); // older files do not say
+    expect(labels({ episode: { ways: null, info: {}, environment: "grid" } }).steps).toBe("Reward");
+  });
+
   it("follows the cursor to another task", () => {
     const model = new TraceModel([named("a")]);
     const store = makeStore(model);

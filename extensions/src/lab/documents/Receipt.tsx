@@ -45,7 +45,13 @@ function Found({ receipt, openRun, trans }: { receipt: FigureReceipt } & Pick<Pr
           <code>{receipt.data_sha256}</code>
         </dd>
       </dl>
-      <Code key={`${receipt.place} code`} open title={trans.__("Code that draws it")} text={receipt.code} />
+      <Code
+        key={`${receipt.place} code`}
+        open
+        title={trans.__("Code that draws it")}
+        text={receipt.code}
+        copy={trans.__("Copy code")}
+      />
       <h4>{trans.__("Runs")}</h4>
       {receipt.runs.length ? (
         <ul>

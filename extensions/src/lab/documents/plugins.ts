@@ -2,8 +2,9 @@
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
 import { ILabShell, ILayoutRestorer } from "@jupyterlab/application";
-import { ICommandPalette, WidgetTracker } from "@jupyterlab/apputils";
+import { ICommandPalette, showErrorMessage, WidgetTracker } from "@jupyterlab/apputils";
 import { DocumentWidget, type IDocumentWidget } from "@jupyterlab/docregistry";
+import type { Contents } from "@jupyterlab/services";
 import { ITranslator, nullTranslator } from "@jupyterlab/translation";
 import { h } from "preact";
 import type { Done } from "../../generated";
@@ -19,6 +20,15 @@ const DOMAIN = "metalearning_workbench"; // of translations
 const FILE_TYPE = "metalearning-run";
 
 export const COMMANDS = { run: `${NAME}:open-run`, receipt: `${NAME}:show-receipt` };
+
+/** The folder that is chosen in the file browser in view, whose package is none of those that we build
+ * with. */
+function chosenFolder({ shell }: JupyterFrontEnd): string | undefined {
+  const sides = [...shell.widgets("left"), ...shell.widgets("right")];
+  const browser = sides.find((one) => one.isVisible && "selectedItems" in one);
+  const chosen = (browser as { selectedItems(): Iterable<Contents.IModel> } | undefined)?.selectedItems();
+  return [...(chosen ?? [])].find(({ type }) => type === "directory")?.path;
+}
 
 const runDocuments: JupyterFrontEndPlugin<void> = {
   id: `${NAME}:run-documents`,
@@ -62,9 +72,15 @@ const runDocuments: JupyterFrontEndPlugin<void> = {
     factory.widgetCreated.connect((_, widget) => void tracker.add(widget));
     app.docRegistry.addWidgetFactory(factory);
     app.commands.addCommand(COMMANDS.run, {
-      label: trans.__("Show the curves of the run"),
-      execute: ({ place }) =>
-        app.commands.execute("docmanager:open", { path: `${place}/config.json`, factory: FACTORY }),
+      label: trans.__("Open as run"),
+      icon: workbenchIcon,
+      execute: async ({ place = chosenFolder(app) }) => {
+        const folder = await app.serviceManager.contents.get(String(place)).catch(() => null);
+        if (folder?.content.some(({ name }: Contents.IModel) => name === "config.json"))
+          return app.commands.execute("docmanager:open", { path: `${place}/config.json`, factory: FACTORY });
+        const why = trans.__("'%1' is no run: it has no config.json.", place);
+        return showErrorMessage(trans.__("It cannot be opened"), why);
+      },
     });
     void restorer?.restore(tracker, {
       command: "docmanager:open",

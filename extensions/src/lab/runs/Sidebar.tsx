@@ -11,7 +11,7 @@ import { steady } from "../../ui/hooks";
 import type { Query, RunsModel } from "./model";
 import { Turns, useTurn } from "./turns";
 
-export const HEIGHT = 92; // pixels of a run
+export const HEIGHT = 110; // pixels of a run with a heading
 const BEYOND = 3; // runs above and below the view that are drawn too
 
 /** What the side bar asks of JupyterLab. */
@@ -49,7 +49,7 @@ export function Sidebar({ model, deeds, trans }: Props) {
           >
             {trans.__("Compare (%1)", chosen.value.length)}
           </button>
-          <button type="button" class="wb-end" onClick={() => model.refresh()}>
+          <button type="button" onClick={() => model.refresh()}>
             {trans.__("Refresh")}
           </button>
         </div>
@@ -251,7 +251,12 @@ function Whole({ run, model, deeds, trans }: RunProps) {
   const shown = stateName(doing ?? (run.stopping ? "stopping" : run.state));
   return (
     <>
-      {run.heading && <div class="wb-run-heading">{run.heading}</div>}
+      {run.heading && (
+        <div class="wb-run-heading">
+          {run.heading}
+          {run.seeds > 0 && ` · ${trans._n("%1 seed", "%1 seeds", run.seeds)}`}
+        </div>
+      )}
       <div class="wb-row wb-tight">
         <input
           type="checkbox"
@@ -264,8 +269,11 @@ function Whole({ run, model, deeds, trans }: RunProps) {
             {run.name}
           </button>
         </strong>
-        <span class="wb-state wb-end" data-state={run.state} title={run.reason}>
-          {shown}
+        <span class="wb-end">
+          {run.state === "running" &&
+            button(trans.__("Stop"), () => void model.act("stop", run.place), run.stopping)}
+          {run.resumes &&
+            button(trans.__("Resume"), () => void model.act("resume", run.place), !!doing)}
         </span>
       </div>
       <div class="wb-row wb-tight wb-run-numbers">
@@ -278,14 +286,17 @@ function Whole({ run, model, deeds, trans }: RunProps) {
           {count(run.iteration)}/{count(run.iterations)}
           {run.left !== null && `, ${trans.__("%1 left", duration(run.left))}`}
         </span>
+        <span class="wb-state wb-end" data-state={run.state} title={run.reason}>
+          {shown}
+        </span>
+      </div>
+      <div class="wb-row wb-tight wb-run-numbers">
         <Spark values={run.recent} />
-        <span class="wb-end">{said(run)}</span>
+        <span class="wb-run-last" title={said(run)}>
+          {said(run)}
+        </span>
       </div>
       <div class="wb-row wb-tight wb-actions">
-        {run.state === "running" &&
-          button(trans.__("Stop"), () => void model.act("stop", run.place), run.stopping)}
-        {run.resumes &&
-          button(trans.__("Resume"), () => void model.act("resume", run.place), !!doing)}
         {run.opens && button(trans.__("Open"), () => deeds.open(run))}
         {button(trans.__("Command"), () => deeds.copy(run))}
         {button(trans.__("Folder"), () => deeds.folder(run))}

@@ -158,17 +158,20 @@ class Beside extends Widget {
       .filter((other) => other.endsWith(".metatrace") && other !== path);
     if (this.isDisposed || !traces.length) return;
     const label = this.around.trans.__("Another adaptation beside it");
+    this.addClass("wb-beside");
     const options = [["", this.around.trans.__("alone")], ...traces.map((p) => [p, p])] as const;
     render(
-      h(
-        "select",
-        {
-          "aria-label": label,
-          onChange: (event: Event) =>
-            void this.view.beside((event.currentTarget as HTMLSelectElement).value),
-        },
-        options.map(([value, text]) => h("option", { value }, text)),
-      ),
+      h("label", {}, [
+        label,
+        h(
+          "select",
+          {
+            onChange: (event: Event) =>
+              void this.view.beside((event.currentTarget as HTMLSelectElement).value),
+          },
+          options.map(([value, text]) => h("option", { value }, text)),
+        ),
+      ]),
       this.node,
     );
   }

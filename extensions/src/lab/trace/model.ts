@@ -46,10 +46,11 @@ export class TraceModel extends Answering {
   }
 }
 
-/** Whether tasks of a kind can be looked at so. */
-const fits = (name: string, kind: string) => {
+/** Whether an adaptation like this can be looked at so: by its tasks' kind, and as the file says. */
+const fits = (name: string, { kind, about }: Trace) => {
   const tasks = KINDS.find((one) => one.name === name)?.tasks ?? [];
-  return !tasks.length || tasks.includes(kind);
+  const lacks = Array.isArray(about.lacks) ? about.lacks : [];
+  return (!tasks.length || tasks.includes(kind)) && !lacks.includes(name);
 };
 
 const isWhole = (name: string) => KINDS.find((one) => one.name === name)?.whole ?? false;
@@ -60,10 +61,15 @@ export function frameOf(trace: Trace, kind: string, task: number): WireFrame | u
 }
 
 /** Everybody's ways to look at an adaptation, and the method's own, as the file names them. */
-export function inspectionsOf({ about }: Trace): Inspection[] {
+export function inspectionsOf({ about, kind }: Trace): Inspection[] {
   const own = Array.isArray(about.inspections) ? about.inspections : [];
   return [
-    ...KINDS.map(({ name, label, sentence, view }) => ({ name, label, sentence, view })),
+    ...KINDS.map(({ name, label, called, sentence, view }) => ({
+      name,
+      label: called[kind] ?? label,
+      sentence,
+      view,
+    })),
     ...own.map((one: any) => ({
       name: String(one.name),
       label: String(one.label ?? one.name),
@@ -123,7 +129,7 @@ export function aboutOf(traces: Named[], lane: number, task: number): About & Se
       diverged: null,
       memory: [],
     })),
-    inspections: inspections.filter(({ name }) => fits(name, trace.kind)),
+    inspections: inspections.filter(({ name }) => fits(name, trace)),
     kinds,
     forms: {},
     definitions: {},
