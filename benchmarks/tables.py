@@ -32,7 +32,7 @@ def page() -> str:
         sections.append(f"## {title.rstrip('.')}\n\n" + "".join(text).strip("\n").rstrip())
         if "scale" in frame and (scales := sorted(frame["scale"].dropna().unique())) != [1.0]:
             told = " and ".join(f"{scale:g}" for scale in scales)
-            sections.append(f"Measured with `--scale` {told}: a training's length was cut to that.")
+            sections.append(f"Measured with `--scale` {told}: each training's length times that.")
         sections.append(module.table(frame).strip())
     return "\n\n".join([HEAD.strip(), *sections]) + "\n"
 

@@ -8,7 +8,7 @@ trained by the presets `bandit-rl2` (an actor-critic) and `mdp-rl2` (PPO); on 2,
 Published are 6.7 on the bandits, and 156.2 on MDPs after many more trials (random 100.1, posterior
 sampling 138.1). On the grid (`grid-rl2`, 4 episodes) the same policy trained on single episodes is
 set beside it, paired by task: it knows the family, and nothing of a task. Seconds are of one core,
-of the training alone; what is kept of the MDPs is of twice the preset's length.
+of the training alone; `length` is that of the training, in lengths of the preset.
 """
 
 from __future__ import annotations
@@ -84,19 +84,20 @@ def work(tasks: str, seed: int, scale: float) -> Rows:
 def table(frame: pd.DataFrame) -> str:
     """Reward of a trial, and of its first and last episode: Markdown."""
     lines = [
-        "| tasks | reward of a trial (each seed ± 95% over tasks) | first and last episode | "
-        "episodes 1, 2 and last above a policy of single episodes | seconds |",
-        "|---|---|---|---|---|",
+        "| tasks | length | reward of a trial (each seed ± 95% over tasks) | "
+        "first and last episode | episodes 1, 2 and last above a policy of single episodes | "
+        "seconds |",
+        "|---|---|---|---|---|---|",
     ]
-    for tasks in (t for t in PLANS if t in set(frame["tasks"])):
-        rows = frame[frame["tasks"] == tasks].sort_values("seed")
+    for (tasks, scale), rows in frame.sort_values("seed").groupby(["tasks", "scale"]):
         each = " ".join(f"{r.total:.2f}±{r.ci95:.2f}" for r in rows.itertuples())
         ends = [[float(e) for e in str(row).split()] for row in rows["episodes"]]
         first, last = (sum(e[i] for e in ends) / len(ends) for i in (0, -1))
         learnt = f"{first:.2f}, {last:.2f}" if len(ends[0]) > 1 else "—"
         above = "; ".join(rows["above"].dropna()) if "above" in rows else ""
         lines.append(
-            f"| {tasks} | {rows['total'].mean():.2f} ({each}) | {learnt} | {above or '—'} | "
+            f"| {tasks} | {scale:g} | {rows['total'].mean():.2f} ({each}) | {learnt} | "
+            f"{above or '—'} | "
             f"{rows['seconds'].mean():.0f} |"
         )
     return "\n".join(lines)
