@@ -1,6 +1,6 @@
 """Strategies of a meta-training that change as it goes: set by a cell, picked by a policy.
 
-    python -m benchmarks.strategies --workers 16 --seeds 10 11 12 13 14
+    python -m benchmarks.strategies --workers 16 --seeds 20 21 22 23 24
 
 Families of sine waves, 50 outer steps of MAML for each. `fixed` tries, on 16 validation families,
 stacked, every combination of three inner rates, three outer rates, three schedules of the outer

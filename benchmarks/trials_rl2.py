@@ -97,8 +97,7 @@ def table(frame: pd.DataFrame) -> str:
         above = "; ".join(rows["above"].dropna()) if "above" in rows else ""
         lines.append(
             f"| {tasks} | {scale:g} | {rows['total'].mean():.2f} ({each}) | {learnt} | "
-            f"{above or '—'} | "
-            f"{rows['seconds'].mean():.0f} |"
+            f"{above or '—'} | {rows['seconds'].mean():.0f} |"
         )
     return "\n".join(lines)
 

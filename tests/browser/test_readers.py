@@ -47,7 +47,7 @@ OUTPUTS = """() => [...jupyterapp.shell.currentWidget.content.model.cells][0].ou
 LIVE = ".jp-OutputArea section.wb:not(.wb-saved *)"
 SAVED = ".jp-OutputArea .wb-saved section.wb"
 
-# What Jupyter itself says on the console, without the workbench too.
+# What Jupyter itself says on the console.
 THEIRS = (
     # Notebook 7's shortcuts hear of others' settings before they have read their own.
     "Cannot read properties of undefined (reading 'schema')",

@@ -94,4 +94,8 @@ class Inspection:
 
     def fits(self, learner: Any, kind: Kind) -> bool:
         """Whether it can be of such a learner, on tasks of that kind."""
-        return self.missing(learner) is None and (not self.tasks or kind in self.tasks)
+        return self.missing(learner) is None and self.suits(kind)
+
+    def suits(self, kind: Kind) -> bool:
+        """Whether it can be of tasks of that kind."""
+        return not self.tasks or kind in self.tasks

@@ -149,7 +149,7 @@ class Showing:
         tape, kind = self.session.tape, self.session.kind
         if tape.learner is not None:
             return one.fits(tape.learner, kind)
-        return one.name not in tape.about.get("lacks", []) and kind in (one.tasks or [kind])
+        return one.name not in tape.about.get("lacks", []) and one.suits(kind)
 
     def _about_lane(self, lane: int) -> messages.Lane:
         one = self.session.lanes[lane]
