@@ -79,6 +79,10 @@ def test_a_unit_goes_on_elsewhere_when_its_worker_is_killed_or_has_no_room(
     small, good = pids(cluster)
 
     def full(soft: int) -> None:
+        # Python before 3.12.8 keeps bytecode of which a full disk took the beginning alone, and
+        # whoever imports that module afterwards fails
+        sys.dont_write_bytecode = True
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 

@@ -199,7 +199,8 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_last_checkpoint(
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}));"
         f"sys.exit(main(['train', '--resume', '--run', {str(run.directory)!r}]))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    # -B: no half-written bytecode (see test_clusters)
+    done = subprocess.run([sys.executable, "-B", "-c", script], capture_output=True, text=True)
     assert done.returncode == 2
     said = [line for line in done.stderr.splitlines() if not line.startswith("outer step ")]
     assert len(said) == 1
