@@ -139,6 +139,7 @@ test("examples keep the places that edits know them by", () => {
   expect(readExamples(examples)).toBe(read); // read once
   expect([...fitting(read[0])].sort()).toEqual(["drop", "duplicate", "noise", "relabel", "swap"]);
   expect(fitting(undefined).size).toBe(0);
+  expect(fitting({ ...read[0]!, text: "a sentence" }).has("noise")).toBe(false);
 });
 
 test("predictions are found by step and example, and said in words", () => {

@@ -85,21 +85,23 @@ export function Toolbar({ store, editor, examples }: Props) {
             />
           </label>
         )}
-        <label class="wb-noise" title={trans.__("Noise of this standard deviation on its inputs")}>
-          {trans.__("noise")}{" "}
-          <input
-            type="range"
-            min={0}
-            max={1}
-            step={0.05}
-            value={amount.value}
-            disabled={!can.has("noise")}
-            aria-valuetext={three(amount.value)}
-            onInput={(event) => (amount.value = event.currentTarget.valueAsNumber)}
-            onChange={() => editor.noise(amount.value)}
-          />{" "}
-          <span class="wb-figure">{three(amount.value)}</span>
-        </label>
+        {(can.has("noise") || !selected) && (
+          <label class="wb-noise" title={trans.__("Noise of this standard deviation on its inputs")}>
+            {trans.__("noise")}{" "}
+            <input
+              type="range"
+              min={0}
+              max={1}
+              step={0.05}
+              value={amount.value}
+              disabled={!selected}
+              aria-valuetext={three(amount.value)}
+              onInput={(event) => (amount.value = event.currentTarget.valueAsNumber)}
+              onChange={() => editor.noise(amount.value)}
+            />{" "}
+            <span class="wb-figure">{three(amount.value)}</span>
+          </label>
+        )}
       </div>
       {editor.drawing.value && can.has("draw") && (
         <DrawPad

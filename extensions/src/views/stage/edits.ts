@@ -98,10 +98,12 @@ export function selectedOf(examples: Example[], cursor: Cursor): Example | undef
   return examples.find((one) => one.part === cursor.part && one.place === cursor.example);
 }
 
-/** Which edits fit an example: characters can be drawn, points moved, classes changed. */
+/** Which edits fit an example: what is drawn can be drawn anew, classes changed, numbers blurred. */
 export function fitting(example: Example | undefined): Set<string> {
   if (!example) return new Set();
-  const found = new Set(["drop", "duplicate", "noise"]);
+  const found = new Set(["drop", "duplicate"]);
+  // a class's noise is on its inputs, and a text's characters have none
+  if (example.label === null || example.text === null) found.add("noise");
   if (example.label !== null) found.add("relabel").add("swap");
   if (example.image && example.image.shape.length === 2) found.add("draw");
   return found;
