@@ -287,13 +287,18 @@ def figures(frame: pd.DataFrame, folder: Path) -> None:
 def main() -> None:
     """Measure what is missing, the grid first, and print the table; or draw what there is."""
     parser = arguments("contest", __doc__ or "")
+    parser.add_argument("--shots", type=int, nargs="+", default=list(SHOTS), choices=SHOTS)
     parser.add_argument("--figures", type=Path, help="draw the results into this folder, no more")
     chosen = parser.parse_args()
     if chosen.figures is not None:
         figures(pd.read_csv(chosen.out), chosen.figures)
         return
     open_tasks("glyphs")  # once, so that the images are in the cache before any unit asks for them
-    pairs = [(s, m) for s, m in product(SHOTS, METHODS) if chosen.only is None or m in chosen.only]
+    pairs = [
+        (shots, method)
+        for shots, method in product(chosen.shots, METHODS)
+        if chosen.only is None or method in chosen.only
+    ]
     grid = [
         *({"part": "grid", "method": method, "shots": shots, "seed": TUNING_SEED}
           | {"inner": inner, "outer": outer, "scale": chosen.scale}

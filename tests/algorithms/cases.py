@@ -662,6 +662,11 @@ CASES: dict[str, Case] = {
         clouds,
         idle=("model.linear1.bias",),
     ),
+    "ML3, classes in order": Case(
+        lambda s: _stirred(ML3(_classifier(), s, "classification", WAYS)),
+        ML3Settings(**_STEPS, hidden=(6, 5), added=True, classes="in order"),
+        clouds,
+    ),
     "Meta-optimised": Case(_meta_optimised, _LEVELS, families),
     "Meta-optimised, all settings": Case(
         _meta_optimised,

@@ -130,9 +130,17 @@ def test_compiled_resumes_exactly(
     assert first.iteration == 30
 
 
-@pytest.mark.parametrize(("compiled", "chunk"), [("off", 0), ("off", 2), ("on", 0)])
+@pytest.mark.parametrize(
+    ("compiled", "chunk", "windows"),
+    [("off", 0, 4), ("off", 2, 4), ("on", 0, 2)],  # each window is compiled by itself
+)
 def test_a_training_goes_on_in_the_middle_of_an_adaptation(
-    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled: str, chunk: int
+    tiny: Experiment,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    compiled: str,
+    chunk: int,
+    windows: int,
 ) -> None:
     monkeypatch.setattr("workbench.training.loop._GLANCE_SECONDS", 0.0)
     settings = dataclasses.replace(
@@ -141,15 +149,15 @@ def test_a_training_goes_on_in_the_middle_of_an_adaptation(
     experiment = dataclasses.replace(
         tiny,
         training=settings,
-        learner=MAMLSettings(train_steps=7, rates="layer"),
-        estimator=Truncated(window=2),  # four windows, the last of one step
+        learner=MAMLSettings(train_steps=2 * windows - 1, rates="layer"),
+        estimator=Truncated(window=2),  # the last window is of one step
     )
     train(experiment, tmp_path / "whole", progress=False)
-    crash_at(monkeypatch, 14)  # two windows into the fourth adaptation
+    crash_at(monkeypatch, 3 * windows + windows // 2)  # halfway through the fourth adaptation
     with pytest.raises(Crash):
         train(experiment, tmp_path / "killed", progress=False)
     checkpoint = Run(tmp_path / "killed").checkpoint("latest")[0]
-    assert checkpoint.header["carried"] == 4
+    assert checkpoint.header["carried"] == windows // 2 * 2
     assert checkpoint.part("carried")
     train(run=tmp_path / "killed", resume=True, progress=False)
     assert_same_end(Run(tmp_path / "whole"), Run(tmp_path / "killed"))

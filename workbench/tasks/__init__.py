@@ -235,13 +235,14 @@ def _glyphs(options: list[str], *, labelled: bool = True) -> Tasks:
     return open_glyphs() if labelled else without_labels(open_glyphs())
 
 
-def _noisy(family: str, options: list[str]) -> Tasks:
+def _noisy(family: str, scheme: str, options: list[str]) -> Tasks:
     from workbench.tasks.families.glyphs import open_glyphs
     from workbench.tasks.families.noisy import with_wrong_labels
     from workbench.tasks.families.problems import open_whole_digits
 
     _no_options(family, options)
-    return with_wrong_labels(open_glyphs() if family == "glyphs" else open_whole_digits())
+    right = open_glyphs() if family == "glyphs" else open_whole_digits()
+    return with_wrong_labels(right, scheme)
 
 
 def _omniglot(scheme: str, options: list[str]) -> Tasks:
@@ -326,13 +327,13 @@ _FAMILIES: Mapping[str, Mapping[str, Callable[[list[str]], Tasks]]] = {
         "alphabets": _glyphs,
         "unlabelled": partial(_glyphs, labelled=False),
         "pen": _new_pen,
-        "noisy": partial(_noisy, "glyphs"),
+        **{scheme: partial(_noisy, "glyphs", scheme) for scheme in ("noisy", "confused")},
     },
     "moons": {"turned": _of("families.shifts", "Moons")},
     "digits": {
         "5-2-3": _of("families.digits", "open_digits"),
         "whole": _of("families.problems", "open_whole_digits"),
-        "noisy": partial(_noisy, "digits"),
+        **{scheme: partial(_noisy, "digits", scheme) for scheme in ("noisy", "confused")},
         "patches": digits_with_gaps,
     },
     "quadratics": {"normal": _of("families.problems", "Quadratics")},

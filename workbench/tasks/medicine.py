@@ -18,7 +18,7 @@ from workbench.errors import UserError
 from workbench.randomness import fold, uniform
 from workbench.tasks.base import Shape, Split, bounds, task_seeds
 from workbench.tasks.episode import Episode, Examples
-from workbench.tasks.objectives import CrossEntropy, Kind, Metric
+from workbench.tasks.objectives import CrossEntropy, Kind, Metric, area
 from workbench.tasks.sampler import whole
 from workbench.tasks.tables import Rows
 
@@ -49,10 +49,7 @@ def auroc(prediction: Tensor, examples: Examples) -> Tensor:
     score = prediction[..., 1] - prediction[..., 0]
     _ill(prediction)
     counts = examples.counts() > 0
-    pairs = ((examples.y == 1) & counts).unsqueeze(2) & ((examples.y == 0) & counts).unsqueeze(1)
-    gap = score.unsqueeze(2) - score.unsqueeze(1)
-    above = ((gap > 0).to(score) + 0.5 * (gap == 0).to(score)) * pairs
-    return above.sum(dim=(1, 2)) / pairs.sum(dim=(1, 2))
+    return area(score, (examples.y == 1) & counts, (examples.y == 0) & counts)
 
 
 def sensitivity(prediction: Tensor, examples: Examples) -> Tensor:

@@ -283,7 +283,14 @@ def iterative(values: Tensor, there: Tensor) -> Callable[[Tensor, Tensor], Tenso
     from sklearn.impute import IterativeImputer
 
     order = uniform(torch.tensor(0), (len(values),)).argsort()[:_FITTED]
-    imputer = IterativeImputer(max_iter=5, random_state=0, keep_empty_features=True)
+    imputer = IterativeImputer(
+        max_iter=5,
+        random_state=0,
+        keep_empty_features=True,
+        # a regression on columns that lack as well runs away from what any row holds
+        min_value=values.masked_fill(~there, torch.inf).amin(dim=0).numpy(),
+        max_value=values.masked_fill(~there, -torch.inf).amax(dim=0).numpy(),
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # five rounds are all
         imputer.fit(values[order].masked_fill(~there[order], torch.nan).numpy())

@@ -152,6 +152,23 @@ def _total(rewards: Tensor, examples: Any) -> Tensor:
     return rewards.sum(dim=1)
 
 
+def area(score: Tensor, these: Tensor, those: Tensor) -> Tensor:
+    """Each task's area under the ROC curve: how often one of these scores above one of those.
+
+    A tie counts half. It is nan where a score is, as any order of those would be made up, and 0
+    where there are none to compare.
+
+    >>> area(torch.tensor([[3.0, 1.0, 2.0]]), *torch.tensor([[[1, 1, 0]], [[0, 0, 1]]]).bool())
+    tensor([0.5000])
+    >>> area(torch.tensor([[torch.nan, 1.0]]), *torch.tensor([[[1, 0]], [[0, 1]]]).bool())
+    tensor([nan])
+    """
+    pairs = these.unsqueeze(2) & those.unsqueeze(1)
+    gap = score.unsqueeze(2) - score.unsqueeze(1)
+    above = torch.where(gap.isnan(), gap, 0.5 + 0.5 * gap.sign()).masked_fill(~pairs, 0)
+    return above.sum(dim=(1, 2)) / pairs.sum(dim=(1, 2)).clamp(min=1)
+
+
 @dataclass(frozen=True)
 class CrossEntropy:
     """Of logits: for targets that are classes."""

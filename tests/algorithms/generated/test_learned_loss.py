@@ -58,6 +58,21 @@ def test_the_order_of_classes_and_of_examples_does_not_matter():
     torch.testing.assert_close(loss(prediction[:, rows], turned), expected[:, rows])
 
 
+def test_which_class_follows_which_matters_where_they_are_seen_in_order():
+    learner, episode = of_classes(replace(CLASSES, classes="in order")), digits()
+    prediction, support = torch.randn(3, 12, 4), episode.support
+
+    def loss(values, y):
+        examples = Examples(support.x, y)
+        return learner.learned(values, examples, learner.context(values, examples), episode)
+
+    expected = loss(prediction, support.y)
+    further = loss(prediction.roll(1, dims=-1), (support.y + 1) % 4)
+    torch.testing.assert_close(further, expected)
+    others = torch.tensor([0, 2, 1, 3])
+    assert not torch.allclose(loss(prediction[..., others], others[support.y]), expected)
+
+
 def test_it_is_conditioned_on_the_tasks_data_where_it_is_to_be():
     episode = digits()
     for context, alike in ((0, True), (3, False)):
@@ -102,7 +117,12 @@ def test_a_first_order_step_is_refused_since_nothing_would_be_learned():
         ML3Settings(order="first")
 
 
-@pytest.mark.parametrize("name", ["sinusoid-ml3", "digits-ml3"])
+def test_classes_in_order_need_their_number():
+    with pytest.raises(UserError, match="say how many outputs the model has"):
+        ML3(MLP(64, 4), replace(CLASSES, classes="in order"), "classification")
+
+
+@pytest.mark.parametrize("name", ["sinusoid-ml3", "digits-ml3", "confused-ml3"])
 def test_its_shape_is_shown_beside_the_tasks_own_loss(name):
     experiment = preset(name)
     learner, tasks = experiment.build()

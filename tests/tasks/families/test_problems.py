@@ -45,7 +45,9 @@ def test_a_whole_training_on_digits_has_every_class_and_new_images_in_its_query(
     torch.testing.assert_close(episode.measured(logits, episode.query)[0], loss)
 
 
-@pytest.mark.parametrize("name", ["digits:noisy", "glyphs:noisy"])
+@pytest.mark.parametrize(
+    "name", ["digits:noisy", "glyphs:noisy", "digits:confused", "glyphs:confused"]
+)
 def test_four_labels_in_ten_are_wrong_in_the_support_alone(name: str, tmp_path):
     tasks = open_tasks(name)
     shape = Shape(ways=5, shots=10, queries=4)
@@ -55,6 +57,8 @@ def test_four_labels_in_ten_are_wrong_in_the_support_alone(name: str, tmp_path):
     assert 0.38 < float(wrong.float().mean()) < 0.42
     assert torch.equal(episode.query.y, torch.arange(5).repeat_interleave(4).expand(200, -1))
     given = episode.support.y[wrong]
+    if name.endswith("confused"):
+        assert torch.equal(given, (right.expand(200, -1)[wrong] + 1) % 5)
     counts = given.bincount(minlength=5).float() / len(given)
     assert (counts - 0.2).abs().max() < 0.03  # every other class as often
     assert torch.equal(tasks.sample(3, seed=0, split="test", shape=shape).support.y,

@@ -7,9 +7,12 @@ Bechtle et al. (2021), Meta Learning via Learned Loss, arXiv:1906.05374.
     c_i      = mean over the task's examples of E_phi(f_theta(x), y)      what the task is like
 
 With `context` 0 the net sees each example by itself, as in the paper; else it is conditioned on all
-of the task's training data (a learned mapping from data to a loss). Of classes it sees each one's
-log-probability, whether it is the target, and the target's log-probability, and is summed over
-them, so that neither their number nor their order matters.
+of the task's training data (a learned mapping from data to a loss). Of classes it sees
+
+    each       one's log-probability, whether it is the target, and the target's log-probability,
+               and is summed over them, so that neither their number nor their order matters
+    in order   all probabilities and their logarithms at once, the target's first and then those of
+               the classes that follow it: which class is taken for which can be learned
 
     M = net(...)^2          without biases and with ReLUs: as errors and targets grow together by a
                             factor, it grows by the square of it, and it is never below 0
@@ -45,6 +48,9 @@ from workbench.tasks.base import Kind, TaskSpec
 from workbench.tasks.episode import Episode, Examples
 
 Start = Literal["learned", "drawn"]
+Classes = Literal["each", "in order"]
+
+_LOW = 4.0  # what logarithms of probabilities are divided by, so that nets see numbers of about one
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,8 @@ class ML3Settings(GradientSettings):
     context: Annotated[int, Range(0, span=(0, 32))] = 0
     # whether it is learned what to add to the tasks' own loss, or all of it
     added: bool = False
+    # whether the loss sees each class by itself, or all of them in order, from the target on
+    classes: Classes = "each"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -96,7 +104,13 @@ class ML3(GradientLearner):
         outputs: int = 1,
     ) -> None:
         super().__init__(model, settings)
-        seen = 2 * outputs if kind == "regression" else 3
+        each = kind == "classification" and settings.classes == "each"
+        if kind == "classification" and not each and outputs < 2:
+            raise UserError(
+                f"a loss that sees classes in order was to be of {outputs}: say how many outputs "
+                "the model has"
+            )
+        seen = 3 if each else 2 * outputs
         self.kinds = (kind,)
         kink: Activation = "tanh" if settings.added else "relu"
         self.loss = MLP(seen + settings.context, 1, settings.hidden, kink, bias=False)
@@ -126,7 +140,7 @@ class ML3(GradientLearner):
 
     def context(self, prediction: Tensor, examples: Examples) -> Tensor:
         """What a task is like, `[task, context]`: the mean of what a net makes of its examples."""
-        seen = _seen(prediction, examples)
+        seen = self._seen(prediction, examples)
         if self.encoder is None:
             return seen.new_zeros(len(seen), 0)
         codes = _on_each(self.encoder, seen).mean(dim=2)
@@ -137,24 +151,28 @@ class ML3(GradientLearner):
         self, prediction: Tensor, examples: Examples, context: Tensor, episode: Episode
     ) -> Tensor:
         """What the loss makes of predictions and targets, `[task, example]`."""
-        seen = _seen(prediction, examples)
+        seen = self._seen(prediction, examples)
         told = context[:, None, None].expand(*seen.shape[:3], -1)
         found = _on_each(self.loss, torch.cat([seen, told], dim=-1)).sum(dim=(2, 3))
         return episode.losses(prediction, examples) + found if self.settings.added else found**2
+
+    def _seen(self, prediction: Tensor, examples: Examples) -> Tensor:
+        """What the nets read, `[task, example, output, feature]`: all of an example at once, or of
+        each class.
+        """
+        if examples.y.is_floating_point():
+            return torch.cat([prediction.flatten(2), examples.y.flatten(2)], dim=-1).unsqueeze(2)
+        chances = prediction.log_softmax(dim=-1)
+        ways = chances.shape[-1]
+        target = examples.y.clamp(0, ways - 1).unsqueeze(-1)  # padding may hold any number
+        if self.settings.classes == "in order":
+            turned = chances.gather(-1, (target + torch.arange(ways, device=target.device)) % ways)
+            return torch.cat([turned / _LOW, turned.exp()], dim=-1).unsqueeze(2)
+        own = chances.gather(-1, target).expand_as(chances)
+        return torch.stack([chances, one_hot(target.squeeze(-1), ways).to(chances), own], dim=-1)
 
 
 def _on_each(net: nn.Module, seen: Tensor) -> Tensor:
     """A net on what is seen of every example and output, `[task, example, output, ...]`."""
     out = forward_tasks(net, dict(net.named_parameters()), seen.flatten(1, 2))
     return out.unflatten(1, seen.shape[1:3])
-
-
-def _seen(prediction: Tensor, examples: Examples) -> Tensor:
-    """What the loss reads, `[task, example, output, feature]`; targets that are numbers at once."""
-    if examples.y.is_floating_point():
-        return torch.cat([prediction.flatten(2), examples.y.flatten(2)], dim=-1).unsqueeze(2)
-    chances = prediction.log_softmax(dim=-1)
-    ways = chances.shape[-1]
-    target = examples.y.clamp(0, ways - 1)  # padding may hold any number
-    own = chances.gather(-1, target.unsqueeze(-1)).expand_as(chances)
-    return torch.stack([chances, one_hot(target, ways).to(chances), own], dim=-1)

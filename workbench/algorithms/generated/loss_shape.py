@@ -46,12 +46,15 @@ def _grids(episode: Episode) -> list[tuple[str, Tensor, Tensor, Examples]]:
     support = episode.support
     like = support.x if support.x.is_floating_point() else torch.zeros(())
     none = like.new_zeros(1, POINTS, 1)
-    if episode.ways is not None:  # the probability of the target, the rest spread evenly
+    if episode.ways is not None:  # the probability of one class, the rest spread evenly
         place = torch.linspace(0.01, 0.99, POINTS).to(like)
         rest = ((1 - place) / (episode.ways - 1)).log().unsqueeze(-1)
         logits = torch.cat([place.log().unsqueeze(-1), rest.expand(-1, episode.ways - 1)], dim=-1)
-        target = torch.zeros(1, POINTS, dtype=torch.int64, device=like.device)
-        return [("the target", place, logits.unsqueeze(0), Examples(none, target))]
+        of_first = torch.zeros(1, POINTS, dtype=torch.int64, device=like.device)
+        return [
+            (name, place, logits.unsqueeze(0), Examples(none, of_first + target))
+            for name, target in (("the target", 0), ("the class before the target", 1))
+        ]
     found, counted = [], support.y[0][support.counts()[0] > 0]
     low, high = counted.min(), counted.max()
     wide = (high - low).clamp(min=1e-3)
@@ -68,8 +71,9 @@ SHAPE = Inspection(
     shape_frame,
     {
         "task": "number in the episode",
-        "target": "what would have been right: numbers of the task's range, or the target class",
-        "prediction": "the number predicted, or the probability given to the target class",
+        "target": "what would have been right: numbers of the task's range; or the class whose "
+        "probability is given: the target itself, or the one before it",
+        "prediction": "the number predicted, or the probability given to that class",
         "learned": "the learned loss of that prediction, as the task's own data make it",
         "true": "the tasks' own loss of it",
     },

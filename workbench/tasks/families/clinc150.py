@@ -25,7 +25,7 @@ from workbench.tasks import data
 from workbench.tasks.bank import ClassBank
 from workbench.tasks.base import Shape, Split
 from workbench.tasks.episode import Episode, Examples
-from workbench.tasks.objectives import CrossEntropy, Kind, Metric
+from workbench.tasks.objectives import CrossEntropy, Kind, Metric, area
 from workbench.tasks.sampler import ClassSplit, distinct
 from workbench.tasks.text import Texts, encoded, text_bank
 from workbench.tasks.text_files import DOMAINS, Stamp, read_intents
@@ -83,10 +83,7 @@ def auroc(prediction: Tensor, examples: Examples) -> Tensor:
     """
     score, counts = prediction.amax(dim=-1), examples.counts()
     outside = (counts == 0) & (examples.x != 0).any(dim=-1)
-    pairs = (counts > 0).unsqueeze(2) & outside.unsqueeze(1)
-    gap = score.unsqueeze(2) - score.unsqueeze(1)
-    above = ((gap > 0).to(score) + 0.5 * (gap == 0).to(score)) * pairs
-    return above.sum(dim=(1, 2)) / pairs.sum(dim=(1, 2)).clamp(min=1)
+    return area(score, counts > 0, outside)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,9 @@ _WHETHER, _WHICH = 8_001, 8_002  # which use a task's seed is put to
 class WrongLabels(FewShot):
     """Each support example has, with a chance of 0.4, the label of another class of its task.
 
+    In the scheme 'confused' it is always the class that comes next in the task: pairs are confused,
+    as Patrini et al. (2017, Making deep neural networks robust to label noise) have it.
+
     >>> from workbench.tasks import open_tasks
     >>> tasks = with_wrong_labels(open_tasks("digits:whole"))
     >>> support = tasks.sample(4, seed=0).support
@@ -34,19 +37,20 @@ class WrongLabels(FewShot):
         assert ways is not None
         count = tuple(y.shape[1:])
         wrong = uniform(fold(episode.seed, _WHETHER), count) < WRONG
-        on = 1 + (uniform(fold(episode.seed, _WHICH), count) * (ways - 1)).long()
+        others = 1 if self.scheme == "confused" else ways - 1
+        on = 1 + (uniform(fold(episode.seed, _WHICH), count) * others).long()
         return replace(
             episode, support=replace(episode.support, y=torch.where(wrong, (y + on) % ways, y))
         )
 
 
-def with_wrong_labels(tasks: FewShot) -> WrongLabels:
-    """The same tasks with wrong labels, as the scheme 'noisy'."""
+def with_wrong_labels(tasks: FewShot, scheme: str = "noisy") -> WrongLabels:
+    """The same tasks with wrong labels: of any other class, or 'confused'."""
     return WrongLabels(
         tasks.bank,
         tasks.splits,
         name=tasks.name,
-        scheme="noisy",
+        scheme=scheme,
         default_shape=tasks.default_shape,
         shared=tasks.shared,
     )

@@ -1,7 +1,8 @@
 """Learned optimizers and losses.
 
 Quadratics and a net on digits: Andrychowicz et al. (2016). Losses: Bechtle et al. (2021), on sine
-waves with the net of their code, and on images of whose support labels four in ten are wrong.
+waves with the net of their code, and on images of whose support labels four in ten are wrong: any
+other one, or always the next.
 """
 
 from __future__ import annotations
@@ -75,6 +76,17 @@ _NOISY_DIGITS = Experiment(
     ),
 )  # fmt: skip
 
+# Longer and larger steps: it takes many until what is confused is told apart.
+_CONFUSED_DIGITS = replace(
+    _NOISY_DIGITS,
+    tasks="digits:confused",
+    learner=ML3Settings(
+        inner_rate=1.0, train_steps=30, test_steps=60, hidden=(32, 32), added=True,
+        classes="in order",
+    ),
+    training=replace(_NOISY_DIGITS.training, rate=5e-3),
+)  # fmt: skip
+
 _NOISY_GLYPHS = Experiment(
     tasks="glyphs:noisy",
     train=Shape(ways=5, shots=10, queries=5),
@@ -107,6 +119,10 @@ PRESETS: dict[str, tuple[str, Experiment]] = {
     "digits-ml3": (
         "a learned loss where four in ten labels are wrong, from any start",
         _NOISY_DIGITS,
+    ),
+    "confused-ml3": (
+        "a learned loss where four in ten labels are those of the next digit, from any start",
+        _CONFUSED_DIGITS,
     ),
     "glyphs-ml3": ("a learned loss and start where four in ten labels are wrong", _NOISY_GLYPHS),
 }
