@@ -85,7 +85,7 @@ def _texts(tasks: str, of: str, ways: int, many: int) -> dict[str, tuple[str, Ex
     }
 
 
-PRESETS: dict[str, tuple[str, Experiment]] = {
+_TABLE: dict[str, tuple[str, Experiment]] = {
     f"{family}-{kind}": entry
     for family, group in {
         "grammar": _texts("grammar", "the grammar of intents", 5, 20),
@@ -93,4 +93,22 @@ PRESETS: dict[str, tuple[str, Experiment]] = {
         "afrisenti": _texts("afrisenti", "AfriSenti, new languages", 3, 3),
     }.items()
     for kind, entry in group.items()
+}
+
+# What sentiment looks like in several languages is in short pieces of words, and labels mean the
+# same everywhere: the start is what was learned of them, and needs many tweets of each language.
+_LINE, _SENTIMENT = _TABLE["afrisenti-maml"]
+PRESETS = _TABLE | {
+    "afrisenti-maml": (
+        _LINE,
+        replace(
+            _SENTIMENT,
+            train=Shape(3, 2, 20),
+            model=NGramMLPSettings(buckets=65_536, bins=8192, hidden=(), words=1, radius=1),
+            learner=MAMLSettings(inner_rate=0.3, train_steps=3, test_steps=10),
+            training=replace(
+                _SENTIMENT.training, iterations=200, tasks=8, rate=1e-2, validate_every=50
+            ),
+        ),
+    )
 }
