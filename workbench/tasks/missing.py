@@ -102,7 +102,8 @@ class PatchForm:
         return values, torch.ones(*values.shape[:-1], len(self.group))
 
     def joined(self, values: Tensor, there: Tensor) -> Tensor:
-        both = torch.stack([values, FLAG * (1 - there[..., self.of])], dim=-2)
+        flags = (FLAG * (1 - there)).index_select(-1, self.of)
+        both = torch.stack([values, flags], dim=-2)
         return both.unflatten(-1, (self.side, self.side))
 
     def level(self, values: Tensor) -> Tensor:
