@@ -14,8 +14,10 @@ over seeds, so that intervals, Friedman's and Nemenyi's tests are over tasks, an
 told beside them. Memory is the most that autograd keeps for a meta-batch, seconds are of one core.
 A unit is one training of one core.
 
-![Mean ranks, 1 shot](results/contest-1-shot-ranks.png)
 ![Mean ranks, 5 shots](results/contest-5-shot-ranks.png)
+![Accuracy by inner steps, 5 shots](results/contest-5-shot-steps.png)
+![Accuracy by seconds, 5 shots](results/contest-5-shot-seconds.png)
+![Accuracy by memory, 5 shots](results/contest-5-shot-memory.png)
 """
 
 from __future__ import annotations
