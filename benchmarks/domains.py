@@ -105,8 +105,9 @@ def table(frame: pd.DataFrame) -> str:
                 setting += f" rate {own['rate'].iloc[0]:g}"
             gain = "" if kind == "source only" else _gain(own, base)
             accuracy = 100 * own["accuracy"]
+            spread = f" ± {accuracy.std():.1f}" if len(accuracy) > 1 else " (one seed)"
             lines.append(
-                f"| {part} | {kind} | {setting} | {accuracy.mean():.1f} ± {accuracy.std():.1f} "
+                f"| {part} | {kind} | {setting} | {accuracy.mean():.1f}{spread} "
                 f"| {accuracy.min():.1f} | {gain} |"
             )
     return "\n".join(lines)

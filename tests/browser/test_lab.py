@@ -215,8 +215,8 @@ def test_a_run_that_trains_is_followed_and_stopped(page: Page, runs: Locator, la
             file.write(json.dumps(row_text) + "\n")
         until(lambda: "600/1,000" in row.inner_text(), "what was added")
         row.get_by_role("button", name="Stop").click()
-        row.get_by_text("stopping").wait_for()
-        assert (run / "stop").exists()
+        row.get_by_text("stopping").wait_for()  # at once, before the server has answered
+        until((run / "stop").exists, "the wish to stop")
         page.evaluate("() => jupyterapp.shell.collapseLeft()")
         page.wait_for_timeout(500)
         before = len(asked)

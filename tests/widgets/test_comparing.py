@@ -27,7 +27,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("work")
     for name, method, seed in (("a0", "maml", 0), ("a1", "maml", 1), ("b", "metasgd", 0)):
         experiment = preset(f"sinusoid-{method}").stretched(30)
-        experiment = comparing.dataclasses.replace(experiment, seed=seed)
+        learner = comparing.dataclasses.replace(experiment.learner, test_steps=10)
+        experiment = comparing.dataclasses.replace(experiment, learner=learner, seed=seed)
         train(experiment, folder / "runs" / name, progress=False)
     return folder
 
