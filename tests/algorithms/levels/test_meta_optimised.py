@@ -261,7 +261,6 @@ def test_the_rates_of_the_learner_inside_can_be_looked_at() -> None:
         ({"learned": ()}, "learner.learned is empty, so that nothing is learned: name some of"),
         ({"learned": ("outer_rat",)}, "learner.learned has 'outer_rat': did you mean 'outer_rate'"),
         ({"rates": "all"}, "learner.rates is 'all'"),
-        ({"learned": ("proximal",), "order": "first"}, "no gradient reaches a proximal that is"),
     ],
 )
 def test_a_space_that_is_none_is_refused(changes: dict[str, object], message: str) -> None:

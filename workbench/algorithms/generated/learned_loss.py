@@ -105,7 +105,7 @@ class ML3(GradientLearner):
     ) -> None:
         super().__init__(model, settings)
         each = kind == "classification" and settings.classes == "each"
-        if kind == "classification" and not each and outputs < 2:
+        if kind == "classification" and settings.classes == "in order" and outputs < 2:
             raise UserError(
                 f"a loss that sees classes in order was to be of {outputs}: say how many outputs "
                 "the model has"

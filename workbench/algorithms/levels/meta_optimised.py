@@ -61,11 +61,6 @@ class MetaOptimisedSettings(MetaTrainingSettings):
         for name in self.learned:
             if name not in known:
                 raise UserError(f"learner.learned has '{name}': {nearest(name, known)}")
-        if self.order == "first" and "proximal" in self.learned:
-            raise UserError(
-                "learner.order is 'first', by which no gradient reaches a proximal that is "
-                "learned: take it out of learner.learned, or leave the order 'second'"
-            )
 
     def build(self, model: ModelSettings, spec: TaskSpec) -> MetaOptimised:
         """The learner for families of this kind."""
